@@ -1,0 +1,123 @@
+/** An address or a CIDR: `bits` is the address as a number, of which the first `prefix` bits count. */
+export interface AddressRange {
+	readonly text: string;
+	readonly family: 4 | 6;
+	readonly bits: bigint;
+	readonly prefix: number;
+}
+
+const mappedPrefix = 0xffffn << 32n;
+
+/**
+ * Parses an IP address or a CIDR as Go's `net/netip` does (the parser that istiod uses): no leading zeros, no octal,
+ * a zone only on an address. IPv4-mapped IPv6 is read as the IPv4 address that it reaches. Undefined when neither.
+ */
+export function parseAddressRange(text: string): AddressRange | undefined {
+	const slash = text.indexOf("/");
+	const zoned = slash < 0 ? text : text.slice(0, slash);
+	const percent = zoned.indexOf("%");
+	if (percent >= 0 && (slash >= 0 || percent === zoned.length - 1 || !zoned.includes(":"))) {
+		return undefined;
+	}
+	const address = percent < 0 ? zoned : zoned.slice(0, percent);
+	const four = parseIPv4(address);
+	const six = four === undefined ? parseIPv6(address) : undefined;
+	const width = four === undefined ? 128 : 32;
+	const bits = four ?? six;
+	if (bits === undefined) {
+		return undefined;
+	}
+	const prefix = slash < 0 ? width : parsePrefix(text.slice(slash + 1), width);
+	if (prefix === undefined) {
+		return undefined;
+	}
+	if (width === 128 && prefix >= 96 && bits >> 32n === mappedPrefix >> 32n) {
+		return { text, family: 4, bits: bits & 0xffffffffn, prefix: prefix - 96 };
+	}
+	return { text, family: width === 32 ? 4 : 6, bits, prefix };
+}
+
+function parsePrefix(text: string, width: number): number | undefined {
+	if (!/^(?:0|[1-9][0-9]{0,2})$/.test(text)) {
+		return undefined;
+	}
+	const prefix = Number(text);
+	return prefix <= width ? prefix : undefined;
+}
+
+function parseIPv4(text: string): bigint | undefined {
+	const parts = text.split(".");
+	if (parts.length !== 4) {
+		return undefined;
+	}
+	let bits = 0n;
+	for (const part of parts) {
+		if (!/^(?:0|[1-9][0-9]{0,2})$/.test(part) || Number(part) > 255) {
+			return undefined;
+		}
+		bits = (bits << 8n) | BigInt(part);
+	}
+	return bits;
+}
+
+function parseIPv6(text: string): bigint | undefined {
+	const halves = text.split("::");
+	if (halves.length > 2 || !text.includes(":")) {
+		return undefined;
+	}
+	const head = groups(halves[0] ?? "", halves.length === 1);
+	const tail = halves.length === 2 ? groups(halves[1] ?? "", true) : [];
+	if (head === undefined || tail === undefined) {
+		return undefined;
+	}
+	const missing = 8 - head.length - tail.length;
+	if (halves.length === 1 ? missing !== 0 : missing < 1) {
+		return undefined;
+	}
+	let bits = 0n;
+	for (const group of [...head, ...new Array<number>(missing).fill(0), ...tail]) {
+		bits = (bits << 16n) | BigInt(group);
+	}
+	return bits;
+}
+
+function groups(text: string, mayEndInIPv4: boolean): number[] | undefined {
+	if (text === "") {
+		return [];
+	}
+	const result: number[] = [];
+	const parts = text.split(":");
+	for (const [index, part] of parts.entries()) {
+		if (index === parts.length - 1 && mayEndInIPv4 && part.includes(".")) {
+			const four = parseIPv4(part);
+			if (four === undefined) {
+				return undefined;
+			}
+			result.push(Number(four >> 16n), Number(four & 0xffffn));
+		} else if (/^[0-9a-fA-F]{1,4}$/.test(part)) {
+			result.push(Number.parseInt(part, 16));
+		} else {
+			return undefined;
+		}
+	}
+	return result;
+}
+
+/** Whether two ranges have an address in common. */
+export function rangesOverlap(one: AddressRange, other: AddressRange): boolean {
+	return one.family === other.family && sameStart(one, other, Math.min(one.prefix, other.prefix));
+}
+
+/** Whether every address of `inner` lies in `outer`. */
+export function rangeContains(outer: AddressRange, inner: AddressRange): boolean {
+	return one(outer, inner) && sameStart(outer, inner, outer.prefix);
+}
+
+function one(outer: AddressRange, inner: AddressRange): boolean {
+	return outer.family === inner.family && outer.prefix <= inner.prefix;
+}
+
+function sameStart(a: AddressRange, b: AddressRange, prefix: number): boolean {
+	const shift = BigInt((a.family === 4 ? 32 : 128) - prefix);
+	return a.bits >> shift === b.bits >> shift;
+}

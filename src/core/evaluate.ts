@@ -1,0 +1,315 @@
+import type { Edit, Finding, Problem, Severity } from "./finding.ts";
+import { formatPath } from "./finding.ts";
+import type { IndexName, Inventory, MeshFacts } from "./inventory.ts";
+import type { AnyObject, Kind, Namespace, Resources } from "./kinds.ts";
+import type { Policy } from "./policy.ts";
+import { parsePolicy } from "./policy.ts";
+import type { Requester, Rule, RuleContext } from "./rule.ts";
+import type { Mode, Settings } from "./settings.ts";
+import { conformsToKind } from "./shapes.ts";
+
+/** The rules, grouped by the kind they judge. */
+export interface Engine {
+	readonly rules: readonly Rule[];
+	readonly byKind: ReadonlyMap<Kind, readonly Rule[]>;
+	readonly ids: ReadonlySet<string>;
+	/** The rules that no mode and no exemption weakens. */
+	readonly absolute: ReadonlySet<string>;
+}
+
+/** What is judged. */
+export interface Subject {
+	readonly kind: Kind;
+	/** The namespace of the request; "" for kinds without one. */
+	readonly namespace: string;
+	readonly name: string | undefined;
+	readonly object: unknown;
+	/** The object that an update replaces. */
+	readonly old?: unknown;
+	readonly requester?: Requester;
+	/** The day in UTC, as YYYY-MM-DD: exemptions end by it. */
+	readonly today: string;
+}
+
+/** An object that a rule asked for and did not find. */
+export interface Absence {
+	readonly kind: Kind;
+	readonly namespace: string;
+	readonly name: string;
+}
+
+/** A rule that threw. */
+export interface RuleFault {
+	readonly rule: string;
+	readonly error: unknown;
+}
+
+/** What follows from the findings in this namespace. */
+export interface Verdict {
+	readonly decision: "allow" | "deny";
+	readonly mode: Mode;
+	/** Undefined where no policy applies: an exempt namespace, or an object being deleted. */
+	readonly policy: Policy | undefined;
+	/** Every finding with the severity it has in this cluster. */
+	readonly findings: readonly Finding[];
+	/** The findings that deny. */
+	readonly denials: readonly Finding[];
+	/** The findings that the author is shown without being stopped. */
+	readonly warnings: readonly Finding[];
+	/** The edits that mend the fixable findings, where the mode allows them. */
+	readonly fixes: readonly Edit[];
+	readonly faults: readonly RuleFault[];
+	/** What the errors rest on not being there; a stale world may only lack it yet. */
+	readonly absences: readonly Absence[];
+}
+
+/** Most findings of one rule on one object: enough to mend it, few enough to read. */
+const mostFindings = 64;
+
+/** Groups rules once, at start. */
+export function createEngine(rules: readonly Rule[]): Engine {
+	return {
+		rules,
+		byKind: Map.groupBy(rules, (rule) => rule.kind),
+		ids: new Set(rules.map((rule) => rule.id)),
+		absolute: new Set(rules.filter((rule) => rule.absolute === true).map((rule) => rule.id)),
+	};
+}
+
+/** Judges one object in a world; never throws for anything that the object contains. */
+export function evaluate(engine: Engine, inventory: Inventory, subject: Subject): Verdict {
+	const rules = engine.byKind.get(subject.kind) ?? [];
+	const place = subject.kind === "Namespace" ? (subject.name ?? "") : subject.namespace;
+	if (
+		rules.length === 0 ||
+		inventory.settings.exemptNamespaces.has(place) ||
+		typeof subject.object !== "object" ||
+		subject.object === null ||
+		isBeingDeleted(subject.object)
+	) {
+		return allowed("off", undefined);
+	}
+	const shaped = conformsToKind(subject.kind, subject.object);
+	const policy = policyOf(subject, shaped, inventory);
+	const mode = subject.kind === "Namespace" ? "enforce" : policy.mode;
+	if (mode === "off" && !rules.some((rule) => rule.absolute)) {
+		return allowed(mode, policy);
+	}
+	const world = new RecordingInventory(inventory);
+	const run: Run = { engine, subject, place, policy, mode, world, faults: [], absences: [] };
+	const findings = judge(run, rules, subject.object as Resources[Kind], shaped);
+	return decide(run, markInherited(run, rules, findings));
+}
+
+interface Run {
+	readonly engine: Engine;
+	readonly subject: Subject;
+	readonly place: string;
+	readonly policy: Policy;
+	readonly mode: Mode;
+	readonly world: RecordingInventory;
+	readonly faults: RuleFault[];
+	readonly absences: Absence[];
+}
+
+function allowed(mode: Mode, policy: Policy | undefined): Verdict {
+	return {
+		decision: "allow",
+		mode,
+		policy,
+		findings: [],
+		denials: [],
+		warnings: [],
+		fixes: [],
+		faults: [],
+		absences: [],
+	};
+}
+
+function isBeingDeleted(object: object): boolean {
+	const metadata = (object as { metadata?: unknown }).metadata;
+	const timestamp =
+		typeof metadata === "object" && metadata !== null
+			? (metadata as { deletionTimestamp?: unknown }).deletionTimestamp
+			: undefined;
+	return timestamp !== undefined && timestamp !== null;
+}
+
+/** A Namespace is judged by the policy that it would bring. */
+function policyOf(subject: Subject, shaped: boolean, inventory: Inventory): Policy {
+	return subject.kind === "Namespace" && shaped
+		? parsePolicy(subject.name ?? "", subject.object as Namespace, inventory.settings)
+		: inventory.policy(subject.namespace);
+}
+
+function judge(run: Run, rules: readonly Rule[], object: Resources[Kind], shaped: boolean): Finding[] {
+	const { subject, policy, world } = run;
+	const context: RuleContext = {
+		namespace: run.place,
+		name: subject.name,
+		policy,
+		inventory: world,
+		old: subject.old === object ? undefined : shapedOld(subject),
+		requester: subject.requester,
+		today: subject.today,
+		ruleIds: run.engine.ids,
+	};
+	const findings: Finding[] = [];
+	for (const rule of rules) {
+		const override = world.settings.severities.get(rule.id);
+		if ((!shaped && rule.raw !== true) || override === "off" || (run.mode === "off" && !rule.absolute)) {
+			continue;
+		}
+		world.begin();
+		const before = findings.length;
+		try {
+			for (const problem of rule.check(object, context)) {
+				findings.push(asFinding(rule, override, problem, run));
+				if (findings.length - before >= mostFindings) {
+					break;
+				}
+			}
+		} catch (error) {
+			// What a rule found before it failed may rest on the same mistake.
+			findings.length = before;
+			run.faults.push({ rule: rule.id, error });
+		}
+		if (findings.slice(before).some((finding) => finding.severity === "error")) {
+			run.absences.push(...world.absences());
+		}
+	}
+	return findings;
+}
+
+function shapedOld(subject: Subject): AnyObject | undefined {
+	return conformsToKind(subject.kind, subject.old) ? subject.old : undefined;
+}
+
+function asFinding(rule: Rule, override: Severity | undefined, problem: Problem, run: Run): Finding {
+	let severity = override ?? problem.severity ?? rule.severity;
+	const exemption = run.policy.exemptions.get(rule.id);
+	if (
+		severity === "error" &&
+		exemption !== undefined &&
+		rule.absolute !== true &&
+		run.subject.today <= exemption.until
+	) {
+		severity = "warning";
+		return { ...problem, rule: rule.id, severity, exemption: rule.id };
+	}
+	return { ...problem, rule: rule.id, severity };
+}
+
+/** Ratcheting: an update is refused only for what the object that it replaces did not have. */
+function markInherited(run: Run, rules: readonly Rule[], findings: readonly Finding[]): readonly Finding[] {
+	const { subject } = run;
+	if (
+		subject.old === undefined ||
+		subject.old === null ||
+		!findings.some((each) => each.severity === "error")
+	) {
+		return findings;
+	}
+	const shaped = conformsToKind(subject.kind, subject.old);
+	const oldRun: Run = {
+		...run,
+		policy: policyOf({ ...subject, object: subject.old }, shaped, run.world),
+		faults: [],
+		absences: [],
+	};
+	const ratcheting = rules.filter((rule) => rule.absolute !== true);
+	const had = new Map<string, number>();
+	for (const finding of judge(oldRun, ratcheting, subject.old as Resources[Kind], shaped)) {
+		had.set(identity(finding), (had.get(identity(finding)) ?? 0) + 1);
+	}
+	return findings.map((finding) => {
+		const left = had.get(identity(finding)) ?? 0;
+		if (left === 0 || finding.severity !== "error") {
+			return finding;
+		}
+		had.set(identity(finding), left - 1);
+		return { ...finding, inherited: true };
+	});
+}
+
+/** The same mistake at another index of a list is the same mistake. */
+function identity(finding: Finding): string {
+	return `${finding.rule}\n${finding.message}\n${formatPath(finding.path.filter((step) => typeof step === "string"))}`;
+}
+
+function decide(run: Run, findings: readonly Finding[]): Verdict {
+	const { mode } = run;
+	const isDenial = (finding: Finding): boolean =>
+		finding.severity === "error" &&
+		finding.inherited !== true &&
+		(mode === "enforce" || run.engine.absolute.has(finding.rule));
+	const denials = findings.filter(isDenial);
+	const shows = mode === "enforce" || mode === "warn";
+	return {
+		decision: denials.length > 0 ? "deny" : "allow",
+		mode,
+		policy: run.policy,
+		findings,
+		denials,
+		warnings: shows ? findings.filter((each) => each.severity !== "info" && !isDenial(each)) : [],
+		fixes: shows ? findings.flatMap((each) => each.fix ?? []) : [],
+		faults: run.faults,
+		absences: run.absences,
+	};
+}
+
+/** Passes every question on and remembers which objects were asked for in vain since the last `begin`. */
+class RecordingInventory implements Inventory {
+	readonly #inner: Inventory;
+	#missing: Absence[] = [];
+
+	constructor(inner: Inventory) {
+		this.#inner = inner;
+	}
+
+	begin(): void {
+		if (this.#missing.length > 0) {
+			this.#missing = [];
+		}
+	}
+
+	absences(): readonly Absence[] {
+		return this.#missing;
+	}
+
+	get settings(): Settings {
+		return this.#inner.settings;
+	}
+
+	get mesh(): MeshFacts {
+		return this.#inner.mesh;
+	}
+
+	get offline(): boolean {
+		return this.#inner.offline;
+	}
+
+	get<K extends Kind>(kind: K, namespace: string, name: string): Resources[K] | undefined {
+		const object = this.#inner.get(kind, namespace, name);
+		if (object === undefined) {
+			this.#missing.push({ kind, namespace, name });
+		}
+		return object;
+	}
+
+	inNamespace<K extends Kind>(kind: K, namespace: string): Iterable<Resources[K]> {
+		return this.#inner.inNamespace(kind, namespace);
+	}
+
+	all<K extends Kind>(kind: K): Iterable<Resources[K]> {
+		return this.#inner.all(kind);
+	}
+
+	lookup<I extends IndexName>(name: I, key: string): ReturnType<Inventory["lookup"]> & Iterable<never> {
+		return this.#inner.lookup(name, key) as Iterable<never>;
+	}
+
+	policy(namespace: string): Policy {
+		return this.#inner.policy(namespace);
+	}
+}

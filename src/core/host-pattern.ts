@@ -1,0 +1,77 @@
+/** A host or a `*.suffix`, in canonical form. */
+export interface HostPattern {
+	readonly text: string;
+	/** What follows the `*` (".example.com"); undefined when the pattern names one host. */
+	readonly suffix: string | undefined;
+}
+
+const label = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?";
+const hostName = new RegExp(`^${label}(?:\\.${label})*$`);
+const unicodeHost = /^[\p{L}\p{N}\p{M}._*-]+$/u;
+
+/** The one spelling under which hosts are compared: lower case, no trailing dot, punycode (RFC 5891). */
+export function canonicalHost(host: string): string {
+	let text = host.toLowerCase();
+	if (text.endsWith(".") && text.length > 1) {
+		text = text.slice(0, -1);
+	}
+	return isAscii(text) ? text : toAscii(text);
+}
+
+function isAscii(text: string): boolean {
+	for (let index = 0; index < text.length; index++) {
+		if (text.charCodeAt(index) > 127) {
+			return false;
+		}
+	}
+	return true;
+}
+
+// The URL parser is the IDNA implementation that every runtime has; only letters, digits, dots, hyphens and a
+// leading wildcard reach it, so nothing but the host of this constant URL can change.
+function toAscii(text: string): string {
+	if (!unicodeHost.test(text)) {
+		return text;
+	}
+	const wildcard = text.startsWith("*.") ? "*." : "";
+	const url = URL.parse(`http://${text.slice(wildcard.length)}/`);
+	return url === null ? text : wildcard + url.hostname;
+}
+
+/** Parses `host` or `*.suffix`; undefined when it is neither. */
+export function parseHostPattern(text: string): HostPattern | undefined {
+	const host = canonicalHost(text);
+	const name = host.startsWith("*.") ? host.slice(2) : host;
+	if (name.length > 253 || !hostName.test(name)) {
+		return undefined;
+	}
+	return { text: host, suffix: host.startsWith("*.") ? host.slice(1) : undefined };
+}
+
+/**
+ * Whether a pattern covers every name that a host stands for. Hosts may carry Istio's wildcards: `*.a.com`, and the
+ * partial `*a.com`, which stands for every name that ends in `a.com` (Istio pkg/config/host/name.go).
+ */
+export function covers(pattern: HostPattern, host: string): boolean {
+	const name = canonicalHost(host);
+	if (pattern.suffix === undefined) {
+		return name === pattern.text;
+	}
+	if (name.startsWith("*")) {
+		return name.slice(1).endsWith(pattern.suffix);
+	}
+	return name.length > pattern.suffix.length && name.endsWith(pattern.suffix);
+}
+
+/** Whether a pattern and a host have a name in common. */
+export function overlaps(pattern: HostPattern, host: string): boolean {
+	const name = canonicalHost(host);
+	if (covers(pattern, name)) {
+		return true;
+	}
+	if (!name.startsWith("*")) {
+		return false;
+	}
+	const suffix = name.slice(1);
+	return pattern.suffix === undefined ? pattern.text.endsWith(suffix) : pattern.suffix.endsWith(suffix);
+}

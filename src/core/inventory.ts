@@ -1,0 +1,278 @@
+import { canonicalHost } from "./host-pattern.ts";
+import type { Kind, Namespace, Resources } from "./kinds.ts";
+import { allKinds } from "./kinds.ts";
+import type { Policy } from "./policy.ts";
+import { parsePolicy } from "./policy.ts";
+import type { Settings } from "./settings.ts";
+import { defaultSettings } from "./settings.ts";
+
+/** Look-ups by something else than namespace and name: which kind they find, and under which keys an object stands. */
+interface Index<K extends Kind> {
+	readonly kind: K;
+	readonly keys: (object: Resources[K]) => Iterable<string>;
+}
+
+function index<K extends Kind>(kind: K, keys: (object: Resources[K]) => Iterable<string>): Index<K> {
+	return { kind, keys };
+}
+
+const indexes: {
+	readonly serviceEntryByHost: Index<"ServiceEntry">;
+	readonly serviceByAddress: Index<"Service">;
+	readonly serviceByName: Index<"Service">;
+	readonly destinationRuleByHost: Index<"DestinationRule">;
+} = {
+	/** ServiceEntries of all namespaces by a host of theirs in canonical form. */
+	serviceEntryByHost: index("ServiceEntry", (entry) => new Set((entry.spec?.hosts ?? []).map(canonicalHost))),
+	/** Services of all namespaces by a cluster IP of theirs. */
+	serviceByAddress: index(
+		"Service",
+		(service) => new Set([service.spec?.clusterIP ?? "", ...(service.spec?.clusterIPs ?? [])]),
+	),
+	/** Services of all namespaces by their bare name. */
+	serviceByName: index("Service", (service) => [service.metadata?.name ?? ""]),
+	/** DestinationRules of all namespaces by their host as written, in canonical form. */
+	destinationRuleByHost: index("DestinationRule", (rule) => [canonicalHost(rule.spec?.host ?? "")]),
+};
+
+/** The names of the indexes. */
+export type IndexName = keyof typeof indexes;
+type Indexed<I extends IndexName> = (typeof indexes)[I]["kind"];
+
+/** What the mesh does that no object of ours says. */
+export interface MeshFacts {
+	/** Istio's minor version, 30 for 1.30. */
+	readonly istioMinor: number;
+	readonly rootNamespace: string;
+	readonly clusterDomain: string;
+	/** The revision, and the tags, that read objects without or with these `istio.io/rev` labels. */
+	readonly revisions: ReadonlySet<string>;
+	/** Which ServiceEntries the mesh shows to whom (meshConfig.serviceEntryVisibility, Istio 1.31). */
+	readonly serviceEntryVisibility: ServiceEntryVisibility | undefined;
+}
+
+export type Visibility = "PUBLIC" | "NAMESPACE" | "NONE";
+
+export interface ServiceEntryVisibility {
+	readonly defaultVisibility: Visibility;
+	readonly policies: readonly {
+		readonly visibility: Visibility;
+		readonly namespaceSelector: Readonly<Record<string, unknown>>;
+	}[];
+}
+
+/** The newest Istio whose behaviour Waymark was held against. */
+export const newestIstioMinor = 31;
+
+/** A mesh of which nothing is known but its settings. */
+export function assumedMesh(settings: Settings): MeshFacts {
+	return {
+		istioMinor: settings.istioMinor ?? newestIstioMinor,
+		rootNamespace: "istio-system",
+		clusterDomain: settings.clusterDomain,
+		revisions: new Set(["default"]),
+		serviceEntryVisibility: undefined,
+	};
+}
+
+/** What rules see of the cluster: synchronous, read-only, every look-up by key. */
+export interface Inventory {
+	readonly settings: Settings;
+	readonly mesh: MeshFacts;
+	/** The world was read from manifests: what controllers would write (a waypoint's status) is taken for granted. */
+	readonly offline: boolean;
+	/** The object, or undefined; `namespace` is "" for kinds without one. */
+	get<K extends Kind>(kind: K, namespace: string, name: string): Resources[K] | undefined;
+	/** Every object of a kind in one namespace. */
+	inNamespace<K extends Kind>(kind: K, namespace: string): Iterable<Resources[K]>;
+	/** Every object of a kind: for the auditor and for trace; a rule looks up. */
+	all<K extends Kind>(kind: K): Iterable<Resources[K]>;
+	/** The objects that stand in an index under a key. */
+	lookup<I extends IndexName>(index: I, key: string): Iterable<Resources[Indexed<I>]>;
+	/** The policy of a namespace, of the cluster's defaults when the namespace is not known. */
+	policy(namespace: string): Policy;
+}
+
+const nothing: ReadonlyMap<string, unknown> = new Map();
+
+/** The kind that an index finds. */
+export function kindOfIndex(name: IndexName): Kind {
+	return indexes[name].kind;
+}
+
+type Store = Map<string, Map<string, unknown>>;
+
+/** The one implementation of `Inventory`, fed by watches, YAML files or tests. */
+export class ClusterState implements Inventory {
+	readonly offline: boolean;
+	#settings: Settings;
+	#mesh: MeshFacts;
+	readonly #objects: ReadonlyMap<Kind, Store> = new Map(allKinds.map((kind) => [kind, new Map()]));
+	readonly #indexes: ReadonlyMap<string, Map<string, Set<unknown>>> = new Map(
+		Object.keys(indexes).map((name) => [name, new Map()]),
+	);
+	readonly #policies = new Map<string, Policy>();
+
+	constructor(settings: Settings = defaultSettings, options: { readonly offline?: boolean } = {}) {
+		this.#settings = settings;
+		this.#mesh = assumedMesh(settings);
+		this.offline = options.offline ?? false;
+	}
+
+	get settings(): Settings {
+		return this.#settings;
+	}
+
+	get mesh(): MeshFacts {
+		return this.#mesh;
+	}
+
+	/** Takes new cluster settings and parses every policy anew. */
+	configure(settings: Settings): void {
+		this.#settings = settings;
+		this.#mesh = {
+			...this.#mesh,
+			istioMinor: settings.istioMinor ?? this.#mesh.istioMinor,
+			clusterDomain: settings.clusterDomain,
+		};
+		for (const namespace of this.all("Namespace")) {
+			this.#readPolicy(namespace);
+		}
+	}
+
+	/** Takes facts about the mesh that were read from the cluster. */
+	learn(mesh: Partial<MeshFacts>): void {
+		this.#mesh = { ...this.#mesh, ...mesh };
+	}
+
+	/** Adds an object or replaces the one of its namespace and name. */
+	set<K extends Kind>(kind: K, object: Resources[K]): void {
+		const namespace = object.metadata?.namespace ?? "";
+		const name = object.metadata?.name ?? "";
+		const store = this.#store(kind);
+		let names = store.get(namespace);
+		if (names === undefined) {
+			names = new Map();
+			store.set(namespace, names);
+		}
+		const before = names.get(name);
+		if (before !== undefined) {
+			this.#unindex(kind, before as Resources[K]);
+		}
+		names.set(name, object);
+		this.#index(kind, object);
+		if (kind === "Namespace") {
+			this.#readPolicy(object as Namespace);
+		}
+	}
+
+	/** Removes an object, if it is there. */
+	delete(kind: Kind, namespace: string, name: string): void {
+		const store = this.#store(kind);
+		const names = store.get(namespace);
+		const object = names?.get(name);
+		if (names === undefined || object === undefined) {
+			return;
+		}
+		this.#unindex(kind, object as Resources[typeof kind]);
+		names.delete(name);
+		if (names.size === 0) {
+			store.delete(namespace);
+		}
+		if (kind === "Namespace") {
+			this.#policies.delete(name);
+		}
+	}
+
+	/** Makes the objects of a kind exactly these, in one step as seen by a reader. */
+	replace<K extends Kind>(kind: K, objects: Iterable<Resources[K]>): void {
+		const gone = new Map([...this.all(kind)].map((object) => [address(object), object]));
+		for (const object of objects) {
+			gone.delete(address(object));
+			this.set(kind, object);
+		}
+		for (const object of gone.values()) {
+			this.delete(kind, object.metadata?.namespace ?? "", object.metadata?.name ?? "");
+		}
+	}
+
+	/** How many objects of a kind there are. */
+	count(kind: Kind): number {
+		let count = 0;
+		for (const names of this.#store(kind).values()) {
+			count += names.size;
+		}
+		return count;
+	}
+
+	get<K extends Kind>(kind: K, namespace: string, name: string): Resources[K] | undefined {
+		return this.#store(kind).get(namespace)?.get(name) as Resources[K] | undefined;
+	}
+
+	inNamespace<K extends Kind>(kind: K, namespace: string): Iterable<Resources[K]> {
+		return (this.#store(kind).get(namespace) ?? nothing).values() as Iterable<Resources[K]>;
+	}
+
+	*all<K extends Kind>(kind: K): Iterable<Resources[K]> {
+		for (const names of this.#store(kind).values()) {
+			yield* names.values() as Iterable<Resources[K]>;
+		}
+	}
+
+	lookup<I extends IndexName>(name: I, key: string): Iterable<Resources[Indexed<I>]> {
+		return (this.#indexes.get(name)?.get(key) ?? []) as Iterable<Resources[Indexed<I>]>;
+	}
+
+	policy(namespace: string): Policy {
+		return this.#policies.get(namespace) ?? parsePolicy(namespace, undefined, this.#settings);
+	}
+
+	#readPolicy(namespace: Namespace): void {
+		const name = namespace.metadata?.name ?? "";
+		this.#policies.set(name, parsePolicy(name, namespace, this.#settings));
+	}
+
+	#store(kind: Kind): Store {
+		const store = this.#objects.get(kind);
+		if (store === undefined) {
+			throw new Error(`Cannot find the store of ${kind}: no such kind`);
+		}
+		return store;
+	}
+
+	#index<K extends Kind>(kind: K, object: Resources[K]): void {
+		for (const [entries, key] of this.#places(kind, object)) {
+			const found = entries.get(key);
+			if (found === undefined) {
+				entries.set(key, new Set([object]));
+			} else {
+				found.add(object);
+			}
+		}
+	}
+
+	#unindex<K extends Kind>(kind: K, object: Resources[K]): void {
+		for (const [entries, key] of this.#places(kind, object)) {
+			const found = entries.get(key);
+			found?.delete(object);
+			if (found?.size === 0) {
+				entries.delete(key);
+			}
+		}
+	}
+
+	*#places<K extends Kind>(kind: K, object: Resources[K]): Iterable<[Map<string, Set<unknown>>, string]> {
+		for (const [name, definition] of Object.entries(indexes)) {
+			const entries = this.#indexes.get(name);
+			if (definition.kind === kind && entries !== undefined) {
+				for (const key of (definition as unknown as Index<K>).keys(object)) {
+					yield [entries, key];
+				}
+			}
+		}
+	}
+}
+
+function address(object: Resources[Kind]): string {
+	return `${object.metadata?.namespace ?? ""}/${object.metadata?.name ?? ""}`;
+}

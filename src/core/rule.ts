@@ -1,0 +1,96 @@
+import type { Problem, Severity } from "./finding.ts";
+import type { Inventory } from "./inventory.ts";
+import type { AnyObject, Kind, Resources } from "./kinds.ts";
+import type { Policy } from "./policy.ts";
+import type { SettingsFile } from "./settings.ts";
+
+/** What a rule is about; an error of family `validity` means exactly that istiod or the CRD would refuse the object. */
+export type Family =
+	| "binding"
+	| "validity"
+	| "capture"
+	| "policy"
+	| "sidecar-egress"
+	| "hygiene"
+	| "namespace";
+
+export const families: readonly Family[] = [
+	"binding",
+	"validity",
+	"capture",
+	"policy",
+	"sidecar-egress",
+	"hygiene",
+	"namespace",
+];
+
+/** Who makes a request: the API server's word for it. */
+export interface Requester {
+	readonly username: string;
+	readonly groups: readonly string[];
+}
+
+/** What a rule may look at besides the object. */
+export interface RuleContext {
+	/** The namespace of the object, from the request; the name of a Namespace itself. */
+	readonly namespace: string;
+	/** The object's name; absent with generateName. */
+	readonly name: string | undefined;
+	readonly policy: Policy;
+	readonly inventory: Inventory;
+	/** The object that an update replaces, when there is one and its shape is right. */
+	readonly old: AnyObject | undefined;
+	/** Who asks; undefined outside admission. */
+	readonly requester: Requester | undefined;
+	/** The day in UTC, as YYYY-MM-DD. */
+	readonly today: string;
+	/** The ids of all rules. */
+	readonly ruleIds: ReadonlySet<string>;
+}
+
+/** One page of documentation; its examples run as tests. */
+export interface RuleDocs<T> {
+	/** One sentence without a final period. */
+	readonly summary: string;
+	/** What happens to the traffic, and why that matters. */
+	readonly why: string;
+	/** How to mend it, in general. */
+	readonly fix: string;
+	/** Where the fact was read: Istio files, documentation pages, RFCs. */
+	readonly sources: readonly string[];
+	/** The version of Waymark that brought the rule. */
+	readonly since: string;
+	readonly good: T;
+	readonly bad: T;
+	/** The rest of the example's cluster. */
+	readonly given?: readonly AnyObject[];
+	/** The example's cluster configuration. */
+	readonly settings?: SettingsFile;
+	/** The object that the example's update replaces. */
+	readonly old?: T;
+	/** Who makes the example's request. */
+	readonly requester?: Requester;
+}
+
+/** One thing that Waymark judges: metadata and a check. */
+export interface Rule<K extends Kind = Kind> {
+	readonly id: string;
+	readonly kind: K;
+	readonly family: Family;
+	readonly severity: Severity;
+	/** Every kind that the check asks the inventory for; Namespace when it depends on the policy. */
+	readonly reads: readonly Kind[];
+	/** Whether a finding can carry a fix. */
+	readonly fixable: boolean;
+	/** Judges objects whose fields may have any type; all others see only objects of the right shape. */
+	readonly raw?: true;
+	/** No namespace may exempt itself from it, and no mode weakens it. */
+	readonly absolute?: true;
+	readonly docs: RuleDocs<Resources[K]>;
+	check(object: Resources[K], context: RuleContext): Iterable<Problem>;
+}
+
+/** Where the page of a rule is published. */
+export function ruleUrl(id: string): string {
+	return `https://waymark.dev/rules/${id}`;
+}
