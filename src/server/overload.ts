@@ -1,0 +1,77 @@
+import type { FastifyInstance } from "fastify";
+import { answerLater } from "./later.ts";
+
+/** What a replica takes upon itself before it sends requests elsewhere. */
+export interface OverloadLimits {
+	/** Requests being read or answered at the same time. */
+	readonly maxInFlight: number;
+	/** How late the event loop may be, in milliseconds. */
+	readonly maxDelayMs: number;
+	/** For how long a delay counts, in milliseconds. */
+	readonly windowMs: number;
+}
+
+/** Sheds what a replica cannot answer in time. */
+export interface Overload {
+	/** Why requests are turned away now, or `null`. */
+	reason(): "concurrency" | "event-loop" | null;
+	/** How many requests have been turned away. */
+	shed(): number;
+	/** The event loop's longest delay in the last window, in milliseconds. */
+	delayMs(): number;
+	stop(): void;
+}
+
+/**
+ * The limits of a replica: an answer takes a fraction of a millisecond, so 512 at once, or half a second of delay,
+ * means that the webhook's timeout is near, and a second's wait for another replica is the better bet.
+ */
+export const defaultOverloadLimits: OverloadLimits = { maxInFlight: 512, maxDelayMs: 500, windowMs: 250 };
+
+const tickMs = 20;
+
+/** Hooks overload protection into an app, before its routes; beyond the limits it answers 503 with `Retry-After: 1`. */
+export function installOverload(app: FastifyInstance, limits: Partial<OverloadLimits> = {}): Overload {
+	const { maxInFlight, maxDelayMs, windowMs } = { ...defaultOverloadLimits, ...limits };
+	let inFlight = 0;
+	let shed = 0;
+	let tickedAt = performance.now();
+	let longest = { delayMs: 0, at: tickedAt };
+	// Not monitorEventLoopDelay(): after each reset() it needs two quiet turns of the loop before it records anything.
+	const ticking = setInterval(() => {
+		const now = performance.now();
+		const delayMs = Math.max(0, now - tickedAt - tickMs);
+		tickedAt = now;
+		if (delayMs >= longest.delayMs || now - longest.at > windowMs) {
+			longest = { delayMs, at: now };
+		}
+	}, tickMs);
+	ticking.unref();
+	const reason = (): "concurrency" | "event-loop" | null => {
+		if (inFlight > maxInFlight) {
+			return "concurrency";
+		}
+		return longest.delayMs > maxDelayMs ? "event-loop" : null;
+	};
+	app.addHook("onRequest", (request, reply, done) => {
+		inFlight += 1;
+		reply.raw.once("close", () => {
+			inFlight -= 1;
+		});
+		if (reason() !== null) {
+			shed += 1;
+			// The connection stays: under load, a new TLS handshake costs as much as ten answers.
+			answerLater(request, reply, "keep-alive");
+			return;
+		}
+		done();
+	});
+	return {
+		reason: () => (inFlight >= maxInFlight ? "concurrency" : reason()),
+		shed: () => shed,
+		delayMs: () => longest.delayMs,
+		stop() {
+			clearInterval(ticking);
+		},
+	};
+}

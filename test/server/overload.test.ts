@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fastify } from "fastify";
+import { installOverload } from "../../src/server/overload.ts";
+
+test("installOverload() turns away what exceeds its concurrency, and nothing else", async (context) => {
+	const app = fastify();
+	const overload = installOverload(app, { maxInFlight: 3 });
+	context.after(async () => {
+		overload.stop();
+		await app.close();
+	});
+	app.post("/validate", async () => {
+		await sleep(100);
+		return "done";
+	});
+	const url = await app.listen({ port: 0, host: "127.0.0.1" });
+	const answers = await Promise.all(
+		Array.from({ length: 10 }, () =>
+			fetch(`${url}/validate`, {
+				method: "POST",
+				body: "{}",
+				headers: { "content-type": "application/json" },
+			}),
+		),
+	);
+	const statuses = answers.map(({ status }) => status).sort();
+	assert.deepEqual(statuses, [200, 200, 200, ...Array<number>(7).fill(503)]);
+	const refused = answers.find(({ status }) => status === 503);
+	assert.equal(refused?.headers.get("retry-after"), "1");
+	assert.equal(refused?.headers.get("connection"), "keep-alive");
+	assert.equal(overload.shed(), 7);
+	assert.equal(overload.reason(), null);
+});
+
+test("installOverload() turns requests away while the event loop is late, and takes them again after", async (context) => {
+	const app = fastify();
+	const overload = installOverload(app, { maxDelayMs: 50, windowMs: 40 });
+	context.after(async () => {
+		overload.stop();
+		await app.close();
+	});
+	app.get("/", async () => "hello");
+	const url = await app.listen({ port: 0, host: "127.0.0.1" });
+	await sleep(100);
+	assert.equal((await fetch(url)).status, 200);
+	const until = performance.now() + 400;
+	let shed = 0;
+	while (performance.now() < until) {
+		const blocked = performance.now() + 90;
+		while (performance.now() < blocked) {
+			// Busy on purpose.
+		}
+		shed += (await fetch(url)).status === 503 ? 1 : 0;
+	}
+	assert.ok(shed > 0, "nothing was shed under a delay of 90 ms");
+	await sleep(150);
+	assert.equal(overload.reason(), null);
+	assert.equal((await fetch(url)).status, 200);
+	assert.ok(overload.delayMs() < 50);
+});
