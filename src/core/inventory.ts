@@ -1,5 +1,5 @@
 import { canonicalHost } from "./host-pattern.ts";
-import type { Kind, Namespace, Resources } from "./kinds.ts";
+import type { Kind, LabelSelector, Namespace, Resources } from "./kinds.ts";
 import { allKinds } from "./kinds.ts";
 import type { Policy } from "./policy.ts";
 import { parsePolicy } from "./policy.ts";
@@ -55,9 +55,10 @@ export type Visibility = "PUBLIC" | "NAMESPACE" | "NONE";
 
 export interface ServiceEntryVisibility {
 	readonly defaultVisibility: Visibility;
+	/** The first policy of which every rule matches the namespace's labels decides. */
 	readonly policies: readonly {
 		readonly visibility: Visibility;
-		readonly namespaceSelector: Readonly<Record<string, unknown>>;
+		readonly rules: readonly { readonly namespaceSelector: LabelSelector | undefined }[];
 	}[];
 }
 
