@@ -13,8 +13,6 @@ export interface Engine {
 	readonly rules: readonly Rule[];
 	readonly byKind: ReadonlyMap<Kind, readonly Rule[]>;
 	readonly ids: ReadonlySet<string>;
-	/** The rules that no mode and no exemption weakens. */
-	readonly absolute: ReadonlySet<string>;
 }
 
 /** What is judged. */
@@ -72,7 +70,6 @@ export function createEngine(rules: readonly Rule[]): Engine {
 		rules,
 		byKind: Map.groupBy(rules, (rule) => rule.kind),
 		ids: new Set(rules.map((rule) => rule.id)),
-		absolute: new Set(rules.filter((rule) => rule.absolute === true).map((rule) => rule.id)),
 	};
 }
 
@@ -92,7 +89,7 @@ export function evaluate(engine: Engine, inventory: Inventory, subject: Subject)
 	const shaped = conformsToKind(subject.kind, subject.object);
 	const policy = policyOf(subject, shaped, inventory);
 	const mode = subject.kind === "Namespace" ? "enforce" : policy.mode;
-	if (mode === "off" && !rules.some((rule) => rule.absolute)) {
+	if (mode === "off") {
 		return allowed(mode, policy);
 	}
 	const world = new RecordingInventory(inventory);
@@ -157,7 +154,7 @@ function judge(run: Run, rules: readonly Rule[], object: Resources[Kind], shaped
 	const findings: Finding[] = [];
 	for (const rule of rules) {
 		const override = world.settings.severities.get(rule.id);
-		if ((!shaped && rule.raw !== true) || override === "off" || (run.mode === "off" && !rule.absolute)) {
+		if ((!shaped && rule.raw !== true) || override === "off") {
 			continue;
 		}
 		world.begin();
@@ -191,7 +188,8 @@ function asFinding(rule: Rule, override: Severity | undefined, problem: Problem,
 	if (
 		severity === "error" &&
 		exemption !== undefined &&
-		rule.absolute !== true &&
+		// A Namespace cannot excuse itself from the rules about its own policy.
+		run.subject.kind !== "Namespace" &&
 		run.subject.today <= exemption.until
 	) {
 		severity = "warning";
@@ -217,7 +215,7 @@ function markInherited(run: Run, rules: readonly Rule[], findings: readonly Find
 		faults: [],
 		absences: [],
 	};
-	const ratcheting = rules.filter((rule) => rule.absolute !== true);
+	const ratcheting = rules.filter((rule) => rule.judgesChange !== true);
 	const had = new Map<string, number>();
 	for (const finding of judge(oldRun, ratcheting, subject.old as Resources[Kind], shaped)) {
 		had.set(identity(finding), (had.get(identity(finding)) ?? 0) + 1);
@@ -240,9 +238,7 @@ function identity(finding: Finding): string {
 function decide(run: Run, findings: readonly Finding[]): Verdict {
 	const { mode } = run;
 	const isDenial = (finding: Finding): boolean =>
-		finding.severity === "error" &&
-		finding.inherited !== true &&
-		(mode === "enforce" || run.engine.absolute.has(finding.rule));
+		finding.severity === "error" && finding.inherited !== true && mode === "enforce";
 	const denials = findings.filter(isDenial);
 	const shows = mode === "enforce" || mode === "warn";
 	return {

@@ -61,6 +61,11 @@ export interface Policy {
 /** Who said so: the namespace's annotation or the cluster's limits. */
 export type Authority = "namespace" | "cluster";
 
+/** Whose word a list is, for messages: "this namespace's policy allows". */
+export function allows(by: Authority): string {
+	return by === "cluster" ? "the cluster's limits allow" : "this namespace's policy allows";
+}
+
 export interface HostAllowance {
 	readonly by: Authority;
 	readonly patterns: readonly HostPattern[];

@@ -1,5 +1,5 @@
 import type { Problem, Severity } from "./finding.ts";
-import type { Inventory } from "./inventory.ts";
+import type { Inventory, MeshFacts } from "./inventory.ts";
 import type { AnyObject, Kind, Resources } from "./kinds.ts";
 import type { Policy } from "./policy.ts";
 import type { SettingsFile } from "./settings.ts";
@@ -66,6 +66,8 @@ export interface RuleDocs<T> {
 	readonly given?: readonly AnyObject[];
 	/** The example's cluster configuration. */
 	readonly settings?: SettingsFile;
+	/** What the example's mesh is known to do. */
+	readonly mesh?: Partial<MeshFacts>;
 	/** The object that the example's update replaces. */
 	readonly old?: T;
 	/** Who makes the example's request. */
@@ -84,8 +86,8 @@ export interface Rule<K extends Kind = Kind> {
 	readonly fixable: boolean;
 	/** Judges objects whose fields may have any type; all others see only objects of the right shape. */
 	readonly raw?: true;
-	/** No namespace may exempt itself from it, and no mode weakens it. */
-	readonly absolute?: true;
+	/** Compares the object with the one that it replaces itself, so an update is never excused by what was there. */
+	readonly judgesChange?: true;
 	readonly docs: RuleDocs<Resources[K]>;
 	check(object: Resources[K], context: RuleContext): Iterable<Problem>;
 }

@@ -16,7 +16,11 @@ export type WaypointRequest =
  * The waypoint that labels ask for. An object's own label wins even where it names nothing that exists: istiod does
  * not fall back to the namespace's (ambient/waypoints.go: fetchWaypointForTarget).
  */
-export function requestedWaypoint(labels: Labels, namespace: string, namespaceLabels: Labels): WaypointRequest {
+export function requestedWaypoint(
+	labels: Labels,
+	namespace: string,
+	namespaceLabels: Labels,
+): WaypointRequest {
 	const own = readPair(labels, namespace);
 	if (own === "none") {
 		return { asked: false, optedOut: "object" };
@@ -93,7 +97,8 @@ export function attachmentListener(
 ): { readonly index: number; readonly listener: GatewayListener } | undefined {
 	const listeners = gateway.spec?.listeners ?? [];
 	const index = boundListener(gateway, inventory, listeners);
-	const chosen = index >= 0 ? index : listeners.findIndex((each) => each.protocol === "HBONE" && each.port === 15008);
+	const chosen =
+		index >= 0 ? index : listeners.findIndex((each) => each.protocol === "HBONE" && each.port === 15008);
 	const listener = listeners[chosen];
 	return listener === undefined ? undefined : { index: chosen, listener };
 }
@@ -200,7 +205,9 @@ function neverReadyReason(gateway: KubernetesGateway, inventory: Inventory): str
 	if (revision !== undefined && !inventory.mesh.revisions.has(revision)) {
 		return "its label istio.io/rev names a revision that no istiod of this mesh has";
 	}
-	const hbone = (gateway.spec?.listeners ?? []).filter((each) => each.protocol === "HBONE" && each.port === 15008);
+	const hbone = (gateway.spec?.listeners ?? []).filter(
+		(each) => each.protocol === "HBONE" && each.port === 15008,
+	);
 	if (hbone.length > 1) {
 		return "it has more than one HBONE listener on port 15008";
 	}
@@ -234,7 +241,10 @@ function attachment(
 }
 
 // The API server sets this label on every Namespace; a manifest may leave it out.
-function withName(labels: Readonly<Record<string, string>>, namespace: string): Readonly<Record<string, string>> {
+function withName(
+	labels: Readonly<Record<string, string>>,
+	namespace: string,
+): Readonly<Record<string, string>> {
 	return { "kubernetes.io/metadata.name": namespace, ...labels };
 }
 

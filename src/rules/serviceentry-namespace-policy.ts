@@ -1,0 +1,45 @@
+import { annotationPrefix } from "../core/policy.ts";
+import type { Rule } from "../core/rule.ts";
+import {
+	boundEntry,
+	egressNamespace,
+	egressWaypoint,
+	teamNamespace,
+	withAnnotations,
+} from "../istio/examples.ts";
+
+/** The policy of a ServiceEntry's namespace can be read. */
+export const serviceentryNamespacePolicy: Rule<"ServiceEntry"> = {
+	id: "serviceentry-namespace-policy",
+	kind: "ServiceEntry",
+	family: "namespace",
+	severity: "error",
+	reads: ["Namespace"],
+	fixable: false,
+	docs: {
+		summary: "The policy annotations of a ServiceEntry's namespace must be readable",
+		why: "A malformed annotation is refused when it is written. One that was written while the webhook was away would silently allow what it was meant to forbid, so no ServiceEntry is accepted in the namespace until it is mended.",
+		fix: "Mend the annotation on the namespace; the message says what it accepts.",
+		sources: ["docs/policies.md"],
+		since: "0.1.0",
+		good: { ...boundEntry, metadata: { ...boundEntry.metadata, namespace: "other" } },
+		bad: boundEntry,
+		given: [
+			withAnnotations(teamNamespace, {
+				"egress.waymark.dev/waypoint": "istio-egress/egress",
+				"egress.waymark.dev/allowed-ports": "443, https",
+			}),
+			egressNamespace,
+			egressWaypoint,
+		],
+	},
+	*check(_entry, { policy }) {
+		for (const problem of policy.problems) {
+			yield {
+				path: ["metadata", "namespace"],
+				message: `Namespace ${policy.namespace} has the malformed annotation ${annotationPrefix}${problem.annotation}, which ${problem.message}`,
+				hint: `On the namespace: ${problem.hint}`,
+			};
+		}
+	},
+};
