@@ -146,7 +146,7 @@ function judge(run: Run, rules: readonly Rule[], object: Resources[Kind], shaped
 		name: subject.name,
 		policy,
 		inventory: world,
-		old: subject.old === object ? undefined : shapedOld(subject),
+		old: shapedOld(subject),
 		requester: subject.requester,
 		today: subject.today,
 		ruleIds: run.engine.ids,
@@ -211,6 +211,7 @@ function markInherited(run: Run, rules: readonly Rule[], findings: readonly Find
 	const shaped = conformsToKind(subject.kind, subject.old);
 	const oldRun: Run = {
 		...run,
+		subject: { ...subject, object: subject.old, old: undefined },
 		policy: policyOf({ ...subject, object: subject.old }, shaped, run.world),
 		faults: [],
 		absences: [],
