@@ -7,6 +7,7 @@ import { parsePolicy } from "./policy.ts";
 import type { Requester, Rule, RuleContext } from "./rule.ts";
 import type { Mode, Settings } from "./settings.ts";
 import { conformsToKind } from "./shapes.ts";
+import { storedForm } from "./stored-form.ts";
 
 /** The rules, grouped by the kind they judge. */
 export interface Engine {
@@ -74,7 +75,8 @@ export function createEngine(rules: readonly Rule[]): Engine {
 }
 
 /** Judges one object in a world; never throws for anything that the object contains. */
-export function evaluate(engine: Engine, inventory: Inventory, subject: Subject): Verdict {
+export function evaluate(engine: Engine, inventory: Inventory, given: Subject): Verdict {
+	const subject = withoutNulls(given);
 	const rules = engine.byKind.get(subject.kind) ?? [];
 	const place = subject.kind === "Namespace" ? (subject.name ?? "") : subject.namespace;
 	if (
@@ -96,6 +98,15 @@ export function evaluate(engine: Engine, inventory: Inventory, subject: Subject)
 	const run: Run = { engine, subject, place, policy, mode, world, faults: [], absences: [] };
 	const findings = judge(run, rules, subject.object as Resources[Kind], shaped);
 	return decide(run, markInherited(run, rules, findings));
+}
+
+/** Nulls are rare, so only an object whose shape they spoil is copied. */
+function withoutNulls(subject: Subject): Subject {
+	if (conformsToKind(subject.kind, subject.object)) {
+		return subject;
+	}
+	const object = storedForm(subject.object);
+	return conformsToKind(subject.kind, object) ? { ...subject, object } : subject;
 }
 
 interface Run {

@@ -68,13 +68,17 @@ function operationFor(object: unknown, edit: Edit): Step | undefined {
 		};
 	}
 	const parent = parents.at(-1);
-	if (parent === undefined || (Object.hasOwn(parent, last) && parent[last] === edit.value)) {
+	if (parent === undefined || (Object.hasOwn(parent, last) && isSame(parent[last], edit.value))) {
 		return undefined;
 	}
 	return {
 		operation: { op: "add", path: jsonPointer(edit.path), value: edit.value },
 		result: rebuild(parents, edit.path, edit.value),
 	};
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+	return one === other || (typeof other === "object" && JSON.stringify(one) === JSON.stringify(other));
 }
 
 /** The containers along a path, as far as they exist; undefined when something on the way is not a container. */

@@ -14,12 +14,12 @@ export const protocols: readonly string[] = [
 	"MYSQL",
 ];
 
-const known: ReadonlySet<string> = new Set(protocols);
+// Lower case, as Istio compares: the upper case of some other letters is a Latin one.
+const known: ReadonlyMap<string, string> = new Map(protocols.map((name) => [name.toLowerCase(), name]));
 
 /** The protocol in capitals, as Istio reads it in any case; undefined when Istio does not know it. */
 export function parseProtocol(text: string): string | undefined {
-	const name = text.toUpperCase();
-	return known.has(name) ? name : undefined;
+	return known.get(text.toLowerCase());
 }
 
 /** Ports from `from` to `to` (both included, 1 to 65535), with one protocol or any. */

@@ -4,12 +4,30 @@ import { kubernetesgatewayWaypointSelector } from "./kubernetesgateway-waypoint-
 import { namespaceAnnotation } from "./namespace-annotation.ts";
 import { namespaceEditor } from "./namespace-editor.ts";
 import { namespaceExemption } from "./namespace-exemption.ts";
+import { serviceentryAddressBlock } from "./serviceentry-address-block.ts";
+import { serviceentryAddressForm } from "./serviceentry-address-form.ts";
+import { serviceentryAddressRequired } from "./serviceentry-address-required.ts";
+import { serviceentryAnnotationReserved } from "./serviceentry-annotation-reserved.ts";
+import { serviceentryDnsHost } from "./serviceentry-dns-host.ts";
+import { serviceentryDynamicDnsForm } from "./serviceentry-dynamic-dns-form.ts";
+import { serviceentryEndpointAddress } from "./serviceentry-endpoint-address.ts";
+import { serviceentryEndpointLabel } from "./serviceentry-endpoint-label.ts";
+import { serviceentryEndpointList } from "./serviceentry-endpoint-list.ts";
+import { serviceentryEndpointPort } from "./serviceentry-endpoint-port.ts";
+import { serviceentryExportTo } from "./serviceentry-export-to.ts";
+import { serviceentryHostName } from "./serviceentry-host-name.ts";
+import { serviceentryHostPartialWildcard } from "./serviceentry-host-partial-wildcard.ts";
+import { serviceentryHostProtocol } from "./serviceentry-host-protocol.ts";
 import { serviceentryNamespacePolicy } from "./serviceentry-namespace-policy.ts";
 import { serviceentryPolicyAddress } from "./serviceentry-policy-address.ts";
 import { serviceentryPolicyHost } from "./serviceentry-policy-host.ts";
 import { serviceentryPolicyPort } from "./serviceentry-policy-port.ts";
 import { serviceentryPolicyProtocol } from "./serviceentry-policy-protocol.ts";
 import { serviceentryPolicyWildcard } from "./serviceentry-policy-wildcard.ts";
+import { serviceentryPortName } from "./serviceentry-port-name.ts";
+import { serviceentryPortNumber } from "./serviceentry-port-number.ts";
+import { serviceentryPortProtocol } from "./serviceentry-port-protocol.ts";
+import { serviceentrySchema } from "./serviceentry-schema.ts";
 import { serviceentryWaypointAttachment } from "./serviceentry-waypoint-attachment.ts";
 import { serviceentryWaypointBinding } from "./serviceentry-waypoint-binding.ts";
 import { serviceentryWaypointChoice } from "./serviceentry-waypoint-choice.ts";
@@ -23,6 +41,7 @@ import { serviceentryWaypointSource } from "./serviceentry-waypoint-source.ts";
 import { serviceentryWaypointTraffic } from "./serviceentry-waypoint-traffic.ts";
 import { serviceentryWaypointTwin } from "./serviceentry-waypoint-twin.ts";
 import { serviceentryWaypointVisibility } from "./serviceentry-waypoint-visibility.ts";
+import { serviceentryWorkloadSelector } from "./serviceentry-workload-selector.ts";
 
 /** Every rule, in the order of their ids. */
 export const rules: readonly Rule[] = [
@@ -30,12 +49,30 @@ export const rules: readonly Rule[] = [
 	namespaceAnnotation as unknown as Rule,
 	namespaceEditor as unknown as Rule,
 	namespaceExemption as unknown as Rule,
+	serviceentryAddressBlock as unknown as Rule,
+	serviceentryAddressForm as unknown as Rule,
+	serviceentryAddressRequired as unknown as Rule,
+	serviceentryAnnotationReserved as unknown as Rule,
+	serviceentryDnsHost as unknown as Rule,
+	serviceentryDynamicDnsForm as unknown as Rule,
+	serviceentryEndpointAddress as unknown as Rule,
+	serviceentryEndpointLabel as unknown as Rule,
+	serviceentryEndpointList as unknown as Rule,
+	serviceentryEndpointPort as unknown as Rule,
+	serviceentryExportTo as unknown as Rule,
+	serviceentryHostName as unknown as Rule,
+	serviceentryHostPartialWildcard as unknown as Rule,
+	serviceentryHostProtocol as unknown as Rule,
 	serviceentryNamespacePolicy as unknown as Rule,
 	serviceentryPolicyAddress as unknown as Rule,
 	serviceentryPolicyHost as unknown as Rule,
 	serviceentryPolicyPort as unknown as Rule,
 	serviceentryPolicyProtocol as unknown as Rule,
 	serviceentryPolicyWildcard as unknown as Rule,
+	serviceentryPortName as unknown as Rule,
+	serviceentryPortNumber as unknown as Rule,
+	serviceentryPortProtocol as unknown as Rule,
+	serviceentrySchema as unknown as Rule,
 	serviceentryWaypointAttachment as unknown as Rule,
 	serviceentryWaypointBinding as unknown as Rule,
 	serviceentryWaypointChoice as unknown as Rule,
@@ -49,4 +86,5 @@ export const rules: readonly Rule[] = [
 	serviceentryWaypointTraffic as unknown as Rule,
 	serviceentryWaypointTwin as unknown as Rule,
 	serviceentryWaypointVisibility as unknown as Rule,
+	serviceentryWorkloadSelector as unknown as Rule,
 ];

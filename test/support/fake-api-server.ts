@@ -37,7 +37,6 @@ interface OpenWatch {
 export interface FakeRequest {
 	readonly url: URL;
 	readonly headers: IncomingMessage["headers"];
-	readonly socket: IncomingMessage["socket"];
 	readonly isWatch: boolean;
 	readonly isInitialWatch: boolean;
 }
@@ -82,11 +81,6 @@ export class FakeApiServer {
 
 	get resourceVersion(): string {
 		return String(this.#version);
-	}
-
-	/** Calls back for every connection, after its TLS handshake if it has one. */
-	onConnection(callback: () => void): void {
-		this.#server.on("secureConnection", callback);
 	}
 
 	/** Credentials that reach it over plain HTTP. */
@@ -215,12 +209,7 @@ export class FakeApiServer {
 		this.requests.push(`${request.method} ${url.pathname}${url.search}`);
 		const isWatch = url.searchParams.get("watch") === "true";
 		const isInitialWatch = url.searchParams.get("sendInitialEvents") === "true";
-		if (
-			this.fault?.(
-				{ url, headers: request.headers, socket: request.socket, isWatch, isInitialWatch },
-				response,
-			) === true
-		) {
+		if (this.fault?.({ url, headers: request.headers, isWatch, isInitialWatch }, response) === true) {
 			return;
 		}
 		if (url.pathname === "/apis") {
