@@ -2,7 +2,7 @@ import type { AnyObject, Kind } from "../core/kinds.ts";
 import { kinds } from "../core/kinds.ts";
 import type { Shape } from "../core/shape.ts";
 import { project } from "../core/shape.ts";
-import { shapes } from "../core/shapes.ts";
+import { conformsToKind, shapes } from "../core/shapes.ts";
 
 /** Turns an object of the API server into what the world keeps of it; undefined when it is none. */
 export type Projection = (raw: unknown, version: string) => AnyObject | undefined;
@@ -55,8 +55,13 @@ export function projectionOf<K extends Kind>(kind: K, keep: (text: string) => st
 			const ours = Object.entries(annotations).filter(([key]) => annotationDomains.test(key));
 			kept.metadata = { ...kept.metadata, annotations: Object.fromEntries(ours) };
 		}
-		return kept;
+		// A CRD without a schema lets anything in; rules may then only see that the object is there.
+		return conformsToKind(kind, kept) ? kept : metadataOf(kept);
 	};
+}
+
+function metadataOf({ apiVersion, kind, metadata }: AnyObject): AnyObject {
+	return { apiVersion, kind, metadata };
 }
 
 function isNamed(raw: unknown): raw is AnyObject {

@@ -248,13 +248,13 @@ function decode(text: string): unknown {
 
 /** Reads `299 - "text"` headers (RFC 7234, 5.5): quotes and backslashes inside are escaped. */
 function readWarnings(header: string | string[] | undefined): readonly string[] {
-	return [header ?? []]
-		.flat()
-		.flatMap((value) =>
-			[...value.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g)].map(([, text = ""]) =>
-				text.replaceAll(/\\(.)/g, "$1"),
-			),
-		);
+	// Node reads header bytes as Latin-1; the API server writes UTF-8.
+	const values = [header ?? []].flat().map((value) => Buffer.from(value, "latin1").toString());
+	return values.flatMap((value) =>
+		[...value.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g)].map(([, text = ""]) =>
+			text.replaceAll(/\\(.)/g, "$1"),
+		),
+	);
 }
 
 function splitVersion(apiVersion: string): { group: string; version: string } {

@@ -21,7 +21,7 @@ import {
 import type { IstiodOracles } from "./oracles.ts";
 import { createIstiodOracles } from "./oracles.ts";
 import type { ProcessGroup, RunningProcess } from "./processes.ts";
-import { createProcessGroup, freePorts } from "./processes.ts";
+import { createProcessGroup, freePorts, waitUntilReady } from "./processes.ts";
 
 /** How to start a control plane. */
 export interface ControlPlaneOptions {
@@ -118,7 +118,9 @@ export interface OwnControlPlane extends ControlPlane {
 	/** Stops the API server (SIGTERM, or the given signal); it comes back on the same port. */
 	stopApiServer(signal?: NodeJS.Signals): Promise<void>;
 	startApiServer(): Promise<void>;
+	/** Kills etcd (or sends the given signal: a graceful end waits 7 s for its clients). Its data stays. */
 	stopEtcd(signal?: NodeJS.Signals): Promise<void>;
+	/** Starts etcd again, and waits for the API server, if that runs, to notice. */
 	startEtcd(): Promise<void>;
 	/** Makes etcd forget its history. The API server serves watches from its cache: restart it to see 410 Gone. */
 	compactEtcd(): Promise<void>;
@@ -179,8 +181,11 @@ async function start(
 		processes,
 		async startEtcd() {
 			etcd = await startEtcd(processes, files, ports);
+			if (apiServer?.isRunning() === true) {
+				await waitUntilReady(apiServer, isApiServerReady, 30_000);
+			}
 		},
-		async stopEtcd(signal) {
+		async stopEtcd(signal = "SIGKILL") {
 			await etcd?.stop(signal);
 		},
 		compactEtcd: () => compactEtcd(ports),

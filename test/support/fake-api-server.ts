@@ -37,6 +37,7 @@ interface OpenWatch {
 export interface FakeRequest {
 	readonly url: URL;
 	readonly headers: IncomingMessage["headers"];
+	readonly socket: IncomingMessage["socket"];
 	readonly isWatch: boolean;
 	readonly isInitialWatch: boolean;
 }
@@ -81,6 +82,11 @@ export class FakeApiServer {
 
 	get resourceVersion(): string {
 		return String(this.#version);
+	}
+
+	/** Calls back for every connection, after its TLS handshake if it has one. */
+	onConnection(callback: () => void): void {
+		this.#server.on("secureConnection", callback);
 	}
 
 	/** Credentials that reach it over plain HTTP. */
@@ -209,7 +215,12 @@ export class FakeApiServer {
 		this.requests.push(`${request.method} ${url.pathname}${url.search}`);
 		const isWatch = url.searchParams.get("watch") === "true";
 		const isInitialWatch = url.searchParams.get("sendInitialEvents") === "true";
-		if (this.fault?.({ url, headers: request.headers, isWatch, isInitialWatch }, response) === true) {
+		if (
+			this.fault?.(
+				{ url, headers: request.headers, socket: request.socket, isWatch, isInitialWatch },
+				response,
+			) === true
+		) {
 			return;
 		}
 		if (url.pathname === "/apis") {

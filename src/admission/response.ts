@@ -1,0 +1,147 @@
+import type { Verdict } from "../core/evaluate.ts";
+import type { Finding } from "../core/finding.ts";
+import { formatPath } from "../core/finding.ts";
+import { toJsonPatch } from "../core/patch.ts";
+import { ruleUrl } from "../core/rule.ts";
+import type { Review } from "./review.ts";
+
+/** The answer to a review (admission.k8s.io/v1 AdmissionResponse). */
+export interface AdmissionResponse {
+	readonly uid: string;
+	readonly allowed: boolean;
+	readonly status?: {
+		readonly code: number;
+		readonly reason: string;
+		readonly message: string;
+		readonly details: { readonly causes: readonly Cause[] };
+	};
+	readonly patch?: string;
+	readonly patchType?: "JSONPatch";
+	readonly warnings?: readonly string[];
+	readonly auditAnnotations?: Readonly<Record<string, string>>;
+}
+
+interface Cause {
+	readonly reason: string;
+	readonly message: string;
+	readonly field: string;
+}
+
+/** A review with its answer. */
+export interface AnsweredReview {
+	readonly apiVersion: string;
+	readonly kind: "AdmissionReview";
+	readonly response: AdmissionResponse;
+}
+
+/** Most findings that a denial spells out. */
+const mostLines = 20;
+/** Most warnings: above 4,096 characters in all, the API server cuts each to 256 (apiserver endpoints/filters/warning.go). */
+const mostWarnings = 20;
+/** What Kubernetes recommends for a warning (admission webhook good practices). */
+const warningLength = 120;
+
+/** The answer that lets a request pass unjudged. */
+export function allowed(review: Review): AnsweredReview {
+	return answer(review, { uid: review.uid, allowed: true });
+}
+
+/** The answer of `/mutate`: the fixes as one minimal JSON Patch; never a denial. */
+export function mutated(review: Review, verdict: Verdict): AnsweredReview {
+	const operations = toJsonPatch(review.subject?.object, verdict.fixes);
+	if (operations.length === 0) {
+		return allowed(review);
+	}
+	const fixed = new Set(verdict.findings.filter((each) => each.fix !== undefined).map((each) => each.rule));
+	return answer(review, {
+		uid: review.uid,
+		allowed: true,
+		patch: base64(JSON.stringify(operations)),
+		patchType: "JSONPatch",
+		auditAnnotations: { fixed: bounded([...fixed].join(",")) },
+	});
+}
+
+/** The answer of `/validate`: a denial where findings deny, warnings for the others; never a patch. */
+export function validated(review: Review, verdict: Verdict, unconfirmed: boolean): AnsweredReview {
+	const warnings = verdict.warnings.slice(0, mostWarnings).map(formatWarning);
+	const annotations = verdict.policy === undefined ? undefined : auditAnnotations(verdict);
+	return answer(review, {
+		uid: review.uid,
+		allowed: verdict.decision === "allow",
+		...(verdict.decision === "deny" ? { status: denial(verdict.denials, unconfirmed) } : {}),
+		...(warnings.length > 0 ? { warnings } : {}),
+		...(annotations === undefined ? {} : { auditAnnotations: annotations }),
+	});
+}
+
+function answer(review: Review, response: AdmissionResponse): AnsweredReview {
+	return { apiVersion: review.apiVersion, kind: "AdmissionReview", response };
+}
+
+function denial(
+	findings: readonly Finding[],
+	unconfirmed: boolean,
+): NonNullable<AdmissionResponse["status"]> {
+	const shown = findings.slice(0, mostLines);
+	const lines = shown.map(formatDenial);
+	if (findings.length > shown.length) {
+		lines.push(`and ${findings.length - shown.length} more`);
+	}
+	if (unconfirmed) {
+		lines.push("The API server could not be asked whether what is missing exists by now: try again");
+	}
+	return {
+		code: 403,
+		reason: "Forbidden",
+		message: lines.join("\n"),
+		details: {
+			causes: shown.map((each) => ({
+				reason: each.rule,
+				message: oneLine(each.message),
+				field: oneLine(formatPath(each.path)),
+			})),
+		},
+	};
+}
+
+function formatDenial(finding: Finding): string {
+	const hint = finding.hint === undefined ? "" : `. ${finding.hint}`;
+	return oneLine(
+		`${finding.rule}: ${formatPath(finding.path)}: ${finding.message}${hint} (${ruleUrl(finding.rule)})`,
+	);
+}
+
+function formatWarning(finding: Finding): string {
+	const text = oneLine(`${finding.rule}: ${finding.message}`);
+	return text.length > warningLength ? `${text.slice(0, warningLength - 1)}…` : text;
+}
+
+// The API server drops a warning with control characters in it (apimachinery pkg/util/net/http.go).
+function oneLine(text: string): string {
+	return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, " ");
+}
+
+function auditAnnotations(verdict: Verdict): Readonly<Record<string, string>> {
+	const rules = new Set(verdict.findings.map((each) => each.rule));
+	const exemptions = new Set(verdict.findings.flatMap((each) => each.exemption ?? []));
+	return {
+		decision: verdict.decision,
+		mode: verdict.mode,
+		policy: verdict.policy?.annotated === true ? "namespace" : "cluster",
+		...(rules.size > 0 ? { rules: bounded([...rules].join(",")) } : {}),
+		...(exemptions.size > 0 ? { exemptions: bounded([...exemptions].join(",")) } : {}),
+	};
+}
+
+function bounded(text: string): string {
+	return text.length > 1024 ? `${text.slice(0, 1023)}…` : text;
+}
+
+function base64(text: string): string {
+	let binary = "";
+	for (const byte of new TextEncoder().encode(text)) {
+		binary += String.fromCharCode(byte);
+	}
+	return btoa(binary);
+}

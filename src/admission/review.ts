@@ -1,0 +1,95 @@
+import type { Subject } from "../core/evaluate.ts";
+import type { Kind } from "../core/kinds.ts";
+import { kindOf, kinds } from "../core/kinds.ts";
+import type { Requester } from "../core/rule.ts";
+
+/** A review that can be answered. */
+export interface Review {
+	readonly uid: string;
+	/** The version of the review, echoed in the answer: `admission.k8s.io/v1`. */
+	readonly apiVersion: string;
+	readonly operation: string;
+	readonly dryRun: boolean;
+	/** The namespace of the request; "" for kinds without one. */
+	readonly namespace: string;
+	readonly name: string | undefined;
+	/** What there is to judge; undefined when Waymark has no business with the request. */
+	readonly subject: Subject | undefined;
+}
+
+/** A body that is no review: there is no uid to answer to. */
+export interface Unreadable {
+	readonly message: string;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Reads an AdmissionReview (admission.k8s.io/v1) that was parsed from JSON; every field may be anything. */
+export function readReview(body: unknown, today: string): Review | Unreadable {
+	const review = fields(body);
+	const request = fields(own(review, "request"));
+	const uid = text(own(request, "uid"));
+	if (review === undefined) {
+		return { message: "The body is not an AdmissionReview: it is not a JSON object" };
+	}
+	if (request === undefined || uid === "") {
+		return { message: "The body is not an AdmissionReview: it has no request.uid" };
+	}
+	const version = text(own(review, "apiVersion"));
+	const operation = text(own(request, "operation"));
+	const kind = judgedKind(request, operation);
+	const namespace = text(own(request, "namespace"));
+	const object = own(request, "object");
+	const name =
+		text(own(request, "name")) || text(own(fields(own(fields(object), "metadata")), "name")) || undefined;
+	return {
+		uid,
+		apiVersion: version.startsWith("admission.k8s.io/") ? version : "admission.k8s.io/v1",
+		operation,
+		dryRun: own(request, "dryRun") === true,
+		namespace,
+		name,
+		subject:
+			kind === undefined
+				? undefined
+				: {
+						kind,
+						namespace: kinds[kind].namespaced ? namespace : "",
+						name,
+						object,
+						...(operation === "UPDATE" ? { old: own(request, "oldObject") } : {}),
+						requester: readRequester(own(request, "userInfo")),
+						today,
+					},
+	};
+}
+
+/** Only creations and updates of whole objects are judged. */
+function judgedKind(request: Fields, operation: string): Kind | undefined {
+	if ((operation !== "CREATE" && operation !== "UPDATE") || text(own(request, "subResource")) !== "") {
+		return undefined;
+	}
+	const kind = fields(own(request, "kind"));
+	return kindOf(text(own(kind, "group")), text(own(kind, "kind")));
+}
+
+function readRequester(value: unknown): Requester {
+	const user = fields(value);
+	const groups = own(user, "groups");
+	return {
+		username: text(own(user, "username")),
+		groups: Array.isArray(groups) ? groups.filter((group): group is string => typeof group === "string") : [],
+	};
+}
+
+function fields(value: unknown): Fields | undefined {
+	return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
+}
+
+function own(object: Fields | undefined, key: string): unknown {
+	return object !== undefined && Object.hasOwn(object, key) ? object[key] : undefined;
+}
+
+function text(value: unknown): string {
+	return typeof value === "string" ? value : "";
+}

@@ -1,0 +1,19 @@
+import { loadSettings } from "../config.ts";
+import { rules } from "../rules/table.ts";
+import type { Verb } from "./io.ts";
+import { exitCodes, UsageError } from "./io.ts";
+
+/** `waymark config check FILE`: says everything that is wrong with a cluster configuration. */
+export const configCheck: Verb = {
+	summary: "Check a cluster configuration: config check FILE",
+	usage: "Usage: waymark config check FILE\n\nExit: 0 usable, 64 usage, 65 not usable",
+	async run(argv, streams) {
+		const [word, file, ...rest] = argv;
+		if (word !== "check" || file === undefined || rest.length > 0) {
+			throw new UsageError("config check takes one file");
+		}
+		loadSettings(file, new Set(rules.map((rule) => rule.id)));
+		streams.out(`${file} is a usable configuration\n`);
+		return exitCodes.clean;
+	},
+};

@@ -1,0 +1,31 @@
+/** Where a verb writes, and what it may assume of it. */
+export interface Streams {
+	out(text: string): void;
+	error(text: string): void;
+	/** Whether the output is a terminal that shows colour. */
+	readonly colour: boolean;
+}
+
+/** Exit codes of every verb (BSD sysexits.h where it has one). */
+export const exitCodes: {
+	readonly clean: 0;
+	readonly findings: 1;
+	readonly usage: 64;
+	readonly unreadable: 65;
+	readonly fault: 70;
+} = { clean: 0, findings: 1, usage: 64, unreadable: 65, fault: 70 };
+
+/** Arguments that make no sense; the message says which, and the caller shows how the verb is used. */
+export class UsageError extends Error {
+	constructor(message: string) {
+		super(message);
+		this.name = "UsageError";
+	}
+}
+
+/** One verb of the command line: gives the exit code. */
+export interface Verb {
+	readonly summary: string;
+	readonly usage: string;
+	run(argv: readonly string[], streams: Streams): Promise<number>;
+}

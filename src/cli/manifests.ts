@@ -1,0 +1,227 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { extname, join } from "node:path";
+import type { Document, Node } from "yaml";
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments } from "yaml";
+import type { Path } from "../core/finding.ts";
+import { ClusterState } from "../core/inventory.ts";
+import type { AnyObject, Kind, Resources } from "../core/kinds.ts";
+import { kindOfObject, kinds } from "../core/kinds.ts";
+import type { Settings } from "../core/settings.ts";
+import { conformsToKind } from "../core/shapes.ts";
+
+/** A place in a file; both count from 1. */
+export interface Position {
+	readonly line: number;
+	readonly column: number;
+}
+
+/** One object of a file. */
+export interface Manifest {
+	readonly file: string;
+	/** Undefined when Waymark does not know the kind. */
+	readonly kind: Kind | undefined;
+	readonly object: AnyObject;
+	/** The YAML document that the object is (in), with comments; `prefix` leads from it to the object. */
+	readonly document: Document;
+	readonly prefix: Path;
+	/** The field's place, or that of the nearest parent that is written. */
+	position(path: Path): Position;
+}
+
+/** Input that could not be read as objects. */
+export interface Unreadable {
+	readonly file: string;
+	readonly line: number;
+	readonly message: string;
+}
+
+/** Everything that was read, and everything that could not be. */
+export interface Reading {
+	readonly manifests: readonly Manifest[];
+	readonly unreadable: readonly Unreadable[];
+}
+
+const extensions: ReadonlySet<string> = new Set([".yaml", ".yml", ".json"]);
+
+/** The manifests in files, in directories (recursively, sorted) and, for `-`, on the standard input. */
+export function readManifests(paths: readonly string[]): Reading {
+	const manifests: Manifest[] = [];
+	const unreadable: Unreadable[] = [];
+	for (const path of paths) {
+		for (const file of filesOf(path, unreadable)) {
+			const reading = readFile(file);
+			manifests.push(...reading.manifests);
+			unreadable.push(...reading.unreadable);
+		}
+	}
+	return { manifests, unreadable };
+}
+
+/** The files that a path stands for: itself, or the YAML and JSON files below it. */
+export function filesOf(path: string, unreadable: Unreadable[]): readonly string[] {
+	if (path === "-") {
+		return [path];
+	}
+	try {
+		if (!statSync(path).isDirectory()) {
+			return [path];
+		}
+		return readdirSync(path, { recursive: true, withFileTypes: true })
+			.filter((entry) => entry.isFile() && extensions.has(extname(entry.name)))
+			.map((entry) => join(entry.parentPath, entry.name))
+			.filter((file) => !file.split("/").some((step) => step === "node_modules" || step === ".git"))
+			.toSorted();
+	} catch (error) {
+		unreadable.push({ file: path, line: 1, message: reasonOf(error) });
+		return [];
+	}
+}
+
+function reasonOf(error: unknown): string {
+	if (error instanceof Error && "code" in error) {
+		return error.code === "ENOENT" ? "no such file or directory" : `cannot be read (${String(error.code)})`;
+	}
+	return String(error);
+}
+
+function readFile(file: string): Reading {
+	try {
+		// Descriptor 0 is the standard input.
+		return parseManifests(readFileSync(file === "-" ? 0 : file, "utf8"), file === "-" ? "<stdin>" : file);
+	} catch (error) {
+		return { manifests: [], unreadable: [{ file, line: 1, message: reasonOf(error) }] };
+	}
+}
+
+/** The objects in a text of YAML documents or JSON, a `List` taken apart; a bad document does not hide the others. */
+export function parseManifests(text: string, file: string): Reading {
+	const lines = new LineCounter();
+	const manifests: Manifest[] = [];
+	const unreadable: Unreadable[] = [];
+	const documents = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true, logLevel: "silent" });
+	for (const document of Array.isArray(documents) ? documents : []) {
+		const failure = document.errors[0];
+		if (failure !== undefined) {
+			const line = failure.linePos?.[0].line ?? 1;
+			unreadable.push({ file, line, message: (failure.message.split("\n")[0] ?? "").replace(/:$/, "") });
+			continue;
+		}
+		readDocument(document, file, lines, manifests, unreadable);
+	}
+	return { manifests, unreadable };
+}
+
+function readDocument(
+	document: Document,
+	file: string,
+	lines: LineCounter,
+	manifests: Manifest[],
+	unreadable: Unreadable[],
+): void {
+	let content: unknown;
+	try {
+		content = document.toJS({ maxAliasCount: 100 });
+	} catch (error) {
+		const line = lines.linePos(document.range?.[0] ?? 0).line;
+		unreadable.push({ file, line, message: error instanceof Error ? error.message : String(error) });
+		return;
+	}
+	if (content === null || content === undefined) {
+		return;
+	}
+	collect(content, [], 0);
+
+	function collect(value: unknown, prefix: Path, depth: number): void {
+		if (typeof value !== "object" || value === null || Array.isArray(value)) {
+			unreadable.push({
+				...place(prefix),
+				file,
+				message: "is no object: an apiVersion and a kind were expected",
+			});
+			return;
+		}
+		const { kind, items } = value as { readonly kind?: unknown; readonly items?: unknown };
+		if (typeof kind === "string" && kind.endsWith("List") && Array.isArray(items) && depth < 4) {
+			for (const [index, item] of items.entries()) {
+				collect(item, [...prefix, "items", index], depth + 1);
+			}
+			return;
+		}
+		manifests.push({
+			file,
+			kind: kindOfObject(value),
+			object: value as AnyObject,
+			document,
+			prefix,
+			position: (path) => place([...prefix, ...path]),
+		});
+	}
+
+	function place(path: Path): Position {
+		const offset = offsetOf(document, path);
+		const { line, col } = lines.linePos(offset);
+		return { line: Math.max(line, 1), column: Math.max(col, 1) };
+	}
+}
+
+function offsetOf(document: Document, path: Path): number {
+	let node: unknown = document.contents;
+	let offset = isNode(node) ? (node.range?.[0] ?? 0) : 0;
+	for (const step of path) {
+		if (isAlias(node)) {
+			node = node.resolve(document);
+		}
+		if (isMap(node)) {
+			const pair = node.items.find(({ key }) => (isScalar(key) ? key.value : key) === step);
+			if (pair === undefined) {
+				return offset;
+			}
+			offset = (pair.key as Node | null)?.range?.[0] ?? offset;
+			node = pair.value;
+		} else if (isSeq(node) && typeof step === "number") {
+			node = node.items[step];
+		} else {
+			return offset;
+		}
+		// A list's item begins where its value begins; a field where its name does.
+		if (typeof step === "number" && isNode(node)) {
+			offset = node.range?.[0] ?? offset;
+		}
+	}
+	return offset;
+}
+
+/** Objects of a world that have no namespace are taken to be in this one, as kubectl would. */
+export const fallbackNamespace = "default";
+
+/** The namespace of a manifest's object; "" for kinds without one. */
+export function namespaceOf(kind: Kind, object: AnyObject): string {
+	const written: unknown = object.metadata?.namespace;
+	return kinds[kind].namespaced
+		? typeof written === "string" && written !== ""
+			? written
+			: fallbackNamespace
+		: "";
+}
+
+/**
+ * A world of manifests: every object of a known kind whose shape is right. Only the last of several objects with one
+ * name counts, as after `kubectl apply`.
+ */
+export function worldOf(manifests: readonly Manifest[], settings: Settings): ClusterState {
+	const state = new ClusterState(settings, { offline: true });
+	for (const { kind, object } of manifests) {
+		addToWorld(state, kind, object);
+	}
+	return state;
+}
+
+/** Puts one object into a world, with its namespace filled in; objects of unknown kinds or wrong shape are left out. */
+export function addToWorld(state: ClusterState, kind: Kind | undefined, object: AnyObject): void {
+	if (kind === undefined || !conformsToKind(kind, object)) {
+		return;
+	}
+	const namespace = namespaceOf(kind, object);
+	const placed = namespace === "" ? object : { ...object, metadata: { ...object.metadata, namespace } };
+	state.set(kind, placed as Resources[typeof kind]);
+}

@@ -1,0 +1,69 @@
+import type { Streams, Verb } from "./cli/io.ts";
+import { exitCodes, UsageError } from "./cli/io.ts";
+import { ConfigError } from "./config.ts";
+
+/** The verbs; each is loaded only when it is asked for, so that none pays for another's imports. */
+const verbs: ReadonlyMap<string, () => Promise<Verb>> = new Map([
+	["serve", async () => (await import("./cli/serve.ts")).serve],
+	["config", async () => (await import("./cli/config-check.ts")).configCheck],
+]);
+
+/** The command: arguments → verb → exit code. */
+export async function main(argv: readonly string[], streams: Streams): Promise<number> {
+	const [name, ...rest] = argv;
+	const load = verbs.get(name ?? "");
+	if (load === undefined) {
+		const asked = name === "--help" || name === "-h" || name === "help";
+		const text = await help();
+		if (asked) {
+			streams.out(text);
+			return exitCodes.clean;
+		}
+		streams.error(name === undefined ? text : `waymark: there is no verb ${JSON.stringify(name)}\n\n${text}`);
+		return exitCodes.usage;
+	}
+	const verb = await load();
+	if (rest.includes("--help") || rest.includes("-h")) {
+		streams.out(`${verb.usage}\n`);
+		return exitCodes.clean;
+	}
+	try {
+		return await verb.run(rest, streams);
+	} catch (error) {
+		return report(error, verb, streams);
+	}
+}
+
+function report(error: unknown, verb: Verb, streams: Streams): number {
+	if (error instanceof UsageError || isArgumentError(error)) {
+		streams.error(`waymark: ${error.message}\n\n${verb.usage}\n`);
+		return exitCodes.usage;
+	}
+	if (error instanceof ConfigError) {
+		streams.error(`${error.message}\n`);
+		return exitCodes.unreadable;
+	}
+	streams.error(`waymark: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+	return exitCodes.fault;
+}
+
+// node:util parseArgs marks what it throws by a code.
+function isArgumentError(error: unknown): error is Error {
+	return error instanceof Error && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+}
+
+async function help(): Promise<string> {
+	const lines = ["Usage: waymark VERB [--help]", ""];
+	for (const [name, load] of verbs) {
+		lines.push(`  ${name.padEnd(16)} ${(await load()).summary}`);
+	}
+	return `${lines.join("\n")}\n`;
+}
+
+if (import.meta.main) {
+	process.exitCode = await main(process.argv.slice(2), {
+		out: (text) => process.stdout.write(text),
+		error: (text) => process.stderr.write(text),
+		colour: process.stdout.isTTY === true && process.stdout.hasColors(),
+	});
+}

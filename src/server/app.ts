@@ -1,0 +1,292 @@
+import type { Server } from "node:https";
+import type { FastifyError, FastifyInstance, FastifyReply } from "fastify";
+import { fastify } from "fastify";
+import type { Logger } from "pino";
+import type { AnsweredReview } from "../admission/response.ts";
+import { allowed, mutated, validated } from "../admission/response.ts";
+import type { Review, Unreadable } from "../admission/review.ts";
+import { readReview } from "../admission/review.ts";
+import type { Absence, Engine, Verdict } from "../core/evaluate.ts";
+import { evaluate } from "../core/evaluate.ts";
+import type { Inventory } from "../core/inventory.ts";
+import { kinds } from "../core/kinds.ts";
+import type { Metrics } from "./metrics.ts";
+import { countVerdict } from "./metrics.ts";
+import type { TlsContext } from "./tls.ts";
+
+/**
+ * The largest body: a review carries the object and the one it replaces, each at most the API server's 3 MiB, and
+ * as much again as both together have left for the rest (controller-runtime pkg/webhook/admission/http.go: 7 MiB).
+ */
+export const bodyLimit: number = 7 * 1024 * 1024;
+
+/** Looks in the API server for objects that the world lacks, and puts what it finds into the world. */
+export type Confirm = (
+	absences: readonly Absence[],
+	deadlineMs: number,
+) => Promise<{ readonly found: boolean; readonly unconfirmed: boolean }>;
+
+/** What the webhook needs. */
+export interface WebhookOptions {
+	readonly engine: Engine;
+	readonly inventory: Inventory;
+	readonly metrics: Metrics;
+	readonly log: Logger;
+	readonly tls: TlsContext;
+	/** Absent without a cluster: then the world is all there is. */
+	readonly confirm?: Confirm;
+	/** The clock, for exemptions that end. */
+	readonly now?: () => Date;
+	/** Hooks that must stand before the routes: drain, overload. */
+	readonly before?: (app: FastifyInstance) => void;
+}
+
+type Endpoint = "mutate" | "validate";
+
+/** The webhook's app, and the TLS server below it. */
+export interface Webhook {
+	readonly app: FastifyInstance;
+	readonly server: Server;
+}
+
+/** The webhook: HTTPS with `POST /mutate` and `POST /validate`, for the API server only. */
+export function createWebhook(options: WebhookOptions): Webhook {
+	const secure = fastify({
+		// The API server speaks HTTP/1.1 to webhooks and reuses a connection for 90 s: it must never find it closed.
+		https: {
+			...options.tls,
+			handshakeTimeout: 10_000,
+			headersTimeout: 10_000,
+			connectionsCheckingInterval: 2_000,
+		},
+		keepAliveTimeout: 120_000,
+		requestTimeout: 15_000,
+		bodyLimit,
+		return503OnClosing: false,
+		forceCloseConnections: false,
+		pluginTimeout: 60_000,
+		logger: false,
+		// A key named __proto__ is legal in an object: refusing it would let the object past a webhook that fails
+		// open. JSON.parse makes it a plain own property, and nothing here merges objects.
+		onProtoPoisoning: "ignore",
+		onConstructorPoisoning: "ignore",
+	});
+	const { server } = secure;
+	server.maxConnections = 1024;
+	// Nothing below depends on the kind of server, and plug-ins are written for the general type.
+	const app = secure as unknown as FastifyInstance;
+	options.before?.(app);
+	app.setErrorHandler((error: FastifyError, _request, reply) => rejectBody(options, error, reply));
+	app.setNotFoundHandler((_request, reply) => {
+		options.metrics.rejected.inc({ code: 404 });
+		return reply
+			.code(404)
+			.send({ message: "Not found: the webhook answers POST /mutate and POST /validate" });
+	});
+	// The API server never compresses a review, and unpacking what anybody sends is a way to be flooded.
+	app.addHook("onRequest", (request, reply, done) => {
+		const encoding = request.headers["content-encoding"];
+		if (encoding !== undefined && encoding !== "identity") {
+			options.metrics.rejected.inc({ code: 415 });
+			reply.code(415).send({ message: "The body must be application/json, without compression" });
+			return;
+		}
+		done();
+	});
+	const today = dayClock(options.now ?? (() => new Date()));
+	for (const endpoint of ["mutate", "validate"] as const) {
+		app.post<{ Querystring: { timeout?: unknown } }>(`/${endpoint}`, (request, reply) =>
+			answer(options, endpoint, readReview(request.body, today()), request.query.timeout, reply),
+		);
+	}
+	return { app, server };
+}
+
+function rejectBody(options: WebhookOptions, error: FastifyError, reply: FastifyReply): FastifyReply {
+	const code = error.statusCode !== undefined && error.statusCode >= 400 ? error.statusCode : 500;
+	options.metrics.rejected.inc({ code });
+	if (code >= 500) {
+		options.log.error({ err: error }, "request failed");
+	}
+	const message =
+		code >= 500 ? "Cannot answer the request: an unexpected fault, see the log" : plainMessage(error, code);
+	return reply.code(code).send({ message });
+}
+
+function plainMessage(error: FastifyError, code: number): string {
+	switch (code) {
+		case 413:
+			return "The body is larger than 7 MiB, the most that a review of two objects can be";
+		case 415:
+			return "The body must be application/json, without compression";
+		default:
+			return error.code === "FST_ERR_CTP_EMPTY_JSON_BODY"
+				? "The body is empty: an AdmissionReview was expected"
+				: "The body is not an AdmissionReview: it is not valid JSON";
+	}
+}
+
+function answer(
+	options: WebhookOptions,
+	endpoint: Endpoint,
+	review: Review | Unreadable,
+	timeout: unknown,
+	reply: FastifyReply,
+): AnsweredReview | FastifyReply | Promise<AnsweredReview> {
+	const start = performance.now();
+	if (!("uid" in review)) {
+		options.metrics.rejected.inc({ code: 400 });
+		return reply.code(400).send({ message: review.message });
+	}
+	const { subject } = review;
+	if (subject === undefined || isSystemNamespace(review)) {
+		options.metrics.duration.observe({ webhook: endpoint, decision: "skip" }, elapsed(start));
+		return allowed(review);
+	}
+	const missing = options.confirm === undefined ? undefined : unknownNamespace(options.inventory, review);
+	if (missing !== undefined) {
+		return confirmed(options, endpoint, review, [missing], timeout, start);
+	}
+	const verdict = evaluate(options.engine, options.inventory, subject);
+	if (options.confirm !== undefined && verdict.absences.length > 0) {
+		return confirmed(options, endpoint, review, verdict.absences, timeout, start);
+	}
+	return finish(options, endpoint, review, verdict, start, false);
+}
+
+/** Nothing is denied because a watch is a moment behind: what is missing is asked for once, directly. */
+async function confirmed(
+	options: WebhookOptions,
+	endpoint: Endpoint,
+	review: Review,
+	absences: readonly Absence[],
+	timeout: unknown,
+	start: number,
+): Promise<AnsweredReview> {
+	const { confirm, engine } = options;
+	if (confirm === undefined || review.subject === undefined) {
+		return allowed(review);
+	}
+	const { inventory } = options;
+	let missing = absences;
+	let unconfirmed = false;
+	const asked = new Set<string>();
+	// A found object may name another that is missing: its Gateway's class, its namespace. Three rounds reach all.
+	for (let round = 0; round < 3; round++) {
+		const fresh = missing.filter((each) => !asked.has(`${each.kind}/${each.namespace}/${each.name}`));
+		if (fresh.length === 0) {
+			break;
+		}
+		for (const each of fresh) {
+			asked.add(`${each.kind}/${each.namespace}/${each.name}`);
+		}
+		const result = await confirm(fresh, deadline(timeout, start));
+		options.metrics.confirmations.inc({
+			result: result.unconfirmed ? "failed" : result.found ? "found" : "absent",
+		});
+		unconfirmed ||= result.unconfirmed;
+		const next = evaluate(engine, inventory, review.subject);
+		if (next.absences.length === 0 || !result.found) {
+			return finish(options, endpoint, review, next, start, unconfirmed);
+		}
+		missing = next.absences;
+	}
+	return finish(options, endpoint, review, evaluate(engine, inventory, review.subject), start, unconfirmed);
+}
+
+/** The time left for asking, in milliseconds: half of what the API server still waits, at most half a second. */
+function deadline(timeout: unknown, start: number): number {
+	const match = typeof timeout === "string" ? /^(\d{1,3})s$/.exec(timeout) : null;
+	const left = (match === null ? 5 : Number(match[1])) * 1000 - (performance.now() - start);
+	return Math.max(50, Math.min(500, left / 2));
+}
+
+function unknownNamespace(inventory: Inventory, review: Review): Absence | undefined {
+	const { subject } = review;
+	if (subject === undefined || !kinds[subject.kind].namespaced) {
+		return undefined;
+	}
+	return inventory.get("Namespace", "", subject.namespace) === undefined
+		? { kind: "Namespace", namespace: "", name: subject.namespace }
+		: undefined;
+}
+
+function finish(
+	options: WebhookOptions,
+	endpoint: Endpoint,
+	review: Review,
+	verdict: Verdict,
+	start: number,
+	unconfirmed: boolean,
+): AnsweredReview {
+	const result = endpoint === "mutate" ? mutated(review, verdict) : validated(review, verdict, unconfirmed);
+	if (endpoint === "validate") {
+		countVerdict(options.metrics, verdict);
+	}
+	const decision = !result.response.allowed
+		? "deny"
+		: result.response.patch === undefined
+			? "allow"
+			: "patch";
+	options.metrics.duration.observe({ webhook: endpoint, decision }, elapsed(start));
+	logVerdict(options, endpoint, review, verdict, decision);
+	return result;
+}
+
+function logVerdict(
+	options: WebhookOptions,
+	endpoint: Endpoint,
+	review: Review,
+	verdict: Verdict,
+	decision: string,
+): void {
+	for (const fault of verdict.faults) {
+		options.log.error({ uid: review.uid, rule: fault.rule, err: fault.error }, "rule failed");
+	}
+	if (decision === "allow") {
+		return;
+	}
+	options.log.info(
+		{
+			uid: review.uid,
+			webhook: endpoint,
+			decision,
+			mode: verdict.mode,
+			kind: review.subject?.kind,
+			namespace: review.namespace,
+			name: review.name,
+			dryRun: review.dryRun,
+			rules: [
+				...new Set((decision === "deny" ? verdict.denials : verdict.findings).map((each) => each.rule)),
+			],
+		},
+		"admission answered",
+	);
+}
+
+/** Namespaces of Kubernetes itself are never judged, whatever the webhook configuration says. */
+function isSystemNamespace(review: Review): boolean {
+	const namespace = review.subject?.kind === "Namespace" ? (review.name ?? "") : review.namespace;
+	return namespace.startsWith("kube-");
+}
+
+function elapsed(start: number): number {
+	return (performance.now() - start) / 1000;
+}
+
+const dayMs = 86_400_000;
+
+/** Gives the day in UTC, as YYYY-MM-DD; the text is made once a day and not for every request. */
+function dayClock(now: () => Date): () => string {
+	let number = Number.NaN;
+	let text = "";
+	return () => {
+		const date = now();
+		const current = Math.floor(date.getTime() / dayMs);
+		if (current !== number) {
+			number = current;
+			text = date.toISOString().slice(0, 10);
+		}
+		return text;
+	};
+}
