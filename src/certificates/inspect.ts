@@ -14,8 +14,8 @@ export interface Expectation {
 	readonly bundle?: string;
 	/** The DNS name or IP address that the client asks for. */
 	readonly name?: string;
-	/** How far the clocks of verifier and prover may differ, in milliseconds; 0 unless given. */
-	readonly skewMs?: number;
+	/** How long before its start a certificate counts as valid, in milliseconds: clocks differ. 0 unless given. */
+	readonly earlyMs?: number;
 }
 
 const block = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
@@ -59,7 +59,7 @@ export function verificationFault(cert: string, expected: Expectation): string |
 	if (leaf === undefined) {
 		return "the certificate is not readable PEM";
 	}
-	const validity = validityFault(leaf, expected.now, expected.skewMs);
+	const validity = validityFault(leaf, expected.now, expected.earlyMs);
 	if (validity !== null) {
 		return `the certificate ${validity}`;
 	}
@@ -78,8 +78,18 @@ export function verificationFault(cert: string, expected: Expectation): string |
 	if (anchors.length === 0) {
 		return "the CA bundle holds no certificate";
 	}
-	const leads = leadsToAnchor(leaf, intermediates, anchors, expected.now, longestPath);
-	return leads ? null : "no certificate of the CA bundle signed it";
+	const isValid = (candidate: X509Certificate): boolean =>
+		validityFault(candidate, expected.now, expected.earlyMs) === null;
+	return leadsToAnchor(leaf, intermediates, anchors, isValid, longestPath)
+		? null
+		: "no certificate of the CA bundle signed it";
+}
+
+/** Whether a CA signed the first of these certificates, whatever the time. */
+export function isIssuedBy(cert: string, authority: string): boolean {
+	const [leaf] = certificatesIn(cert);
+	const [issuer] = certificatesIn(authority);
+	return leaf !== undefined && issuer !== undefined && isSigner(issuer, leaf);
 }
 
 /** Says why a pair cannot be used as a CA that signs leaves now, or `null`. */
@@ -132,11 +142,11 @@ export function joinBundle(parts: readonly string[]): string {
 	return [...bundle.values()].join("");
 }
 
-function validityFault(certificate: X509Certificate, now: Date, skewMs = 0): string | null {
-	if (certificate.validToDate.getTime() + skewMs < now.getTime()) {
+function validityFault(certificate: X509Certificate, now: Date, earlyMs = 0): string | null {
+	if (certificate.validToDate.getTime() < now.getTime()) {
 		return `expired at ${certificate.validToDate.toISOString()}`;
 	}
-	if (certificate.validFromDate.getTime() - skewMs > now.getTime()) {
+	if (certificate.validFromDate.getTime() - earlyMs > now.getTime()) {
 		return `is not valid before ${certificate.validFromDate.toISOString()}`;
 	}
 	return null;
@@ -153,7 +163,7 @@ function leadsToAnchor(
 	certificate: X509Certificate,
 	intermediates: readonly X509Certificate[],
 	anchors: readonly X509Certificate[],
-	now: Date,
+	isValid: (candidate: X509Certificate) => boolean,
 	depth: number,
 ): boolean {
 	if (anchors.some((anchor) => anchor.fingerprint256 === certificate.fingerprint256)) {
@@ -163,17 +173,18 @@ function leadsToAnchor(
 		return false;
 	}
 	const signers = (candidate: X509Certificate): boolean =>
-		candidate.ca &&
-		validityFault(candidate, now) === null &&
-		certificate.checkIssued(candidate) &&
-		certificate.verify(candidate.publicKey);
+		isValid(candidate) && isSigner(candidate, certificate);
 	return (
 		anchors.some(signers) ||
 		intermediates.some(
 			(candidate) =>
 				candidate.fingerprint256 !== certificate.fingerprint256 &&
 				signers(candidate) &&
-				leadsToAnchor(candidate, intermediates, anchors, now, depth - 1),
+				leadsToAnchor(candidate, intermediates, anchors, isValid, depth - 1),
 		)
 	);
+}
+
+function isSigner(candidate: X509Certificate, certificate: X509Certificate): boolean {
+	return candidate.ca && certificate.checkIssued(candidate) && certificate.verify(candidate.publicKey);
 }

@@ -69,10 +69,10 @@ test("issueCertificate() throws when there is no name or no CA", async () => {
 	await assert.rejects(issueCertificate({ cert: "", key: "" }, { names: ["a"], now }), /the CA is empty/);
 });
 
-test("verificationFault() names expiry and a start in the future, and forgives the skew it is told of", () => {
+test("verificationFault() names expiry and a start in the future, and forgives an early start as far as it is told", () => {
 	assert.match(verificationFault(leaf.cert, { now: later(8 * day) }) ?? "", /expired at/);
 	assert.match(verificationFault(leaf.cert, { now: later(-2 * hour) }) ?? "", /not valid before/);
-	assert.equal(verificationFault(leaf.cert, { now: later(-2 * hour), skewMs: 3 * hour }), null);
+	assert.equal(verificationFault(leaf.cert, { now: later(-2 * hour), earlyMs: 3 * hour }), null);
 	assert.match(
 		verificationFault(leaf.cert, { now: later(6 * day), bundle: "no PEM" }) ?? "",
 		/holds no certificate/,
