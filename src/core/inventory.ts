@@ -1,8 +1,9 @@
 import { canonicalHost } from "./host-pattern.ts";
-import type { Kind, LabelSelector, Namespace, Resources } from "./kinds.ts";
+import type { Kind, LabelSelector, Namespace, Resources, VirtualService } from "./kinds.ts";
 import { allKinds } from "./kinds.ts";
 import type { Policy } from "./policy.ts";
 import { parsePolicy } from "./policy.ts";
+import { gatewayOfReference, serviceOfHost } from "./service-host.ts";
 import type { Settings } from "./settings.ts";
 import { defaultSettings } from "./settings.ts";
 
@@ -21,6 +22,9 @@ const indexes: {
 	readonly serviceByAddress: Index<"Service">;
 	readonly serviceByName: Index<"Service">;
 	readonly destinationRuleByHost: Index<"DestinationRule">;
+	readonly virtualServiceByHost: Index<"VirtualService">;
+	readonly virtualServiceByGateway: Index<"VirtualService">;
+	readonly virtualServiceByService: Index<"VirtualService">;
 } = {
 	/** ServiceEntries of all namespaces by a host of theirs in canonical form. */
 	serviceEntryByHost: index("ServiceEntry", (entry) => new Set((entry.spec?.hosts ?? []).map(canonicalHost))),
@@ -33,7 +37,37 @@ const indexes: {
 	serviceByName: index("Service", (service) => [service.metadata?.name ?? ""]),
 	/** DestinationRules of all namespaces by their host as written, in canonical form. */
 	destinationRuleByHost: index("DestinationRule", (rule) => [canonicalHost(rule.spec?.host ?? "")]),
+	/** VirtualServices of all namespaces by a host of theirs in canonical form. */
+	virtualServiceByHost: index(
+		"VirtualService",
+		(rule) => new Set((rule.spec?.hosts ?? []).map(canonicalHost)),
+	),
+	/** VirtualServices of all namespaces by a gateway that they name anywhere, as NAMESPACE/NAME or `mesh`. */
+	virtualServiceByGateway: index("VirtualService", gatewaysNamed),
+	/** VirtualServices of all namespaces by a Service that they route to, as NAMESPACE/NAME. */
+	virtualServiceByService: index("VirtualService", servicesRouted),
 };
+
+function gatewaysNamed(rule: VirtualService): ReadonlySet<string> {
+	const { gateways, http, tls, tcp } = rule.spec ?? {};
+	const matches = [...(http ?? []), ...(tls ?? []), ...(tcp ?? [])].flatMap((route) => route.match ?? []);
+	const names = [...(gateways ?? []), ...matches.flatMap((match) => match.gateways ?? [])];
+	return new Set(names.map((name) => gatewayOfReference(name, rule.metadata?.namespace ?? "")));
+}
+
+function servicesRouted(rule: VirtualService): ReadonlySet<string> {
+	const { http, tls, tcp } = rule.spec ?? {};
+	const keys = new Set<string>();
+	for (const route of [...(http ?? []), ...(tls ?? []), ...(tcp ?? [])]) {
+		for (const { destination } of route.route ?? []) {
+			const service = serviceOfHost(destination?.host ?? "", rule.metadata?.namespace ?? "");
+			if (service !== undefined) {
+				keys.add(`${service.namespace}/${service.name}`);
+			}
+		}
+	}
+	return keys;
+}
 
 /** The names of the indexes. */
 export type IndexName = keyof typeof indexes;
