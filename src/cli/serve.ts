@@ -1,18 +1,21 @@
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { destination, pino } from "pino";
+import { watchCertificateFiles } from "../certificates/files.ts";
+import type { CertificateSource } from "../certificates/source.ts";
 import { throwAwayCertificate } from "../certificates/source.ts";
-import { loadSettings, readEnvironment } from "../config.ts";
+import { readEnvironment } from "../config.ts";
 import { createEngine } from "../core/evaluate.ts";
-import type { Settings } from "../core/settings.ts";
-import { defaultSettings } from "../core/settings.ts";
 import { rules } from "../rules/table.ts";
 import { createWebhook } from "../server/app.ts";
-import type { Drain } from "../server/drain.ts";
+import type { Drain, DrainTimes } from "../server/drain.ts";
 import { defaultDrainTimes, installDrain } from "../server/drain.ts";
+import type { Metrics } from "../server/metrics.ts";
 import { createMetrics } from "../server/metrics.ts";
+import type { Overload } from "../server/overload.ts";
 import { installOverload } from "../server/overload.ts";
 import type { Check } from "../server/probes.ts";
 import { createOperations } from "../server/probes.ts";
@@ -20,18 +23,22 @@ import { untilSignalled } from "../server/signals.ts";
 import { applyCertificates, tlsContext } from "../server/tls.ts";
 import type { Streams, Verb } from "./io.ts";
 import { exitCodes, UsageError } from "./io.ts";
-import { followDirectory } from "./world-directory.ts";
+import type { ServedWorld } from "./served-world.ts";
+import { serveCluster, serveDirectory, WorldError } from "./served-world.ts";
+import { followSettings } from "./settings-file.ts";
 
 const usage = `Usage: waymark serve [--world DIR | --kubeconfig FILE] [--config FILE]
-                     [--listen HOST:PORT] [--operations HOST:PORT]
+                     [--listen HOST:PORT] [--operations HOST:PORT] [--certificates throw-away|DIR]
 
 Serves POST /mutate and POST /validate over HTTPS, and /livez, /readyz and /metrics on the operations port.
 
-  --world DIR         take the cluster from the YAML files below DIR, with a throw-away certificate
+  --world DIR         take the cluster from the YAML files below DIR
   --kubeconfig FILE   follow the API server that FILE names; with neither, the one around this pod
-  --config FILE       the cluster configuration
+  --config FILE       the cluster configuration, followed as it changes
   --listen            127.0.0.1:8443 with --world, else 0.0.0.0:8443; port 0 takes any free one
   --operations        127.0.0.1:8081 with --world, else 0.0.0.0:8081
+  --certificates      throw-away: made in memory, its CA written to .waymark/ca.crt (the default);
+                      DIR: tls.crt, tls.key and perhaps ca.crt, followed as they change
 
 Exit: 0 after a signal, 64 usage, 65 unreadable configuration or world, 70 fault`;
 
@@ -40,10 +47,12 @@ interface Address {
 	readonly port: number;
 }
 
-interface Options {
+/** What `serve` was asked to do. */
+export interface ServeOptions {
 	readonly world: string | undefined;
 	readonly kubeconfig: string | undefined;
 	readonly config: string | undefined;
+	readonly certificates: string;
 	readonly listen: Address;
 	readonly operations: Address;
 }
@@ -52,22 +61,27 @@ interface Options {
 export const serve: Verb = {
 	summary: "Serve the admission webhooks, standalone or for a cluster",
 	usage,
-	run: (argv, streams) => {
-		const options = readOptions(argv);
-		if (options.world === undefined) {
-			throw new UsageError("serve needs --world DIR");
+	run: async (argv, streams) => {
+		try {
+			return await run(readOptions(argv), streams);
+		} catch (error) {
+			if (error instanceof WorldError) {
+				streams.error(`waymark: ${error.message}\n`);
+				return exitCodes.unreadable;
+			}
+			throw error;
 		}
-		return serveDirectory(options, options.world, streams);
 	},
 };
 
-function readOptions(argv: readonly string[]): Options {
+function readOptions(argv: readonly string[]): ServeOptions {
 	const { values } = parseArgs({
 		args: [...argv],
 		options: {
 			world: { type: "string" },
 			kubeconfig: { type: "string" },
 			config: { type: "string" },
+			certificates: { type: "string" },
 			listen: { type: "string" },
 			operations: { type: "string" },
 		},
@@ -80,6 +94,7 @@ function readOptions(argv: readonly string[]): Options {
 		world: values.world,
 		kubeconfig: values.kubeconfig,
 		config: values.config,
+		certificates: values.certificates ?? "throw-away",
 		listen: readAddress(values.listen ?? `${host}:8443`, "--listen"),
 		operations: readAddress(values.operations ?? `${host}:8081`, "--operations"),
 	};
@@ -95,104 +110,175 @@ function readAddress(text: string, flag: string): Address {
 	return { host, port };
 }
 
-function readSettings(file: string | undefined): Settings {
-	return file === undefined ? defaultSettings : loadSettings(file, new Set(rules.map((rule) => rule.id)));
-}
-
 /** Lines are dropped rather than waited for when nobody reads them: a stalled reader must not stall admission. */
 function createLog(): Logger {
 	const { logLevel } = readEnvironment();
 	return pino({ level: logLevel, base: null }, destination({ dest: 2, sync: false, maxLength: 1 << 20 }));
 }
 
-/** config → state → certificate → app → listen → drain, on a world of files. */
-async function serveDirectory(options: Options, directory: string, streams: Streams): Promise<number> {
+/** config → state → feed → certificate → app → first sync → listen → drain. */
+async function run(options: ServeOptions, streams: Streams): Promise<number> {
 	const log = createLog();
-	const settings = readSettings(options.config);
-	const world = followDirectory(directory, settings, (status) => {
-		for (const problem of status.problems) {
-			log.error({ problem }, "world not read, the last good one is kept");
-		}
-		if (status.problems.length === 0) {
-			log.info({ objects: status.objects }, "world read");
-		}
-	});
-	const { problems } = world.status();
-	if (problems.length > 0) {
-		await world.stop();
-		streams.error(
-			`waymark: Cannot read the world below ${directory}:\n${problems.map((each) => `  ${each}\n`).join("")}`,
-		);
-		return exitCodes.unreadable;
-	}
-	const certificate = await throwAwayCertificate({
-		names: [
-			"localhost",
-			"127.0.0.1",
-			"::1",
-			...(options.listen.host === "0.0.0.0" ? [] : [options.listen.host]),
-		],
-		directory: ".waymark",
-	});
 	const metrics = createMetrics();
-	const hooks: { drain?: Drain; stopOverload?: () => void } = {};
-	const { app, server } = createWebhook({
-		engine: createEngine(rules),
-		inventory: world.state,
-		metrics,
-		log,
-		tls: tlsContext(certificate.current()),
-		before: (instance) => {
-			hooks.stopOverload = installOverload(instance).stop;
-			// Nobody has to find another replica: what is being answered is finished, and that is all.
-			hooks.drain = installDrain(instance, { ...defaultDrainTimes, quietMs: 50, refuseMs: 50 });
-		},
-	});
-	const applied = applyCertificates(server, certificate);
-	const checks = (): readonly Check[] => {
-		const status = world.status();
-		return [
-			{ name: "listening", ok: server.listening, detail: addressOf(app) },
-			{
-				name: "world",
-				ok: true,
-				detail: status.problems[0] ?? `${status.objects} objects`,
-				...(status.problems.length > 0 ? { advisory: true as const } : {}),
-			},
-			{ name: "drain", ok: hooks.drain?.state() === "serving", detail: hooks.drain?.state() ?? "unknown" },
-		];
-	};
-	const operations = createOperations(checks, metrics);
-	await app.listen(options.listen);
-	await operations.listen(options.operations);
-	announce(streams, app, operations, certificate.caFile ?? "");
-	return untilSignalled(async () => {
-		await hooks.drain?.begin();
-		hooks.stopOverload?.();
-		applied.stop();
-		await operations.close();
-		await certificate.stop();
-		await world.stop();
+	const stops: (() => unknown)[] = [];
+	try {
+		const settings = followSettings(options.config, new Set(rules.map((rule) => rule.id)), (result) => {
+			metrics.configReloads.inc({ result: result.settings === undefined ? "failed" : "applied" });
+			if (result.settings === undefined) {
+				log.error({ problem: result.problem }, "configuration not usable, the last good one is kept");
+			} else {
+				world.configure(result.settings);
+				log.info("configuration applied");
+			}
+		});
+		stops.push(() => settings.stop());
+		const world: ServedWorld =
+			options.world === undefined
+				? await serveCluster(options, settings.current(), metrics, log)
+				: serveDirectory(options.world, settings.current(), log);
+		stops.push(() => world.stop());
+		const { source, caFile } = await openCertificates(options, log);
+		stops.push(() => source.stop());
+		const webhook = createServer(options, world, source, metrics, log);
+		stops.push(() => webhook.stop());
+		const operations = createOperations(
+			() => [
+				{ name: "listening", ok: webhook.server.listening, detail: addressOf(webhook.app) },
+				...world.checks(),
+				configurationCheck(settings.problem()),
+				{ name: "drain", ok: webhook.drain.state() === "serving", detail: webhook.drain.state() },
+			],
+			metrics,
+		);
+		await operations.listen(options.operations);
+		stops.push(() => operations.close());
+		const left = untilSignalled(async () => {
+			await webhook.drain.begin();
+			return exitCodes.clean;
+		});
+		const listening = world.synced.then(async () => {
+			await webhook.app.listen(options.listen);
+			announce(options, streams, webhook.app, operations, caFile);
+			log.info({ address: addressOf(webhook.app) }, "serving");
+		});
+		return await Promise.race([left, listening.then(() => left)]);
+	} finally {
+		for (const stop of stops.toReversed()) {
+			await stop();
+		}
 		log.flush();
-		return exitCodes.clean;
-	});
+	}
 }
 
-function announce(streams: Streams, app: FastifyInstance, operations: FastifyInstance, caFile: string): void {
-	const url = `https://${addressOf(app)}`;
+function configurationCheck(problem: string | undefined): Check {
+	return problem === undefined
+		? { name: "configuration", ok: true, detail: "in use" }
+		: { name: "configuration", ok: false, advisory: true, detail: `the last good one is in use: ${problem}` };
+}
+
+/** The certificate to serve with, and the file that holds its CA. */
+async function openCertificates(
+	options: ServeOptions,
+	log: Logger,
+): Promise<{ readonly source: CertificateSource; readonly caFile: string }> {
+	if (options.certificates === "throw-away") {
+		const wildcard = options.listen.host === "0.0.0.0" || options.listen.host === "::";
+		const source = await throwAwayCertificate({
+			names: ["localhost", "127.0.0.1", "::1", ...(wildcard ? [] : [options.listen.host])],
+			directory: ".waymark",
+		});
+		return { source, caFile: source.caFile ?? "" };
+	}
+	const caFile = join(options.certificates, "ca.crt");
+	const source = await watchCertificateFiles({
+		certFile: join(options.certificates, "tls.crt"),
+		keyFile: join(options.certificates, "tls.key"),
+		onFault: (fault) => {
+			if (fault === null) {
+				log.info("certificate files usable again");
+			} else {
+				log.error({ problem: fault }, "certificate files not usable, the last good pair is kept");
+			}
+		},
+	});
+	return { source, caFile };
+}
+
+interface RunningWebhook {
+	readonly app: FastifyInstance;
+	readonly server: { readonly listening: boolean };
+	readonly drain: Drain;
+	stop(): void;
+}
+
+/** Alone, nobody has to find another replica: what is being answered is finished, and that is all. */
+const standaloneDrain: DrainTimes = { ...defaultDrainTimes, quietMs: 50, refuseMs: 50 };
+
+function createServer(
+	options: ServeOptions,
+	world: ServedWorld,
+	source: CertificateSource,
+	metrics: Metrics,
+	log: Logger,
+): RunningWebhook {
+	const hooks: { drain?: Drain; overload?: Overload } = {};
+	const { app, server } = createWebhook({
+		engine: createEngine(rules),
+		inventory: world.inventory,
+		metrics,
+		log,
+		tls: tlsContext(source.current()),
+		...(world.confirm === undefined ? {} : { confirm: world.confirm }),
+		before: (instance) => {
+			hooks.overload = installOverload(instance);
+			hooks.drain = installDrain(instance, options.world === undefined ? defaultDrainTimes : standaloneDrain);
+		},
+	});
+	const applied = applyCertificates(server, source, {}, (error) =>
+		log.error({ err: error }, "certificate not applied, the last good one is kept"),
+	);
+	const { drain, overload } = hooks;
+	if (drain === undefined) {
+		throw new Error("Cannot serve: the drain was not installed");
+	}
+	return {
+		app,
+		server,
+		drain,
+		stop() {
+			overload?.stop();
+			applied.stop();
+		},
+	};
+}
+
+function announce(
+	options: ServeOptions,
+	streams: Streams,
+	app: FastifyInstance,
+	operations: FastifyInstance,
+	caFile: string,
+): void {
 	streams.out(
 		[
-			`Webhook:    ${url}`,
+			`Webhook:    https://${addressOf(app)}`,
 			`CA:         ${caFile}`,
 			`Operations: http://${addressOf(operations)}`,
 			"",
-			"Try it from another terminal:",
-			"  npm run -s try -- docs/try/plain-service-entry.yaml     gets bound to its waypoint",
-			"  npm run -s try -- docs/try/refused-by-policy.yaml       is refused by the namespace's policy",
-			"  npm run -s try -- docs/try/sidecar-bundle.yaml          is refused: sidecar-style egress",
-			"",
 		].join("\n"),
 	);
+	if (options.world?.replace(/\/$/, "") === "examples") {
+		streams.out(
+			[
+				"",
+				"Try it from another terminal:",
+				"  npm run -s try -- docs/try/plain-service-entry.yaml   # gets bound to its waypoint",
+				"  npm run -s try -- docs/try/refused-by-policy.yaml     # refused by the namespace's policy",
+				"  npm run -s try -- docs/try/sidecar-bundle.yaml        # refused: sidecar-style egress",
+				"",
+			].join("\n"),
+		);
+	}
 }
 
 function addressOf(app: FastifyInstance): string {

@@ -1,0 +1,136 @@
+import type { Logger } from "pino";
+import { readEnvironment } from "../config.ts";
+import type { Inventory } from "../core/inventory.ts";
+import type { Kind } from "../core/kinds.ts";
+import type { Settings } from "../core/settings.ts";
+import { rules } from "../rules/table.ts";
+import type { Confirm } from "../server/app.ts";
+import { createFeedMetrics } from "../server/feed-metrics.ts";
+import type { Metrics } from "../server/metrics.ts";
+import type { Check } from "../server/probes.ts";
+import { followDirectory } from "./world-directory.ts";
+
+/** A world that the webhook judges by, whatever feeds it. */
+export interface ServedWorld {
+	readonly inventory: Inventory;
+	/** Settles when the world is whole; nothing is judged before. */
+	readonly synced: Promise<void>;
+	readonly confirm?: Confirm;
+	checks(): readonly Check[];
+	configure(settings: Settings): void;
+	stop(): Promise<void>;
+}
+
+/** A world that cannot be had; the message says why. */
+export class WorldError extends Error {
+	constructor(message: string) {
+		super(message);
+		this.name = "WorldError";
+	}
+}
+
+/** A world of the YAML files below a directory. */
+export function serveDirectory(directory: string, settings: Settings, log: Logger): ServedWorld {
+	const world = followDirectory(directory, settings, (status) => {
+		for (const problem of status.problems) {
+			log.error({ problem }, "world not read, the last good one is kept");
+		}
+		if (status.problems.length === 0) {
+			log.info({ objects: status.objects }, "world read");
+		}
+	});
+	const { problems } = world.status();
+	if (problems.length > 0) {
+		void world.stop();
+		throw new WorldError(
+			`Cannot read the world below ${directory}:\n${problems.map((each) => `  ${each}`).join("\n")}`,
+		);
+	}
+	return {
+		inventory: world.state,
+		synced: Promise.resolve(),
+		checks: () => {
+			const { objects, problems: now } = world.status();
+			return now.length === 0
+				? [{ name: "world", ok: true, detail: `${objects} objects` }]
+				: [
+						{
+							name: "world",
+							ok: false,
+							advisory: true,
+							detail: `the last good one is in use: ${now.join("; ")}`,
+						},
+					];
+		},
+		configure: (next) => world.state.configure(next),
+		stop: () => world.stop(),
+	};
+}
+
+/** Every kind that some rule reads; the policies are read from Namespaces in any case. */
+export function followedKinds(): readonly Kind[] {
+	return [...new Set<Kind>(["Namespace", ...rules.flatMap((rule) => rule.reads)])];
+}
+
+/** The world of the API server that a kubeconfig names, or of the one around this pod. */
+export async function serveCluster(
+	options: { readonly kubeconfig: string | undefined },
+	settings: Settings,
+	metrics: Metrics,
+	log: Logger,
+): Promise<ServedWorld> {
+	const { followCluster } = await import("../kube/world.ts");
+	const world = followCluster({
+		credentials: await credentialsOf(options.kubeconfig),
+		kinds: followedKinds(),
+		settings,
+		log,
+		onEvent: (kind, lagMs) => feedMetrics.lag.observe({ kind }, lagMs / 1000),
+		onRestart: (kind, reason) => feedMetrics.restarts.inc({ kind, reason }),
+	});
+	const feedMetrics = createFeedMetrics(
+		metrics.registry,
+		() => world.status().kinds,
+		() => world.status().staleMs,
+	);
+	return {
+		inventory: world.state,
+		synced: world.synced,
+		confirm: (absences, deadlineMs) => world.confirm(absences, deadlineMs),
+		checks: () => {
+			const status = world.status();
+			const mesh = world.meshProblem();
+			return [
+				{
+					name: "world",
+					ok: status.ready,
+					detail: status.fresh ? "fresh" : `stale for ${Math.round(status.staleMs / 1000)} s`,
+				},
+				...[...status.kinds].map(([kind, each]) => ({
+					name: `kind ${kind}`,
+					ok: each.synced,
+					detail: each.problem ?? `${each.objects} objects`,
+				})),
+				mesh === undefined
+					? { name: "mesh facts", ok: true, detail: "read" }
+					: { name: "mesh facts", ok: false, advisory: true as const, detail: mesh },
+			];
+		},
+		configure: (next) => world.configure(next),
+		stop: () => world.stop(),
+	};
+}
+
+async function credentialsOf(kubeconfig: string | undefined) {
+	const { inClusterCredentials, kubeconfigCredentials } = await import("../kube/credentials.ts");
+	if (kubeconfig !== undefined) {
+		return kubeconfigCredentials(kubeconfig);
+	}
+	const { kubernetesHost, kubernetesPort } = readEnvironment();
+	if (kubernetesHost === undefined || kubernetesPort === undefined) {
+		throw new WorldError(
+			"Cannot find a cluster: this is no pod (KUBERNETES_SERVICE_HOST is not set); give --kubeconfig FILE or --world DIR",
+		);
+	}
+	return inClusterCredentials({ host: kubernetesHost, port: kubernetesPort });
+}

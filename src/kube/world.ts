@@ -1,0 +1,103 @@
+import { ClusterState } from "../core/inventory.ts";
+import type { Kind } from "../core/kinds.ts";
+import type { Settings } from "../core/settings.ts";
+import { createConfirmer } from "./confirm.ts";
+import type { Connection } from "./connection.ts";
+import { connect } from "./connection.ts";
+import type { Credentials } from "./credentials.ts";
+import type { FeedStatus, Log } from "./feed.ts";
+import { startFeed } from "./feed.ts";
+import { followMesh } from "./mesh.ts";
+import type { Ending } from "./recovery.ts";
+
+/** What following a cluster needs. */
+export interface ClusterWorldOptions {
+	readonly credentials: Credentials;
+	readonly kinds: readonly Kind[];
+	readonly settings: Settings;
+	readonly log: Log;
+	readonly onEvent?: (kind: Kind, lagMs: number) => void;
+	readonly onRestart?: (kind: Kind, reason: Ending) => void;
+}
+
+/** A world that follows an API server. */
+export interface ClusterWorld {
+	readonly state: ClusterState;
+	readonly connection: Connection;
+	/** Settles when every kind was listed once and the mesh's facts were asked for. */
+	readonly synced: Promise<void>;
+	status(): FeedStatus;
+	/** Why the mesh's facts could not be read; undefined when they were. */
+	meshProblem(): string | undefined;
+	/** Takes new cluster settings; what they say of the mesh goes before what the cluster says. */
+	configure(settings: Settings): void;
+	/** Asks the API server for objects that the world lacks; what is there is put into the world. */
+	confirm(
+		absences: readonly { readonly kind: Kind; readonly namespace: string; readonly name: string }[],
+		deadlineMs: number,
+	): Promise<{ readonly found: boolean; readonly unconfirmed: boolean }>;
+	stop(): Promise<void>;
+}
+
+/** Most objects that are asked for on behalf of one request. */
+const mostReads = 8;
+
+/** Begins to follow the cluster of these credentials. */
+export function followCluster(options: ClusterWorldOptions): ClusterWorld {
+	const { log } = options;
+	let settings = options.settings;
+	const state = new ClusterState(settings);
+	const connection = connect(options.credentials);
+	const feed = startFeed({
+		connection,
+		kinds: options.kinds,
+		sink: state,
+		log,
+		...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
+		...(options.onRestart === undefined ? {} : { onRestart: options.onRestart }),
+	});
+	let istioMinor: number | undefined;
+	const mesh = followMesh({
+		connection,
+		log,
+		learn: (facts) => {
+			istioMinor = facts.istioMinor ?? istioMinor;
+			const { istioMinor: _read, ...others } = facts;
+			state.learn({ ...others, ...minor(settings.istioMinor ?? istioMinor) });
+		},
+	});
+	const confirmer = createConfirmer({ connection, feed });
+	return {
+		state,
+		connection,
+		synced: Promise.all([feed.synced, mesh.first]).then(() => {}),
+		status: () => feed.status(),
+		meshProblem: () => mesh.problem(),
+		configure(next) {
+			settings = next;
+			state.configure(next);
+			state.learn(minor(next.istioMinor ?? istioMinor));
+		},
+		async confirm(absences, deadlineMs) {
+			const signal = AbortSignal.timeout(deadlineMs);
+			const answers = await Promise.all(
+				absences
+					.slice(0, mostReads)
+					.map(({ kind, namespace, name }) => confirmer.confirm(kind, namespace, name, signal)),
+			);
+			return {
+				found: answers.some((answer) => answer.status === "present"),
+				unconfirmed: absences.length > mostReads || answers.some((answer) => answer.status === "unconfirmed"),
+			};
+		},
+		async stop() {
+			await mesh.stop();
+			await feed.stop();
+			await connection.stop();
+		},
+	};
+}
+
+function minor(value: number | undefined): { readonly istioMinor?: number } {
+	return value === undefined ? {} : { istioMinor: value };
+}
