@@ -1,3 +1,4 @@
+import { isIstiodCanary } from "../core/canary.ts";
 import type { Subject } from "../core/evaluate.ts";
 import type { Kind } from "../core/kinds.ts";
 import { kindOf, kinds } from "../core/kinds.ts";
@@ -40,17 +41,18 @@ export function readReview(body: unknown, today: string): Review | Unreadable {
 	const kind = judgedKind(request, operation);
 	const namespace = text(own(request, "namespace"));
 	const object = own(request, "object");
+	const dryRun = own(request, "dryRun") === true;
 	const name =
 		text(own(request, "name")) || text(own(fields(own(fields(object), "metadata")), "name")) || undefined;
 	return {
 		uid,
 		apiVersion: version.startsWith("admission.k8s.io/") ? version : "admission.k8s.io/v1",
 		operation,
-		dryRun: own(request, "dryRun") === true,
+		dryRun,
 		namespace,
 		name,
 		subject:
-			kind === undefined
+			kind === undefined || isIstiodCanary(object, dryRun)
 				? undefined
 				: {
 						kind,

@@ -31,6 +31,9 @@ export interface Answer {
 	readonly body: object;
 }
 
+/** An answer in the server's place, now or later, or `null` for the server's own. */
+export type Intercepted = Answer | null | Promise<Answer | null>;
+
 /** Stores objects over real HTTP as an API server does: versions, conflicts, 404 and 409; no admission, no watch. */
 export interface ObjectServer {
 	readonly url: string;
@@ -43,7 +46,7 @@ export interface ObjectServer {
 	/** Called after each accepted write. */
 	onWrite(callback: (path: string) => void): void;
 	/** Answers in the server's place when it gives an answer; the last one given counts. */
-	intercept(answer: (seen: Seen) => Answer | null): void;
+	intercept(answer: (seen: Seen) => Intercepted): void;
 }
 
 /** Starts an object server on a free port of the loopback; it ends with the test. */
@@ -52,7 +55,7 @@ export async function startObjectServer(context: TestContext): Promise<ObjectSer
 	const seen: Seen[] = [];
 	const listeners: ((path: string) => void)[] = [];
 	let version = 100;
-	let intercepted: (seen: Seen) => Answer | null = () => null;
+	let intercepted: (seen: Seen) => Intercepted = () => null;
 
 	const notify = (path: string): void => {
 		for (const listener of listeners) {
@@ -66,9 +69,9 @@ export async function startObjectServer(context: TestContext): Promise<ObjectSer
 		objects.set(path, stored);
 		return stored;
 	};
-	const answer = (call: Seen): Answer => {
+	const answer = async (call: Seen): Promise<Answer> => {
 		const { method, path, body } = call;
-		const substitute = intercepted(call);
+		const substitute = await intercepted(call);
 		if (substitute !== null) {
 			return substitute;
 		}
@@ -109,7 +112,7 @@ export async function startObjectServer(context: TestContext): Promise<ObjectSer
 			body: text === "" ? null : JSON.parse(text),
 		};
 		seen.push(call);
-		const { status, body } = answer(call);
+		const { status, body } = await answer(call);
 		response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
 	};
 
