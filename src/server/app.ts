@@ -10,6 +10,7 @@ import type { Absence, Engine, Verdict } from "../core/evaluate.ts";
 import { evaluate } from "../core/evaluate.ts";
 import type { Inventory } from "../core/inventory.ts";
 import { kinds } from "../core/kinds.ts";
+import { installCanary } from "./canary.ts";
 import type { Metrics } from "./metrics.ts";
 import { countVerdict } from "./metrics.ts";
 import type { TlsContext } from "./tls.ts";
@@ -99,6 +100,7 @@ export function createWebhook(options: WebhookOptions): Webhook {
 			answer(options, endpoint, readReview(request.body, today()), request.query.timeout, reply),
 		);
 	}
+	installCanary(app);
 	return { app, server };
 }
 
