@@ -1,4 +1,6 @@
 import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse, YAMLError } from "yaml";
 import type { Path } from "./core/finding.ts";
@@ -15,6 +17,8 @@ export interface Environment {
 	readonly podName: string | undefined;
 	readonly podNamespace: string | undefined;
 	readonly logLevel: string;
+	/** The kubeconfig file for verbs that look at a cluster. */
+	readonly kubeconfig: string;
 	readonly continuousIntegration: boolean;
 }
 
@@ -26,6 +30,7 @@ export function readEnvironment(variables: NodeJS.ProcessEnv = process.env): Env
 		podName: variables.POD_NAME,
 		podNamespace: variables.POD_NAMESPACE,
 		logLevel: variables.WAYMARK_LOG_LEVEL ?? "info",
+		kubeconfig: variables.KUBECONFIG || join(homedir(), ".kube", "config"),
 		continuousIntegration: variables.CI !== undefined && variables.CI !== "",
 	};
 }

@@ -5,6 +5,9 @@ import { ConfigError } from "./config.ts";
 /** The verbs; each is loaded only when it is asked for, so that none pays for another's imports. */
 const verbs: ReadonlyMap<string, () => Promise<Verb>> = new Map([
 	["serve", async () => (await import("./cli/serve.ts")).serve],
+	["trace", async () => (await import("./cli/trace.ts")).trace],
+	["explain", async () => (await import("./cli/explain.ts")).explain],
+	["rules", async () => (await import("./cli/rules.ts")).rules],
 	["config", async () => (await import("./cli/config-check.ts")).configCheck],
 ]);
 

@@ -1,0 +1,56 @@
+import { parseArgs, styleText } from "node:util";
+import { families, ruleUrl } from "../core/rule.ts";
+import { rules as table } from "../rules/table.ts";
+import type { Verb } from "./io.ts";
+import { exitCodes, UsageError } from "./io.ts";
+
+/** `waymark rules`: every rule, from the same metadata as the pages. */
+export const rules: Verb = {
+	summary: "List every rule",
+	usage: `Usage: waymark rules [--family FAMILY] [--output text|json]
+
+  --family   one of ${families.join(", ")}
+  --output   json is described by docs/schemas/rules.schema.json
+
+Exit: 0, 64 usage, 70 fault`,
+	async run(argv, streams) {
+		const { values } = parseArgs({
+			args: [...argv],
+			options: { output: { type: "string", default: "text" }, family: { type: "string" } },
+		});
+		if (values.family !== undefined && !families.some((each) => each === values.family)) {
+			throw new UsageError(`--family must be one of ${families.join(", ")}`);
+		}
+		const chosen = table.filter((rule) => values.family === undefined || rule.family === values.family);
+		if (values.output === "json") {
+			const list = chosen.map(({ id, family, kind, severity, fixable, reads, docs }) => ({
+				id,
+				family,
+				kind,
+				severity,
+				fixable,
+				reads,
+				summary: docs.summary,
+				url: ruleUrl(id),
+			}));
+			streams.out(`${JSON.stringify(list, undefined, "\t")}\n`);
+			return exitCodes.clean;
+		}
+		if (values.output !== "text") {
+			throw new UsageError("--output must be text or json");
+		}
+		for (const family of families) {
+			const members = chosen.filter((rule) => rule.family === family);
+			if (members.length > 0) {
+				const title = `${family} (${members.length})`;
+				streams.out(`${streams.colour ? styleText("bold", title, { validateStream: false }) : title}\n`);
+				streams.out(
+					members
+						.map((rule) => `  ${rule.id.padEnd(44)} ${rule.severity.padEnd(8)} ${rule.docs.summary}\n`)
+						.join(""),
+				);
+			}
+		}
+		return exitCodes.clean;
+	},
+};

@@ -1,0 +1,153 @@
+import { parseArgs, styleText } from "node:util";
+import { loadSettings, readEnvironment } from "../config.ts";
+import type { Inventory } from "../core/inventory.ts";
+import type { Kind } from "../core/kinds.ts";
+import type { Settings } from "../core/settings.ts";
+import { defaultSettings } from "../core/settings.ts";
+import type { TracedHost } from "../istio/trace.ts";
+import { traceAll } from "../istio/trace.ts";
+import type { Route } from "../istio/trace-route.ts";
+import { traceRoute } from "../istio/trace-route.ts";
+import type { StepMark } from "../istio/trace-steps.ts";
+import { rules } from "../rules/table.ts";
+import { readCluster } from "./cluster-world.ts";
+import type { Streams, Verb } from "./io.ts";
+import { exitCodes, UsageError } from "./io.ts";
+import { readManifests, worldOf } from "./manifests.ts";
+
+const usage = `Usage: waymark trace HOST[:PORT] --from NAMESPACE [FILE|DIR|-]…
+       waymark trace --all [FILE|DIR|-]…
+
+Shows the way that a connection would take: which ServiceEntry answers for the host as seen from the namespace,
+by which addresses ztunnel knows it, which waypoint it goes through or why none, and where it ends.
+
+  --from NAMESPACE    the namespace of the client's pods
+  --all               one line for each host of each ServiceEntry instead
+  --cluster           look at a live cluster, read-only, instead of files
+  --kubeconfig FILE   the cluster; else KUBECONFIG, else ~/.kube/config
+  --config FILE       the cluster configuration
+  --output text|json  json is described by docs/schemas/trace.schema.json
+
+Exit: 0, 64 usage, 65 unreadable input, 70 fault`;
+
+/** What a way depends on. */
+const kinds: readonly Kind[] = ["ServiceEntry", "KubernetesGateway", "GatewayClass", "Namespace", "Service"];
+
+/** `waymark trace`: the way that connections take. */
+export const trace: Verb = {
+	summary: "Show which way a connection would take, and why",
+	usage,
+	async run(argv, streams) {
+		const { values, positionals } = parseArgs({
+			args: [...argv],
+			allowPositionals: true,
+			options: {
+				from: { type: "string" },
+				all: { type: "boolean", default: false },
+				cluster: { type: "boolean", default: false },
+				kubeconfig: { type: "string" },
+				config: { type: "string" },
+				output: { type: "string", default: "text" },
+			},
+		});
+		if (values.output !== "text" && values.output !== "json") {
+			throw new UsageError("--output must be text or json");
+		}
+		const target = values.all ? undefined : readTarget(positionals[0], values.from);
+		const paths = values.all ? positionals : positionals.slice(1);
+		if (!values.cluster && paths.length === 0) {
+			throw new UsageError("trace needs files to read, or --cluster");
+		}
+		const settings =
+			values.config === undefined
+				? defaultSettings
+				: loadSettings(values.config, new Set(rules.map((rule) => rule.id)));
+		const world = values.cluster
+			? await readCluster(values.kubeconfig ?? readEnvironment().kubeconfig, kinds, settings)
+			: readFiles(paths, settings, streams);
+		if (world === undefined) {
+			return exitCodes.unreadable;
+		}
+		const isJson = values.output === "json";
+		if (target === undefined) {
+			const hosts = traceAll(world);
+			streams.out(
+				isJson ? json({ version: 1, hosts }) : hosts.map((each) => `${line(each, streams)}\n`).join(""),
+			);
+		} else {
+			const route = traceRoute(target, world);
+			streams.out(isJson ? json({ version: 1, ...route }) : ladder(route, streams));
+		}
+		return exitCodes.clean;
+	},
+};
+
+function json(value: unknown): string {
+	return `${JSON.stringify(value, undefined, "\t")}\n`;
+}
+
+function readTarget(
+	text: string | undefined,
+	from: string | undefined,
+): { readonly host: string; readonly port: number | undefined; readonly from: string } {
+	if (text === undefined || text === "") {
+		throw new UsageError("trace needs a HOST, or --all");
+	}
+	if (from === undefined || from === "") {
+		throw new UsageError("trace needs --from NAMESPACE: who answers depends on where the client is");
+	}
+	// An IPv6 address has colons of its own; with a port it stands in brackets.
+	const match = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text) ?? /^([^:]+)(?::(\d{1,5}))?$/.exec(text);
+	const host = match?.[1] ?? (text.includes("::") || text.split(":").length === 8 ? text : undefined);
+	const port = match?.[2] === undefined ? undefined : Number(match[2]);
+	if (host === undefined || (port !== undefined && (port < 1 || port > 65535))) {
+		throw new UsageError(`${JSON.stringify(text)} is not HOST or HOST:PORT`);
+	}
+	return { host, port, from };
+}
+
+function readFiles(paths: readonly string[], settings: Settings, streams: Streams): Inventory | undefined {
+	const { manifests, unreadable } = readManifests(paths);
+	for (const { file, line: at, message } of unreadable) {
+		streams.error(`waymark: ${file}:${at}: ${message}\n`);
+	}
+	return unreadable.length > 0 ? undefined : worldOf(manifests, settings);
+}
+
+type Format = Parameters<typeof styleText>[0];
+
+function paint(streams: Streams, format: Format, text: string): string {
+	return streams.colour ? styleText(format, text, { validateStream: false }) : text;
+}
+
+function line({ namespace, name, host, binding, capture }: TracedHost, streams: Streams): string {
+	const isGoverned = capture.captured && binding.waypoint !== null;
+	const way = !capture.captured
+		? `not captured: ${capture.reason}`
+		: binding.waypoint === null
+			? `directly${binding.reason === "" ? ": no waypoint is asked for" : `: ${binding.reason}`}`
+			: `through ${binding.waypoint}${capture.canonical ? "" : ` (clients of ${namespace} only)`}`;
+	const mark = isGoverned ? paint(streams, "green", "✓") : paint(streams, "red", "✗");
+	return `${mark} ${namespace}/${name}  ${paint(streams, "bold", host)}  ${way}`;
+}
+
+const glyphs: { readonly [M in StepMark]: { readonly glyph: string; readonly format: Format } } = {
+	good: { glyph: "✓", format: "green" },
+	bad: { glyph: "✗", format: "red" },
+	note: { glyph: "•", format: "yellow" },
+};
+
+function ladder({ host, port, from, steps, outcome }: Route, streams: Streams): string {
+	const title = `${host}${port === undefined ? "" : `:${port}`} from ${from}`;
+	const lines = [paint(streams, "bold", title), ""];
+	for (const { mark, text, details } of steps) {
+		const { glyph, format } = glyphs[mark];
+		lines.push(`  ${paint(streams, format, glyph)} ${text}`);
+		lines.push(
+			...details.map((detail) => `  ${paint(streams, "dim", "│")}   ${paint(streams, "dim", detail)}`),
+		);
+	}
+	const format = outcome.kind === "waypoint" ? "green" : "red";
+	lines.push("", `  ${paint(streams, ["bold", format], `→ ${outcome.text}`)}`, "");
+	return lines.join("\n");
+}
