@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, it } from "node:test";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import {
+	boundEntry,
+	egressNamespace,
+	egressWaypoint,
+	plainEntry,
+	teamNamespace,
+	withSpec,
+} from "../../src/istio/examples.ts";
+import { main } from "../../src/main.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "waymark-trace-"));
+after(() => rmSync(folder, { recursive: true }));
+const file = join(folder, "world.json");
+const other = {
+	...egressNamespace,
+	metadata: { name: "other", labels: { "istio.io/dataplane-mode": "ambient" } },
+};
+const shadow = { ...plainEntry, metadata: { name: "shadow", namespace: "other" } };
+const unknown = withSpec(
+	{ ...boundEntry, metadata: { ...boundEntry.metadata, name: "none" } },
+	{ hosts: ["none.example.com"], resolution: "NONE" },
+);
+writeFileSync(
+	file,
+	JSON.stringify({
+		apiVersion: "v1",
+		kind: "List",
+		items: [teamNamespace, egressNamespace, egressWaypoint, other, boundEntry, shadow, unknown],
+	}),
+);
+
+async function run(
+	...argv: readonly string[]
+): Promise<{ readonly code: number; readonly out: string; readonly error: string }> {
+	let out = "";
+	let error = "";
+	const code = await main(argv, {
+		out: (text) => {
+			out += text;
+		},
+		error: (text) => {
+			error += text;
+		},
+		colour: false,
+	});
+	return { code, out, error };
+}
+
+function conforms(schema: string, value: unknown): void {
+	const text = readFileSync(new URL(`../../docs/schemas/${schema}.schema.json`, import.meta.url), "utf8");
+	const validate = new Ajv2020({ strict: true, allowUnionTypes: true, formats: { uri: true } }).compile(
+		JSON.parse(text),
+	);
+	assert.ok(validate(value), JSON.stringify(validate.errors));
+}
+
+it("trace HOST:PORT shows the way through the waypoint", async () => {
+	const { code, out } = await run("trace", "api.payments.example.com:443", "--from", "team", file);
+	assert.equal(code, 0);
+	assert.match(
+		out,
+		/✓ ServiceEntry team\/payments answers for api\.payments\.example\.com: the client's own namespace comes first/,
+	);
+	assert.match(out, /✓ Bound to waypoint istio-egress\/egress by its own label/);
+	assert.match(out, /→ through istio-egress\/egress\n$/);
+});
+
+it("trace shows the shadow that a client's own namespace has", async () => {
+	const { out } = await run("trace", "API.payments.example.com.", "--from", "other", file);
+	assert.match(out, /ServiceEntry other\/shadow answers/);
+	assert.match(out, /ServiceEntry team\/payments has api\.payments\.example\.com too, and is hidden by it/);
+	assert.match(out, /→ directly, past every waypoint\n$/);
+});
+
+it("trace tells a host without an address from one that nobody declares", async () => {
+	const { out } = await run("trace", "none.example.com", "--from", "team", file);
+	assert.match(out, /ServiceEntry team\/none has none\.example\.com, but it has no address/);
+	assert.match(out, /→ unknown to the mesh/);
+});
+
+it("trace tells of a port that the waypoint closes", async () => {
+	const { out } = await run(
+		"trace",
+		"api.payments.example.com:80",
+		"--from",
+		"team",
+		"--output",
+		"json",
+		file,
+	);
+	const route: unknown = JSON.parse(out);
+	conforms("trace", route);
+	assert.deepEqual((route as { readonly outcome: unknown }).outcome, {
+		kind: "blocked",
+		waypoint: "istio-egress/egress",
+		text: "blocked: istio-egress/egress closes the connection",
+	});
+});
+
+it("trace --all writes JSON of its schema, one item for each host", async () => {
+	const { out } = await run("trace", "--all", "--output", "json", file);
+	const report = JSON.parse(out) as { readonly hosts: readonly { readonly name: string }[] };
+	conforms("trace", report);
+	assert.deepEqual(
+		report.hosts.map((each) => each.name),
+		["shadow", "none", "payments"],
+	);
+});
+
+it("trace exits with 64 for a question that makes no sense, and with 65 for input that it cannot read", async () => {
+	assert.equal((await run("trace", "api.example.com", file)).code, 64);
+	assert.equal((await run("trace", "api.example.com:99999", "--from", "team", file)).code, 64);
+	assert.equal(
+		(await run("trace", "api.example.com", "--from", "team", join(folder, "absent.yaml"))).code,
+		65,
+	);
+});
+
+it("rules --output json describes every rule as its schema says", async () => {
+	const { code, out } = await run("rules", "--output", "json");
+	assert.equal(code, 0);
+	conforms("rules", JSON.parse(out));
+});
+
+it("explain shows a rule's page and suggests rules for a name that is none", async () => {
+	const known = await run("explain", "serviceentry-host-name");
+	assert.equal(known.code, 0);
+	assert.match(known.out, /^serviceentry-host-name\nvalidity · error · ServiceEntry\n/);
+	const wrong = await run("explain", "host-name");
+	assert.equal(wrong.code, 64);
+	assert.match(wrong.error, /did you mean serviceentry-host-name/);
+});
