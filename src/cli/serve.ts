@@ -5,6 +5,7 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { destination, pino } from "pino";
 import { watchCertificateFiles } from "../certificates/files.ts";
+import { verificationFault } from "../certificates/inspect.ts";
 import type { CertificateSource } from "../certificates/source.ts";
 import { throwAwayCertificate } from "../certificates/source.ts";
 import { readEnvironment } from "../config.ts";
@@ -21,6 +22,7 @@ import type { Check } from "../server/probes.ts";
 import { createOperations } from "../server/probes.ts";
 import { untilSignalled } from "../server/signals.ts";
 import { applyCertificates, tlsContext } from "../server/tls.ts";
+import type { Installation } from "./cluster-duties.ts";
 import type { Streams, Verb } from "./io.ts";
 import { exitCodes, UsageError } from "./io.ts";
 import type { ServedWorld } from "./served-world.ts";
@@ -28,7 +30,10 @@ import { serveCluster, serveDirectory, WorldError } from "./served-world.ts";
 import { followSettings } from "./settings-file.ts";
 
 const usage = `Usage: waymark serve [--world DIR | --kubeconfig FILE] [--config FILE]
-                     [--listen HOST:PORT] [--operations HOST:PORT] [--certificates throw-away|DIR]
+                     [--listen HOST:PORT] [--operations HOST:PORT]
+                     [--certificates throw-away|self|DIR] [--bootstrap]
+                     [--namespace NS] [--service NAME] [--secret NAME] [--webhooks NAME]
+                     [--name HOST] [--replicas HOST:PORT,…]
 
 Serves POST /mutate and POST /validate over HTTPS, and /livez, /readyz and /metrics on the operations port.
 
@@ -38,7 +43,18 @@ Serves POST /mutate and POST /validate over HTTPS, and /livez, /readyz and /metr
   --listen            127.0.0.1:8443 with --world, else 0.0.0.0:8443; port 0 takes any free one
   --operations        127.0.0.1:8081 with --world, else 0.0.0.0:8081
   --certificates      throw-away: made in memory, its CA written to .waymark/ca.crt (the default);
+                      self: of an own CA, kept in a Secret and published to the webhook configurations;
                       DIR: tls.crt, tls.key and perhaps ca.crt, followed as they change
+  --bootstrap         make the validating webhook fail closed once a canary was really denied
+
+How this installation is known to its cluster, for --certificates self and --bootstrap:
+
+  --namespace NS      its namespace (POD_NAMESPACE, else waymark-system)
+  --service NAME      its Service (waymark)
+  --secret NAME       the Secret of its CA (waymark-ca)
+  --webhooks NAME     both its webhook configurations (waymark)
+  --name HOST         by which the API server calls it, where that is not through the Service
+  --replicas LIST     where all replicas listen, where they are not endpoints of the Service
 
 Exit: 0 after a signal, 64 usage, 65 unreadable configuration or world, 70 fault`;
 
@@ -53,6 +69,8 @@ export interface ServeOptions {
 	readonly kubeconfig: string | undefined;
 	readonly config: string | undefined;
 	readonly certificates: string;
+	readonly bootstrap: boolean;
+	readonly installation: Omit<Installation, "clusterDomain">;
 	readonly listen: Address;
 	readonly operations: Address;
 }
@@ -82,6 +100,13 @@ function readOptions(argv: readonly string[]): ServeOptions {
 			kubeconfig: { type: "string" },
 			config: { type: "string" },
 			certificates: { type: "string" },
+			bootstrap: { type: "boolean", default: false },
+			namespace: { type: "string" },
+			service: { type: "string", default: "waymark" },
+			secret: { type: "string", default: "waymark-ca" },
+			webhooks: { type: "string", default: "waymark" },
+			name: { type: "string" },
+			replicas: { type: "string" },
 			listen: { type: "string" },
 			operations: { type: "string" },
 		},
@@ -89,12 +114,24 @@ function readOptions(argv: readonly string[]): ServeOptions {
 	if (values.world !== undefined && values.kubeconfig !== undefined) {
 		throw new UsageError("--world and --kubeconfig exclude each other");
 	}
+	if (values.world !== undefined && (values.certificates === "self" || values.bootstrap)) {
+		throw new UsageError("--certificates self and --bootstrap need a cluster, and --world has none");
+	}
 	const host = values.world === undefined ? "0.0.0.0" : "127.0.0.1";
 	return {
 		world: values.world,
 		kubeconfig: values.kubeconfig,
 		config: values.config,
 		certificates: values.certificates ?? "throw-away",
+		bootstrap: values.bootstrap,
+		installation: {
+			namespace: values.namespace ?? readEnvironment().podNamespace ?? "waymark-system",
+			service: values.service,
+			secret: values.secret,
+			webhooks: values.webhooks,
+			name: values.name,
+			replicas: values.replicas?.split(",").map((text) => readAddress(text, "--replicas")),
+		},
 		listen: readAddress(values.listen ?? `${host}:8443`, "--listen"),
 		operations: readAddress(values.operations ?? `${host}:8081`, "--operations"),
 	};
@@ -137,19 +174,21 @@ async function run(options: ServeOptions, streams: Streams): Promise<number> {
 				? await serveCluster(options, settings.current(), metrics, log)
 				: serveDirectory(options.world, settings.current(), log);
 		stops.push(() => world.stop());
-		const { source, caFile } = await openCertificates(options, log);
-		stops.push(() => source.stop());
-		const webhook = createServer(options, world, source, metrics, log);
+		const installation = { ...options.installation, clusterDomain: settings.current().clusterDomain };
+		const certificates = await openCertificates(options, installation, world, log);
+		stops.push(() => certificates.source.stop());
+		const webhook = createServer(options, world, certificates.source, metrics, log);
 		stops.push(() => webhook.stop());
-		const operations = createOperations(
-			() => [
-				{ name: "listening", ok: webhook.server.listening, detail: addressOf(webhook.app) },
-				...world.checks(),
-				configurationCheck(settings.problem()),
-				{ name: "drain", ok: webhook.drain.state() === "serving", detail: webhook.drain.state() },
-			],
-			metrics,
-		);
+		let failurePolicy: () => readonly Check[] = () => [];
+		const checks = (): readonly Check[] => [
+			{ name: "listening", ok: webhook.server.listening, detail: addressOf(webhook.app) },
+			...world.checks(),
+			...certificates.checks(),
+			configurationCheck(settings.problem()),
+			...failurePolicy(),
+			{ name: "drain", ok: webhook.drain.state() === "serving", detail: webhook.drain.state() },
+		];
+		const operations = createOperations(checks, metrics);
 		await operations.listen(options.operations);
 		stops.push(() => operations.close());
 		const left = untilSignalled(async () => {
@@ -158,8 +197,18 @@ async function run(options: ServeOptions, streams: Streams): Promise<number> {
 		});
 		const listening = world.synced.then(async () => {
 			await webhook.app.listen(options.listen);
-			announce(options, streams, webhook.app, operations, caFile);
+			announce(options, streams, webhook.app, operations, certificates.caFile);
 			log.info({ address: addressOf(webhook.app) }, "serving");
+			if (options.bootstrap && world.connection !== undefined) {
+				const { startFailingClosed } = await import("./cluster-duties.ts");
+				const bootstrap = await startFailingClosed(installation, world.connection, {
+					served: () => certificates.source.current().cert,
+					isReady: () => checks().every((check) => check.ok || check.advisory === true),
+					log,
+				});
+				failurePolicy = bootstrap.checks;
+				stops.push(() => bootstrap.stop());
+			}
 		});
 		return await Promise.race([left, listening.then(() => left)]);
 	} finally {
@@ -176,18 +225,32 @@ function configurationCheck(problem: string | undefined): Check {
 		: { name: "configuration", ok: false, advisory: true, detail: `the last good one is in use: ${problem}` };
 }
 
-/** The certificate to serve with, and the file that holds its CA. */
+interface OpenCertificates {
+	readonly source: CertificateSource;
+	/** Where the CA lies. */
+	readonly caFile: string;
+	checks(): readonly Check[];
+}
+
+/** The certificate to serve with, and where its CA lies. */
 async function openCertificates(
 	options: ServeOptions,
+	installation: Installation,
+	world: ServedWorld,
 	log: Logger,
-): Promise<{ readonly source: CertificateSource; readonly caFile: string }> {
+): Promise<OpenCertificates> {
+	if (options.certificates === "self" && world.connection !== undefined) {
+		const { openOwnCertificates } = await import("./cluster-duties.ts");
+		const own = await openOwnCertificates(installation, world.connection, log);
+		return { ...own, caFile: `Secret ${installation.namespace}/${installation.secret}` };
+	}
 	if (options.certificates === "throw-away") {
 		const wildcard = options.listen.host === "0.0.0.0" || options.listen.host === "::";
 		const source = await throwAwayCertificate({
 			names: ["localhost", "127.0.0.1", "::1", ...(wildcard ? [] : [options.listen.host])],
 			directory: ".waymark",
 		});
-		return { source, caFile: source.caFile ?? "" };
+		return { source, caFile: source.caFile ?? "", checks: () => [] };
 	}
 	const caFile = join(options.certificates, "ca.crt");
 	const source = await watchCertificateFiles({
@@ -201,7 +264,14 @@ async function openCertificates(
 			}
 		},
 	});
-	return { source, caFile };
+	return {
+		source,
+		caFile,
+		checks: () => {
+			const fault = source.fault() ?? verificationFault(source.current().cert, { now: new Date() });
+			return [{ name: "certificate", ok: fault === null, detail: fault ?? "valid", advisory: true as const }];
+		},
+	};
 }
 
 interface RunningWebhook {

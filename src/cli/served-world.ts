@@ -3,6 +3,7 @@ import { readEnvironment } from "../config.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { Kind } from "../core/kinds.ts";
 import type { Settings } from "../core/settings.ts";
+import type { Connection } from "../kube/connection.ts";
 import { rules } from "../rules/table.ts";
 import type { Confirm } from "../server/app.ts";
 import { createFeedMetrics } from "../server/feed-metrics.ts";
@@ -16,6 +17,8 @@ export interface ServedWorld {
 	/** Settles when the world is whole; nothing is judged before. */
 	readonly synced: Promise<void>;
 	readonly confirm?: Confirm;
+	/** The API server, where there is one. */
+	readonly connection?: Connection;
 	checks(): readonly Check[];
 	configure(settings: Settings): void;
 	stop(): Promise<void>;
@@ -96,6 +99,7 @@ export async function serveCluster(
 	return {
 		inventory: world.state,
 		synced: world.synced,
+		connection: world.connection,
 		confirm: (absences, deadlineMs) => world.confirm(absences, deadlineMs),
 		checks: () => {
 			const status = world.status();
