@@ -29,6 +29,7 @@ export interface Finding extends Problem {
 	readonly exemption?: string;
 }
 
+const nameLike = /^[A-Za-z0-9._/-]{1,253}$/;
 const plainName = /^[A-Za-z_][A-Za-z0-9_-]*$/;
 
 /** Writes a path the way people write it: `spec.hosts[0]`, `metadata.labels["istio.io/use-waypoint"]`. */
@@ -57,6 +58,16 @@ export function jsonPointer(path: Path): string {
 
 // Control characters, line separators and bidirectional overrides would forge log lines or hide text.
 const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
+/** Mentions a name in a message: as it is where it looks like a name, quoted where a manifest put something else there. */
+export function mention(name: string): string {
+	return nameLike.test(name) ? name : quote(name);
+}
+
+/** Whether a text is safe to print as it is, even in a command that a person may copy. */
+export function isNameLike(text: string): boolean {
+	return nameLike.test(text);
+}
 
 /** Quotes a value that a user chose for use in a message: one line, printable, at most `limit` characters. */
 export function quote(value: unknown, limit = 80): string {

@@ -1,3 +1,4 @@
+import { quote } from "./finding.ts";
 import type { HostPattern } from "./host-pattern.ts";
 import type { Namespace } from "./kinds.ts";
 import type { PortRange } from "./port-range.ts";
@@ -200,7 +201,7 @@ function parseWord<T extends string>(text: string, words: readonly T[]): Parsed<
 }
 
 function shown(text: string): string {
-	return JSON.stringify(text.length > 60 ? `${text.slice(0, 59)}…` : text);
+	return quote(text, 60);
 }
 
 function chooseWaypoint(

@@ -1,4 +1,5 @@
 import type { Path } from "../core/finding.ts";
+import { mention } from "../core/finding.ts";
 import type { ServiceEntry } from "../core/kinds.ts";
 import { useWaypointLabel, useWaypointNamespaceLabel } from "../core/policy.ts";
 import type { RuleContext } from "../core/rule.ts";
@@ -74,7 +75,11 @@ export function entryBinding(entry: ServiceEntry, context: RuleContext): EntryBi
 	return {
 		request,
 		expected,
-		target: request.asked || request.optedOut !== "object" ? target : undefined,
+		// A namespace that opts out is outvoted by its policy; an entry that does so gets no waypoint whatever we add.
+		target:
+			request.asked || request.optedOut === undefined || request.optedOut === "namespace"
+				? target
+				: undefined,
 		targetPath: own ? useWaypointPath : ["metadata", "labels"],
 		origin: originOf(own, expected, policy.waypointSource),
 		missingTwin,
@@ -92,7 +97,7 @@ function originOf(own: boolean, expected: WaypointReference | undefined, source:
 
 /** `NAMESPACE/NAME`, as people and istiod write it. */
 export function formatWaypoint(waypoint: WaypointReference): string {
-	return `${waypoint.namespace}/${waypoint.name}`;
+	return mention(`${waypoint.namespace}/${waypoint.name}`);
 }
 
 /** Whether two references name the same waypoint. */

@@ -1,30 +1,51 @@
+import { parseAddressRange } from "../core/address-range.ts";
 import { canonicalHost } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { ServiceEntry } from "../core/kinds.ts";
 import type { RuleContext } from "../core/rule.ts";
 import { isExternal } from "./entry-binding.ts";
 
-/** Whether a host is a name of this cluster: a short name, `*.svc`, or one under the cluster domain. */
+/** The domain of Services that several clusters share (Kubernetes multi-cluster Services API, KEP-1645). */
+const clusterSetDomain = "clusterset.local";
+
+/**
+ * Whether a host is a name of this cluster: a short name, `NAME.NAMESPACE.svc`, or one under the cluster's domain. A
+ * wildcard is one only where every name that it stands for is.
+ */
 export function isClusterHost(host: string, inventory: Inventory): boolean {
-	const name = canonicalHost(host).replace(/^\*\.?/, "");
-	const domain = inventory.mesh.clusterDomain;
+	const name = canonicalHost(host);
+	const isWildcard = name.startsWith("*");
+	const suffix = isWildcard ? name.slice(1) : `.${name}`;
 	return (
-		!name.includes(".") ||
-		name.endsWith(".svc") ||
-		name === domain ||
-		name.endsWith(`.${domain}`) ||
-		/^[a-z0-9-]+\.[a-z0-9-]+\.svc\./.test(name)
+		(!isWildcard && !name.includes(".")) ||
+		[".svc", `.${inventory.mesh.clusterDomain}`, `.${clusterSetDomain}`].some((each) => suffix.endsWith(each))
 	);
 }
 
 /**
  * Whether the namespace's limits hold for an entry: every external one, and every one that says MESH_INTERNAL of a
- * host outside the cluster, since the location is its author's word and changes nothing in ambient.
+ * host or to an endpoint outside the cluster, since the location is its author's word and changes nothing in ambient.
  */
-export function isGoverned(entry: ServiceEntry, context: RuleContext): boolean {
+export function isGoverned(entry: ServiceEntry, { inventory }: RuleContext): boolean {
 	return (
 		isExternal(entry) ||
-		((entry.spec?.workloadSelector ?? undefined) === undefined &&
-			(entry.spec?.hosts ?? []).some((host) => !isClusterHost(host, context.inventory)))
+		(!selectsWorkloads(entry) &&
+			((entry.spec?.hosts ?? []).some((host) => !isClusterHost(host, inventory)) ||
+				(entry.spec?.endpoints ?? []).some(({ address }) => isOutsideName(address ?? "", inventory))))
 	);
+}
+
+/** Whether an endpoint's address is a name outside the cluster: traffic for the entry's hosts goes there instead. */
+export function isOutsideName(address: string, inventory: Inventory): boolean {
+	return (
+		address !== "" &&
+		!address.startsWith("unix://") &&
+		parseAddressRange(address) === undefined &&
+		!isClusterHost(address, inventory)
+	);
+}
+
+/** Whether traffic can only go to workloads that the mesh knows; any other resolution leaves it a way out. */
+function selectsWorkloads(entry: ServiceEntry): boolean {
+	return (entry.spec?.workloadSelector ?? undefined) !== undefined && entry.spec?.resolution === "STATIC";
 }

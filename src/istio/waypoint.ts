@@ -9,18 +9,29 @@ type Labels = Readonly<Record<string, string>> | null | undefined;
 
 /** What the labels of an object and its namespace ask for (istiod ambient/waypoints.go: GetUseWaypoint). */
 export type WaypointRequest =
-	| { readonly asked: false; readonly optedOut?: "object" | "namespace" }
+	| { readonly asked: false; readonly optedOut?: "object" | "namespace" | "gateway" }
 	| { readonly asked: true; readonly by: "object" | "namespace"; readonly waypoint: WaypointReference };
+
+/** The label of what Istio deploys for a Gateway, and those of its values that istiod takes for a waypoint's own. */
+export const managedLabel = "gateway.istio.io/managed";
+const managedByMesh: ReadonlySet<string> = new Set([
+	"istio.io-mesh-controller",
+	"istio.io-eastwest-controller",
+]);
 
 /**
  * The waypoint that labels ask for. An object's own label wins even where it names nothing that exists: istiod does
- * not fall back to the namespace's (ambient/waypoints.go: fetchWaypointForTarget).
+ * not fall back to the namespace's (ambient/waypoints.go: fetchWaypointForTarget). An object that looks like a part of
+ * a waypoint gets none, whatever it asks for (fetchWaypointForService).
  */
 export function requestedWaypoint(
 	labels: Labels,
 	namespace: string,
 	namespaceLabels: Labels,
 ): WaypointRequest {
+	if (managedByMesh.has(labelOf(labels, managedLabel) ?? "")) {
+		return { asked: false, optedOut: "gateway" };
+	}
 	const own = readPair(labels, namespace);
 	if (own === "none") {
 		return { asked: false, optedOut: "object" };
@@ -195,7 +206,10 @@ function isReachable(gateway: KubernetesGateway, inventory: Inventory): boolean 
 	return (gateway.status?.addresses ?? []).some(
 		({ type, value }) =>
 			type === "Hostname" ||
-			(type === "IPAddress" && !(value ?? "").includes("/") && parseAddressRange(value ?? "") !== undefined),
+			// The CRD's default; a manifest may leave it out.
+			((type ?? "IPAddress") === "IPAddress" &&
+				!(value ?? "").includes("/") &&
+				parseAddressRange(value ?? "") !== undefined),
 	);
 }
 

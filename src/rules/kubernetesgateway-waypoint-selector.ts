@@ -1,7 +1,7 @@
 import type { Rule } from "../core/rule.ts";
 import { brokenSelectorWaypoint, egressNamespace, egressWaypoint } from "../istio/examples.ts";
 import { selectorFault } from "../istio/label-selector.ts";
-import { attachmentListener, isWaypoint } from "../istio/waypoint.ts";
+import { attachmentListener } from "../istio/waypoint.ts";
 
 /** The namespace selector of a waypoint is one that istiod can parse. */
 export const kubernetesgatewayWaypointSelector: Rule<"KubernetesGateway"> = {
@@ -29,9 +29,8 @@ export const kubernetesgatewayWaypointSelector: Rule<"KubernetesGateway"> = {
 		const found = attachmentListener(gateway, inventory);
 		const namespaces = found?.listener.allowedRoutes?.namespaces;
 		const fault = namespaces?.from === "Selector" ? selectorFault(namespaces.selector) : undefined;
-		// Any Gateway with an address can be bound to, so the class only decides how likely that is.
-		const bindable = isWaypoint(gateway, inventory) !== false || found?.listener.protocol === "HBONE";
-		if (found !== undefined && fault !== undefined && bindable) {
+		// Whatever its class: istiod binds to any Gateway that has an address.
+		if (found !== undefined && fault !== undefined) {
 			yield {
 				path: ["spec", "listeners", found.index, "allowedRoutes", "namespaces", "selector"],
 				message: `Not a label selector: ${fault}; the first ServiceEntry that binds to this waypoint would stop istiod`,

@@ -1,3 +1,4 @@
+import { mention } from "../core/finding.ts";
 import { annotationPrefix, exemptionPrefix } from "../core/policy.ts";
 import type { Rule } from "../core/rule.ts";
 import { teamNamespace, withAnnotations } from "../istio/examples.ts";
@@ -28,7 +29,7 @@ export const namespaceExemption: Rule<"Namespace"> = {
 			if (exemption.until < today) {
 				yield {
 					path: ["metadata", "annotations", annotationPrefix + exemptionPrefix + id],
-					message: `Ran out on ${exemption.until}: the rule ${id} denies again in this namespace`,
+					message: `Ran out on ${exemption.until}: the rule ${mention(id)} denies again in this namespace`,
 					hint: "Remove the annotation, or agree on a new date",
 				};
 			}

@@ -1,3 +1,4 @@
+import { mention } from "../core/finding.ts";
 import { annotationPrefix } from "../core/policy.ts";
 import type { Rule } from "../core/rule.ts";
 import {
@@ -37,7 +38,7 @@ export const serviceentryNamespacePolicy: Rule<"ServiceEntry"> = {
 		for (const problem of policy.problems) {
 			yield {
 				path: ["metadata", "namespace"],
-				message: `Namespace ${policy.namespace} has the malformed annotation ${annotationPrefix}${problem.annotation}, which ${problem.message}`,
+				message: `Namespace ${mention(policy.namespace)} has the malformed annotation ${mention(annotationPrefix + problem.annotation)}, which ${problem.message}`,
 				hint: `On the namespace: ${problem.hint}`,
 			};
 		}

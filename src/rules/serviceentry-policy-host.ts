@@ -1,6 +1,7 @@
+import type { Path, Problem } from "../core/finding.ts";
 import { quote } from "../core/finding.ts";
 import { covers, overlaps } from "../core/host-pattern.ts";
-import type { HostAllowance } from "../core/policy.ts";
+import type { HostAllowance, Policy } from "../core/policy.ts";
 import { allows } from "../core/policy.ts";
 import type { Rule } from "../core/rule.ts";
 import {
@@ -11,7 +12,7 @@ import {
 	withAnnotations,
 	withSpec,
 } from "../istio/examples.ts";
-import { isGoverned } from "../istio/external.ts";
+import { isGoverned, isOutsideName } from "../istio/external.ts";
 
 /** The hosts of an external ServiceEntry are ones that its namespace and the cluster allow. */
 export const serviceentryPolicyHost: Rule<"ServiceEntry"> = {
@@ -23,8 +24,8 @@ export const serviceentryPolicyHost: Rule<"ServiceEntry"> = {
 	fixable: false,
 	docs: {
 		summary:
-			"Every host of an external ServiceEntry must be allowed by the cluster's limits and by the namespace",
-		why: "The security team says with egress.waymark.dev/allowed-hosts and denied-hosts what a namespace may reach; the cluster's limits say what any namespace may. A denial wins over an allowance, and a wildcard counts as every name under it. Spelling makes no difference: case, a trailing dot and punycode are compared in one form.",
+			"Every host and named endpoint of an external ServiceEntry must be allowed by the cluster's limits and by the namespace",
+		why: "The security team says with egress.waymark.dev/allowed-hosts and denied-hosts what a namespace may reach; the cluster's limits say what any namespace may. A denial wins over an allowance, and a wildcard counts as every name under it. An endpoint that is a name counts too, since traffic for the hosts goes there. Spelling makes no difference: case, a trailing dot and punycode are compared in one form.",
 		fix: "Remove the host, or ask the security team to add it to the namespace's annotation egress.waymark.dev/allowed-hosts.",
 		sources: ["docs/policies.md"],
 		since: "0.1.0",
@@ -44,32 +45,38 @@ export const serviceentryPolicyHost: Rule<"ServiceEntry"> = {
 			return;
 		}
 		for (const [index, host] of (entry.spec?.hosts ?? []).entries()) {
-			const path = ["spec", "hosts", index];
-			const denied = context.policy.deniedHosts.find((list) =>
-				list.patterns.some((each) => overlaps(each, host)),
-			);
-			if (denied !== undefined) {
-				const pattern = denied.patterns.find((each) => overlaps(each, host))?.text ?? "";
-				yield {
-					path,
-					message: `Host ${quote(host)} is denied by ${place(denied)} (${quote(pattern)})`,
-					hint: "Remove the host, or ask the security team",
-				};
-				continue;
-			}
-			const strict = context.policy.allowedHosts.find(
-				(list) => !list.patterns.some((each) => covers(each, host)),
-			);
-			if (strict !== undefined) {
-				yield {
-					path,
-					message: `Host ${quote(host)} is not among the hosts that ${allows(strict.by)} (${listed(strict)})`,
-					hint: "Remove the host, or ask the security team to allow it",
-				};
+			yield* judgeHost("Host", host, ["spec", "hosts", index], context.policy);
+		}
+		for (const [index, endpoint] of (entry.spec?.endpoints ?? []).entries()) {
+			const address = endpoint.address ?? "";
+			if (isOutsideName(address, context.inventory)) {
+				yield* judgeHost("Endpoint", address, ["spec", "endpoints", index, "address"], context.policy);
 			}
 		}
 	},
 };
+
+function* judgeHost(what: "Host" | "Endpoint", host: string, path: Path, policy: Policy): Iterable<Problem> {
+	const thing = what.toLowerCase();
+	const denied = policy.deniedHosts.find((list) => list.patterns.some((each) => overlaps(each, host)));
+	if (denied !== undefined) {
+		const pattern = denied.patterns.find((each) => overlaps(each, host))?.text ?? "";
+		yield {
+			path,
+			message: `${what} ${quote(host)} is denied by ${place(denied)} (${quote(pattern)})`,
+			hint: `Remove the ${thing}, or ask the security team`,
+		};
+		return;
+	}
+	const strict = policy.allowedHosts.find((list) => !list.patterns.some((each) => covers(each, host)));
+	if (strict !== undefined) {
+		yield {
+			path,
+			message: `${what} ${quote(host)} is not among the hosts that ${allows(strict.by)} (${listed(strict)})`,
+			hint: `Remove the ${thing}, or ask the security team to allow it`,
+		};
+	}
+}
 
 function place(list: HostAllowance): string {
 	return list.by === "cluster" ? "the cluster's limits" : "this namespace's policy";

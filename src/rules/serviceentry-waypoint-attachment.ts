@@ -1,3 +1,4 @@
+import { mention } from "../core/finding.ts";
 import type { Rule } from "../core/rule.ts";
 import { formatWaypoint, targetState } from "../istio/entry-binding.ts";
 import {
@@ -54,7 +55,7 @@ export const serviceentryWaypointAttachment: Rule<"ServiceEntry"> = {
 		}
 		yield {
 			path: found.targetPath,
-			message: `Waypoint ${formatWaypoint(found.target)}, which ${found.origin}, does not admit namespace ${context.namespace}: traffic would leave the cluster without it`,
+			message: `Waypoint ${formatWaypoint(found.target)}, which ${found.origin}, does not admit namespace ${mention(context.namespace)}: traffic would leave the cluster without it`,
 			hint: "On its listener for HBONE on port 15008, let allowedRoutes.namespaces admit this namespace (from: All or a Selector)",
 		};
 	},

@@ -1,3 +1,4 @@
+import { mention } from "../core/finding.ts";
 import { useWaypointNamespaceLabel } from "../core/policy.ts";
 import type { Rule } from "../core/rule.ts";
 import {
@@ -58,7 +59,7 @@ export const serviceentryWaypointBinding: Rule<"ServiceEntry"> = {
 		yield {
 			path: ["metadata", "labels"],
 			message: `Not bound to the waypoint ${formatWaypoint(expected)} of this namespace's policy, so its traffic would leave the cluster ungoverned`,
-			hint: `Add the labels istio.io/use-waypoint: ${expected.name} and istio.io/use-waypoint-namespace: ${expected.namespace}`,
+			hint: `Add the labels istio.io/use-waypoint: ${mention(expected.name)} and istio.io/use-waypoint-namespace: ${mention(expected.namespace)}`,
 			fix: [
 				{ op: "set", path: useWaypointPath, value: expected.name },
 				{ op: "set", path: useWaypointNamespacePath, value: expected.namespace },

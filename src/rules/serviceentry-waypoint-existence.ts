@@ -1,3 +1,4 @@
+import { isNameLike, mention } from "../core/finding.ts";
 import type { Rule } from "../core/rule.ts";
 import { formatWaypoint, targetState } from "../istio/entry-binding.ts";
 import {
@@ -39,13 +40,14 @@ export const serviceentryWaypointExistence: Rule<"ServiceEntry"> = {
 		}
 		const near = [...context.inventory.inNamespace("KubernetesGateway", found.target.namespace)]
 			.slice(0, 3)
-			.map((gateway) => gateway.metadata?.name ?? "");
+			.map((gateway) => mention(gateway.metadata?.name ?? ""));
+		const waypoint = formatWaypoint(found.target);
 		yield {
 			path: found.targetPath,
-			message: `Gateway ${formatWaypoint(found.target)}, which ${found.origin}, does not exist: traffic would leave the cluster without a waypoint`,
+			message: `Gateway ${waypoint}, which ${found.origin}, does not exist: traffic would leave the cluster without a waypoint`,
 			hint:
-				near.length > 0
-					? `Gateways in namespace ${found.target.namespace}: ${near.join(", ")}`
+				near.length > 0 || !isNameLike(waypoint)
+					? `Gateways in namespace ${mention(found.target.namespace)}: ${near.join(", ") || "none"}`
 					: `Create the waypoint first: istioctl waypoint apply --namespace ${found.target.namespace} --name ${found.target.name}`,
 			...(context.inventory.settings.waypoints.whenMissing === "warn"
 				? { severity: "warning" as const }

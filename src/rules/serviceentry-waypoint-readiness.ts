@@ -1,3 +1,4 @@
+import { isNameLike } from "../core/finding.ts";
 import type { Rule } from "../core/rule.ts";
 import { formatWaypoint, targetState } from "../istio/entry-binding.ts";
 import {
@@ -58,7 +59,9 @@ export const serviceentryWaypointReadiness: Rule<"ServiceEntry"> = {
 			yield {
 				path: found.targetPath,
 				message: `Waypoint ${formatWaypoint(found.target)}, which ${found.origin}, is not ready yet: until it is, traffic leaves the cluster without it`,
-				hint: `Wait for it: kubectl wait -n ${found.target.namespace} gateway/${found.target.name} --for=condition=Programmed`,
+				hint: isNameLike(formatWaypoint(found.target))
+					? `Wait for it: kubectl wait -n ${found.target.namespace} gateways.gateway.networking.k8s.io/${found.target.name} --for=jsonpath='{.status.addresses}'`
+					: "Wait until its status.addresses is filled",
 				severity: "warning",
 			};
 		} else if (!state.reachable) {

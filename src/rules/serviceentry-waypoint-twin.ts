@@ -1,3 +1,4 @@
+import { mention } from "../core/finding.ts";
 import { useWaypointLabel, useWaypointNamespaceLabel } from "../core/policy.ts";
 import type { Rule } from "../core/rule.ts";
 import { entryBinding, useWaypointNamespacePath, useWaypointPath } from "../istio/entry-binding.ts";
@@ -35,8 +36,8 @@ export const serviceentryWaypointTwin: Rule<"ServiceEntry"> = {
 		if (missingTwin !== undefined) {
 			yield {
 				path: useWaypointPath,
-				message: `Names the waypoint without its namespace, so Istio looks for it in ${context.namespace} and not in ${missingTwin}, and traffic leaves the cluster without it`,
-				hint: `Add the label istio.io/use-waypoint-namespace: ${missingTwin}, or remove istio.io/use-waypoint`,
+				message: `Names the waypoint without its namespace, so Istio looks for it in ${mention(context.namespace)} and not in ${mention(missingTwin)}, and traffic leaves the cluster without it`,
+				hint: `Add the label istio.io/use-waypoint-namespace: ${mention(missingTwin)}, or remove istio.io/use-waypoint`,
 			};
 		}
 		const alone =

@@ -1,3 +1,4 @@
+import { mention } from "../core/finding.ts";
 import type { Rule } from "../core/rule.ts";
 import { formatWaypoint, targetState } from "../istio/entry-binding.ts";
 import {
@@ -46,7 +47,7 @@ export const serviceentryWaypointVisibility: Rule<"ServiceEntry"> = {
 		if (found?.state.gateway !== undefined && found.state.forbidden) {
 			yield {
 				path: found.targetPath,
-				message: `Waypoint ${formatWaypoint(found.target)}, which ${found.origin}, is in another namespace, and the mesh limits the ServiceEntries of ${context.namespace} to it: traffic would leave the cluster without the waypoint`,
+				message: `Waypoint ${formatWaypoint(found.target)}, which ${found.origin}, is in another namespace, and the mesh limits the ServiceEntries of ${mention(context.namespace)} to it: traffic would leave the cluster without the waypoint`,
 				hint: "Use a waypoint in this namespace, or change meshConfig.serviceEntryVisibility",
 			};
 		}
