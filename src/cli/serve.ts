@@ -1,5 +1,5 @@
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
@@ -42,7 +42,7 @@ Serves POST /mutate and POST /validate over HTTPS, and /livez, /readyz and /metr
   --config FILE       the cluster configuration, followed as it changes
   --listen            127.0.0.1:8443 with --world, else 0.0.0.0:8443; port 0 takes any free one
   --operations        127.0.0.1:8081 with --world, else 0.0.0.0:8081
-  --certificates      throw-away: made in memory, its CA written to .waymark/ca.crt (the default);
+  --certificates      throw-away: made in memory, its CA written below .waymark/ (the default);
                       self: of an own CA, kept in a Secret and published to the webhook configurations;
                       DIR: tls.crt, tls.key and perhaps ca.crt, followed as they change
   --bootstrap         make the validating webhook fail closed once a canary was really denied
@@ -248,7 +248,8 @@ async function openCertificates(
 		const wildcard = options.listen.host === "0.0.0.0" || options.listen.host === "::";
 		const source = await throwAwayCertificate({
 			names: ["localhost", "127.0.0.1", "::1", ...(wildcard ? [] : [options.listen.host])],
-			directory: ".waymark",
+			// Servers on any free port may run side by side, each with a CA of its own.
+			directory: resolve(".waymark", options.listen.port === 0 ? String(process.pid) : ""),
 		});
 		return { source, caFile: source.caFile ?? "", checks: () => [] };
 	}
