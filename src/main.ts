@@ -5,6 +5,7 @@ import { ConfigError } from "./config.ts";
 /** The verbs; each is loaded only when it is asked for, so that none pays for another's imports. */
 const verbs: ReadonlyMap<string, () => Promise<Verb>> = new Map([
 	["serve", async () => (await import("./cli/serve.ts")).serve],
+	["lint", async () => (await import("./cli/lint.ts")).lint],
 	["trace", async () => (await import("./cli/trace.ts")).trace],
 	["explain", async () => (await import("./cli/explain.ts")).explain],
 	["rules", async () => (await import("./cli/rules.ts")).rules],
@@ -68,5 +69,8 @@ if (import.meta.main) {
 		out: (text) => process.stdout.write(text),
 		error: (text) => process.stderr.write(text),
 		colour: process.stdout.isTTY === true && process.stdout.hasColors(),
+		...(process.stderr.isTTY === true
+			? { progress: (text: string): void => void process.stderr.write(`\r\u001b[K${text}`) }
+			: {}),
 	});
 }

@@ -4,6 +4,8 @@ export interface Streams {
 	error(text: string): void;
 	/** Whether the output is a terminal that shows colour. */
 	readonly colour: boolean;
+	/** Shows how far a long run is, on a line that the next one replaces; "" clears it. Only on a terminal. */
+	readonly progress?: (text: string) => void;
 }
 
 /** Exit codes of every verb (BSD sysexits.h where it has one). */

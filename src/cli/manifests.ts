@@ -15,9 +15,17 @@ export interface Position {
 	readonly column: number;
 }
 
+/** The text of a file and the places in it. */
+export interface Source {
+	readonly text: string;
+	/** The place of a character, counted from 0. */
+	place(offset: number): Position;
+}
+
 /** One object of a file. */
 export interface Manifest {
 	readonly file: string;
+	readonly source: Source;
 	/** Undefined when Waymark does not know the kind. */
 	readonly kind: Kind | undefined;
 	readonly object: AnyObject;
@@ -49,7 +57,7 @@ export function readManifests(paths: readonly string[]): Reading {
 	const unreadable: Unreadable[] = [];
 	for (const path of paths) {
 		for (const file of filesOf(path, unreadable)) {
-			const reading = readFile(file);
+			const reading = readManifestFile(file);
 			manifests.push(...reading.manifests);
 			unreadable.push(...reading.unreadable);
 		}
@@ -84,7 +92,8 @@ function reasonOf(error: unknown): string {
 	return String(error);
 }
 
-function readFile(file: string): Reading {
+/** The manifests in one file, or on the standard input for `-`. */
+export function readManifestFile(file: string): Reading {
 	try {
 		// Descriptor 0 is the standard input.
 		return parseManifests(readFileSync(file === "-" ? 0 : file, "utf8"), file === "-" ? "<stdin>" : file);
@@ -98,15 +107,24 @@ export function parseManifests(text: string, file: string): Reading {
 	const lines = new LineCounter();
 	const manifests: Manifest[] = [];
 	const unreadable: Unreadable[] = [];
+	const source: Source = {
+		text,
+		place: (offset) => {
+			const { line, col } = lines.linePos(offset);
+			return { line: Math.max(line, 1), column: Math.max(col, 1) };
+		},
+	};
 	const documents = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true, logLevel: "silent" });
 	for (const document of Array.isArray(documents) ? documents : []) {
 		const failure = document.errors[0];
 		if (failure !== undefined) {
 			const line = failure.linePos?.[0].line ?? 1;
 			unreadable.push({ file, line, message: (failure.message.split("\n")[0] ?? "").replace(/:$/, "") });
-			continue;
 		}
-		readDocument(document, file, lines, manifests, unreadable);
+		// kubectl takes the last of two equal keys without a word, so such an object is judged all the same.
+		if (document.errors.every((error) => error.code === "DUPLICATE_KEY")) {
+			readDocument(document, file, source, manifests, unreadable);
+		}
 	}
 	return { manifests, unreadable };
 }
@@ -114,7 +132,7 @@ export function parseManifests(text: string, file: string): Reading {
 function readDocument(
 	document: Document,
 	file: string,
-	lines: LineCounter,
+	source: Source,
 	manifests: Manifest[],
 	unreadable: Unreadable[],
 ): void {
@@ -122,7 +140,7 @@ function readDocument(
 	try {
 		content = document.toJS({ maxAliasCount: 100 });
 	} catch (error) {
-		const line = lines.linePos(document.range?.[0] ?? 0).line;
+		const { line } = source.place(document.range?.[0] ?? 0);
 		unreadable.push({ file, line, message: error instanceof Error ? error.message : String(error) });
 		return;
 	}
@@ -149,6 +167,7 @@ function readDocument(
 		}
 		manifests.push({
 			file,
+			source,
 			kind: kindOfObject(value),
 			object: value as AnyObject,
 			document,
@@ -158,9 +177,7 @@ function readDocument(
 	}
 
 	function place(path: Path): Position {
-		const offset = offsetOf(document, path);
-		const { line, col } = lines.linePos(offset);
-		return { line: Math.max(line, 1), column: Math.max(col, 1) };
+		return source.place(offsetOf(document, path));
 	}
 }
 

@@ -82,6 +82,11 @@ export interface Rule<K extends Kind = Kind> {
 	readonly severity: Severity;
 	/** Every kind that the check asks the inventory for; Namespace when it depends on the policy. */
 	readonly reads: readonly Kind[];
+	/**
+	 * Kinds without which the rule would report what it merely cannot see. Where the input of a lint holds no object
+	 * of such a kind, the rule is skipped and named; a server never skips.
+	 */
+	readonly needs?: readonly Kind[];
 	/** Whether a finding can carry a fix. */
 	readonly fixable: boolean;
 	/** Judges objects whose fields may have any type; all others see only objects of the right shape. */

@@ -138,8 +138,8 @@ export function hopsOf(route: VirtualService, namespace: string, inventory: Inve
 	const candidates = legs.filter((leg) => isSteerCandidate(leg, namespace, hosts, inventory));
 	const forwards = forwardsOf(legs, hosts, inventory);
 	const paired =
-		(candidates.length > 0 && (forwards.length > 0 || hasPartner(route, "forward", inventory))) ||
-		(forwards.length > 0 && hasPartner(route, "steer", inventory));
+		(candidates.length > 0 && (forwards.length > 0 || hasPartner(route, namespace, "forward", inventory))) ||
+		(forwards.length > 0 && hasPartner(route, namespace, "steer", inventory));
 	const suspicious = candidates.filter((leg) => paired || saysEgress(leg.host, namespace));
 	const steers = legs.filter((leg) => known.includes(leg) || suspicious.includes(leg));
 	return { steers, forwards: paired || steers.length > 0 ? forwards : [] };
@@ -191,10 +191,15 @@ function isCovered(host: string, by: string): boolean {
 }
 
 /** Whether another VirtualService for the same host makes the other hop. */
-function hasPartner(route: VirtualService, hop: "steer" | "forward", inventory: Inventory): boolean {
+function hasPartner(
+	route: VirtualService,
+	namespace: string,
+	hop: "steer" | "forward",
+	inventory: Inventory,
+): boolean {
 	for (const host of (route.spec?.hosts ?? []).filter((each) => isExternalName(each, inventory))) {
 		for (const other of inventory.lookup("virtualServiceByHost", canonicalHost(host))) {
-			if (other === route) {
+			if (home(other) === namespace && other.metadata?.name === route.metadata?.name) {
 				continue;
 			}
 			const legs = [...legsOf(other, home(other))];

@@ -81,8 +81,11 @@ function closest(name: string, candidates: readonly string[]): string | undefine
 	return best;
 }
 
-/** Whether the letters of a short name stand in a long one in this order: `egress-gw` for `egress-gateway`. */
+/** Whether the letters of a short name stand in a long one in this order, or the name as a whole: `egress-gw` for `egress-gateway`. */
 function isAbbreviation(short: string, long: string): boolean {
+	if (short.length >= 5 && long.includes(short)) {
+		return true;
+	}
 	let at = 0;
 	for (const letter of long) {
 		at += letter === short[at] ? 1 : 0;

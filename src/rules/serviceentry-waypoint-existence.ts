@@ -17,6 +17,7 @@ export const serviceentryWaypointExistence: Rule<"ServiceEntry"> = {
 	family: "binding",
 	severity: "error",
 	reads: ["Namespace", "KubernetesGateway", "GatewayClass"],
+	needs: ["KubernetesGateway"],
 	fixable: false,
 	docs: {
 		summary: "The waypoint that a ServiceEntry is bound to must exist",

@@ -1,0 +1,177 @@
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { loadSettings } from "../config.ts";
+import type { Inventory } from "../core/inventory.ts";
+import type { AmbientStance, Settings } from "../core/settings.ts";
+import { ambientStances, defaultSettings } from "../core/settings.ts";
+import { rules } from "../rules/table.ts";
+import { fixFiles } from "./fix-files.ts";
+import { formatGithub } from "./format/github.ts";
+import { formatJson } from "./format/json.ts";
+import { formatJunit } from "./format/junit.ts";
+import { formatSarif } from "./format/sarif.ts";
+import { formatText } from "./format/text.ts";
+import type { Streams, Verb } from "./io.ts";
+import { exitCodes, UsageError } from "./io.ts";
+import type { Judgement } from "./judge.ts";
+import { assuming, judgeManifests } from "./judge.ts";
+import type { Manifest, Reading, Unreadable } from "./manifests.ts";
+import { filesOf, readManifestFile, worldOf } from "./manifests.ts";
+import type { LintReport } from "./report.ts";
+
+const formats = ["text", "json", "junit", "sarif", "github"] as const;
+type Format = (typeof formats)[number];
+
+const usage = `Usage: waymark lint [FILE|DIR|-]... [--output ${formats.join("|")}] [--config FILE]
+                    [--assume ambient=enforced|permitted] [--strict] [--fix]
+
+Judges manifests by the same rules as the webhook. Directories are read with everything below them, - is the
+standard input. Namespaces in the input bring their annotations. A comment "# waymark:ignore RULE reason" in a
+document silences a rule for it.
+
+  --output FORMAT     text (default), json, junit, sarif, or github for annotations in GitHub Actions
+  --config FILE       the cluster configuration
+  --assume            judge every namespace as if its ambient annotation said so
+  --strict            warnings count as errors
+  --fix               write the fixes of fixable findings back to the files
+
+Exit: 0 clean, 1 errors (or warnings with --strict), 64 usage, 65 unreadable input, 70 fault`;
+
+interface Options {
+	readonly paths: readonly string[];
+	readonly output: Format;
+	readonly config: string | undefined;
+	readonly ambient: AmbientStance | undefined;
+	readonly strict: boolean;
+	readonly fix: boolean;
+}
+
+/** `waymark lint`: the rules, without a cluster. */
+export const lint: Verb = {
+	summary: "Judge manifests by the rules of the webhook",
+	usage,
+	async run(argv, streams) {
+		const options = readOptions(argv);
+		const started = performance.now();
+		const reading = readAll(options.paths, streams);
+		const settings = readSettings(options.config);
+		let judgement = judgeReading(reading, settings, options);
+		if (options.fix && judgement.mendings.length > 0) {
+			const files = fixFiles(judgement.mendings);
+			streams.error(`mended ${files.join(", ")}\n`);
+			judgement = judgeReading(readAll(options.paths, streams), settings, options);
+		}
+		streams.out(render(judgement, options, streams, (performance.now() - started) / 1000));
+		return exitCode(judgement.report, options.strict);
+	},
+};
+
+function readOptions(argv: readonly string[]): Options {
+	const { values, positionals } = parseArgs({
+		args: [...argv],
+		allowPositionals: true,
+		options: {
+			output: { type: "string", short: "o", default: "text" },
+			config: { type: "string" },
+			assume: { type: "string" },
+			strict: { type: "boolean", default: false },
+			fix: { type: "boolean", default: false },
+		},
+	});
+	const output = formats.find((format) => format === values.output);
+	if (output === undefined) {
+		throw new UsageError(
+			`--output must be one of ${formats.join(", ")}, and is ${JSON.stringify(values.output)}`,
+		);
+	}
+	if (positionals.length === 0) {
+		throw new UsageError("lint needs a file, a directory, or - for the standard input");
+	}
+	if (values.fix && positionals.includes("-")) {
+		throw new UsageError("--fix cannot write back to the standard input");
+	}
+	return {
+		paths: positionals,
+		output,
+		config: values.config,
+		ambient: readAssumption(values.assume),
+		strict: values.strict,
+		fix: values.fix,
+	};
+}
+
+function readAssumption(text: string | undefined): AmbientStance | undefined {
+	if (text === undefined) {
+		return undefined;
+	}
+	const stance = ambientStances.find((each) => text === `ambient=${each}`);
+	if (stance === undefined) {
+		const forms = ambientStances.map((each) => `ambient=${each}`).join(" or ");
+		throw new UsageError(`--assume must be ${forms}, and is ${JSON.stringify(text)}`);
+	}
+	return stance;
+}
+
+function readSettings(file: string | undefined): Settings {
+	return file === undefined ? defaultSettings : loadSettings(file, new Set(rules.map((rule) => rule.id)));
+}
+
+/** Reads every file, saying how far it is when that takes longer than a second. */
+function readAll(paths: readonly string[], streams: Streams): Reading {
+	const manifests: Manifest[] = [];
+	const unreadable: Unreadable[] = [];
+	const files = [...new Set(paths.flatMap((path) => filesOf(path, unreadable)))];
+	const started = performance.now();
+	let told = started;
+	for (const [index, file] of files.entries()) {
+		const reading = readManifestFile(file);
+		manifests.push(...reading.manifests);
+		unreadable.push(...reading.unreadable);
+		const now = performance.now();
+		if (streams.progress !== undefined && now - told > 1000) {
+			told = now;
+			streams.progress(`read ${index + 1} of ${files.length} files`);
+		}
+	}
+	if (told !== started) {
+		streams.progress?.("");
+	}
+	return { manifests, unreadable };
+}
+
+function judgeReading(reading: Reading, settings: Settings, options: Options): Judgement {
+	const world: Inventory = worldOf(reading.manifests, settings);
+	return judgeManifests(reading, {
+		rules,
+		inventory: options.ambient === undefined ? world : assuming(world, options.ambient),
+		today: new Date().toISOString().slice(0, 10),
+		withReplacements: options.output === "sarif",
+	});
+}
+
+function render(judgement: Judgement, options: Options, streams: Streams, seconds: number): string {
+	switch (options.output) {
+		case "json":
+			return formatJson(judgement);
+		case "junit":
+			return formatJunit(judgement, { strict: options.strict, now: new Date(), seconds });
+		case "sarif":
+			return formatSarif(judgement, rules, ownVersion());
+		case "github":
+			return formatGithub(judgement);
+		case "text":
+			return formatText(judgement, streams.colour);
+	}
+}
+
+function ownVersion(): string {
+	const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+	return (JSON.parse(text) as { readonly version: string }).version;
+}
+
+function exitCode({ summary, unreadable }: LintReport, strict: boolean): number {
+	if (unreadable.length > 0) {
+		return exitCodes.unreadable;
+	}
+	return summary.errors > 0 || (strict && summary.warnings > 0) ? exitCodes.findings : exitCodes.clean;
+}

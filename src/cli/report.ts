@@ -1,0 +1,87 @@
+import type { Severity } from "../core/finding.ts";
+import type { Kind } from "../core/kinds.ts";
+import type { Family } from "../core/rule.ts";
+
+/** What `lint` says about one field; docs/schemas/lint.schema.json describes it for programs. */
+export interface LintFinding {
+	readonly rule: string;
+	readonly family: Family;
+	readonly severity: Severity;
+	readonly message: string;
+	readonly hint: string | null;
+	/** The field as people write it: `spec.hosts[0]`. */
+	readonly path: string;
+	readonly file: string;
+	readonly line: number;
+	readonly column: number;
+	readonly object: ObjectName;
+	readonly fixable: boolean;
+	readonly url: string;
+}
+
+/** Which object a finding is about; null for what the manifest leaves out. */
+export interface ObjectName {
+	readonly apiVersion: string | null;
+	readonly kind: string | null;
+	readonly namespace: string | null;
+	readonly name: string | null;
+}
+
+/** A finding that a `# waymark:ignore RULE reason` silences. */
+export interface IgnoredFinding extends LintFinding {
+	readonly reason: string;
+}
+
+/** A rule that was not run, and the kinds that the input would have to contain. */
+export interface SkippedRule {
+	readonly rule: string;
+	readonly needs: readonly Kind[];
+}
+
+/** Everything that a run of `lint` found out. */
+export interface LintReport {
+	readonly version: 1;
+	readonly summary: {
+		/** Objects in the input. */
+		readonly documents: number;
+		/** Objects that some rule judges. */
+		readonly judged: number;
+		readonly errors: number;
+		readonly warnings: number;
+		readonly infos: number;
+		readonly ignored: number;
+	};
+	readonly findings: readonly LintFinding[];
+	readonly ignored: readonly IgnoredFinding[];
+	readonly skipped: readonly SkippedRule[];
+	readonly unreadable: readonly { readonly file: string; readonly line: number; readonly message: string }[];
+}
+
+/** Where in a file a mended text would stand, for formats that can offer a fix. */
+export interface Replacement {
+	readonly startLine: number;
+	readonly startColumn: number;
+	readonly endLine: number;
+	readonly endColumn: number;
+	readonly text: string;
+}
+
+/** A report with what a formatter may want beyond it. */
+export interface LintResult {
+	readonly report: LintReport;
+	/** The objects that were judged, in the order of the input. */
+	readonly judged: readonly JudgedObject[];
+	readonly fixes: ReadonlyMap<LintFinding, readonly Replacement[]>;
+}
+
+export interface JudgedObject {
+	readonly file: string;
+	readonly object: ObjectName;
+	readonly findings: readonly LintFinding[];
+}
+
+/** The name of an object for people: `Gateway shop/public`. */
+export function objectTitle({ kind, namespace, name }: ObjectName): string {
+	const place = namespace === null ? "" : `${namespace}/`;
+	return `${kind ?? "object"} ${place}${name ?? "without a name"}`;
+}
