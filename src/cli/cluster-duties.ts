@@ -19,8 +19,8 @@ export interface Installation {
 	readonly clusterDomain: string;
 }
 
-/** The webhook that denies; it is the one that must fail closed. */
-const validatingWebhook = "validate.waymark.dev";
+/** The webhooks that deny; they are the ones that must fail closed. */
+const validatingWebhooks: readonly string[] = ["validate.waymark.dev", "namespaces.waymark.dev"];
 
 /** Serving certificates of an own CA, kept in one Secret and published to the webhook configurations. */
 export async function openOwnCertificates(
@@ -76,7 +76,7 @@ export async function startFailingClosed(
 		api: connection,
 		namespace,
 		configuration: webhooks,
-		webhooks: [validatingWebhook],
+		webhooks: validatingWebhooks,
 		name: name ?? `${service}.${namespace}.svc`,
 		replicas: async () => replicas ?? (await readyEndpoints(connection, namespace, service, "webhook")),
 		...options,

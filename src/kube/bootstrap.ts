@@ -6,7 +6,13 @@ import { canaryLabel, canaryMessage, canaryWebhook } from "../core/canary.ts";
 import type { Endpoint } from "./endpoints.ts";
 import { handshakeFault } from "./endpoints.ts";
 import type { WebhookConfiguration, WebhookConfigurationRef } from "./webhook-configurations.ts";
-import { bundlesOf, readConfiguration, withFail, writeConfiguration } from "./webhook-configurations.ts";
+import {
+	bundlesOf,
+	readConfiguration,
+	withFail,
+	withoutPolicyClaim,
+	writeConfiguration,
+} from "./webhook-configurations.ts";
 import type { ApiServer } from "./writes.ts";
 import { isConflict } from "./writes.ts";
 
@@ -111,13 +117,28 @@ async function tryOnce(options: BootstrapOptions): Promise<BootstrapStatus> {
 			return { state: "lax", reason: doubt };
 		}
 		// Carries the version that was proved: whatever changed in between makes this fail, and the proof starts again.
-		await writeConfiguration(options.api, ref, strict, deadline);
+		const written = await writeConfiguration(options.api, ref, strict, deadline);
+		await giveUpClaim(options, ref, written);
 		return { state: "strict", reason: "a canary was denied, so the validating webhooks fail closed now" };
 	} catch (error) {
 		if (isConflict(error)) {
 			return { state: "lax", reason: "somebody else changed the configuration at the same time" };
 		}
 		return { state: "unknown", reason: error instanceof Error ? error.message : String(error) };
+	}
+}
+
+/** Leaves the field to whoever applies the configuration; it is strict already, so that a failure is no harm. */
+async function giveUpClaim(
+	options: BootstrapOptions,
+	ref: WebhookConfigurationRef,
+	written: WebhookConfiguration,
+): Promise<void> {
+	const unclaimed = withoutPolicyClaim(written);
+	if (unclaimed !== null) {
+		await writeConfiguration(options.api, ref, unclaimed, deadline).catch((error: unknown) => {
+			options.log.warn({ fault: String(error) }, "cannot give up the claim on the failure policy");
+		});
 	}
 }
 

@@ -15,11 +15,18 @@ export interface Webhook {
 	readonly clientConfig: { readonly caBundle?: string | null | undefined };
 }
 
+/** Which fields a manager owns (metav1.ManagedFieldsEntry), as far as we read it. */
+interface ManagedFields {
+	readonly manager?: string | undefined;
+	readonly fieldsV1?: unknown;
+}
+
 /** A configuration as it is in the cluster; unknown fields ride along untouched. */
 export interface WebhookConfiguration {
 	readonly metadata: {
 		readonly resourceVersion?: string | undefined;
 		readonly annotations?: Readonly<Record<string, string>> | null | undefined;
+		readonly managedFields?: readonly ManagedFields[] | null | undefined;
 	};
 	readonly webhooks?: readonly Webhook[] | null | undefined;
 }
@@ -88,6 +95,25 @@ export function withFail(
 			isLax(webhook) ? { ...webhook, failurePolicy: "Fail" } : webhook,
 		),
 	};
+}
+
+/**
+ * The configuration without our claim on `failurePolicy`, or `null` when we make none. With the claim, Helm's
+ * server-side apply of an older revision, which says `Ignore`, would be a conflict: `helm rollback` would fail.
+ */
+export function withoutPolicyClaim(configuration: WebhookConfiguration): WebhookConfiguration | null {
+	let claimed = false;
+	const managedFields = configuration.metadata.managedFields?.map((entry) => {
+		if (entry.manager !== fieldManager) {
+			return entry;
+		}
+		const fieldsV1 = JSON.parse(JSON.stringify(entry.fieldsV1 ?? {}), (key, value: unknown) => {
+			claimed ||= key === "f:failurePolicy";
+			return key === "f:failurePolicy" ? undefined : value;
+		});
+		return { ...entry, fieldsV1 };
+	});
+	return claimed ? { ...configuration, metadata: { ...configuration.metadata, managedFields } } : null;
 }
 
 function pathOf({ kind, name }: WebhookConfigurationRef): string {
