@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Rule } from "../src/core/rule.ts";
+import { renderChart } from "./chart.ts";
 import { renderPages } from "./rule-pages.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -46,6 +47,9 @@ export async function generated(): Promise<ReadonlyMap<string, string>> {
 		}),
 	);
 	for (const [path, text] of renderPages(rules.toSorted((a, b) => (a.id < b.id ? -1 : 1)))) {
+		output.set(path, text);
+	}
+	for (const [path, text] of renderChart(rules)) {
 		output.set(path, text);
 	}
 	return output;

@@ -1,0 +1,93 @@
+{{- define "waymark.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 48 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- (contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name)) | trunc 48 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "waymark.selector" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "waymark.labels" -}}
+{{ include "waymark.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Namespaces whose writes never reach the webhooks. Only the three that Kubernetes makes: a tenant may be able to
+     create kube-anything, and must not thereby escape. */}}
+{{- define "waymark.unjudged" -}}
+{{- $names := list "kube-system" "kube-public" "kube-node-lease" .Release.Namespace -}}
+{{- $names = concat $names .Values.webhooks.excludedNamespaces (default (list) .Values.config.exemptNamespaces) -}}
+{{- toYaml (uniq $names) -}}
+{{- end -}}
+
+{{/* How the API server reaches a path: include "waymark.clientConfig" (dict "root" . "path" "/validate") */}}
+{{- define "waymark.clientConfig" -}}
+{{- with .root.Values.webhooks.url -}}
+url: {{ printf "%s%s" (trimSuffix "/" .) $.path }}
+{{- else -}}
+service:
+  name: {{ include "waymark.fullname" .root }}
+  namespace: {{ .root.Release.Namespace }}
+  path: {{ .path }}
+  port: {{ .root.Values.service.port }}
+{{- end }}
+{{- if and (eq .root.Values.certificates.mode "provided") .root.Values.certificates.provided.caBundle }}
+caBundle: {{ .root.Values.certificates.provided.caBundle }}
+{{- end }}
+{{- end -}}
+
+{{- define "waymark.webhookAnnotations" -}}
+{{- $annotations := deepCopy .Values.webhooks.annotations -}}
+{{- if eq .Values.certificates.mode "cert-manager" -}}
+{{- $_ := set $annotations "cert-manager.io/inject-ca-from" (printf "%s/%s" .Release.Namespace (include "waymark.fullname" .)) -}}
+{{- end -}}
+{{- if eq .Values.webhooks.failurePolicy "Ignore" -}}
+{{- $_ := set $annotations "egress.waymark.dev/failure-policy" "Ignore" -}}
+{{- end -}}
+{{- with $annotations -}}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
+{{/* The failure policy of the validating webhooks. With Bootstrap it is Waymark's to raise; an upgrade keeps what it
+     raised. `lookup` finds nothing in `helm template`, so a rendering depends on nothing but the values. */}}
+{{- define "waymark.failurePolicy" -}}
+{{- $policy := .Values.webhooks.failurePolicy -}}
+{{- if eq $policy "Bootstrap" -}}
+{{- $policy = "Ignore" -}}
+{{- $live := lookup "admissionregistration.k8s.io/v1" "ValidatingWebhookConfiguration" "" (include "waymark.fullname" .) -}}
+{{- range (default (list) $live.webhooks) -}}
+{{- if and (eq .name "validate.waymark.dev") (eq .failurePolicy "Fail") -}}
+{{- $policy = "Fail" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $policy -}}
+{{- end -}}
+
+{{- define "waymark.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end -}}
+{{- end -}}
+
+{{- define "waymark.certificateSecret" -}}
+{{- if eq .Values.certificates.mode "provided" -}}
+{{- required "certificates.provided.secretName must name the Secret with tls.crt and tls.key" .Values.certificates.provided.secretName -}}
+{{- else -}}
+{{ include "waymark.fullname" . }}-tls
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,119 @@
+import { annotationPrefix } from "../src/core/policy.ts";
+
+/** The parts of an AdmissionRequest that conditions look at, as CEL sees them. */
+export interface ConditionRequest {
+	readonly operation: string;
+	readonly resource: { readonly resource: string };
+	readonly object: ConditionObject;
+	readonly oldObject: ConditionObject | null;
+}
+
+interface ConditionObject {
+	readonly metadata?: {
+		readonly labels?: Readonly<Record<string, unknown>>;
+		readonly annotations?: Readonly<Record<string, unknown>>;
+		readonly deletionTimestamp?: unknown;
+	};
+	readonly spec?: unknown;
+}
+
+/**
+ * A condition under which the API server calls a webhook: what it is told in CEL, and the same again in TypeScript.
+ * The unit tests prove with `holds` that no verdict is skipped; the end-to-end tests prove with the API server that
+ * `expression` and `holds` are the same.
+ */
+export interface MatchCondition {
+	readonly name: string;
+	/** Why a call that it spares could change nothing. */
+	readonly reason: string;
+	readonly expression: string;
+	readonly holds: (request: ConditionRequest) => boolean;
+}
+
+const notBeingDeleted: MatchCondition = {
+	name: "not-being-deleted",
+	reason: "An object that is being deleted is allowed whatever it says: its finalizers must come off.",
+	expression: "!has(object.metadata.deletionTimestamp)",
+	holds: ({ object }) => object.metadata?.deletionTimestamp === undefined,
+};
+
+const changed: MatchCondition = {
+	name: "changed",
+	reason:
+		"An update that leaves labels, annotations and spec alone has only mistakes that it had before, and those deny nothing.",
+	expression: [
+		"request.operation != 'UPDATE'",
+		"object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({})",
+		"object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({})",
+		"object.?spec.orValue({}) != oldObject.?spec.orValue({})",
+	].join(" || "),
+	holds: ({ operation, object, oldObject }) =>
+		operation !== "UPDATE" ||
+		!isSame(object.metadata?.labels, oldObject?.metadata?.labels) ||
+		!isSame(object.metadata?.annotations, oldObject?.metadata?.annotations) ||
+		!isSame(object.spec, oldObject?.spec),
+};
+
+const governed: MatchCondition = {
+	name: "has-policy",
+	reason: `A Namespace is judged for its ${annotationPrefix}* annotations only, those it has and those it loses.`,
+	expression: [
+		`object.metadata.?annotations.orValue({}).exists(key, key.startsWith('${annotationPrefix}'))`,
+		`(oldObject != null && oldObject.metadata.?annotations.orValue({}).exists(key, key.startsWith('${annotationPrefix}')))`,
+	].join(" || "),
+	holds: ({ object, oldObject }) => hasPolicy(object) || (oldObject !== null && hasPolicy(oldObject)),
+};
+
+const mendable: MatchCondition = {
+	name: "mendable",
+	reason:
+		"Only what has a fix is sent: an entry without a waypoint label, with a list exportTo that may hold duplicates or with an empty list of endpoints, and a DestinationRule for chosen pods.",
+	expression: [
+		"(request.resource.resource == 'serviceentries' && (!('istio.io/use-waypoint' in object.metadata.?labels.orValue({}))",
+		"object.?spec.?exportTo.orValue([]).size() > 1",
+		"object.?spec.?endpoints.orValue(['none']).size() == 0))",
+		"(request.resource.resource == 'destinationrules' && object.?spec.?workloadSelector.hasValue())",
+	].join(" || "),
+	holds: ({ resource, object }) => {
+		const { exportTo, endpoints, workloadSelector } = (object.spec ?? {}) as Readonly<
+			Record<string, readonly unknown[] | undefined>
+		>;
+		return resource.resource === "serviceentries"
+			? !("istio.io/use-waypoint" in (object.metadata?.labels ?? {})) ||
+					(exportTo?.length ?? 0) > 1 ||
+					endpoints?.length === 0
+			: resource.resource === "destinationrules" && workloadSelector !== undefined;
+	},
+};
+
+/** The conditions of each webhook, all of which must hold. */
+export const matchConditions: {
+	readonly mutate: readonly MatchCondition[];
+	readonly validate: readonly MatchCondition[];
+	readonly namespaces: readonly MatchCondition[];
+} = {
+	mutate: [notBeingDeleted, mendable],
+	validate: [notBeingDeleted, changed],
+	namespaces: [notBeingDeleted, governed, changed],
+};
+
+function hasPolicy(object: ConditionObject): boolean {
+	return Object.keys(object.metadata?.annotations ?? {}).some((key) => key.startsWith(annotationPrefix));
+}
+
+/** Equality as CEL has it: the order of a map's keys says nothing. */
+function isSame(one: unknown = {}, other: unknown = {}): boolean {
+	if (typeof one !== "object" || one === null || typeof other !== "object" || other === null) {
+		return one === other;
+	}
+	const keys = Object.keys(one);
+	return (
+		Array.isArray(one) === Array.isArray(other) &&
+		keys.length === Object.keys(other).length &&
+		keys.every(
+			(key) =>
+				Object.hasOwn(other, key) &&
+				isSame((one as Record<string, unknown>)[key], (other as Record<string, unknown>)[key]),
+		)
+	);
+}

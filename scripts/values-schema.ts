@@ -1,0 +1,86 @@
+const text = { type: "string" } as const;
+const bool = { type: "boolean" } as const;
+const anyList = { type: "array", items: { type: "object" } } as const;
+const anyObject = { type: "object" } as const;
+const map = { type: "object", additionalProperties: text } as const;
+const names = {
+	type: "array",
+	items: { type: "string", pattern: "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$" },
+} as const;
+const port = { type: "integer", minimum: 1, maximum: 65535 } as const;
+
+function strict(properties: Readonly<Record<string, unknown>>, more: object = {}): object {
+	return { type: "object", additionalProperties: false, properties, ...more };
+}
+
+/** The JSON Schema of the chart's values (draft 2020-12); `config` is the schema of the cluster configuration. */
+export function valuesSchema(config: Readonly<Record<string, unknown>>): object {
+	const { $schema, $id: _id, title: _title, ...settings } = config;
+	return {
+		$schema,
+		title: "Values of the Waymark chart",
+		...strict({
+			// Helm puts it into every chart.
+			global: anyObject,
+			nameOverride: text,
+			fullnameOverride: text,
+			commonLabels: map,
+			image: strict({
+				repository: { type: "string", minLength: 1 },
+				tag: text,
+				digest: { type: "string", pattern: "^(sha256:[0-9a-f]{64})?$" },
+				pullPolicy: { enum: ["Always", "IfNotPresent", "Never"] },
+				pullSecrets: { type: "array", items: strict({ name: text }, { required: ["name"] }) },
+			}),
+			replicas: { type: "integer", minimum: 0, maximum: 50 },
+			config: settings,
+			certificates: strict({
+				mode: { enum: ["self", "cert-manager", "provided"] },
+				certManager: strict({
+					issuerRef: strict({ kind: text, name: text, group: text }),
+					duration: { type: "string", pattern: "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$" },
+				}),
+				provided: strict({
+					secretName: text,
+					caBundle: { type: "string", pattern: "^[A-Za-z0-9+/]*={0,2}$" },
+				}),
+			}),
+			webhooks: strict({
+				url: { type: "string", pattern: "^(https://[^/?#\\s]+/?)?$" },
+				timeoutSeconds: { type: "integer", minimum: 1, maximum: 30 },
+				failurePolicy: { enum: ["Bootstrap", "Ignore", "Fail"] },
+				excludedNamespaces: names,
+				annotations: map,
+			}),
+			service: strict({ port }),
+			listenHost: { type: "string", minLength: 1 },
+			logLevel: { enum: ["trace", "debug", "info", "warn", "error", "fatal"] },
+			hostNetwork: bool,
+			resources: anyObject,
+			priorityClassName: text,
+			podDisruptionBudget: strict({ enabled: bool }),
+			podLabels: map,
+			podAnnotations: map,
+			nodeSelector: map,
+			tolerations: anyList,
+			affinity: anyObject,
+			topologySpreadConstraints: anyList,
+			serviceAccount: strict({ annotations: map }),
+			networkPolicy: strict({
+				enabled: bool,
+				apiServerFrom: anyList,
+				metricsFrom: anyList,
+				apiServerPorts: { type: "array", minItems: 1, items: port },
+			}),
+			monitoring: strict({
+				serviceMonitor: strict({
+					enabled: bool,
+					labels: map,
+					interval: { type: "string", pattern: "^[0-9]+(ms|s|m)$" },
+				}),
+				prometheusRule: strict({ enabled: bool, labels: map }),
+				dashboard: strict({ enabled: bool, labels: map, annotations: map }),
+			}),
+		}),
+	};
+}

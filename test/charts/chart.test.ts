@@ -1,0 +1,239 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { parse } from "yaml";
+import { confirmedKinds, describeValues, judgedKinds, mendedKinds, readRules } from "../../scripts/chart.ts";
+import { followedKinds } from "../../src/cli/served-world.ts";
+import type { Inventory } from "../../src/core/inventory.ts";
+import type { Kind } from "../../src/core/kinds.ts";
+import { allKinds, kinds } from "../../src/core/kinds.ts";
+import { rules } from "../../src/rules/table.ts";
+import { defaultDrainTimes } from "../../src/server/drain.ts";
+import { exampleWorld, judgeExample } from "../support/rule-example.ts";
+
+const chart = join(import.meta.dirname, "../../charts/waymark");
+const read = (path: string): string => readFileSync(join(chart, path), "utf8");
+const templates = readdirSync(join(chart, "templates")).map((file) => ({
+	file,
+	text: read(`templates/${file}`),
+}));
+
+describe("values.schema.json", () => {
+	const validate = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true }).compile(
+		JSON.parse(read("values.schema.json")),
+	);
+	const values: Readonly<Record<string, unknown>> = parse(read("values.yaml"));
+
+	it("accepts values.yaml", () => {
+		assert.equal(validate(values), true, JSON.stringify(validate.errors));
+	});
+
+	const good: Readonly<Record<string, object>> = {
+		"a cluster configuration": {
+			config: {
+				defaults: { mode: "warn", waypoint: "istio-egress/waypoint" },
+				limits: { allowedPorts: [443] },
+			},
+		},
+		"an issuer": {
+			certificates: {
+				mode: "cert-manager",
+				certManager: { issuerRef: { name: "ca", kind: "ClusterIssuer" } },
+			},
+		},
+		"a digest": { image: { digest: `sha256:${"a".repeat(64)}` } },
+		"a URL": { webhooks: { url: "https://127.0.0.1:8443" } },
+		"what Helm adds": { global: { anything: true } },
+	};
+	for (const [what, value] of Object.entries(good)) {
+		it(`accepts ${what}`, () => {
+			assert.equal(validate({ ...values, ...value }), true, JSON.stringify(validate.errors));
+		});
+	}
+
+	const bad: Readonly<Record<string, object>> = {
+		"an unknown value": { replicaCount: 3 },
+		"an unknown value further down": { image: { repo: "waymark" } },
+		"an unknown field of the configuration": { config: { default: { mode: "warn" } } },
+		"a mode that does not exist": { config: { defaults: { mode: "Enforce" } } },
+		"certificates from nowhere": { certificates: { mode: "letsencrypt" } },
+		"a failure policy that does not exist": { webhooks: { failurePolicy: "fail" } },
+		"a timeout that the API server refuses": { webhooks: { timeoutSeconds: 31 } },
+		"a URL without TLS": { webhooks: { url: "http://127.0.0.1:8443" } },
+		"a URL with a path": { webhooks: { url: "https://127.0.0.1:8443/validate" } },
+		"a tag in the digest": { image: { digest: "v1" } },
+		"a number in words": { replicas: "three" },
+		"a namespace that cannot be": { webhooks: { excludedNamespaces: ["kube-*"] } },
+	};
+	for (const [what, value] of Object.entries(bad)) {
+		it(`refuses ${what}`, () => {
+			assert.equal(validate({ ...values, ...value }), false);
+		});
+	}
+
+	it("leaves no object open but those that are Kubernetes' own", () => {
+		const open: string[] = [];
+		walk(JSON.parse(read("values.schema.json")), "", open);
+		assert.deepEqual(open.toSorted(), ["affinity", "global", "resources"]);
+	});
+});
+
+function walk(schema: unknown, path: string, open: string[]): void {
+	const { type, properties, additionalProperties } = schema as {
+		readonly type?: unknown;
+		readonly properties?: Readonly<Record<string, unknown>>;
+		readonly additionalProperties?: unknown;
+	};
+	if (type === "object" && additionalProperties === undefined) {
+		open.push(path);
+	}
+	for (const [key, inner] of Object.entries(properties ?? {})) {
+		walk(inner, path === "" ? key : `${path}.${key}`, open);
+	}
+}
+
+describe("values.yaml", () => {
+	it("documents every value", () => {
+		const documented = [...describeValues(read("values.yaml"))];
+		for (const { path, text } of documented) {
+			assert.match(text, /\.$/, `${path} has no sentence`);
+		}
+		const paths = documented.map(({ path }) => path);
+		const missing = leaves(parse(read("values.yaml")), []).filter(
+			(leaf) => !paths.some((path) => leaf === path || leaf.startsWith(`${path}.`)),
+		);
+		assert.deepEqual(missing, []);
+	});
+
+	it("has no value that the templates do not use", () => {
+		const all = templates.map(({ text }) => text).join("\n");
+		for (const { path } of describeValues(read("values.yaml"))) {
+			assert.ok(all.includes(`Values.${path}`), `${path} is used nowhere`);
+		}
+	});
+
+	it("has every value that the templates use", () => {
+		const values: unknown = parse(read("values.yaml"));
+		for (const { file, text } of templates) {
+			for (const [, path] of text.matchAll(/\.Values\.([\w.]+)/g)) {
+				if (path !== undefined && !path.startsWith("config.")) {
+					const steps = path.split(".");
+					const found = steps.reduce<unknown>(
+						(inner, step) => (inner as Readonly<Record<string, unknown>> | undefined)?.[step],
+						values,
+					);
+					assert.notEqual(found, undefined, `${file} uses ${path}`);
+				}
+			}
+		}
+	});
+});
+
+function leaves(value: unknown, path: readonly string[]): readonly string[] {
+	return typeof value === "object" && value !== null && !Array.isArray(value) && Object.keys(value).length > 0
+		? Object.entries(value).flatMap(([key, inner]) => leaves(inner, [...path, key]))
+		: [path.join(".")];
+}
+
+describe("the generated templates", () => {
+	const granted = new Map<string, readonly string[]>();
+	for (const rule of readRules(rules)) {
+		for (const resource of rule.resources) {
+			granted.set(`${resource}.${rule.apiGroups[0]}`, rule.verbs);
+		}
+	}
+	const keyOf = (kind: Kind): string => `${kinds[kind].plural}.${kinds[kind].group}`;
+
+	it("let the ClusterRole read exactly what the rules read, and definitions", () => {
+		assert.deepEqual(
+			[...granted.keys()].toSorted(),
+			[...followedKinds().map(keyOf), "customresourcedefinitions.apiextensions.k8s.io"].toSorted(),
+		);
+	});
+
+	it("let it get by name exactly the kinds whose absence is confirmed", () => {
+		const asked = new Set<Kind>();
+		for (const rule of rules) {
+			for (const example of [rule.docs.good, rule.docs.bad]) {
+				judgeExample(rule, example, noting(exampleWorld(rule), asked));
+			}
+		}
+		for (const kind of asked) {
+			assert.ok(confirmedKinds().has(kind), `a rule asks for a ${kind} by name`);
+			assert.ok(granted.get(keyOf(kind))?.includes("get"), keyOf(kind));
+		}
+		for (const kind of followedKinds().filter((each) => !confirmedKinds().has(each))) {
+			assert.deepEqual(granted.get(keyOf(kind)), ["list", "watch"]);
+		}
+	});
+
+	it("grant no wildcard, no writing and no Secret", () => {
+		for (const [resource, verbs] of granted) {
+			assert.ok(!resource.includes("*") && !resource.startsWith("secrets."), resource);
+			assert.ok(
+				verbs.every((verb) => ["get", "list", "watch"].includes(verb)),
+				resource,
+			);
+		}
+	});
+
+	it("send the webhooks exactly the kinds that some rule judges or mends", () => {
+		const judged = new Set(rules.map((rule) => rule.kind));
+		assert.deepEqual(
+			judgedKinds(rules),
+			allKinds.filter((kind) => judged.has(kind) && kind !== "Namespace"),
+		);
+		assert.ok(judged.has("Namespace"), "Namespaces have a webhook of their own");
+		assert.deepEqual(
+			new Set(mendedKinds(rules)),
+			new Set(rules.filter((rule) => rule.fixable).map((rule) => rule.kind)),
+		);
+	});
+});
+
+function noting(inner: Inventory, asked: Set<Kind>): Inventory {
+	return new Proxy(inner, {
+		get(target, property) {
+			if (property === "get") {
+				return (kind: Kind, namespace: string, name: string) => {
+					asked.add(kind);
+					return target.get(kind, namespace, name);
+				};
+			}
+			const value: unknown = Reflect.get(target, property, target);
+			return typeof value === "function" ? value.bind(target) : value;
+		},
+	});
+}
+
+describe("the templates", () => {
+	it("give a pod more grace than a drain takes at most", () => {
+		const grace = /terminationGracePeriodSeconds: (\d+)/.exec(read("templates/deployment.yaml"))?.[1];
+		const { deadlineMs, refuseMs, finishMs } = defaultDrainTimes;
+		assert.ok(Number(grace) * 1000 > deadlineMs + refuseMs + finishMs);
+	});
+
+	it("run no hook, which GitOps tools would wait for or skip", () => {
+		for (const { file, text } of templates) {
+			assert.ok(!text.includes("helm.sh/hook"), file);
+		}
+	});
+
+	it("depend on no random, time or generated value", () => {
+		for (const { file, text } of templates) {
+			assert.doesNotMatch(
+				text,
+				/\b(genCA\w*|genS\w+Cert\w*|genPrivateKey|rand(Alpha|Num|Ascii|Bytes|Int)\w*|uuidv4|htpasswd|\(now\)|now \|)/,
+				file,
+			);
+		}
+	});
+
+	it("are small", () => {
+		for (const { file, text } of templates.filter(({ file }) => file !== "_generated.tpl")) {
+			assert.ok(text.split("\n").length < 180, file);
+		}
+	});
+});

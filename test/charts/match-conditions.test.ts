@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import type { ConditionRequest } from "../../scripts/match-conditions.ts";
+import { matchConditions } from "../../scripts/match-conditions.ts";
+import type { Subject, Verdict } from "../../src/core/evaluate.ts";
+import { createEngine, evaluate } from "../../src/core/evaluate.ts";
+import type { Inventory } from "../../src/core/inventory.ts";
+import type { AnyObject } from "../../src/core/kinds.ts";
+import { kinds } from "../../src/core/kinds.ts";
+import type { Rule } from "../../src/core/rule.ts";
+import { storedForm } from "../../src/core/stored-form.ts";
+import { rules } from "../../src/rules/table.ts";
+import { exampleWorld, subjectOf } from "../support/rule-example.ts";
+import { serviceEntry } from "../support/service-entry-arbitrary.ts";
+
+const engine = createEngine(rules);
+
+/** Whether the API server would call a webhook: every condition holds for what it sees, which has no nulls. */
+function calls(webhook: keyof typeof matchConditions, subject: Subject): boolean {
+	const request: ConditionRequest = {
+		operation: subject.old === undefined ? "CREATE" : "UPDATE",
+		resource: { resource: kinds[subject.kind].plural },
+		object: storedForm(subject.object) as ConditionRequest["object"],
+		oldObject: (storedForm(subject.old ?? null) ?? null) as ConditionRequest["oldObject"],
+	};
+	return matchConditions[webhook].every((condition) => condition.holds(request));
+}
+
+function validateWebhook(subject: Subject): "validate" | "namespaces" {
+	return subject.kind === "Namespace" ? "namespaces" : "validate";
+}
+
+/** Fails where a webhook that would not be called has something to say. */
+function assertNothingSkipped(subject: Subject, world: Inventory): Verdict {
+	const verdict = evaluate(engine, world, subject);
+	if (!calls(validateWebhook(subject), subject)) {
+		assert.equal(verdict.decision, "allow", `denied unseen: ${JSON.stringify(verdict.denials)}`);
+	}
+	if (subject.kind !== "Namespace" && !calls("mutate", subject)) {
+		assert.deepEqual(verdict.fixes, [], "mended unseen");
+	}
+	return verdict;
+}
+
+/** The object again as a controller would leave it: other finalizers, another manager, another status. */
+function touched(object: AnyObject): AnyObject {
+	return {
+		...object,
+		metadata: { ...object.metadata, finalizers: ["example.com/wait"], generation: 7, resourceVersion: "9" },
+		status: { observed: true },
+	} as AnyObject;
+}
+
+/** What the API server has stored has no nulls. */
+function stored(object: AnyObject): AnyObject {
+	return storedForm(object) as AnyObject;
+}
+
+function withRequester(rule: Rule, subject: Subject): Subject {
+	const { requester } = rule.docs;
+	return requester === undefined ? subject : { ...subject, requester };
+}
+
+describe("matchConditions", () => {
+	for (const rule of rules) {
+		it(`${rule.id} is heard on its bad example, created or changed, and needs no hearing where nothing changes`, () => {
+			const world = exampleWorld(rule);
+			const { good, bad, old } = rule.docs;
+			for (const subject of [
+				subjectOf(bad),
+				subjectOf(bad, old ?? good),
+				subjectOf(good, bad),
+				subjectOf(touched(bad), bad),
+				subjectOf(touched(good), good),
+			]) {
+				assertNothingSkipped(withRequester(rule, subject), world);
+			}
+			const unchanged = subjectOf(touched(bad), bad);
+			assert.equal(calls(validateWebhook(unchanged), unchanged), false, "an unchanged object is not sent");
+		});
+
+		it(`${rule.id} is asked nothing about an object that is being deleted`, () => {
+			const subject = subjectOf({
+				...rule.docs.bad,
+				metadata: { ...rule.docs.bad.metadata, deletionTimestamp: "2026-11-23T00:00:00Z" },
+			});
+			assert.equal(calls(validateWebhook(subject), subject), false);
+			assert.equal(evaluate(engine, exampleWorld(rule), subject).decision, "allow");
+		});
+	}
+
+	it("skip no verdict on a ServiceEntry, whatever it says and whatever it replaces", () => {
+		const binding = rules.find((rule) => rule.id === "serviceentry-waypoint-binding");
+		assert.ok(binding !== undefined);
+		const world = exampleWorld(binding);
+		const labels = fc.constantFrom<Readonly<Record<string, string>> | undefined>(
+			undefined,
+			{},
+			{ app: "shop" },
+			{ "istio.io/use-waypoint": "egress" },
+			{ "istio.io/use-waypoint": "" },
+			{ "istio.io/use-waypoint": "none" },
+			{ "istio.io/use-waypoint": "egress", "istio.io/use-waypoint-namespace": "istio-egress" },
+			{ "istio.io/use-waypoint-namespace": "istio-egress" },
+		);
+		let mended = 0;
+		let denied = 0;
+		let spared = 0;
+		fc.assert(
+			fc.property(serviceEntry, labels, labels, fc.boolean(), (entry, one, other, isUpdate) => {
+				const named = (metadata: object | undefined): AnyObject =>
+					({
+						...entry,
+						metadata: { name: "payments", namespace: "team", ...(metadata && { labels: metadata }) },
+					}) as AnyObject;
+				const subject = subjectOf(named(one), isUpdate ? stored(touched(named(other))) : undefined);
+				const verdict = assertNothingSkipped(subject, world);
+				mended += verdict.fixes.length > 0 ? 1 : 0;
+				denied += verdict.decision === "deny" ? 1 : 0;
+				spared += calls("mutate", subject) && calls("validate", subject) ? 0 : 1;
+			}),
+			{ numRuns: 2000 },
+		);
+		// A property that meets none of the cases proves nothing.
+		assert.ok(mended > 100 && denied > 100 && spared > 100, JSON.stringify({ mended, denied, spared }));
+	});
+
+	it("spare what the seed's story does most: a bound entry that is applied again", () => {
+		const binding = rules.find((rule) => rule.id === "serviceentry-waypoint-binding");
+		const bound = binding?.docs.good as AnyObject;
+		assert.equal(calls("mutate", subjectOf(bound, bound)), false);
+		assert.equal(calls("validate", subjectOf(bound, bound)), false);
+	});
+
+	it("have sentences for reasons and names of their own", () => {
+		for (const conditions of Object.values(matchConditions)) {
+			assert.equal(new Set(conditions.map(({ name }) => name)).size, conditions.length);
+			for (const { reason } of conditions) {
+				assert.match(reason, /^[A-Z].*\.$/);
+			}
+		}
+	});
+});
