@@ -114,7 +114,10 @@ function formatDenial(finding: Finding): string {
 
 function formatWarning(finding: Finding): string {
 	const text = oneLine(`${finding.rule}: ${finding.message}`);
-	return text.length > warningLength ? `${text.slice(0, warningLength - 1)}…` : text;
+	// The API server drops a warning that is no UTF-8, and half of a surrogate pair is none.
+	return text.length > warningLength
+		? `${text.slice(0, warningLength - 1).replace(/[\ud800-\udbff]$/, "")}…`
+		: text;
 }
 
 // The API server drops a warning with control characters in it (apimachinery pkg/util/net/http.go).

@@ -7,7 +7,7 @@ import type { Requester } from "../core/rule.ts";
 /** A review that can be answered. */
 export interface Review {
 	readonly uid: string;
-	/** The version of the review, echoed in the answer: `admission.k8s.io/v1`. */
+	/** The version of the answer: the review's own where it is one that Kubernetes knows, else `admission.k8s.io/v1`. */
 	readonly apiVersion: string;
 	readonly operation: string;
 	readonly dryRun: boolean;
@@ -46,7 +46,8 @@ export function readReview(body: unknown, today: string): Review | Unreadable {
 		text(own(request, "name")) || text(own(fields(own(fields(object), "metadata")), "name")) || undefined;
 	return {
 		uid,
-		apiVersion: version.startsWith("admission.k8s.io/") ? version : "admission.k8s.io/v1",
+		// The API server refuses an answer of another version than it asked in; both look the same.
+		apiVersion: version === "admission.k8s.io/v1beta1" ? version : "admission.k8s.io/v1",
 		operation,
 		dryRun,
 		namespace,

@@ -71,11 +71,15 @@ export function createWebhook(options: WebhookOptions): Webhook {
 		// open. JSON.parse makes it a plain own property, and nothing here merges objects.
 		onProtoPoisoning: "ignore",
 		onConstructorPoisoning: "ignore",
+		// What the router itself refuses; the framework's own answer would repeat the path.
+		frameworkErrors: (error, _request, reply) => rejectBody(options, error, reply),
 	});
 	const { server } = secure;
 	server.maxConnections = 1024;
 	// Nothing below depends on the kind of server, and plug-ins are written for the general type.
 	const app = secure as unknown as FastifyInstance;
+	// Nobody sends a review as text: without this it would be read, and then be called no JSON object.
+	app.removeContentTypeParser("text/plain");
 	options.before?.(app);
 	app.setErrorHandler((error: FastifyError, _request, reply) => rejectBody(options, error, reply));
 	app.setNotFoundHandler((_request, reply) => {
@@ -121,7 +125,12 @@ function plainMessage(error: FastifyError, code: number): string {
 			return "The body is larger than 7 MiB, the most that a review of two objects can be";
 		case 415:
 			return "The body must be application/json, without compression";
+		case 414:
+			return "The path is too long: the webhook answers POST /mutate and POST /validate";
 		default:
+			if (error.code === "FST_ERR_BAD_URL") {
+				return "The path is no URL: the webhook answers POST /mutate and POST /validate";
+			}
 			return error.code === "FST_ERR_CTP_EMPTY_JSON_BODY"
 				? "The body is empty: an AdmissionReview was expected"
 				: "The body is not an AdmissionReview: it is not valid JSON";

@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { allowed, mutated, validated } from "../../src/admission/response.ts";
+import type { Review } from "../../src/admission/review.ts";
+import type { Verdict } from "../../src/core/evaluate.ts";
+import type { Finding } from "../../src/core/finding.ts";
+
+const review: Review = {
+	uid: "1",
+	apiVersion: "admission.k8s.io/v1",
+	operation: "CREATE",
+	dryRun: false,
+	namespace: "shop",
+	name: "payments",
+	subject: {
+		kind: "ServiceEntry",
+		namespace: "shop",
+		name: "payments",
+		object: { metadata: { name: "payments" } },
+		today: "2026-11-23",
+	},
+};
+
+const finding: Finding = {
+	rule: "serviceentry-policy-host",
+	severity: "error",
+	path: ["spec", "hosts", 0],
+	message: 'Host "a" is denied',
+	hint: "Remove it",
+};
+
+function verdict(more: Partial<Verdict>): Verdict {
+	return {
+		decision: "allow",
+		mode: "enforce",
+		policy: undefined,
+		findings: [],
+		denials: [],
+		warnings: [],
+		fixes: [],
+		faults: [],
+		absences: [],
+		...more,
+	};
+}
+
+test("allowed() says nothing but yes", () => {
+	assert.deepEqual(allowed(review), {
+		apiVersion: "admission.k8s.io/v1",
+		kind: "AdmissionReview",
+		response: { uid: "1", allowed: true },
+	});
+});
+
+test("mutated() encodes a patch whose values are not ASCII as UTF-8", () => {
+	const fixes = [{ op: "set", path: ["metadata", "labels", "a/b~c"], value: "grüezi \u{1F600}" }] as const;
+	const { response } = mutated(review, verdict({ fixes, findings: [{ ...finding, fix: fixes }] }));
+	assert.deepEqual(JSON.parse(Buffer.from(response.patch ?? "", "base64").toString("utf8")), [
+		{ op: "add", path: "/metadata/labels", value: { "a/b~c": "grüezi \u{1F600}" } },
+	]);
+	assert.deepEqual(response.auditAnnotations, { fixed: "serviceentry-policy-host" });
+});
+
+test("mutated() sends no patch for a wish that is fulfilled already", () => {
+	const fixes = [{ op: "set", path: ["metadata", "name"], value: "payments" }] as const;
+	assert.deepEqual(mutated(review, verdict({ fixes, findings: [finding] })), allowed(review));
+});
+
+test("mutated() does not deny what the findings deny", () => {
+	const denying = verdict({ decision: "deny", findings: [finding], denials: [finding] });
+	assert.deepEqual(mutated(review, denying), allowed(review));
+});
+
+test("validated() writes a denial with its rule, field, reason, way out and page", () => {
+	const { response } = validated(
+		review,
+		verdict({ decision: "deny", findings: [finding], denials: [finding] }),
+		false,
+	);
+	assert.deepEqual(response.status, {
+		code: 403,
+		reason: "Forbidden",
+		message:
+			'serviceentry-policy-host: spec.hosts[0]: Host "a" is denied. Remove it (https://waymark.dev/rules/serviceentry-policy-host)',
+		details: {
+			causes: [{ reason: "serviceentry-policy-host", message: 'Host "a" is denied', field: "spec.hosts[0]" }],
+		},
+	});
+});
+
+test("validated() shows 20 warnings and names every rule once in the audit annotations", () => {
+	const many = Array.from({ length: 30 }, (_, index) => ({ ...finding, path: ["spec", "hosts", index] }));
+	const { response } = validated(review, verdict({ findings: many, warnings: many }), false);
+	assert.equal(response.warnings?.length, 20);
+	const rules = Array.from({ length: 300 }, (_, index) => ({ ...finding, rule: `serviceentry-${index}` }));
+	const policy = { annotated: true } as Verdict["policy"];
+	const { auditAnnotations } = validated(review, verdict({ findings: rules, policy }), false).response;
+	assert.equal(auditAnnotations?.rules?.length, 1024);
+	assert.equal(auditAnnotations?.policy, "namespace");
+});
