@@ -1,4 +1,5 @@
-import { connect } from "node:tls";
+import { isIP } from "node:net";
+import { checkServerIdentity, connect } from "node:tls";
 import type { ApiRequest, ApiServer } from "./writes.ts";
 
 /** Where a replica listens. */
@@ -54,7 +55,14 @@ export function handshakeFault(
 	timeoutMs = 3_000,
 ): Promise<string | null> {
 	return new Promise((resolve) => {
-		const socket = connect({ ...endpoint, servername: name, ca: bundle, timeout: timeoutMs });
+		const socket = connect({
+			...endpoint,
+			// RFC 6066 allows no addresses in the server name extension; the certificate is held against `name` anyway.
+			servername: isIP(name) === 0 ? name : "",
+			checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
+			ca: bundle,
+			timeout: timeoutMs,
+		});
 		const end = (fault: string | null): void => {
 			resolve(fault === null ? null : `${endpoint.host}:${endpoint.port}: ${fault}`);
 			socket.destroy();

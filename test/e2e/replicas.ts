@@ -1,0 +1,193 @@
+import { once } from "node:events";
+import type { AddressInfo, Socket } from "node:net";
+import { connect, createServer } from "node:net";
+import type { FastifyInstance } from "fastify";
+import { fastify } from "fastify";
+import { pino } from "pino";
+import type { Bootstrap } from "../../src/kube/bootstrap.ts";
+import { startBootstrap } from "../../src/kube/bootstrap.ts";
+import type { OwnCertificates, OwnCertificateTimes } from "../../src/kube/certificates.ts";
+import { keepOwnCertificates } from "../../src/kube/certificates.ts";
+import type { ApiServer } from "../../src/kube/writes.ts";
+import { installCanary } from "../../src/server/canary.ts";
+import type { Drain } from "../../src/server/drain.ts";
+import { installDrain } from "../../src/server/drain.ts";
+import { installOverload } from "../../src/server/overload.ts";
+import { applyCertificates, tlsContext } from "../../src/server/tls.ts";
+
+/** Waymark's own namespace, and the name of its Secret and of both its webhook configurations. */
+export const home = { namespace: "waymark-system", name: "waymark", secret: "waymark-certificates" } as const;
+
+/** The label of objects that `/validate` of a replica denies. */
+export const refusedLabel = "e2e.waymark.dev/refused";
+
+/** Part of the message of such a denial. */
+export const refusal = "refused for the test";
+
+/** How a replica is started. */
+export interface ReplicaOptions {
+	readonly api: ApiServer;
+	readonly times: Partial<OwnCertificateTimes>;
+	/** `false` ends every connection with its answer. */
+	readonly keepAlive: boolean;
+	/** The replicas that a bootstrap must find in order; without it, none is tried. */
+	readonly peers?: () => readonly Replica[];
+	/** Ends the waiting for a first certificate. */
+	readonly signal?: AbortSignal;
+}
+
+/** One replica in this process: certificates, bootstrap, drain and a webhook that denies by label. */
+export interface Replica {
+	readonly port: number;
+	readonly certificates: OwnCertificates;
+	readonly bootstrap: Bootstrap | null;
+	readonly drain: Drain;
+	/** Whether a Service would send it requests. */
+	isReady(): boolean;
+	/** How many reviews `/validate` has answered. */
+	answered(): number;
+	stop(): Promise<void>;
+}
+
+/** Starts a replica on a free port of the loopback. */
+export async function startReplica(options: ReplicaOptions): Promise<Replica> {
+	const log = pino({ level: "silent" });
+	const certificates = await keepOwnCertificates({
+		api: options.api,
+		namespace: home.namespace,
+		secretName: home.secret,
+		names: ["127.0.0.1", "waymark.waymark-system.svc"],
+		configurations: [
+			{ kind: "ValidatingWebhookConfiguration", name: home.name },
+			{ kind: "MutatingWebhookConfiguration", name: home.name },
+		],
+		log,
+		times: { firstBackoffMs: 50, ...options.times },
+		...(options.signal === undefined ? {} : { signal: options.signal }),
+	});
+	const secure = fastify({
+		https: tlsContext(certificates.current()),
+		keepAliveTimeout: 120_000,
+		return503OnClosing: false,
+		bodyLimit: 7 * 1024 * 1024,
+		...(options.keepAlive ? {} : { maxRequestsPerSocket: 1 }),
+	});
+	const app = secure as unknown as FastifyInstance;
+	const overload = installOverload(app);
+	const drain = installDrain(app, { quietMs: 400, deadlineMs: 10_000, refuseMs: 1000, finishMs: 2000 });
+	let answered = 0;
+	for (const path of ["/validate", "/mutate"]) {
+		app.post<{ Body: Review }>(path, (request) => {
+			answered += path === "/validate" ? 1 : 0;
+			return judge(request.body, path);
+		});
+	}
+	installCanary(app);
+	await secure.listen({ host: "127.0.0.1", port: 0 });
+	const applied = applyCertificates(secure.server, certificates);
+	const { port } = secure.server.address() as AddressInfo;
+	const isReady = (): boolean => drain.state() === "serving" && certificates.status().fault === null;
+	const { peers } = options;
+	const bootstrap =
+		peers === undefined
+			? null
+			: startBootstrap({
+					api: options.api,
+					namespace: home.namespace,
+					configuration: home.name,
+					webhooks: ["validate.waymark.dev"],
+					name: "127.0.0.1",
+					served: () => certificates.current().cert,
+					isReady,
+					replicas: async () => peers().map((peer) => ({ host: "127.0.0.1", port: peer.port })),
+					log,
+					times: { tryMs: 200, lookMs: 2000 },
+				});
+	return {
+		port,
+		certificates,
+		bootstrap,
+		drain,
+		isReady,
+		answered: () => answered,
+		async stop() {
+			await bootstrap?.stop();
+			await drain.begin();
+			overload.stop();
+			applied.stop();
+			await certificates.stop();
+		},
+	};
+}
+
+interface Review {
+	readonly request: {
+		readonly uid: string;
+		readonly object?: { readonly metadata?: { readonly labels?: Readonly<Record<string, string>> } };
+	};
+}
+
+function judge({ request }: Review, path: string): object {
+	const isRefused = path === "/validate" && request.object?.metadata?.labels?.[refusedLabel] !== undefined;
+	const response = isRefused
+		? { uid: request.uid, allowed: false, status: { code: 403, message: refusal } }
+		: { uid: request.uid, allowed: true };
+	return { apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", response };
+}
+
+/** A TCP balancer that plays the Service: new connections go to ready replicas, in turn. */
+export interface Balancer {
+	readonly port: number;
+	stop(): Promise<void>;
+}
+
+/** Starts a balancer that hears of readiness `lagMs` late, as kube-proxy does. */
+export async function startBalancer(replicas: () => readonly Replica[], lagMs: number): Promise<Balancer> {
+	let endpoints: readonly Replica[] = [];
+	const pending = new Set<NodeJS.Timeout>();
+	const look = (): void => {
+		const ready = replicas().filter((replica) => replica.isReady());
+		const timer = setTimeout(() => {
+			pending.delete(timer);
+			endpoints = ready;
+		}, lagMs);
+		pending.add(timer);
+	};
+	look();
+	const looking = setInterval(look, 50);
+	const sockets = new Set<Socket>();
+	let next = 0;
+	const server = createServer({ noDelay: true }, (inbound) => {
+		const target = endpoints[next++ % Math.max(endpoints.length, 1)];
+		if (target === undefined) {
+			inbound.destroy();
+			return;
+		}
+		const outbound = connect({ host: "127.0.0.1", port: target.port, noDelay: true });
+		for (const [from, to] of [
+			[inbound, outbound],
+			[outbound, inbound],
+		] as const) {
+			sockets.add(from);
+			from.on("close", () => sockets.delete(from));
+			from.on("error", () => to.destroy());
+			from.pipe(to);
+		}
+	});
+	server.listen(0, "127.0.0.1");
+	await once(server, "listening");
+	return {
+		port: (server.address() as AddressInfo).port,
+		async stop() {
+			clearInterval(looking);
+			pending.forEach((timer) => {
+				clearTimeout(timer);
+			});
+			for (const socket of sockets) {
+				socket.destroy();
+			}
+			server.close();
+			await once(server, "close");
+		},
+	};
+}
