@@ -87,10 +87,37 @@ export const serve: Verb = {
 				streams.error(`waymark: ${error.message}\n`);
 				return exitCodes.unreadable;
 			}
+			const reason = listenFailure(error);
+			if (reason !== undefined) {
+				streams.error(`waymark: ${reason}\n`);
+				return exitCodes.fault;
+			}
 			throw error;
 		}
 	},
 };
+
+/** Why an address cannot be listened on; undefined for any other error. */
+function listenFailure(error: unknown): string | undefined {
+	if (!(error instanceof Error) || !("syscall" in error) || error.syscall !== "listen") {
+		return undefined;
+	}
+	const { code, address, port } = error as NodeJS.ErrnoException & {
+		readonly address?: string;
+		readonly port?: number;
+	};
+	const where = port === undefined ? `${address}` : `${address}:${port}`;
+	switch (code) {
+		case "EADDRINUSE":
+			return `Cannot listen on ${where}: something else does already`;
+		case "EACCES":
+			return `Cannot listen on ${where}: this user may not`;
+		case "EADDRNOTAVAIL":
+			return `Cannot listen on ${where}: no interface has this address`;
+		default:
+			return `Cannot listen on ${where}: ${code}`;
+	}
+}
 
 function readOptions(argv: readonly string[]): ServeOptions {
 	const { values } = parseArgs({
