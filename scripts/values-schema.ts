@@ -34,6 +34,7 @@ export function valuesSchema(config: Readonly<Record<string, unknown>>): object 
 			}),
 			replicas: { type: "integer", minimum: 0, maximum: 50 },
 			config: settings,
+			istio: strict({ readConfig: bool }),
 			certificates: strict({
 				mode: { enum: ["self", "cert-manager", "provided"] },
 				certManager: strict({

@@ -1,0 +1,294 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { KubeObject } from "./api.ts";
+import {
+	eventually,
+	helm,
+	mustHelm,
+	podTemplate,
+	render,
+	startPortBalancer,
+	startServe,
+} from "./installation.ts";
+import { createProcessGroup, freePorts } from "./processes.ts";
+import { useControlPlane } from "./shared.ts";
+import { createNamespace, createWaypoint, deleteNamespaces, serviceEntry } from "./world.ts";
+
+const plane = await useControlPlane();
+const home = "waymark-chart";
+const everything = [
+	"--set=networkPolicy.enabled=true",
+	"--set=monitoring.serviceMonitor.enabled=true",
+	"--set=monitoring.prometheusRule.enabled=true",
+	"--set=monitoring.dashboard.enabled=true",
+];
+const variants: Readonly<Record<string, readonly string[]>> = {
+	default: [],
+	everything,
+	"cert-manager": [...everything, "--set=certificates.mode=cert-manager"],
+	provided: ["--set=certificates.mode=provided", "--set=certificates.provided.secretName=mine"],
+	"one replica outside": ["--set=replicas=1", "--set=webhooks.url=https://127.0.0.1:9443"],
+	configured: [
+		"--set=config.defaults.waypoint=istio-egress/waypoint",
+		"--set=config.exemptNamespaces={istio-system}",
+		"--set=webhooks.excludedNamespaces={legacy}",
+	],
+};
+
+describe("the chart", () => {
+	for (const [name, args] of Object.entries(variants)) {
+		it(`${name}: passes helm lint --strict, renders the same bytes twice, and the API server takes it`, async () => {
+			await mustHelm(plane, "lint", "--strict", "CHART", ...args);
+			const [one, other] = await Promise.all(
+				[1, 2].map(() => mustHelm(plane, "template", "waymark", "CHART", "--namespace", home, ...args)),
+			);
+			assert.equal(one, other);
+			await createNamespace(plane, home);
+			const objects = await render(plane, "--namespace", home, ...args);
+			const foreign = objects.filter(({ apiVersion }) => /cert-manager|coreos/.test(apiVersion));
+			const ours = objects.filter((object) => !foreign.includes(object));
+			const result = await plane.kubectl(["apply", "--server-side", "--dry-run=server", "--filename=-"], {
+				stdin: ours,
+			});
+			assert.equal(result.code, 0, result.stderr);
+			assert.equal(result.stdout.trim().split("\n").length, ours.length);
+			assert.doesNotMatch(result.stderr, /Warning/, "restricted pod security, deprecated fields");
+			assert.equal(foreign.length > 0, name === "everything" || name === "cert-manager");
+		});
+	}
+
+	it("runs under the restricted pod security standard", async () => {
+		await createNamespace(plane, home, { labels: { "pod-security.kubernetes.io/enforce": "restricted" } });
+		const template = podTemplate(await render(plane, "--namespace", home));
+		await plane.api.apply({
+			apiVersion: "v1",
+			kind: "ServiceAccount",
+			metadata: { name: "waymark", namespace: home },
+		});
+		const result = await plane.tryApply(
+			{
+				apiVersion: "v1",
+				kind: "Pod",
+				metadata: { ...template.metadata, name: "waymark-x", namespace: home },
+				spec: template.spec,
+			},
+			{ dryRun: true },
+		);
+		assert.equal(result.code, 0, result.stderr);
+		await plane.api.delete("ServiceAccount", home, "waymark");
+		await deleteNamespaces(plane, home);
+	});
+
+	it("refuses values that it does not know, and what cannot be", async () => {
+		for (const bad of [
+			"replicaCount=2",
+			"config.default.mode=warn",
+			"certificates.mode=magic",
+			"webhooks.url=http://x",
+			"certificates.mode=provided",
+		]) {
+			const result = await helm(plane, ["template", "waymark", "CHART", `--set=${bad}`]);
+			assert.notEqual(result.code, 0, bad);
+			assert.match(result.stderr, /schema|secretName/, bad);
+		}
+	});
+
+	it("leaves the PodDisruptionBudget out for a single replica", async () => {
+		const kindsOf = async (...args: readonly string[]): Promise<readonly string[]> =>
+			(await render(plane, ...args)).map(({ kind }) => kind);
+		assert.ok((await kindsOf()).includes("PodDisruptionBudget"));
+		assert.ok(!(await kindsOf("--set=replicas=1")).includes("PodDisruptionBudget"));
+	});
+
+	it("never renders a CA bundle that it was not given", async () => {
+		for (const args of Object.values(variants)) {
+			assert.doesNotMatch(await mustHelm(plane, "template", "waymark", "CHART", ...args), /caBundle/);
+		}
+	});
+});
+
+describe("an installation", () => {
+	it("makes itself strict, survives upgrade and rollback, shows no drift, and leaves a writable cluster", async (context) => {
+		const ports = await freePorts(7);
+		const [balanced = 0, ...others] = ports;
+		const replicaPorts = others.slice(0, 3);
+		const args = [
+			`--namespace=${home}`,
+			`--set=webhooks.url=https://127.0.0.1:${balanced}`,
+			"--set=config.limits.deniedHosts={*.evil.example}",
+		];
+		await createNamespace(plane, home);
+		await createNamespace(plane, "chart-egress");
+		await createWaypoint(plane, "chart-egress", "waypoint", { from: { from: "All" } });
+		await createNamespace(plane, "chart-team", {
+			labels: { "istio.io/dataplane-mode": "ambient" },
+			annotations: { "egress.waymark.dev/waypoint": "chart-egress/waypoint" },
+		});
+		await using stack = new AsyncDisposableStack();
+		const group = await createProcessGroup();
+		stack.defer(() => group.stop());
+		stack.defer(() => deleteNamespaces(plane, home, "chart-egress", "chart-team"));
+		stack.defer(async () => {
+			await helm(plane, ["uninstall", "waymark", `--namespace=${home}`]);
+		});
+
+		await mustHelm(plane, "install", "waymark", "CHART", "--wait=false", ...args);
+		assert.deepEqual(await policies(), ["Ignore", "Ignore", "Ignore"]);
+		const before = await plane.tryApply(entry("before", "before.example.com"));
+		assert.equal(before.code, 0, "nobody is there yet, and nothing is refused");
+
+		const objects = await render(plane, ...args);
+		const kubeconfig = await plane.serviceAccountKubeconfig(home, "waymark");
+		const replicas = await Promise.all(
+			replicaPorts.map((port, index) =>
+				startServe({
+					group,
+					name: `waymark-${index}`,
+					objects,
+					kubeconfig,
+					namespace: home,
+					port,
+					operations: others[index + 3] ?? 0,
+					peers: replicaPorts,
+				}),
+			),
+		);
+		const processes = replicas.map(({ running }) => running);
+		let alive = replicaPorts;
+		const balancer = await startPortBalancer(balanced, () => alive);
+		stack.defer(() => balancer.stop());
+		const strict = await eventually(
+			"the validating webhooks fail closed",
+			async () => (await policies()).join() === "Fail,Fail,Ignore",
+			{ processes },
+		);
+		context.diagnostic(`strict ${Math.round(strict)} ms after the start of three replicas`);
+		for (const replica of replicas) {
+			await eventually("a replica is ready", async () => (await replica.readiness())?.ready === true, {
+				processes,
+			});
+		}
+
+		// The seed's story.
+		const plain = await plane.tryApply(entry("plain", "api.example.com"));
+		assert.equal(plain.code, 0, plain.stderr);
+		const labels = (await plane.get("ServiceEntry", "chart-team", "plain"))?.metadata.labels;
+		assert.equal(labels?.["istio.io/use-waypoint"], "waypoint");
+		assert.equal(labels?.["istio.io/use-waypoint-namespace"], "chart-egress");
+		assert.equal((await plane.istiod.waypointBound("chart-team", "plain"))?.status, "True");
+		const evil = await plane.tryApply(entry("evil", "www.evil.example"));
+		assert.match(evil.stderr, /validate\.waymark\.dev.*serviceentry-policy-host/s);
+		const annotation = await plane.kubectl([
+			"annotate",
+			"namespace",
+			"chart-team",
+			"egress.waymark.dev/mode=Enforce",
+		]);
+		assert.match(annotation.stderr, /namespaces\.waymark\.dev.*namespace-annotation/s);
+
+		// GitOps: what is applied again changes nothing but what is documented.
+		assert.deepEqual(await drift(args), ["caBundle", "failurePolicy"]);
+
+		await mustHelm(plane, "upgrade", "waymark", "CHART", "--wait=false", ...args, "--set=replicas=2");
+		assert.deepEqual(
+			await policies(),
+			["Fail", "Fail", "Ignore"],
+			"an upgrade does not open what was closed",
+		);
+		await mustHelm(plane, "rollback", "waymark", "1", `--namespace=${home}`);
+		const again = await eventually(
+			"strict again after the rollback",
+			async () => (await policies()).join() === "Fail,Fail,Ignore",
+			{ processes, limitMs: 90_000 },
+		);
+		context.diagnostic(
+			`strict again ${Math.round(again)} ms after a rollback to the revision that says Ignore`,
+		);
+		assert.equal((await plane.tryApply(entry("after-rollback", "two.example.com"))).code, 0);
+
+		// Away: what would be judged is refused, everything else goes on.
+		alive = [];
+		await Promise.all(processes.map((each) => each.stop("SIGKILL")));
+		const away = await plane.tryApply(entry("away", "three.example.com"));
+		assert.match(away.stderr, /failed calling webhook "validate\.waymark\.dev"/);
+		for (const free of [
+			["annotate", "serviceentry", "-n", "chart-team", "plain", "--overwrite", "x-"],
+			["label", "namespace", "default", "waymark-chart-test=1"],
+			["label", "namespace", "default", "waymark-chart-test-"],
+			["create", "namespace", "chart-other"],
+			["delete", "namespace", "chart-other", "--wait=false"],
+			["create", "configmap", "-n", "chart-team", "free"],
+			["delete", "serviceentry", "-n", "chart-team", "plain"],
+		]) {
+			const result = await plane.kubectl(free);
+			assert.equal(result.code, 0, `${free.join(" ")}: ${result.stderr}`);
+		}
+		await deleteNamespaces(plane, "chart-other");
+
+		await mustHelm(plane, "uninstall", "waymark", `--namespace=${home}`);
+		const left = await Promise.all(
+			[
+				"MutatingWebhookConfiguration",
+				"ValidatingWebhookConfiguration",
+				"ClusterRole",
+				"ClusterRoleBinding",
+			].map((kind) => plane.get(kind, undefined, "waymark")),
+		);
+		assert.deepEqual(
+			left.filter((object) => object !== undefined),
+			[],
+		);
+		await eventually("the cluster is writable", async () => {
+			const result = await plane.tryApply(entry("free", "www.evil.example"));
+			return result.code === 0;
+		});
+	});
+});
+
+function entry(name: string, host: string): KubeObject {
+	return serviceEntry("chart-team", name, host);
+}
+
+async function policies(): Promise<readonly string[]> {
+	const configuration = await plane.get("ValidatingWebhookConfiguration", undefined, "waymark");
+	return ((configuration?.webhooks as readonly { readonly failurePolicy: string }[] | undefined) ?? []).map(
+		({ failurePolicy }) => failurePolicy,
+	);
+}
+
+/** The names of the fields in which the live objects differ from a rendering, as a GitOps tool would see it. */
+async function drift(args: readonly string[]): Promise<readonly string[]> {
+	const differing = new Set<string>();
+	for (const wanted of await render(plane, ...args)) {
+		const live = await plane.get(kindName(wanted), wanted.metadata.namespace, wanted.metadata.name ?? "");
+		assert.ok(live !== undefined, `${wanted.kind} ${wanted.metadata.name}`);
+		compare(wanted, live, wanted.kind, wanted.kind.endsWith("WebhookConfiguration"), differing);
+	}
+	return [...differing].toSorted();
+}
+
+function kindName({ apiVersion, kind }: KubeObject): string {
+	return apiVersion.includes("/") ? `${kind}.${apiVersion.split("/")[0]}` : kind;
+}
+
+/** Notes fields of the rendering that are otherwise in the cluster; with `exact`, also those that only the cluster has. */
+function compare(wanted: unknown, live: unknown, path: string, exact: boolean, differing: Set<string>): void {
+	const field = path.split(".").at(-1) ?? path;
+	if (typeof wanted !== "object" || wanted === null || typeof live !== "object" || live === null) {
+		if (wanted !== live) {
+			differing.add(field);
+		}
+		return;
+	}
+	const isMetadata = field === "metadata";
+	const keys = new Set([...Object.keys(wanted), ...(exact && !isMetadata ? Object.keys(live) : [])]);
+	for (const key of keys) {
+		compare(
+			(wanted as Readonly<Record<string, unknown>>)[key],
+			(live as Readonly<Record<string, unknown>>)[key],
+			/^\d+$/.test(key) ? path : `${path}.${key}`,
+			exact && !isMetadata,
+			differing,
+		);
+	}
+}
