@@ -17,7 +17,7 @@ export const metadataOnlyKinds: ReadonlySet<Kind> = new Set<Kind>(["Namespace"])
  * Shares equal strings of one world: hosts, label values and namespaces repeat thousands of times. Bounded, because
  * what it has seen outlives the objects: when full it starts anew, which only costs sharing.
  */
-export function stringPool(limit = 50_000): (text: string) => string {
+export function stringPool(limit = 4096): (text: string) => string {
 	let seen = new Map<string, string>();
 	return (text) => {
 		if (text.length > 256) {

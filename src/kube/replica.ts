@@ -110,15 +110,13 @@ export class Replica {
 
 	/**
 	 * Takes an object that was read directly, ahead of the watch. Only one that is younger than everything the watch
-	 * has delivered: its deletion, if any, is then still to come, so that no ghost can stay.
+	 * has delivered: its deletion, if any, is then still to come, so that no ghost can stay. While a list is due, any:
+	 * that list puts everything right.
 	 */
 	offer(raw: unknown): boolean {
 		const object = this.#project(raw);
-		const version = object?.metadata?.resourceVersion;
-		if (object === undefined || this.#resume === undefined || !isNewer(version, this.#resume)) {
-			return false;
-		}
-		return this.#put(object);
+		const isAhead = this.#resume === undefined || isNewer(object?.metadata?.resourceVersion, this.#resume);
+		return object !== undefined && isAhead && this.#put(object);
 	}
 
 	#change(isDeletion: boolean, raw: unknown): EventOutcome {

@@ -9,6 +9,7 @@ import type { FeedStatus, Log } from "./feed.ts";
 import { startFeed } from "./feed.ts";
 import { followMesh } from "./mesh.ts";
 import type { Ending } from "./recovery.ts";
+import { keepYoungGenerationSmall, settleMemory } from "./settle.ts";
 
 /** What following a cluster needs. */
 export interface ClusterWorldOptions {
@@ -42,10 +43,14 @@ export interface ClusterWorld {
 /** Most objects that are asked for on behalf of one request. */
 const mostReads = 8;
 
+/** Long enough for the first answers to be given before the pause that it costs. */
+const settleAfterMs = 2000;
+
 /** Begins to follow the cluster of these credentials. */
 export function followCluster(options: ClusterWorldOptions): ClusterWorld {
 	const { log } = options;
 	let settings = options.settings;
+	const letGrow = keepYoungGenerationSmall();
 	const state = new ClusterState(settings);
 	const connection = connect(options.credentials);
 	const feed = startFeed({
@@ -67,10 +72,16 @@ export function followCluster(options: ClusterWorldOptions): ClusterWorld {
 		},
 	});
 	const confirmer = createConfirmer({ connection, feed });
+	let settling: NodeJS.Timeout | undefined;
+	const synced = Promise.all([feed.synced, mesh.first]).then(() => {
+		letGrow();
+		settling = setTimeout(settleMemory, settleAfterMs);
+		settling.unref();
+	});
 	return {
 		state,
 		connection,
-		synced: Promise.all([feed.synced, mesh.first]).then(() => {}),
+		synced,
 		status: () => feed.status(),
 		meshProblem: () => mesh.problem(),
 		configure(next) {
@@ -91,6 +102,7 @@ export function followCluster(options: ClusterWorldOptions): ClusterWorld {
 			};
 		},
 		async stop() {
+			clearTimeout(settling);
 			await mesh.stop();
 			await feed.stop();
 			await connection.stop();

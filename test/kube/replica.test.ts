@@ -87,6 +87,9 @@ test("Replica.offer() takes only what is younger than all that the watch has sai
 	assert.equal(replica.event({ type: "ADDED", object: object("early", 101) }), "ignored");
 	assert.equal(replica.event({ type: "DELETED", object: object("early", 102) }), "applied");
 	assert.deepEqual([...world.keys()], ["a/x"]);
+	replica.forget();
+	assert.equal(replica.offer(object("meanwhile", 95)), true);
+	assert.deepEqual([...world.keys()], ["a/x", "a/meanwhile"]);
 });
 
 test("Replica calls malformed what is no event", () => {

@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ClusterState } from "../../src/core/inventory.ts";
+import type { AnyObject, Kind } from "../../src/core/kinds.ts";
+import { allKinds, kinds } from "../../src/core/kinds.ts";
+import type { Connection } from "../../src/kube/connection.ts";
+import { connect } from "../../src/kube/connection.ts";
+import type { Credentials } from "../../src/kube/credentials.ts";
+import type { Feed, FeedOptions } from "../../src/kube/feed.ts";
+import { startFeed } from "../../src/kube/feed.ts";
+import { metadataOnlyKinds, projectionOf } from "../../src/kube/projection.ts";
+import type { ControlPlane } from "./control-plane.ts";
+
+/** A world that a feed keeps, and what it is held to. */
+export interface LiveWorld {
+	readonly world: ClusterState;
+	readonly feed: Feed;
+	readonly connection: Connection;
+	/** Log messages so far, in order. */
+	readonly messages: readonly string[];
+	/** `Kind reason` of every restart so far. */
+	readonly restarts: readonly string[];
+	/** The first difference from fresh lists of every kind, or undefined; fields that Waymark keeps only. */
+	difference(): Promise<string | undefined>;
+	/** Waits until there is no difference; returns the milliseconds it took, and fails when they are too many. */
+	untilFresh(limitMs?: number): Promise<number>;
+	stop(): Promise<void>;
+}
+
+/** Follows every kind of a control plane with the given credentials. */
+export function followPlane(
+	plane: ControlPlane,
+	credentials: Credentials,
+	options: Partial<FeedOptions> = {},
+): LiveWorld {
+	const world = new ClusterState();
+	const connection = connect(credentials);
+	const messages: string[] = [];
+	const restarts: string[] = [];
+	const log = (_: object, message: string): void => {
+		messages.push(message);
+	};
+	const feed = startFeed({
+		connection,
+		kinds: allKinds,
+		sink: world,
+		log: { info: log, warn: log },
+		onRestart: (kind, reason) => restarts.push(`${kind} ${reason}`),
+		...options,
+	});
+
+	async function difference(): Promise<string | undefined> {
+		for (const kind of allKinds) {
+			const found = compare(kind, await freshList(plane, kind), world);
+			if (found !== undefined) {
+				return found;
+			}
+		}
+		return undefined;
+	}
+
+	return {
+		world,
+		feed,
+		connection,
+		messages,
+		restarts,
+		difference,
+		async untilFresh(limitMs = 2000) {
+			const start = performance.now();
+			for (;;) {
+				const found = await difference();
+				const elapsed = performance.now() - start;
+				if (found === undefined) {
+					return elapsed;
+				}
+				assert.ok(elapsed < limitMs, `after ${Math.round(elapsed)} ms the world is not fresh: ${found}`);
+				await sleep(20);
+			}
+		},
+		async stop() {
+			await feed.stop();
+			await connection.stop();
+		},
+	};
+}
+
+/**
+ * Every object of a kind as the API server lists it now, by `NAMESPACE/NAME`, cut to what Waymark keeps, as text. Which
+ * of the served versions it is read in may differ: right after a CRD is created, discovery knows only some of them.
+ */
+async function freshList(plane: ControlPlane, kind: Kind): Promise<Map<string, string>> {
+	const { group, plural, versions } = kinds[kind];
+	for (const version of versions) {
+		const root = group === "" ? `/api/${version}` : `/apis/${group}/${version}`;
+		let { status, body } = await plane.api.request("GET", `${root}/${plural}`);
+		while (status === 429) {
+			// The API server was started a moment ago and has not read this kind yet.
+			await sleep(50);
+			({ status, body } = await plane.api.request("GET", `${root}/${plural}`));
+		}
+		if (status === 200) {
+			const project = projectionOf(kind, (text) => text);
+			const { items } = body as { items: readonly AnyObject[] };
+			const seen = metadataOnlyKinds.has(kind) ? items.map(({ metadata }) => ({ metadata })) : items;
+			return new Map(
+				seen.map((item) => [addressOf(item), canonicalText({ ...project(item, version), apiVersion: "" })]),
+			);
+		}
+		assert.equal(status, 404, `GET ${root}/${plural} answered ${status}`);
+	}
+	return new Map();
+}
+
+function addressOf({ metadata }: AnyObject): string {
+	return `${metadata?.namespace ?? ""}/${metadata?.name}`;
+}
+
+/** JSON with the keys of every object in order: a map has none of its own. */
+function canonicalText(value: unknown): string {
+	return JSON.stringify(value, (_, inner: unknown) =>
+		typeof inner === "object" && inner !== null && !Array.isArray(inner)
+			? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+			: inner,
+	);
+}
+
+function compare(kind: Kind, fresh: ReadonlyMap<string, string>, world: ClusterState): string | undefined {
+	const own = new Map(
+		[...world.all(kind)].map((object) => [addressOf(object), canonicalText({ ...object, apiVersion: "" })]),
+	);
+	for (const [address, text] of fresh) {
+		if (own.get(address) !== text) {
+			return `${kind} ${address} is ${own.get(address) ?? "missing"}, not ${text}`;
+		}
+	}
+	const ghost = [...own.keys()].find((address) => !fresh.has(address));
+	return ghost === undefined ? undefined : `${kind} ${ghost} is a ghost`;
+}
+
+/** How many watches of Istio's and the Gateway API's kinds the API server holds open for anyone. */
+export async function openWatches(plane: ControlPlane): Promise<number> {
+	const { body } = await plane.api.request("GET", "/metrics");
+	let count = 0;
+	for (const line of String(body).split("\n")) {
+		const isOurs =
+			/^apiserver_longrunning_requests\{.*group="(networking\.istio\.io|gateway\.networking\.k8s\.io)"/.test(
+				line,
+			);
+		if (isOurs && line.includes('verb="WATCH"')) {
+			count += Number(line.slice(line.lastIndexOf(" ") + 1));
+		}
+	}
+	return count;
+}
