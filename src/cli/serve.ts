@@ -15,7 +15,7 @@ import { createWebhook } from "../server/app.ts";
 import type { Drain, DrainTimes } from "../server/drain.ts";
 import { defaultDrainTimes, installDrain } from "../server/drain.ts";
 import type { Metrics } from "../server/metrics.ts";
-import { createMetrics } from "../server/metrics.ts";
+import { createMetrics, watchInFlight } from "../server/metrics.ts";
 import type { Overload } from "../server/overload.ts";
 import { installOverload } from "../server/overload.ts";
 import type { Check } from "../server/probes.ts";
@@ -339,6 +339,7 @@ function createServer(
 	if (drain === undefined) {
 		throw new Error("Cannot serve: the drain was not installed");
 	}
+	watchInFlight(metrics, () => drain.inFlight());
 	return {
 		app,
 		server,

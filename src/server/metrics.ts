@@ -10,7 +10,6 @@ export interface Metrics {
 	readonly rejected: Counter<"code">;
 	readonly confirmations: Counter<"result">;
 	readonly configReloads: Counter<"result">;
-	readonly inFlight: Gauge;
 }
 
 /** Makes the metrics of one server; nothing is global. */
@@ -56,11 +55,6 @@ export function createMetrics(): Metrics {
 			labelNames: ["result"],
 			registers,
 		}),
-		inFlight: new Gauge({
-			name: "waymark_admission_in_flight",
-			help: "Reviews that are being answered",
-			registers,
-		}),
 	};
 }
 
@@ -72,4 +66,16 @@ export function countVerdict(metrics: Metrics, verdict: Verdict): void {
 	for (const fault of verdict.faults) {
 		metrics.faults.inc({ rule: fault.rule });
 	}
+}
+
+/** Registers the gauge of reviews that are being answered; `count` is asked when it is scraped. */
+export function watchInFlight(metrics: Metrics, count: () => number): void {
+	new Gauge({
+		name: "waymark_admission_in_flight",
+		help: "Reviews that are being answered",
+		registers: [metrics.registry],
+		collect() {
+			this.set(count());
+		},
+	});
 }
