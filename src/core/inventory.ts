@@ -19,6 +19,7 @@ function index<K extends Kind>(kind: K, keys: (object: Resources[K]) => Iterable
 
 const indexes: {
 	readonly serviceEntryByHost: Index<"ServiceEntry">;
+	readonly serviceEntryByAddress: Index<"ServiceEntry">;
 	readonly serviceByAddress: Index<"Service">;
 	readonly serviceByName: Index<"Service">;
 	readonly destinationRuleByHost: Index<"DestinationRule">;
@@ -28,6 +29,8 @@ const indexes: {
 } = {
 	/** ServiceEntries of all namespaces by a host of theirs in canonical form. */
 	serviceEntryByHost: index("ServiceEntry", (entry) => new Set((entry.spec?.hosts ?? []).map(canonicalHost))),
+	/** ServiceEntries of all namespaces by an address that they list, as written. */
+	serviceEntryByAddress: index("ServiceEntry", (entry) => new Set(entry.spec?.addresses ?? [])),
 	/** Services of all namespaces by a cluster IP of theirs. */
 	serviceByAddress: index(
 		"Service",

@@ -1,9 +1,9 @@
 import type { Edit, Path } from "./finding.ts";
 import { jsonPointer } from "./finding.ts";
 
-/** One operation of RFC 6902. `test` and `replace` are never needed: the API server patches what it sent. */
+/** One operation of RFC 6902. `test` is never needed: the API server patches what it sent. */
 export type Operation =
-	| { readonly op: "add"; readonly path: string; readonly value: unknown }
+	| { readonly op: "add" | "replace"; readonly path: string; readonly value: unknown }
 	| { readonly op: "remove"; readonly path: string };
 
 type Container = Record<string | number, unknown>;
@@ -72,7 +72,12 @@ function operationFor(object: unknown, edit: Edit): Step | undefined {
 		return undefined;
 	}
 	return {
-		operation: { op: "add", path: jsonPointer(edit.path), value: edit.value },
+		// Adding to a list at an index that exists would insert.
+		operation: {
+			op: Array.isArray(parent) && Object.hasOwn(parent, last) ? "replace" : "add",
+			path: jsonPointer(edit.path),
+			value: edit.value,
+		},
 		result: rebuild(parents, edit.path, edit.value),
 	};
 }

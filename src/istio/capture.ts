@@ -93,7 +93,7 @@ export function ownerOf(entry: ServiceEntry, { namespace, name }: Place): HostOw
 }
 
 /** The Service whose name in the cluster's DNS a host is; ExternalName Services do not count in ambient. */
-export function serviceOfHost(host: string, inventory: Inventory): Service | undefined {
+export function serviceBehind(host: string, inventory: Inventory): Service | undefined {
 	const suffix = `.svc.${inventory.mesh.clusterDomain}`;
 	const parts = host.endsWith(suffix) ? host.slice(0, -suffix.length).split(".") : [];
 	const [name, namespace] = parts;
@@ -129,7 +129,7 @@ export function standingOf(
 	inventory: Inventory,
 ): HostStanding {
 	const self = ownerOf(entry, place);
-	const service = serviceOfHost(host, inventory);
+	const service = serviceBehind(host, inventory);
 	const stored = ownersOf(host, inventory);
 	const isSelf = (each: HostOwner): boolean => each.namespace === place.namespace && each.name === place.name;
 	// Where times are equal, the order of the world decides, for all alike.

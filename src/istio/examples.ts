@@ -1,4 +1,4 @@
-import type { KubernetesGateway, Namespace, ServiceEntry } from "../core/kinds.ts";
+import type { KubernetesGateway, Namespace, Service, ServiceEntry } from "../core/kinds.ts";
 
 /** A team's ambient namespace whose policy names a shared waypoint; the rules' examples live in it. */
 export const teamNamespace: Namespace = {
@@ -50,6 +50,16 @@ export const boundEntry: ServiceEntry = withLabels(plainEntry, {
 	"istio.io/use-waypoint": "egress",
 	"istio.io/use-waypoint-namespace": "istio-egress",
 });
+
+/** A Service of the cluster. */
+export function exampleService(name: string, namespace: string, clusterIP: string): Service {
+	return {
+		apiVersion: "v1",
+		kind: "Service",
+		metadata: { name, namespace },
+		spec: { clusterIP, clusterIPs: [clusterIP], ports: [{ port: 80, name: "http" }] },
+	};
+}
 
 /** An object with these labels added. */
 export function withLabels<T extends { readonly metadata?: unknown }>(

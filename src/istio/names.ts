@@ -19,6 +19,15 @@ export function isWildcard(host: string): boolean {
 	return host.startsWith("*");
 }
 
+/** The wildcards that stand for a host too, the nearest first: `*.b.c` and `*.c` for a.b.c and for *.a.b.c. */
+export function wildcardsAbove(host: string): readonly string[] {
+	const labels = host.split(".");
+	return labels
+		.slice(1)
+		.map((_, index) => `*.${labels.slice(index + 1).join(".")}`)
+		.filter((each) => each !== host);
+}
+
 /** What istiod finds wrong with a fully qualified name (Istio pkg/config/validation/agent: ValidateFQDN). */
 export function findFqdnFault(name: string): NameFault | undefined {
 	return findLengthFault(name) ?? findLabelFault(name);

@@ -5,8 +5,9 @@ import type { Inventory } from "../core/inventory.ts";
 import type { ServiceEntry } from "../core/kinds.ts";
 import { isAmbientNamespace } from "../core/policy.ts";
 import type { HostCapture } from "./capture.ts";
-import { captureOf, serviceOfHost } from "./capture.ts";
+import { captureOf, serviceBehind } from "./capture.ts";
 import { specOf } from "./entry-spec.ts";
+import { wildcardsAbove } from "./names.ts";
 import { captureReason, isCaptured } from "./trace.ts";
 import type { Candidate, Step } from "./trace-steps.ts";
 import { addressStep, answerStep, entryText, portStep, unboundOutcome, waypointStep } from "./trace-steps.ts";
@@ -115,16 +116,11 @@ interface Found {
 	readonly outcome: Outcome;
 }
 
-/** The names under which ztunnel looks a host up: itself, then the wildcards above it, the nearest first. */
-function namesFor(host: string): readonly string[] {
-	const labels = host.split(".");
-	return [host, ...labels.slice(1).map((_, index) => `*.${labels.slice(index + 1).join(".")}`)];
-}
-
 function byName(host: string, from: string, inventory: Inventory): Found {
 	const missed: Candidate[] = [];
-	for (const name of namesFor(host)) {
-		const service = name === host ? serviceOfHost(host, inventory) : undefined;
+	// Itself, then the wildcards above it (ztunnel src/dns/server.rs: find_server).
+	for (const name of [host, ...wildcardsAbove(host)]) {
+		const service = name === host ? serviceBehind(host, inventory) : undefined;
 		const all = candidatesFor(name, inventory);
 		missed.push(...all.filter((each) => !answers(each, name, from, inventory)));
 		const found = all.filter((each) => answers(each, name, from, inventory));

@@ -1,3 +1,4 @@
+import { mention } from "../core/finding.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { ServiceEntry } from "../core/kinds.ts";
 import type { HostCapture, HostOwner } from "./capture.ts";
@@ -94,7 +95,7 @@ function ignoredReason({ ignored }: HostCapture): string {
 
 /** `ServiceEntry NAMESPACE/NAME`. */
 export function formatOwner(owner: HostOwner): string {
-	return `${owner.kind} ${owner.namespace}/${owner.name}`;
+	return `${owner.kind} ${mention(`${owner.namespace}/${owner.name}`)}`;
 }
 
 function placeText(entry: ServiceEntry): string {

@@ -6,6 +6,9 @@ import { resourcePath } from "./api.ts";
 import type { Connection } from "./connection.ts";
 import type { Log } from "./feed.ts";
 
+/** The first minor version with ambient. */
+const oldestMinor = 18;
+
 /** What can be read about the mesh, or why it cannot. */
 export interface MeshReading {
 	readonly facts: Partial<MeshFacts>;
@@ -53,7 +56,8 @@ export async function meshFacts(configMap: ConfigMap, namespace: string): Promis
 	const mesh = await parseMesh(configMap.data?.mesh ?? "");
 	const visibility = readVisibility(mesh.serviceEntryVisibility);
 	return {
-		...(minor === undefined ? {} : { istioMinor: Number(minor) }),
+		// Charts of unreleased builds say 1.0.0, which is no version that ever had ambient.
+		...(minor === undefined || Number(minor) < oldestMinor ? {} : { istioMinor: Number(minor) }),
 		...(revision ? { revisions: new Set(["default", revision]) } : {}),
 		// istiod: mesh.DefaultMeshConfig has rootNamespace = istiod's own namespace.
 		rootNamespace:

@@ -13,29 +13,56 @@ import { namespaceEditor } from "./namespace-editor.ts";
 import { namespaceExemption } from "./namespace-exemption.ts";
 import { serviceentryAddressBlock } from "./serviceentry-address-block.ts";
 import { serviceentryAddressForm } from "./serviceentry-address-form.ts";
+import { serviceentryAddressReading } from "./serviceentry-address-reading.ts";
 import { serviceentryAddressRequired } from "./serviceentry-address-required.ts";
+import { serviceentryAddressRival } from "./serviceentry-address-rival.ts";
+import { serviceentryAddressService } from "./serviceentry-address-service.ts";
+import { serviceentryAddressShared } from "./serviceentry-address-shared.ts";
 import { serviceentryAnnotationReserved } from "./serviceentry-annotation-reserved.ts";
+import { serviceentryConnectStrategy } from "./serviceentry-connect-strategy.ts";
 import { serviceentryDnsHost } from "./serviceentry-dns-host.ts";
 import { serviceentryDynamicDnsForm } from "./serviceentry-dynamic-dns-form.ts";
+import { serviceentryDynamicDnsLocation } from "./serviceentry-dynamic-dns-location.ts";
+import { serviceentryDynamicDnsProtocol } from "./serviceentry-dynamic-dns-protocol.ts";
+import { serviceentryDynamicDnsWaypoint } from "./serviceentry-dynamic-dns-waypoint.ts";
 import { serviceentryEgressEndpoint } from "./serviceentry-egress-endpoint.ts";
 import { serviceentryEndpointAddress } from "./serviceentry-endpoint-address.ts";
+import { serviceentryEndpointCluster } from "./serviceentry-endpoint-cluster.ts";
 import { serviceentryEndpointLabel } from "./serviceentry-endpoint-label.ts";
 import { serviceentryEndpointList } from "./serviceentry-endpoint-list.ts";
 import { serviceentryEndpointPort } from "./serviceentry-endpoint-port.ts";
+import { serviceentryExportScope } from "./serviceentry-export-scope.ts";
 import { serviceentryExportTo } from "./serviceentry-export-to.ts";
+import { serviceentryHostAddress } from "./serviceentry-host-address.ts";
+import { serviceentryHostCluster } from "./serviceentry-host-cluster.ts";
+import { serviceentryHostDuplicate } from "./serviceentry-host-duplicate.ts";
 import { serviceentryHostName } from "./serviceentry-host-name.ts";
 import { serviceentryHostPartialWildcard } from "./serviceentry-host-partial-wildcard.ts";
 import { serviceentryHostProtocol } from "./serviceentry-host-protocol.ts";
+import { serviceentryHostPublicSuffix } from "./serviceentry-host-public-suffix.ts";
+import { serviceentryHostService } from "./serviceentry-host-service.ts";
+import { serviceentryHostShadow } from "./serviceentry-host-shadow.ts";
+import { serviceentryHostSpelling } from "./serviceentry-host-spelling.ts";
+import { serviceentryIngressLabel } from "./serviceentry-ingress-label.ts";
+import { serviceentryLocation } from "./serviceentry-location.ts";
+import { serviceentryManagedLabel } from "./serviceentry-managed-label.ts";
 import { serviceentryNamespacePolicy } from "./serviceentry-namespace-policy.ts";
 import { serviceentryPolicyAddress } from "./serviceentry-policy-address.ts";
 import { serviceentryPolicyHost } from "./serviceentry-policy-host.ts";
 import { serviceentryPolicyPort } from "./serviceentry-policy-port.ts";
 import { serviceentryPolicyProtocol } from "./serviceentry-policy-protocol.ts";
 import { serviceentryPolicyWildcard } from "./serviceentry-policy-wildcard.ts";
+import { serviceentryPortList } from "./serviceentry-port-list.ts";
 import { serviceentryPortName } from "./serviceentry-port-name.ts";
 import { serviceentryPortNumber } from "./serviceentry-port-number.ts";
 import { serviceentryPortProtocol } from "./serviceentry-port-protocol.ts";
+import { serviceentryPortSniffing } from "./serviceentry-port-sniffing.ts";
+import { serviceentryPortUdp } from "./serviceentry-port-udp.ts";
+import { serviceentryRevision } from "./serviceentry-revision.ts";
 import { serviceentrySchema } from "./serviceentry-schema.ts";
+import { serviceentrySelectorLocation } from "./serviceentry-selector-location.ts";
+import { serviceentryStaticEndpoint } from "./serviceentry-static-endpoint.ts";
+import { serviceentrySubjectAltName } from "./serviceentry-subject-alt-name.ts";
 import { serviceentryWaypointAttachment } from "./serviceentry-waypoint-attachment.ts";
 import { serviceentryWaypointBinding } from "./serviceentry-waypoint-binding.ts";
 import { serviceentryWaypointChoice } from "./serviceentry-waypoint-choice.ts";
@@ -49,6 +76,7 @@ import { serviceentryWaypointSource } from "./serviceentry-waypoint-source.ts";
 import { serviceentryWaypointTraffic } from "./serviceentry-waypoint-traffic.ts";
 import { serviceentryWaypointTwin } from "./serviceentry-waypoint-twin.ts";
 import { serviceentryWaypointVisibility } from "./serviceentry-waypoint-visibility.ts";
+import { serviceentryWildcardResolution } from "./serviceentry-wildcard-resolution.ts";
 import { serviceentryWorkloadSelector } from "./serviceentry-workload-selector.ts";
 import { sidecarEgressProxy } from "./sidecar-egress-proxy.ts";
 import { tcprouteEgressBackend } from "./tcproute-egress-backend.ts";
@@ -72,29 +100,56 @@ export const rules: readonly Rule[] = [
 	namespaceExemption as unknown as Rule,
 	serviceentryAddressBlock as unknown as Rule,
 	serviceentryAddressForm as unknown as Rule,
+	serviceentryAddressReading as unknown as Rule,
 	serviceentryAddressRequired as unknown as Rule,
+	serviceentryAddressRival as unknown as Rule,
+	serviceentryAddressService as unknown as Rule,
+	serviceentryAddressShared as unknown as Rule,
 	serviceentryAnnotationReserved as unknown as Rule,
+	serviceentryConnectStrategy as unknown as Rule,
 	serviceentryDnsHost as unknown as Rule,
 	serviceentryDynamicDnsForm as unknown as Rule,
+	serviceentryDynamicDnsLocation as unknown as Rule,
+	serviceentryDynamicDnsProtocol as unknown as Rule,
+	serviceentryDynamicDnsWaypoint as unknown as Rule,
 	serviceentryEgressEndpoint as unknown as Rule,
 	serviceentryEndpointAddress as unknown as Rule,
+	serviceentryEndpointCluster as unknown as Rule,
 	serviceentryEndpointLabel as unknown as Rule,
 	serviceentryEndpointList as unknown as Rule,
 	serviceentryEndpointPort as unknown as Rule,
+	serviceentryExportScope as unknown as Rule,
 	serviceentryExportTo as unknown as Rule,
+	serviceentryHostAddress as unknown as Rule,
+	serviceentryHostCluster as unknown as Rule,
+	serviceentryHostDuplicate as unknown as Rule,
 	serviceentryHostName as unknown as Rule,
 	serviceentryHostPartialWildcard as unknown as Rule,
 	serviceentryHostProtocol as unknown as Rule,
+	serviceentryHostPublicSuffix as unknown as Rule,
+	serviceentryHostService as unknown as Rule,
+	serviceentryHostShadow as unknown as Rule,
+	serviceentryHostSpelling as unknown as Rule,
+	serviceentryIngressLabel as unknown as Rule,
+	serviceentryLocation as unknown as Rule,
+	serviceentryManagedLabel as unknown as Rule,
 	serviceentryNamespacePolicy as unknown as Rule,
 	serviceentryPolicyAddress as unknown as Rule,
 	serviceentryPolicyHost as unknown as Rule,
 	serviceentryPolicyPort as unknown as Rule,
 	serviceentryPolicyProtocol as unknown as Rule,
 	serviceentryPolicyWildcard as unknown as Rule,
+	serviceentryPortList as unknown as Rule,
 	serviceentryPortName as unknown as Rule,
 	serviceentryPortNumber as unknown as Rule,
 	serviceentryPortProtocol as unknown as Rule,
+	serviceentryPortSniffing as unknown as Rule,
+	serviceentryPortUdp as unknown as Rule,
+	serviceentryRevision as unknown as Rule,
 	serviceentrySchema as unknown as Rule,
+	serviceentrySelectorLocation as unknown as Rule,
+	serviceentryStaticEndpoint as unknown as Rule,
+	serviceentrySubjectAltName as unknown as Rule,
 	serviceentryWaypointAttachment as unknown as Rule,
 	serviceentryWaypointBinding as unknown as Rule,
 	serviceentryWaypointChoice as unknown as Rule,
@@ -108,6 +163,7 @@ export const rules: readonly Rule[] = [
 	serviceentryWaypointTraffic as unknown as Rule,
 	serviceentryWaypointTwin as unknown as Rule,
 	serviceentryWaypointVisibility as unknown as Rule,
+	serviceentryWildcardResolution as unknown as Rule,
 	serviceentryWorkloadSelector as unknown as Rule,
 	sidecarEgressProxy as unknown as Rule,
 	tcprouteEgressBackend as unknown as Rule,

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import {
+	boundEntry,
+	egressNamespace,
+	egressWaypoint,
+	plainEntry,
+	teamNamespace,
+	withSpec,
+} from "../../src/istio/examples.ts";
+import { serviceentryHostShadow } from "../../src/rules/serviceentry-host-shadow.ts";
+import { spots } from "../support/spots.ts";
+
+const other = {
+	...teamNamespace,
+	metadata: { name: "other", labels: { "istio.io/dataplane-mode": "ambient" } },
+};
+const shadow = { ...plainEntry, metadata: { name: "shadow", namespace: "other" } };
+const wildcard = withSpec(boundEntry, { hosts: ["*.wild.example.com"], resolution: "DYNAMIC_DNS" });
+
+it("serviceentry-host-shadow warns on the governed side, where a shadow exists already", () => {
+	assert.deepEqual(
+		spots(serviceentryHostShadow, boundEntry, [
+			teamNamespace,
+			egressNamespace,
+			egressWaypoint,
+			other,
+			shadow,
+		]),
+		["warning spec.hosts[0]"],
+	);
+});
+
+it("serviceentry-host-shadow sees a single host that hides another namespace's wildcard", () => {
+	assert.deepEqual(
+		spots(serviceentryHostShadow, { ...shadow, spec: { ...shadow.spec, hosts: ["x.wild.example.com"] } }, [
+			teamNamespace,
+			egressNamespace,
+			egressWaypoint,
+			other,
+			wildcard,
+		]),
+		["error spec.hosts[0]"],
+	);
+});
+
+it("serviceentry-host-shadow only warns where ambient is not enforced", () => {
+	assert.deepEqual(
+		spots(serviceentryHostShadow, shadow, [teamNamespace, egressNamespace, egressWaypoint, boundEntry]),
+		["warning spec.hosts[0]"],
+	);
+});
+
+it("serviceentry-host-shadow is silent about an entry that nobody can find", () => {
+	assert.deepEqual(
+		spots(serviceentryHostShadow, { ...shadow, spec: { ...shadow.spec, resolution: "NONE" } }, [
+			teamNamespace,
+			egressNamespace,
+			egressWaypoint,
+			other,
+			boundEntry,
+		]),
+		[],
+	);
+});
