@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import type { AddressRange } from "../../src/core/address-range.ts";
+import { parseAddressRange, rangeContains, rangesOverlap } from "../../src/core/address-range.ts";
+
+/** What Go 1.26's netip.ParseAddr, or ParsePrefix where there is a slash, says: the masked prefix without its zone. */
+const netip: readonly (readonly [string, string])[] = [
+	["1.2.3.4", "1.2.3.4/32"],
+	["0.0.0.0", "0.0.0.0/32"],
+	["255.255.255.255", "255.255.255.255/32"],
+	["256.0.0.1", ""],
+	["1.2.3", ""],
+	["1.2.3.4.5", ""],
+	["1.2.3.", ""],
+	[".1.2.3", ""],
+	["1..2.3", ""],
+	["01.2.3.4", ""],
+	["1.2.3.04", ""],
+	["00.0.0.0", ""],
+	["1.2.3.4 ", ""],
+	[" 1.2.3.4", ""],
+	["0x1.2.3.4", ""],
+	["1.2.3.-4", ""],
+	["+1.2.3.4", ""],
+	["1.2.3.4%eth0", ""],
+	["1", ""],
+	["16909060", ""],
+	["", ""],
+	["::", "::/128"],
+	["::1", "::1/128"],
+	["1::", "1::/128"],
+	["1::2", "1::2/128"],
+	["1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8/128"],
+	["1:2:3:4:5:6:7", ""],
+	["1:2:3:4:5:6:7:8:9", ""],
+	["1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:0/128"],
+	["::2:3:4:5:6:7:8", "0:2:3:4:5:6:7:8/128"],
+	["1:2:3:4::5:6:7:8", ""],
+	["1:2:3:4:5:6:7:8::", ""],
+	["::1:2:3:4:5:6:7:8", ""],
+	["1::2::3", ""],
+	[":::", ""],
+	[":", ""],
+	[":1", ""],
+	["1:", ""],
+	["12345::", ""],
+	["0001::", "1::/128"],
+	["00001::", ""],
+	["g::", ""],
+	["ABCD::EF", "abcd::ef/128"],
+	["::ffff:1.2.3.4", "::ffff:1.2.3.4/128"],
+	["::ffff:102:304", "::ffff:1.2.3.4/128"],
+	["::FFFF:1.2.3.4", "::ffff:1.2.3.4/128"],
+	["::1.2.3.4", "::102:304/128"],
+	["1:2:3:4:5:6:1.2.3.4", "1:2:3:4:5:6:102:304/128"],
+	["1:2:3:4:5:6:7:1.2.3.4", ""],
+	["1.2.3.4::", ""],
+	["::1.2.3.4:5", ""],
+	["::1.2.3", ""],
+	["::1.2.3.04", ""],
+	["::1.2.3.256", ""],
+	["fe80::1%eth0", "fe80::1/128"],
+	["fe80::1%", ""],
+	["fe80::1%a%b", "fe80::1/128"],
+	["fe80::%1", "fe80::/128"],
+	["%eth0", ""],
+	["fe80%eth0::1", ""],
+	["::ffff:1.2.3.4%eth0", "::ffff:1.2.3.4/128"],
+	["[::1]", ""],
+	["::1]", ""],
+	["1.2.3.4:80", ""],
+	["::1 ", ""],
+	["example.com", ""],
+	["1.2.3.4/32", "1.2.3.4/32"],
+	["1.2.3.4/0", "0.0.0.0/0"],
+	["1.2.3.4/24", "1.2.3.0/24"],
+	["1.2.3.4/33", ""],
+	["1.2.3.4/-1", ""],
+	["1.2.3.4/+8", ""],
+	["1.2.3.4/08", ""],
+	["1.2.3.4/00", ""],
+	["1.2.3.4/", ""],
+	["1.2.3.4/8/8", ""],
+	["/8", ""],
+	["1.2.3.4/255.0.0.0", ""],
+	["1.2.3.4/ 8", ""],
+	["1.2.3.4/8 ", ""],
+	["01.2.3.4/8", ""],
+	["::/0", "::/0"],
+	["::1/128", "::1/128"],
+	["::1/129", ""],
+	["2001:db8::1/32", "2001:db8::/32"],
+	["::ffff:1.2.3.4/96", "::ffff:0.0.0.0/96"],
+	["::ffff:1.2.3.4/128", "::ffff:1.2.3.4/128"],
+	["::ffff:1.2.3.4/120", "::ffff:1.2.3.0/120"],
+	["::ffff:0:0/95", "::fffe:0:0/95"],
+	["fe80::1%eth0/64", ""],
+	["fe80::1/64%eth0", ""],
+	["::/1000", ""],
+	["1.2.3.4/032", ""],
+];
+
+const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)\/(\d+)$/;
+
+/** Netip keeps IPv4-mapped IPv6 apart; we read it as the IPv4 that it reaches. */
+function unmapped(text: string): string {
+	const match = mapped.exec(text);
+	return match === null ? text : `${match[1]}/${Number(match[2]) - 96}`;
+}
+
+/** A masked prefix as a number, from the form that netip writes. */
+function fromMasked(text: string): {
+	readonly family: number;
+	readonly start: bigint;
+	readonly prefix: number;
+} {
+	const [address = "", prefix = ""] = text.split("/");
+	if (address.includes(".")) {
+		const start = address.split(".").reduce((sum, part) => sum * 256n + BigInt(part), 0n);
+		return { family: 4, start, prefix: Number(prefix) };
+	}
+	const [head = "", tail = ""] = address.split("::");
+	const groups = (half: string): string[] => (half === "" ? [] : half.split(":"));
+	const zeros = address.includes("::") ? 8 - groups(head).length - groups(tail).length : 0;
+	const all = [...groups(head), ...new Array<string>(zeros).fill("0"), ...groups(tail)];
+	return {
+		family: 6,
+		start: all.reduce((sum, part) => sum * 65536n + BigInt(`0x${part}`), 0n),
+		prefix: Number(prefix),
+	};
+}
+
+function masked(range: AddressRange): ReturnType<typeof fromMasked> {
+	const shift = BigInt((range.family === 4 ? 32 : 128) - range.prefix);
+	return { family: range.family, start: (range.bits >> shift) << shift, prefix: range.prefix };
+}
+
+function parsed(text: string): AddressRange {
+	const range = parseAddressRange(text);
+	assert.ok(range !== undefined, text);
+	return range;
+}
+
+const v4 = fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 }));
+const v6 = fc.tuple(fc.ipV6(), fc.integer({ min: 0, max: 128 }));
+const ranges = fc.oneof(v4, v6).map(([address, prefix]) => parsed(`${address}/${prefix}`));
+
+describe("parseAddressRange()", () => {
+	for (const [text, expected] of netip) {
+		it(`parseAddressRange() reads "${text}" as Go's netip does: ${expected || "not at all"}`, () => {
+			const range = parseAddressRange(text);
+			assert.deepEqual(range && masked(range), expected === "" ? undefined : fromMasked(unmapped(expected)));
+		});
+	}
+
+	it("parseAddressRange() keeps the text as written", () => {
+		assert.equal(parsed("FE80::1%eth0").text, "FE80::1%eth0");
+	});
+
+	it("parseAddressRange() reads IPv4-mapped IPv6 as the IPv4 addresses that it reaches", () => {
+		assert.deepEqual(masked(parsed("::ffff:10.0.0.0/104")), masked(parsed("10.0.0.0/8")));
+		assert.equal(parsed("::ffff:0:0/95").family, 6);
+	});
+
+	it("parseAddressRange() never throws", () => {
+		const alphabet = fc.string({ unit: fc.constantFrom(..."0123456789abcfF.:/%x- "), maxLength: 24 });
+		fc.assert(
+			fc.property(fc.oneof(fc.string(), alphabet), (text) => {
+				const range = parseAddressRange(text);
+				return range === undefined || (range.prefix >= 0 && range.bits >= 0n);
+			}),
+		);
+	});
+});
+
+describe("rangesOverlap() and rangeContains()", () => {
+	it("rangesOverlap() is symmetric, and true exactly where one contains the other", () => {
+		fc.assert(
+			fc.property(ranges, ranges, (one, other) => {
+				assert.equal(rangesOverlap(one, other), rangesOverlap(other, one));
+				assert.equal(rangesOverlap(one, other), rangeContains(one, other) || rangeContains(other, one));
+			}),
+		);
+	});
+
+	it("rangeContains() is true of the range itself and of every longer prefix of an address in it", () => {
+		fc.assert(
+			fc.property(ranges, fc.nat(128), (range, more) => {
+				const width = range.family === 4 ? 32 : 128;
+				const inner = { ...range, prefix: Math.min(width, range.prefix + more) };
+				assert.ok(rangeContains(range, inner));
+				assert.equal(rangeContains(inner, range), inner.prefix === range.prefix);
+			}),
+		);
+	});
+
+	for (const [one, other, expected] of [
+		["10.0.0.0/8", "10.255.255.255", true],
+		["10.0.0.0/8", "11.0.0.0", false],
+		["10.0.0.7/8", "10.0.0.0/8", true],
+		["0.0.0.0/0", "::/0", false],
+		["::ffff:10.0.0.1", "10.0.0.0/8", true],
+		["::/0", "10.0.0.1", false],
+		["2001:2::/48", "2001:2:0:ffff::1", true],
+		["2001:2::/48", "2001:2:1::", false],
+	] as const) {
+		it(`rangesOverlap() of ${one} and ${other} is ${expected}`, () => {
+			assert.equal(rangesOverlap(parsed(one), parsed(other)), expected);
+		});
+	}
+});
