@@ -6,153 +6,176 @@ export type Operation =
 	| { readonly op: "add" | "replace"; readonly path: string; readonly value: unknown }
 	| { readonly op: "remove"; readonly path: string };
 
-type Container = Record<string | number, unknown>;
+type Fields = Readonly<Record<string, unknown>>;
+type Container = Fields | readonly unknown[];
 
 /**
  * The smallest JSON Patch that makes an object what the edits wish for. A patch that does not apply fails the
- * request whatever the failure policy says (apiserver mutating/dispatcher.go), so a missing parent is added whole,
- * an edit that changes nothing is left out, and nothing is removed that is not there.
+ * request whatever the failure policy says (apiserver mutating/dispatcher.go), so it is read off from the object
+ * before and after: it always applies, adds a missing parent whole, and says nothing of what stays the same. What no
+ * edit touched is shared by both and not looked into.
  */
 export function toJsonPatch(object: unknown, edits: readonly Edit[]): readonly Operation[] {
-	const operations: Operation[] = [];
-	let current = object;
-	for (const edit of edits) {
-		const operation = operationFor(current, edit);
-		if (operation !== undefined) {
-			operations.push(operation.operation);
-			current = operation.result;
-		}
-	}
-	return mergeAdditions(operations);
+	return [...difference(object, applyEdits(object, edits), [])];
 }
 
-/** The object with the edits made; what is not touched is shared with the original. */
+/**
+ * The object with the edits made; what is not touched is shared with the original. An edit that cannot be made (below
+ * a scalar, past the end of a list) is left out.
+ */
 export function applyEdits<T>(object: T, edits: readonly Edit[]): T {
 	let current: unknown = object;
 	for (const edit of edits) {
-		current = operationFor(current, edit)?.result ?? current;
+		if (isContainer(current)) {
+			current = edited(current, edit.path, edit) ?? current;
+		}
 	}
 	return current as T;
 }
 
-interface Step {
-	readonly operation: Operation;
-	readonly result: unknown;
-}
-
-function operationFor(object: unknown, edit: Edit): Step | undefined {
-	const parents = parentsOf(object, edit.path);
-	const last = edit.path.at(-1);
-	if (last === undefined || parents === undefined) {
+/** The container with the edit made below it; undefined when it cannot be made or changes nothing. */
+function edited(container: Container, path: Path, edit: Edit): Container | undefined {
+	const [step, ...rest] = path;
+	if (step === undefined || (isList(container) && !isIndex(step, container.length))) {
 		return undefined;
 	}
-	if (edit.op === "remove") {
-		const parent = parents.at(-1);
-		const present =
-			parents.length === edit.path.length && parent !== undefined && Object.hasOwn(parent, last);
-		return present
-			? {
-					operation: { op: "remove", path: jsonPointer(edit.path) },
-					result: rebuild(parents, edit.path, undefined),
-				}
-			: undefined;
+	const before = memberOf(container, step);
+	if (rest.length === 0) {
+		if (edit.op === "set") {
+			return isSame(before, edit.value) ? undefined : withMember(container, step, edit.value);
+		}
+		return hasMember(container, step) ? withoutMember(container, step) : undefined;
 	}
-	if (parents.length < edit.path.length) {
-		// The first missing parent is added whole, with the wish inside it.
-		const depth = parents.length;
-		const value = nest(edit.path.slice(depth), edit.value);
-		const path = edit.path.slice(0, depth);
-		return {
-			operation: { op: "add", path: jsonPointer(path), value },
-			result: rebuild(parents, path, value),
-		};
+	if (before === undefined || before === null) {
+		const value = edit.op === "set" ? nested(rest, edit.value) : undefined;
+		return value === undefined ? undefined : withMember(container, step, value);
 	}
-	const parent = parents.at(-1);
-	if (parent === undefined || (Object.hasOwn(parent, last) && isSame(parent[last], edit.value))) {
-		return undefined;
-	}
-	return {
-		// Adding to a list at an index that exists would insert.
-		operation: {
-			op: Array.isArray(parent) && Object.hasOwn(parent, last) ? "replace" : "add",
-			path: jsonPointer(edit.path),
-			value: edit.value,
-		},
-		result: rebuild(parents, edit.path, edit.value),
-	};
+	const after = isContainer(before) ? edited(before, rest, edit) : undefined;
+	return after === undefined ? undefined : withMember(container, step, after);
 }
 
+/** A value inside the parents that a path asks for; undefined when a list would have to begin with a gap. */
+function nested(path: Path, value: unknown): unknown {
+	if (path.some((step) => typeof step === "number" && step !== 0)) {
+		return undefined;
+	}
+	return path.reduceRight<unknown>(
+		(inner, step) => (typeof step === "number" ? [inner] : { [step]: inner }),
+		value,
+	);
+}
+
+function isContainer(value: unknown): value is Container {
+	return typeof value === "object" && value !== null;
+}
+
+function isList(value: Container): value is readonly unknown[] {
+	return Array.isArray(value);
+}
+
+/** Whether a step names an item of a list or the place after its last one. */
+function isIndex(step: string | number, length: number): boolean {
+	return typeof step === "number" && Number.isInteger(step) && step >= 0 && step <= length;
+}
+
+function hasMember(container: Container, step: string | number): boolean {
+	return isList(container) ? Number(step) < container.length : Object.hasOwn(container, step);
+}
+
+function memberOf(container: Container, step: string | number): unknown {
+	return hasMember(container, step) ? (container as Fields)[step] : undefined;
+}
+
+function withMember(container: Container, step: string | number, value: unknown): Container {
+	return isList(container)
+		? [...container.slice(0, Number(step)), value, ...container.slice(Number(step) + 1)]
+		: { ...container, [step]: value };
+}
+
+function withoutMember(container: Container, step: string | number): Container {
+	return isList(container)
+		? container.toSpliced(Number(step), 1)
+		: Object.fromEntries(Object.entries(container).filter(([key]) => key !== String(step)));
+}
+
+function* difference(before: unknown, after: unknown, path: Path): Iterable<Operation> {
+	if (before === after || !isContainer(before) || !isContainer(after)) {
+		return;
+	}
+	if (isList(before) && isList(after)) {
+		yield* listDifference(before, after, path);
+	} else if (!isList(before) && !isList(after)) {
+		yield* fieldDifference(before, after, path);
+	}
+}
+
+function* fieldDifference(before: Fields, after: Fields, path: Path): Iterable<Operation> {
+	for (const [key, value] of Object.entries(after)) {
+		// Also where the member is there: `add` replaces it, and `replace` fails on a null in some libraries.
+		yield* memberDifference("add", before, key, value, path);
+	}
+	for (const key of Object.keys(before)) {
+		if (!Object.hasOwn(after, key)) {
+			yield { op: "remove", path: jsonPointer([...path, key]) };
+		}
+	}
+}
+
+function* listDifference(
+	before: readonly unknown[],
+	after: readonly unknown[],
+	path: Path,
+): Iterable<Operation> {
+	const shorter = Math.min(before.length, after.length);
+	let start = 0;
+	while (start < shorter && isSame(before[start], after[start])) {
+		start++;
+	}
+	let end = 0;
+	while (end < shorter - start && isSame(before[before.length - 1 - end], after[after.length - 1 - end])) {
+		end++;
+	}
+	for (let index = start; index < shorter - end; index++) {
+		yield* memberDifference("replace", before, index, after[index], path);
+	}
+	for (let index = before.length - end - 1; index >= shorter - end; index--) {
+		yield { op: "remove", path: jsonPointer([...path, index]) };
+	}
+	for (let index = shorter - end; index < after.length - end; index++) {
+		yield { op: "add", path: jsonPointer([...path, index]), value: after[index] };
+	}
+}
+
+function* memberDifference(
+	op: "add" | "replace",
+	before: Container,
+	step: string | number,
+	value: unknown,
+	path: Path,
+): Iterable<Operation> {
+	const old = memberOf(before, step);
+	if (hasMember(before, step) && isSame(old, value)) {
+		return;
+	}
+	const here = [...path, step];
+	if (isContainer(old) && isContainer(value) && isList(old) === isList(value)) {
+		yield* difference(old, value, here);
+	} else {
+		yield { op, path: jsonPointer(here), value };
+	}
+}
+
+/** Whether two JSON values are equal, whatever the order of their fields. */
 function isSame(one: unknown, other: unknown): boolean {
-	return one === other || (typeof other === "object" && JSON.stringify(one) === JSON.stringify(other));
-}
-
-/** The containers along a path, as far as they exist; undefined when something on the way is not a container. */
-function parentsOf(object: unknown, path: Path): readonly Container[] | undefined {
-	const parents: Container[] = [];
-	let current = object;
-	for (const step of path) {
-		if (current === undefined || current === null) {
-			return parents;
-		}
-		if (typeof current !== "object") {
-			return undefined;
-		}
-		parents.push(current as Container);
-		current = Object.hasOwn(current, step) ? (current as Container)[step] : undefined;
+	if (one === other) {
+		return true;
 	}
-	return parents;
-}
-
-function nest(path: Path, value: unknown): unknown {
-	return path.reduceRight((inner: unknown, step) => ({ [step]: inner }), value);
-}
-
-function rebuild(parents: readonly Container[], path: Path, value: unknown): unknown {
-	let result = value;
-	for (let depth = path.length - 1; depth >= 0; depth--) {
-		const parent = parents[depth];
-		const step = path[depth];
-		if (parent === undefined || step === undefined) {
-			continue;
-		}
-		const copy: Container = Array.isArray(parent)
-			? (Object.assign([], parent) as unknown as Container)
-			: { ...parent };
-		if (result === undefined) {
-			if (Array.isArray(copy)) {
-				copy.splice(Number(step), 1);
-			} else {
-				delete copy[step];
-			}
-		} else {
-			copy[step] = result;
-		}
-		result = copy;
+	if (!isContainer(one) || !isContainer(other) || isList(one) !== isList(other)) {
+		return false;
 	}
-	return result;
-}
-
-/** Folds additions below a map that this patch itself adds into that map. */
-function mergeAdditions(operations: readonly Operation[]): readonly Operation[] {
-	const merged: Operation[] = [];
-	for (const operation of operations) {
-		const slash = operation.path.lastIndexOf("/");
-		const parent = operation.path.slice(0, slash);
-		const at = merged.findIndex((each) => each.op === "add" && each.path === parent && isMap(each.value));
-		const host = merged[at];
-		if (operation.op === "add" && host?.op === "add") {
-			const key = operation.path
-				.slice(slash + 1)
-				.replaceAll("~1", "/")
-				.replaceAll("~0", "~");
-			merged[at] = { ...host, value: { ...(host.value as object), [key]: operation.value } };
-		} else {
-			merged.push(operation);
-		}
-	}
-	return merged;
-}
-
-function isMap(value: unknown): boolean {
-	return typeof value === "object" && value !== null && !Array.isArray(value);
+	const keys = Object.keys(one);
+	return (
+		keys.length === Object.keys(other).length &&
+		keys.every((key) => Object.hasOwn(other, key) && isSame((one as Fields)[key], (other as Fields)[key]))
+	);
 }
