@@ -23,8 +23,6 @@ export async function readCluster(
 	const silent = { info: () => {}, warn: () => {} };
 	try {
 		state.learn((await readMesh(connection)).facts);
-		// The configuration's word wins over what was read.
-		state.configure(settings);
 		const feed = startFeed({ connection, kinds, sink: state, log: silent });
 		try {
 			const late = AbortSignal.timeout(deadlineMs);

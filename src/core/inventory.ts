@@ -31,10 +31,15 @@ const indexes: {
 	serviceEntryByHost: index("ServiceEntry", (entry) => new Set((entry.spec?.hosts ?? []).map(canonicalHost))),
 	/** ServiceEntries of all namespaces by an address that they list, as written. */
 	serviceEntryByAddress: index("ServiceEntry", (entry) => new Set(entry.spec?.addresses ?? [])),
-	/** Services of all namespaces by a cluster IP of theirs. */
+	/** Services of all namespaces by a cluster IP of theirs; a headless one has none ("None"). */
 	serviceByAddress: index(
 		"Service",
-		(service) => new Set([service.spec?.clusterIP ?? "", ...(service.spec?.clusterIPs ?? [])]),
+		(service) =>
+			new Set(
+				[service.spec?.clusterIP ?? "", ...(service.spec?.clusterIPs ?? [])].filter(
+					(address) => address !== "" && address !== "None",
+				),
+			),
 	),
 	/** Services of all namespaces by their bare name. */
 	serviceByName: index("Service", (service) => [service.metadata?.name ?? ""]),
@@ -113,6 +118,12 @@ export function assumedMesh(settings: Settings): MeshFacts {
 	};
 }
 
+function meshOf(settings: Settings, learned: Partial<MeshFacts>): MeshFacts {
+	const assumed = assumedMesh(settings);
+	const istioMinor = settings.istioMinor ?? learned.istioMinor ?? assumed.istioMinor;
+	return { ...assumed, ...learned, istioMinor };
+}
+
 /** What rules see of the cluster: synchronous, read-only, every look-up by key. */
 export interface Inventory {
 	readonly settings: Settings;
@@ -145,6 +156,7 @@ export class ClusterState implements Inventory {
 	readonly offline: boolean;
 	#settings: Settings;
 	#mesh: MeshFacts;
+	#learned: Partial<MeshFacts> = {};
 	readonly #objects: ReadonlyMap<Kind, Store> = new Map(allKinds.map((kind) => [kind, new Map()]));
 	readonly #indexes: ReadonlyMap<string, Map<string, Set<unknown>>> = new Map(
 		Object.keys(indexes).map((name) => [name, new Map()]),
@@ -168,19 +180,16 @@ export class ClusterState implements Inventory {
 	/** Takes new cluster settings and parses every policy anew. */
 	configure(settings: Settings): void {
 		this.#settings = settings;
-		this.#mesh = {
-			...this.#mesh,
-			istioMinor: settings.istioMinor ?? this.#mesh.istioMinor,
-			clusterDomain: settings.clusterDomain,
-		};
+		this.#mesh = meshOf(settings, this.#learned);
 		for (const namespace of this.all("Namespace")) {
 			this.#readPolicy(namespace);
 		}
 	}
 
-	/** Takes facts about the mesh that were read from the cluster. */
+	/** Takes facts about the mesh that were read from the cluster; what the settings say goes before them. */
 	learn(mesh: Partial<MeshFacts>): void {
-		this.#mesh = { ...this.#mesh, ...mesh };
+		this.#learned = { ...this.#learned, ...mesh };
+		this.#mesh = meshOf(this.#settings, this.#learned);
 	}
 
 	/** Adds an object or replaces the one of its namespace and name. */

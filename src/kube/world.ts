@@ -49,9 +49,8 @@ const settleAfterMs = 2000;
 /** Begins to follow the cluster of these credentials. */
 export function followCluster(options: ClusterWorldOptions): ClusterWorld {
 	const { log } = options;
-	let settings = options.settings;
 	const letGrow = keepYoungGenerationSmall();
-	const state = new ClusterState(settings);
+	const state = new ClusterState(options.settings);
 	const connection = connect(options.credentials);
 	const feed = startFeed({
 		connection,
@@ -61,16 +60,7 @@ export function followCluster(options: ClusterWorldOptions): ClusterWorld {
 		...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
 		...(options.onRestart === undefined ? {} : { onRestart: options.onRestart }),
 	});
-	let istioMinor: number | undefined;
-	const mesh = followMesh({
-		connection,
-		log,
-		learn: (facts) => {
-			istioMinor = facts.istioMinor ?? istioMinor;
-			const { istioMinor: _read, ...others } = facts;
-			state.learn({ ...others, ...minor(settings.istioMinor ?? istioMinor) });
-		},
-	});
+	const mesh = followMesh({ connection, log, learn: (facts) => state.learn(facts) });
 	const confirmer = createConfirmer({ connection, feed });
 	let settling: NodeJS.Timeout | undefined;
 	const synced = Promise.all([feed.synced, mesh.first]).then(() => {
@@ -84,11 +74,7 @@ export function followCluster(options: ClusterWorldOptions): ClusterWorld {
 		synced,
 		status: () => feed.status(),
 		meshProblem: () => mesh.problem(),
-		configure(next) {
-			settings = next;
-			state.configure(next);
-			state.learn(minor(next.istioMinor ?? istioMinor));
-		},
+		configure: (settings) => state.configure(settings),
 		async confirm(absences, deadlineMs) {
 			const signal = AbortSignal.timeout(deadlineMs);
 			const answers = await Promise.all(
@@ -108,8 +94,4 @@ export function followCluster(options: ClusterWorldOptions): ClusterWorld {
 			await connection.stop();
 		},
 	};
-}
-
-function minor(value: number | undefined): { readonly istioMinor?: number } {
-	return value === undefined ? {} : { istioMinor: value };
 }
