@@ -81,7 +81,7 @@ export function evaluate(engine: Engine, inventory: Inventory, given: Subject): 
 	const place = subject.kind === "Namespace" ? (subject.name ?? "") : subject.namespace;
 	if (
 		rules.length === 0 ||
-		inventory.settings.exemptNamespaces.has(place) ||
+		isExemptNamespace(place, inventory.settings) ||
 		typeof subject.object !== "object" ||
 		subject.object === null ||
 		isBeingDeleted(subject.object)
@@ -98,6 +98,11 @@ export function evaluate(engine: Engine, inventory: Inventory, given: Subject): 
 	const run: Run = { engine, subject, place, policy, mode, world, faults: [], absences: [] };
 	const findings = judge(run, rules, subject.object as Resources[Kind], shaped);
 	return decide(run, markInherited(run, rules, findings));
+}
+
+/** Whether nothing in a namespace is judged: Kubernetes' own are not, nor those that the configuration names. */
+export function isExemptNamespace(namespace: string, settings: Settings): boolean {
+	return namespace.startsWith("kube-") || settings.exemptNamespaces.has(namespace);
 }
 
 /** Nulls are rare, so only an object whose shape they spoil is copied. */
@@ -262,8 +267,19 @@ function decide(run: Run, findings: readonly Finding[]): Verdict {
 		warnings: shows ? findings.filter((each) => each.severity !== "info" && !isDenial(each)) : [],
 		fixes: shows ? findings.flatMap((each) => each.fix ?? []) : [],
 		faults: run.faults,
-		absences: run.absences,
+		absences: absencesOf(run, findings),
 	};
+}
+
+/** What the errors rest on not being there, each once; first the Namespace, whose annotations all of them rest on. */
+function absencesOf(run: Run, findings: readonly Finding[]): readonly Absence[] {
+	if (!findings.some((each) => each.severity === "error")) {
+		return [];
+	}
+	const { subject, place, policy, absences } = run;
+	const isKnown = policy.isKnown || subject.kind === "Namespace" || place === "";
+	const all = isKnown ? absences : [{ kind: "Namespace" as const, namespace: "", name: place }, ...absences];
+	return [...new Map(all.map((each) => [`${each.kind}/${each.namespace}/${each.name}`, each])).values()];
 }
 
 /** Passes every question on and remembers which objects were asked for in vain since the last `begin`. */

@@ -57,6 +57,8 @@ export interface Policy {
 	readonly problems: readonly PolicyProblem[];
 	/** Whether any annotation of ours was set. */
 	readonly annotated: boolean;
+	/** Whether the Namespace was there to be read; without it only the cluster's word holds. */
+	readonly isKnown: boolean;
 }
 
 /** Who said so: the namespace's annotation or the cluster's limits. */
@@ -133,6 +135,7 @@ export function parsePolicy(name: string, object: Namespace | undefined, setting
 		exemptions: readExemptions(annotations, read),
 		problems: [...problems, ...unknownAnnotations(annotations)],
 		annotated: Object.keys(annotations).some((key) => key.startsWith(annotationPrefix)),
+		isKnown: object !== undefined,
 	};
 }
 

@@ -150,7 +150,7 @@ function answer(
 		return reply.code(400).send({ message: review.message });
 	}
 	const { subject } = review;
-	if (subject === undefined || isSystemNamespace(review)) {
+	if (subject === undefined) {
 		options.metrics.duration.observe({ webhook: endpoint, decision: "skip" }, elapsed(start));
 		return allowed(review);
 	}
@@ -273,12 +273,6 @@ function logVerdict(
 		},
 		"admission answered",
 	);
-}
-
-/** Namespaces of Kubernetes itself are never judged, whatever the webhook configuration says. */
-function isSystemNamespace(review: Review): boolean {
-	const namespace = review.subject?.kind === "Namespace" ? (review.name ?? "") : review.namespace;
-	return namespace.startsWith("kube-");
 }
 
 function elapsed(start: number): number {
