@@ -28,6 +28,25 @@ export function camelCase(id: string): string {
 	return id.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
+/** The changelog with a line for each rule that it does not name yet, below the rules of the coming version. */
+export function renderChangelog(text: string, rules: readonly Rule[]): string {
+	const heading = "### Rules\n\n";
+	const start = text.indexOf(heading);
+	const missing = rules.filter((rule) => !text.includes(`\`${rule.id}\``));
+	if (missing.length === 0 || start < 0) {
+		return text;
+	}
+	const from = start + heading.length;
+	const end = text.indexOf("\n\n", from);
+	const lines = text
+		.slice(from, end < 0 ? text.length : end)
+		.trimEnd()
+		.split("\n")
+		.filter(Boolean);
+	const list = [...lines, ...missing.map((rule) => `- \`${rule.id}\``)].toSorted();
+	return `${text.slice(0, from)}${list.join("\n")}\n${end < 0 ? "" : text.slice(end + 1)}`;
+}
+
 /** Every generated file by its path from the root of the repository. */
 export async function generated(): Promise<ReadonlyMap<string, string>> {
 	const files = readdirSync(join(root, "src/rules")).filter(
@@ -46,6 +65,7 @@ export async function generated(): Promise<ReadonlyMap<string, string>> {
 			return rule;
 		}),
 	);
+	output.set("CHANGELOG.md", renderChangelog(readOrEmpty("CHANGELOG.md"), rules));
 	for (const [path, text] of renderPages(rules.toSorted((a, b) => (a.id < b.id ? -1 : 1)))) {
 		output.set(path, text);
 	}
