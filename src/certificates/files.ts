@@ -80,7 +80,7 @@ export async function watchCertificateFiles(files: CertificateFiles): Promise<Ce
 		return reading;
 	};
 
-	const stopWatching = watchDirectories(files, () => void refresh());
+	const stopWatching = watchDirectories(pathsOf(files), () => void refresh());
 	const poll = setInterval(() => void refresh(), files.pollMs ?? 10_000);
 	poll.unref();
 	return {
@@ -98,11 +98,14 @@ export async function watchCertificateFiles(files: CertificateFiles): Promise<Ce
 	};
 }
 
-/** Watches the directories, because a watch on a file misses every swap of a mounted Secret after the first. */
-function watchDirectories(files: CertificateFiles, changed: () => void): () => void {
+/**
+ * Calls back a moment after something changed in the directories of these files, until the returned function is called.
+ * A watch on a file itself misses every swap of a mounted Secret after the first; even this one is not to be relied on.
+ */
+export function watchDirectories(paths: readonly string[], changed: () => void): () => void {
 	let settling: NodeJS.Timeout | null = null;
 	const watchers: FSWatcher[] = [];
-	for (const directory of new Set(pathsOf(files).map((path) => dirname(path)))) {
+	for (const directory of new Set(paths.map((path) => dirname(path)))) {
 		try {
 			const watcher = watch(directory, { persistent: false }, () => {
 				settling ??= setTimeout(() => {

@@ -9,22 +9,18 @@ import { verificationFault } from "../certificates/inspect.ts";
 import type { CertificateSource } from "../certificates/source.ts";
 import { throwAwayCertificate } from "../certificates/source.ts";
 import { readEnvironment } from "../config.ts";
-import { createEngine } from "../core/evaluate.ts";
 import { rules } from "../rules/table.ts";
-import { createWebhook } from "../server/app.ts";
-import type { Drain, DrainTimes } from "../server/drain.ts";
-import { defaultDrainTimes, installDrain } from "../server/drain.ts";
-import type { Metrics } from "../server/metrics.ts";
-import { createMetrics, watchInFlight } from "../server/metrics.ts";
-import type { Overload } from "../server/overload.ts";
-import { installOverload } from "../server/overload.ts";
+import type { DrainTimes } from "../server/drain.ts";
+import { defaultDrainTimes } from "../server/drain.ts";
+import { createMetrics } from "../server/metrics.ts";
 import type { Check } from "../server/probes.ts";
 import { createOperations } from "../server/probes.ts";
 import { untilSignalled } from "../server/signals.ts";
-import { applyCertificates, tlsContext } from "../server/tls.ts";
 import type { Installation } from "./cluster-duties.ts";
 import type { Streams, Verb } from "./io.ts";
 import { exitCodes, UsageError } from "./io.ts";
+import type { ClientDemands } from "./served-webhook.ts";
+import { openWebhook } from "./served-webhook.ts";
 import type { ServedWorld } from "./served-world.ts";
 import { serveCluster, serveDirectory, WorldError } from "./served-world.ts";
 import { followSettings } from "./settings-file.ts";
@@ -32,6 +28,7 @@ import { followSettings } from "./settings-file.ts";
 const usage = `Usage: waymark serve [--world DIR | --kubeconfig FILE] [--config FILE]
                      [--listen HOST:PORT] [--operations HOST:PORT]
                      [--certificates throw-away|self|DIR] [--bootstrap]
+                     [--client-ca FILE [--client-name NAME]…] [--tls-min-version 1.2|1.3]
                      [--namespace NS] [--service NAME] [--secret NAME] [--webhooks NAME]
                      [--name HOST] [--replicas HOST:PORT,…]
 
@@ -46,6 +43,9 @@ Serves POST /mutate and POST /validate over HTTPS, and /livez, /readyz and /metr
                       self: of an own CA, kept in a Secret and published to the webhook configurations;
                       DIR: tls.crt, tls.key and perhaps ca.crt, followed as they change
   --bootstrap         make the validating webhook fail closed once a canary was really denied
+  --client-ca FILE    ask for a client certificate that these CAs verify, followed as they change
+  --client-name NAME  and that bears this name, such as kube-apiserver; may be given several times
+  --tls-min-version   the oldest TLS version that is spoken (1.3)
 
 How this installation is known to its cluster, for --certificates self and --bootstrap:
 
@@ -56,7 +56,8 @@ How this installation is known to its cluster, for --certificates self and --boo
   --name HOST         by which the API server calls it, where that is not through the Service
   --replicas LIST     where all replicas listen, where they are not endpoints of the Service
 
-Exit: 0 after a signal, 64 usage, 65 unreadable configuration or world, 70 fault`;
+Exit: 0 drained after a signal, 64 usage, 65 unreadable configuration or world, 70 fault or requests cut,
+      128 and its number after a second signal`;
 
 interface Address {
 	readonly host: string;
@@ -70,6 +71,7 @@ export interface ServeOptions {
 	readonly config: string | undefined;
 	readonly certificates: string;
 	readonly bootstrap: boolean;
+	readonly demands: ClientDemands;
 	readonly installation: Omit<Installation, "clusterDomain">;
 	readonly listen: Address;
 	readonly operations: Address;
@@ -128,6 +130,9 @@ function readOptions(argv: readonly string[]): ServeOptions {
 			config: { type: "string" },
 			certificates: { type: "string" },
 			bootstrap: { type: "boolean", default: false },
+			"client-ca": { type: "string" },
+			"client-name": { type: "string", multiple: true, default: [] },
+			"tls-min-version": { type: "string", default: "1.3" },
 			namespace: { type: "string" },
 			service: { type: "string", default: "waymark" },
 			secret: { type: "string", default: "waymark-ca" },
@@ -144,6 +149,13 @@ function readOptions(argv: readonly string[]): ServeOptions {
 	if (values.world !== undefined && (values.certificates === "self" || values.bootstrap)) {
 		throw new UsageError("--certificates self and --bootstrap need a cluster, and --world has none");
 	}
+	const minVersion = values["tls-min-version"];
+	if (minVersion !== "1.2" && minVersion !== "1.3") {
+		throw new UsageError(`--tls-min-version must be 1.2 or 1.3, and is ${JSON.stringify(minVersion)}`);
+	}
+	if (values["client-name"].length > 0 && values["client-ca"] === undefined) {
+		throw new UsageError("--client-name needs --client-ca: a name that no CA vouches for says nothing");
+	}
 	const host = values.world === undefined ? "0.0.0.0" : "127.0.0.1";
 	return {
 		world: values.world,
@@ -151,6 +163,11 @@ function readOptions(argv: readonly string[]): ServeOptions {
 		config: values.config,
 		certificates: values.certificates ?? "throw-away",
 		bootstrap: values.bootstrap,
+		demands: {
+			minVersion: `TLSv${minVersion}`,
+			clientCaFile: values["client-ca"],
+			clientNames: values["client-name"],
+		},
 		installation: {
 			namespace: values.namespace ?? readEnvironment().podNamespace ?? "waymark-system",
 			service: values.service,
@@ -204,7 +221,14 @@ async function run(options: ServeOptions, streams: Streams): Promise<number> {
 		const installation = { ...options.installation, clusterDomain: settings.current().clusterDomain };
 		const certificates = await openCertificates(options, installation, world, log);
 		stops.push(() => certificates.source.stop());
-		const webhook = createServer(options, world, certificates.source, metrics, log);
+		const webhook = await openWebhook({
+			world,
+			source: certificates.source,
+			demands: options.demands,
+			drainTimes: options.world === undefined ? defaultDrainTimes : standaloneDrain,
+			metrics,
+			log,
+		});
 		stops.push(() => webhook.stop());
 		let failurePolicy: () => readonly Check[] = () => [];
 		const checks = (): readonly Check[] => [
@@ -219,8 +243,9 @@ async function run(options: ServeOptions, streams: Streams): Promise<number> {
 		await operations.listen(options.operations);
 		stops.push(() => operations.close());
 		const left = untilSignalled(async () => {
-			await webhook.drain.begin();
-			return exitCodes.clean;
+			const { cut, refused, tookMs } = await webhook.drain.begin();
+			log.info({ cut, refused, tookMs: Math.round(tookMs) }, "drained");
+			return cut === 0 ? exitCodes.clean : exitCodes.fault;
 		});
 		const listening = world.synced.then(async () => {
 			await webhook.app.listen(options.listen);
@@ -302,54 +327,8 @@ async function openCertificates(
 	};
 }
 
-interface RunningWebhook {
-	readonly app: FastifyInstance;
-	readonly server: { readonly listening: boolean };
-	readonly drain: Drain;
-	stop(): void;
-}
-
 /** Alone, nobody has to find another replica: what is being answered is finished, and that is all. */
 const standaloneDrain: DrainTimes = { ...defaultDrainTimes, quietMs: 50, refuseMs: 50 };
-
-function createServer(
-	options: ServeOptions,
-	world: ServedWorld,
-	source: CertificateSource,
-	metrics: Metrics,
-	log: Logger,
-): RunningWebhook {
-	const hooks: { drain?: Drain; overload?: Overload } = {};
-	const { app, server } = createWebhook({
-		engine: createEngine(rules),
-		inventory: world.inventory,
-		metrics,
-		log,
-		tls: tlsContext(source.current()),
-		...(world.confirm === undefined ? {} : { confirm: world.confirm }),
-		before: (instance) => {
-			hooks.overload = installOverload(instance);
-			hooks.drain = installDrain(instance, options.world === undefined ? defaultDrainTimes : standaloneDrain);
-		},
-	});
-	const applied = applyCertificates(server, source, {}, (error) =>
-		log.error({ err: error }, "certificate not applied, the last good one is kept"),
-	);
-	const { drain, overload } = hooks;
-	if (drain === undefined) {
-		throw new Error("Cannot serve: the drain was not installed");
-	}
-	watchInFlight(metrics, () => drain.inFlight());
-	return {
-		app,
-		server,
-		drain,
-		stop() {
-			overload?.stop();
-			applied.stop();
-		},
-	};
-}
 
 function announce(
 	options: ServeOptions,

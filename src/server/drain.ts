@@ -31,6 +31,8 @@ export interface Drain {
 	state(): DrainState;
 	/** Requests being read or answered at this moment. */
 	inFlight(): number;
+	/** How many late comers have been refused so far. */
+	refused(): number;
 	/** Leaves; later calls give the same promise. */
 	begin(): Promise<DrainOutcome>;
 	/** Cuts everything at once; `begin()` then resolves. */
@@ -127,6 +129,7 @@ export function installDrain(app: FastifyInstance, times: Partial<DrainTimes> = 
 	return {
 		state: () => state,
 		inFlight: () => inFlight,
+		refused: () => refused,
 		begin() {
 			outcome ??= leave();
 			return outcome;

@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Histogram, Registry } from "prom-client";
 import type { Verdict } from "../core/evaluate.ts";
 
 /** What the webhook counts; every label has values that we choose, never the user. */
@@ -66,16 +66,4 @@ export function countVerdict(metrics: Metrics, verdict: Verdict): void {
 	for (const fault of verdict.faults) {
 		metrics.faults.inc({ rule: fault.rule });
 	}
-}
-
-/** Registers the gauge of reviews that are being answered; `count` is asked when it is scraped. */
-export function watchInFlight(metrics: Metrics, count: () => number): void {
-	new Gauge({
-		name: "waymark_admission_in_flight",
-		help: "Reviews that are being answered",
-		registers: [metrics.registry],
-		collect() {
-			this.set(count());
-		},
-	});
 }

@@ -11,12 +11,15 @@ export interface OverloadLimits {
 	readonly windowMs: number;
 }
 
+/** Why a request is turned away: too many at once, or an event loop that is late. */
+export type OverloadReason = "concurrency" | "event-loop";
+
 /** Sheds what a replica cannot answer in time. */
 export interface Overload {
 	/** Why requests are turned away now, or `null`. */
-	reason(): "concurrency" | "event-loop" | null;
-	/** How many requests have been turned away. */
-	shed(): number;
+	reason(): OverloadReason | null;
+	/** How many requests have been turned away for that reason. */
+	shed(reason: OverloadReason): number;
 	/** The event loop's longest delay in the last window, in milliseconds. */
 	delayMs(): number;
 	stop(): void;
@@ -34,7 +37,7 @@ const tickMs = 20;
 export function installOverload(app: FastifyInstance, limits: Partial<OverloadLimits> = {}): Overload {
 	const { maxInFlight, maxDelayMs, windowMs } = { ...defaultOverloadLimits, ...limits };
 	let inFlight = 0;
-	let shed = 0;
+	const shed = { concurrency: 0, "event-loop": 0 };
 	let tickedAt = performance.now();
 	let longest = { delayMs: 0, at: tickedAt };
 	// Not monitorEventLoopDelay(): after each reset() it needs two quiet turns of the loop before it records anything.
@@ -47,7 +50,7 @@ export function installOverload(app: FastifyInstance, limits: Partial<OverloadLi
 		}
 	}, tickMs);
 	ticking.unref();
-	const reason = (): "concurrency" | "event-loop" | null => {
+	const reason = (): OverloadReason | null => {
 		if (inFlight > maxInFlight) {
 			return "concurrency";
 		}
@@ -58,8 +61,9 @@ export function installOverload(app: FastifyInstance, limits: Partial<OverloadLi
 		reply.raw.once("close", () => {
 			inFlight -= 1;
 		});
-		if (reason() !== null) {
-			shed += 1;
+		const why = reason();
+		if (why !== null) {
+			shed[why] += 1;
 			// The connection stays: under load, a new TLS handshake costs as much as ten answers.
 			answerLater(request, reply, "keep-alive");
 			return;
@@ -68,7 +72,7 @@ export function installOverload(app: FastifyInstance, limits: Partial<OverloadLi
 	});
 	return {
 		reason: () => (inFlight >= maxInFlight ? "concurrency" : reason()),
-		shed: () => shed,
+		shed: (why) => shed[why],
 		delayMs: () => longest.delayMs,
 		stop() {
 			clearInterval(ticking);

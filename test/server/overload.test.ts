@@ -30,7 +30,7 @@ test("installOverload() turns away what exceeds its concurrency, and nothing els
 	const refused = answers.find(({ status }) => status === 503);
 	assert.equal(refused?.headers.get("retry-after"), "1");
 	assert.equal(refused?.headers.get("connection"), "keep-alive");
-	assert.equal(overload.shed(), 7);
+	assert.equal(overload.shed("concurrency"), 7);
 	assert.equal(overload.reason(), null);
 });
 
