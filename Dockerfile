@@ -1,0 +1,42 @@
+# The image of `waymark serve`: Node, its libraries and what serve imports; no shell, no package manager, no root.
+# docs/image.md says how it is built, signed and described.
+
+# Pin it by digest: docker build --build-arg NODE_IMAGE=node:24-bookworm-slim@sha256:…
+ARG NODE_IMAGE=node:24-bookworm-slim
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+# First what changes least: an edit of the source does not install again.
+RUN npm ci
+COPY tsconfig.json tsconfig.build.json ./
+COPY src src
+# Nothing here needs @kubernetes/client-node but exec plug-ins of kubeconfigs, which have no place in a pod.
+RUN npm run build \
+ && npm uninstall --no-save --omit=dev --omit=optional @kubernetes/client-node \
+ && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.cts' -o -name '*.d.mts' -o -name '*.md' \) -delete
+
+# The root of the final stage: node with the libraries that it loads, found by the loader itself.
+RUN set -eu; root=/root-of-image; node="$(command -v node)"; \
+    mkdir -p "$root/usr/bin" "$root/etc" "$root/app"; \
+    cp -L "$node" "$root/usr/bin/node"; \
+    ldd "$node" | grep -o '/[^ ]*' | while read -r library; do \
+      mkdir -p "$root$(dirname "$library")"; cp -L "$library" "$root$library"; \
+    done; \
+    echo 'nonroot:x:65532:65532:nonroot:/:/sbin/nologin' > "$root/etc/passwd"; \
+    echo 'nonroot:x:65532:' > "$root/etc/group"; \
+    cp -a package.json node_modules "$root/app/"; cp -a dist "$root/app/dist"; \
+    chmod -R a+rX,go-w "$root"
+
+FROM scratch
+LABEL org.opencontainers.image.title="waymark" \
+      org.opencontainers.image.description="Admission control for Istio ambient egress" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /root-of-image /
+WORKDIR /app
+USER 65532:65532
+# Less than the limit of 256 MiB that the chart sets: buffers and TLS live outside the heap.
+ENV NODE_ENV=production NODE_OPTIONS=--max-old-space-size=160
+EXPOSE 8443 8081
+ENTRYPOINT ["/usr/bin/node", "/app/dist/main.js"]
+CMD ["serve"]
