@@ -67,22 +67,25 @@ const governed: MatchCondition = {
 const mendable: MatchCondition = {
 	name: "mendable",
 	reason:
-		"Only what has a fix is sent: an entry without a waypoint label, with a list exportTo that may hold duplicates or with an empty list of endpoints, and a DestinationRule for chosen pods.",
+		"Only what has a fix is sent: an entry without a waypoint label, with a host in capitals or with a final dot, with a list exportTo that may hold duplicates or with an empty list of endpoints, and a DestinationRule for chosen pods.",
 	expression: [
 		"(request.resource.resource == 'serviceentries' && (!('istio.io/use-waypoint' in object.metadata.?labels.orValue({}))",
+		"object.?spec.?hosts.orValue([]).exists(host, !host.matches('^[a-z0-9*._-]*[a-z0-9]$'))",
 		"object.?spec.?exportTo.orValue([]).size() > 1",
 		"object.?spec.?endpoints.orValue(['none']).size() == 0))",
 		"(request.resource.resource == 'destinationrules' && object.?spec.?workloadSelector.hasValue())",
 	].join(" || "),
 	holds: ({ resource, object }) => {
-		const { exportTo, endpoints, workloadSelector } = (object.spec ?? {}) as Readonly<
-			Record<string, readonly unknown[] | undefined>
-		>;
+		const spec = (object.spec ?? {}) as Readonly<Record<string, unknown>>;
+		// A list that is none is an error in CEL, and an error of this webhook is no call; the CRD's schema refuses it.
+		const list = (value: unknown): readonly unknown[] | undefined =>
+			Array.isArray(value) ? value : undefined;
 		return resource.resource === "serviceentries"
 			? !("istio.io/use-waypoint" in (object.metadata?.labels ?? {})) ||
-					(exportTo?.length ?? 0) > 1 ||
-					endpoints?.length === 0
-			: resource.resource === "destinationrules" && workloadSelector !== undefined;
+					list(spec.hosts)?.some((host) => !/^[a-z0-9*._-]*[a-z0-9]$/.test(String(host))) === true ||
+					(list(spec.exportTo)?.length ?? 0) > 1 ||
+					list(spec.endpoints)?.length === 0
+			: resource.resource === "destinationrules" && spec.workloadSelector !== undefined;
 	},
 };
 

@@ -70,6 +70,19 @@ const cases: readonly Case[] = [
 	{ what: "a bound entry", object: entry({ labels: bound }) },
 	{ what: "an entry with an empty label", object: entry({ labels: { "istio.io/use-waypoint": "" } }) },
 	{ what: "an entry that opts out", object: entry({ labels: { "istio.io/use-waypoint": "none" } }) },
+	{
+		what: "a bound entry in capitals",
+		object: entry({ labels: bound }, { hosts: ["a.com", "API.example.com"] }),
+	},
+	{
+		what: "a bound entry with a final dot",
+		object: entry({ labels: bound }, { hosts: ["api.example.com."] }),
+	},
+	{
+		what: "a bound entry with a wildcard",
+		object: entry({ labels: bound }, { hosts: ["*.example.com"], resolution: "NONE" }),
+	},
+	{ what: "a bound entry with an empty host", object: entry({ labels: bound }, { hosts: [""] }) },
 	{ what: "a bound entry exported once", object: entry({ labels: bound }, { exportTo: ["."] }) },
 	{ what: "a bound entry exported twice", object: entry({ labels: bound }, { exportTo: [".", "."] }) },
 	{ what: "a bound entry with no endpoints in a list", object: entry({ labels: bound }, { endpoints: [] }) },
