@@ -46,6 +46,11 @@ export function valuesSchema(config: Readonly<Record<string, unknown>>): object 
 					caBundle: { type: "string", pattern: "^[A-Za-z0-9+/]*={0,2}$" },
 				}),
 			}),
+			tls: strict({
+				minVersion: { enum: ["1.2", "1.3"] },
+				clientCaConfigMap: text,
+				clientNames: { type: "array", items: { type: "string", minLength: 1 } },
+			}),
 			webhooks: strict({
 				url: { type: "string", pattern: "^(https://[^/?#\\s]+/?)?$" },
 				timeoutSeconds: { type: "integer", minimum: 1, maximum: 30 },

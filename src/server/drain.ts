@@ -103,6 +103,12 @@ export function installDrain(app: FastifyInstance, times: Partial<DrainTimes> = 
 
 	const leave = async (): Promise<DrainOutcome> => {
 		const start = performance.now();
+		if (!app.server.listening) {
+			// Nobody could have been sent here: there is nothing to wait for.
+			state = "closed";
+			await app.close();
+			return { cut: 0, refused: 0, tookMs: performance.now() - start };
+		}
 		state = "draining";
 		await wait(start + limits.deadlineMs, Math.max(limits.quietMs / 20, 5), (now) =>
 			isQuietFor(now, limits.quietMs, start),

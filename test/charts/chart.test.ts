@@ -43,6 +43,7 @@ describe("values.schema.json", () => {
 				certManager: { issuerRef: { name: "ca", kind: "ClusterIssuer" } },
 			},
 		},
+		"client certificates": { tls: { clientCaConfigMap: "client-ca", clientNames: ["kube-apiserver"] } },
 		"a digest": { image: { digest: `sha256:${"a".repeat(64)}` } },
 		"a URL": { webhooks: { url: "https://127.0.0.1:8443" } },
 		"what Helm adds": { global: { anything: true } },
@@ -64,6 +65,7 @@ describe("values.schema.json", () => {
 		"a URL without TLS": { webhooks: { url: "http://127.0.0.1:8443" } },
 		"a URL with a path": { webhooks: { url: "https://127.0.0.1:8443/validate" } },
 		"a tag in the digest": { image: { digest: "v1" } },
+		"a TLS version of the last century": { tls: { minVersion: "1.0" } },
 		"a number in words": { replicas: "three" },
 		"a namespace that cannot be": { webhooks: { excludedNamespaces: ["kube-*"] } },
 	};

@@ -13,8 +13,9 @@ import { canaryLabel, canaryMessage } from "../../src/core/canary.ts";
 import type { Bootstrap, BootstrapOptions } from "../../src/kube/bootstrap.ts";
 import { holdAnnotation, startBootstrap } from "../../src/kube/bootstrap.ts";
 import type { Endpoint } from "../../src/kube/endpoints.ts";
-import { readyEndpoints } from "../../src/kube/endpoints.ts";
+import { handshakeFault, readyEndpoints } from "../../src/kube/endpoints.ts";
 import { installCanary } from "../../src/server/canary.ts";
+import type { TlsDemands } from "../../src/server/tls.ts";
 import { tlsContext } from "../../src/server/tls.ts";
 import { post } from "../support/https.ts";
 import type { Answer, ObjectServer, Seen } from "../support/object-server.ts";
@@ -50,8 +51,12 @@ const usual: readonly Webhook[] = [
 	{ name: "canary.waymark.dev", failurePolicy: "Ignore", clientConfig: { caBundle } },
 ];
 
-async function serveCanary(context: TestContext, pair: CertificatePair): Promise<Endpoint> {
-	const secure = fastify({ https: tlsContext(pair), forceCloseConnections: true });
+async function serveCanary(
+	context: TestContext,
+	pair: CertificatePair,
+	demands: TlsDemands = {},
+): Promise<Endpoint> {
+	const secure = fastify({ https: tlsContext(pair, demands), forceCloseConnections: true });
 	installCanary(secure as unknown as FastifyInstance);
 	await secure.listen({ port: 0, host: "127.0.0.1" });
 	context.after(() => secure.close());
@@ -290,4 +295,14 @@ test("readyEndpoints() lists each ready address once, with the port of that name
 		{ host: "fd00::1", port: 8443 },
 	]);
 	assert.equal(server.seen[0]?.query.get("labelSelector"), "kubernetes.io/service-name=waymark");
+});
+
+test("handshakeFault() judges a replica that would refuse us for having no client certificate", async (context) => {
+	const guarded = await serveCanary(context, leaf, { clientCa: foreign.cert });
+	assert.equal(await handshakeFault(guarded, name, authority.cert), null);
+	assert.match((await handshakeFault(guarded, name, foreign.cert)) ?? "", /unable to verify/);
+	assert.match(
+		(await handshakeFault(guarded, "other.svc", authority.cert)) ?? "",
+		/not in the cert's altnames/,
+	);
 });

@@ -167,6 +167,12 @@ test("begin() cuts what is still being answered when its time is up, and counts 
 	await assert.rejects(endless, /ECONNRESET|hang up/);
 });
 
+test("begin() of a server that never listened waits for nobody", async () => {
+	const drain = installDrain(fastify(), { quietMs: 60_000, deadlineMs: 60_000 });
+	assert.ok((await drain.begin()).tookMs < 1000);
+	assert.equal(drain.state(), "closed");
+});
+
 test("abort() ends a drain at once", async (context) => {
 	const { port, drain } = await start(context, { quietMs: 60_000, deadlineMs: 60_000 });
 	const endless = send(port, { path: "/endless" });

@@ -91,3 +91,28 @@ annotations:
 {{ include "waymark.fullname" . }}-tls
 {{- end -}}
 {{- end -}}
+
+{{/* What serve is told. */}}
+{{- define "waymark.arguments" -}}
+- serve
+- --config=/etc/waymark/config.yaml
+- --listen={{ .Values.listenHost }}:8443
+- --operations={{ .Values.listenHost }}:8081
+- --certificates={{ eq .Values.certificates.mode "self" | ternary "self" "/etc/waymark-tls" }}
+- --service={{ include "waymark.fullname" . }}
+- --secret={{ include "waymark.fullname" . }}-ca
+- --webhooks={{ include "waymark.fullname" . }}
+{{- if eq .Values.webhooks.failurePolicy "Bootstrap" }}
+- --bootstrap
+{{- end }}
+- --tls-min-version={{ .Values.tls.minVersion }}
+{{- if .Values.tls.clientCaConfigMap }}
+- --client-ca=/etc/waymark-client-ca/ca.crt
+{{- range .Values.tls.clientNames }}
+- {{ printf "--client-name=%s" . | quote }}
+{{- end }}
+{{- end }}
+{{- with .Values.webhooks.url }}
+- --name={{ (urlParse .).hostname }}
+{{- end }}
+{{- end -}}
