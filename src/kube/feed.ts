@@ -7,6 +7,7 @@ import type { Ending } from "./recovery.ts";
 import type { ReflectorLimits, ReflectorStatus } from "./reflector.ts";
 import { Reflector } from "./reflector.ts";
 import { Replica } from "./replica.ts";
+import { watchRevival } from "./revival.ts";
 import { createWatchkeeper } from "./watchkeeper.ts";
 
 /** Where the objects go; `ClusterState` is one. */
@@ -106,12 +107,23 @@ export function startFeed(options: FeedOptions): Feed {
 	const keep = stringPool();
 	const replicas = new Map<Kind, Replica>();
 	const reflectors = new Map<Kind, Reflector>();
+	const revival = watchRevival(options.connection, () => {
+		for (const reflector of reflectors.values()) {
+			if (!reflector.status().following) {
+				reflector.wake();
+			}
+		}
+	});
+	const onRestart = (kind: Kind, reason: Ending): void => {
+		revival.suspect(reason);
+		options.onRestart?.(kind, reason);
+	};
 	for (const kind of options.kinds) {
 		const project = projectionOf(kind, keep);
 		const version = (): string => reflectors.get(kind)?.version ?? "";
 		const replica = new Replica((raw) => project(raw, version()), changesOf(kind, options));
 		replicas.set(kind, replica);
-		reflectors.set(kind, startReflector(kind, replica, now, options));
+		reflectors.set(kind, startReflector(kind, replica, now, { ...options, onRestart }));
 	}
 	const definitions = watchDefinitions(options.connection, reflectors, options.limits);
 	const status = (): ReadonlyMap<Kind, ReflectorStatus> =>
@@ -131,6 +143,7 @@ export function startFeed(options: FeedOptions): Feed {
 		async stop() {
 			watchkeeper.stop();
 			await Promise.all([
+				revival.stop(),
 				definitions.stop(),
 				...[...reflectors.values()].map((reflector) => reflector.stop()),
 			]);

@@ -143,6 +143,20 @@ describe("feed", () => {
 		);
 	});
 
+	test("startFeed() notices that a starting API server is ready, however long it asked to wait", async () => {
+		const { synced, status } = start();
+		await synced;
+		server.fault = (_, response) => {
+			answer(response, 503, failure(503, "ServiceUnavailable", "starting"), { "retry-after": "60" });
+			return true;
+		};
+		server.cutWatches();
+		await until("it is noticed", () => status().kinds.get("ServiceEntry")?.problem === "starting");
+		entry("x", "x.example");
+		server.fault = undefined;
+		await until("the world is fresh", () => world.count("ServiceEntry") === 1);
+	});
+
 	test("startFeed() tells what changed, and why a watch was opened again", async () => {
 		const changes: string[] = [];
 		const restarts: string[] = [];

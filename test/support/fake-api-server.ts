@@ -223,6 +223,10 @@ export class FakeApiServer {
 		) {
 			return;
 		}
+		if (url.pathname === "/readyz") {
+			response.end("ok");
+			return;
+		}
 		if (url.pathname === "/apis") {
 			answer(response, 200, this.#groups());
 			return;
