@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import type { Rule } from "../src/core/rule.ts";
 import { renderChart } from "./chart.ts";
+import { renderOperationsPage } from "./operations-page.ts";
 import { renderPages } from "./rule-pages.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -69,7 +70,7 @@ export async function generated(): Promise<ReadonlyMap<string, string>> {
 	for (const [path, text] of renderPages(rules.toSorted((a, b) => (a.id < b.id ? -1 : 1)))) {
 		output.set(path, text);
 	}
-	for (const [path, text] of renderChart(rules)) {
+	for (const [path, text] of [...renderChart(rules), ...renderOperationsPage(rules)]) {
 		output.set(path, text);
 	}
 	return output;
