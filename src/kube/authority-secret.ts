@@ -85,14 +85,18 @@ export function secretBody(secret: unknown, step: Step, namespace: string, name:
 			data,
 		};
 	}
-	// It came from the API server as a Secret; only the parts below are ours.
-	const { metadata, ...rest } = secret as {
-		readonly metadata: { readonly annotations?: Record<string, string> | null };
+	const { metadata, ...rest } = recordOf(secret);
+	const annotations = { ...recordOf(recordOf(metadata).annotations) };
+	if (step.kind === "rotating") {
+		delete annotations[rotateAnnotation];
+	}
+	const ours = new Set<string>(Object.values(keys));
+	const theirs = Object.entries(partsOf(secret).data).filter(([key]) => !ours.has(key));
+	return {
+		...rest,
+		metadata: { ...recordOf(metadata), annotations },
+		data: { ...Object.fromEntries(theirs), ...data },
 	};
-	const annotations = Object.entries(metadata.annotations ?? {}).filter(
-		([key]) => step.kind !== "rotating" || key !== rotateAnnotation,
-	);
-	return { ...rest, metadata: { ...metadata, annotations: Object.fromEntries(annotations) }, data };
 }
 
 function partsOf(secret: unknown): {

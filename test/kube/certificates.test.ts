@@ -342,6 +342,18 @@ test("keepOwnCertificates() adopts another good CA in the Secret without a momen
 	await scene.trusted();
 });
 
+test("keepOwnCertificates() leaves other keys of the Secret alone: a Secret of type kubernetes.io/tls must have its own", async (context) => {
+	const scene = await world(context);
+	scene.server.set(secretPath, { metadata: { name: "waymark-certificates" }, type: "kubernetes.io/tls" });
+	setSecret(scene, { "ca.crt": foreign.cert, "tls.crt": "a leaf", "tls.key": "a key" });
+	await scene.replica();
+	await scene.trusted();
+	const data = secretOf(scene);
+	assert.deepEqual([data["tls.crt"], data["tls.key"]], ["a leaf", "a key"]);
+	assert.notEqual(data["ca.crt"], foreign.cert, "a CA without its key cannot sign");
+	assert.deepEqual(fingerprints(data["retired-ca.crt"] ?? ""), fingerprints(foreign.cert));
+});
+
 test("keepOwnCertificates() drops a broken next CA and a broken list of retired ones", async (context) => {
 	const scene = await world(context);
 	const replica = await scene.replica();
