@@ -23,6 +23,7 @@ const indexes: {
 	readonly serviceByAddress: Index<"Service">;
 	readonly serviceByName: Index<"Service">;
 	readonly destinationRuleByHost: Index<"DestinationRule">;
+	readonly backendTlsPolicyByTarget: Index<"BackendTLSPolicy">;
 	readonly virtualServiceByHost: Index<"VirtualService">;
 	readonly virtualServiceByGateway: Index<"VirtualService">;
 	readonly virtualServiceByService: Index<"VirtualService">;
@@ -45,6 +46,17 @@ const indexes: {
 	serviceByName: index("Service", (service) => [service.metadata?.name ?? ""]),
 	/** DestinationRules of all namespaces by their host as written, in canonical form. */
 	destinationRuleByHost: index("DestinationRule", (rule) => [canonicalHost(rule.spec?.host ?? "")]),
+	/** BackendTLSPolicies by what they target: `NAMESPACE/GROUP/KIND/NAME`. */
+	backendTlsPolicyByTarget: index(
+		"BackendTLSPolicy",
+		(policy) =>
+			new Set(
+				(policy.spec?.targetRefs ?? []).map(
+					({ group, kind, name }) =>
+						`${policy.metadata?.namespace ?? ""}/${group ?? ""}/${kind ?? ""}/${name ?? ""}`,
+				),
+			),
+	),
 	/** VirtualServices of all namespaces by a host of theirs in canonical form. */
 	virtualServiceByHost: index(
 		"VirtualService",

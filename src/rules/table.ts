@@ -3,6 +3,7 @@ import type { Rule } from "../core/rule.ts";
 import { asmegresstrafficpolicyEgressGateway } from "./asmegresstrafficpolicy-egress-gateway.ts";
 import { destinationruleEgressHost } from "./destinationrule-egress-host.ts";
 import { destinationruleEgressWorkload } from "./destinationrule-egress-workload.ts";
+import { destinationruleTlsWrap } from "./destinationrule-tls-wrap.ts";
 import { grpcrouteEgressBackend } from "./grpcroute-egress-backend.ts";
 import { httprouteEgressBackend } from "./httproute-egress-backend.ts";
 import { istiogatewayEgressSelector } from "./istiogateway-egress-selector.ts";
@@ -43,6 +44,7 @@ import { serviceentryHostPublicSuffix } from "./serviceentry-host-public-suffix.
 import { serviceentryHostService } from "./serviceentry-host-service.ts";
 import { serviceentryHostShadow } from "./serviceentry-host-shadow.ts";
 import { serviceentryHostSpelling } from "./serviceentry-host-spelling.ts";
+import { serviceentryHttpPort } from "./serviceentry-http-port.ts";
 import { serviceentryIngressLabel } from "./serviceentry-ingress-label.ts";
 import { serviceentryLocation } from "./serviceentry-location.ts";
 import { serviceentryManagedLabel } from "./serviceentry-managed-label.ts";
@@ -63,8 +65,11 @@ import { serviceentrySchema } from "./serviceentry-schema.ts";
 import { serviceentrySelectorLocation } from "./serviceentry-selector-location.ts";
 import { serviceentryStaticEndpoint } from "./serviceentry-static-endpoint.ts";
 import { serviceentrySubjectAltName } from "./serviceentry-subject-alt-name.ts";
+import { serviceentryTlsOrigination } from "./serviceentry-tls-origination.ts";
+import { serviceentryTlsWrap } from "./serviceentry-tls-wrap.ts";
 import { serviceentryWaypointAttachment } from "./serviceentry-waypoint-attachment.ts";
 import { serviceentryWaypointBinding } from "./serviceentry-waypoint-binding.ts";
+import { serviceentryWaypointCanary } from "./serviceentry-waypoint-canary.ts";
 import { serviceentryWaypointChoice } from "./serviceentry-waypoint-choice.ts";
 import { serviceentryWaypointClass } from "./serviceentry-waypoint-class.ts";
 import { serviceentryWaypointExistence } from "./serviceentry-waypoint-existence.ts";
@@ -90,6 +95,7 @@ export const rules: readonly Rule[] = [
 	asmegresstrafficpolicyEgressGateway as unknown as Rule,
 	destinationruleEgressHost as unknown as Rule,
 	destinationruleEgressWorkload as unknown as Rule,
+	destinationruleTlsWrap as unknown as Rule,
 	grpcrouteEgressBackend as unknown as Rule,
 	httprouteEgressBackend as unknown as Rule,
 	istiogatewayEgressSelector as unknown as Rule,
@@ -130,6 +136,7 @@ export const rules: readonly Rule[] = [
 	serviceentryHostService as unknown as Rule,
 	serviceentryHostShadow as unknown as Rule,
 	serviceentryHostSpelling as unknown as Rule,
+	serviceentryHttpPort as unknown as Rule,
 	serviceentryIngressLabel as unknown as Rule,
 	serviceentryLocation as unknown as Rule,
 	serviceentryManagedLabel as unknown as Rule,
@@ -150,8 +157,11 @@ export const rules: readonly Rule[] = [
 	serviceentrySelectorLocation as unknown as Rule,
 	serviceentryStaticEndpoint as unknown as Rule,
 	serviceentrySubjectAltName as unknown as Rule,
+	serviceentryTlsOrigination as unknown as Rule,
+	serviceentryTlsWrap as unknown as Rule,
 	serviceentryWaypointAttachment as unknown as Rule,
 	serviceentryWaypointBinding as unknown as Rule,
+	serviceentryWaypointCanary as unknown as Rule,
 	serviceentryWaypointChoice as unknown as Rule,
 	serviceentryWaypointClass as unknown as Rule,
 	serviceentryWaypointExistence as unknown as Rule,

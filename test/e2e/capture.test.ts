@@ -1,12 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { assert as assertProperty, asyncProperty, sample } from "fast-check";
-import { ClusterState } from "../../src/core/inventory.ts";
-import type { Kind, Resources } from "../../src/core/kinds.ts";
-import { kinds } from "../../src/core/kinds.ts";
 import type { TracedHost } from "../../src/istio/trace.ts";
 import { traceAll } from "../../src/istio/trace.ts";
-import { meshFacts } from "../../src/kube/mesh.ts";
 import type { OwnControlPlane } from "./control-plane.ts";
 import { startControlPlane } from "./control-plane.ts";
 import type { NamedWorld } from "./generated-worlds.ts";
@@ -22,6 +18,7 @@ import {
 } from "./generated-worlds.ts";
 import type { AmbientService } from "./oracles.ts";
 import { readCondition } from "./oracles.ts";
+import { readWorld } from "./read-world.ts";
 
 /** Each seed gives as many worlds, created in batches: with many hundred Gateways istiod falls minutes behind. */
 const seeds = [101, 202, 303];
@@ -48,20 +45,6 @@ before(async () => {
 after(async () => {
 	await plane.stop();
 });
-
-const read: readonly Kind[] = ["ServiceEntry", "KubernetesGateway", "GatewayClass", "Namespace", "Service"];
-
-/** The cluster as `--cluster` sees it, the mesh's configuration included. */
-async function readWorld(): Promise<ClusterState> {
-	const state = new ClusterState();
-	const configMap = await plane.get("ConfigMap", "istio-system", "istio");
-	state.learn(await meshFacts(configMap as Parameters<typeof meshFacts>[0], "istio-system"));
-	for (const kind of read) {
-		const name = kinds[kind].group === "" ? kind : `${kinds[kind].kind}.${kinds[kind].group}`;
-		state.replace(kind, (await plane.api.list(name)) as Iterable<Resources[typeof kind]>);
-	}
-	return state;
-}
 
 /** What istiod says about the entries of some namespaces, in the words of `trace --all --output json`. */
 async function askIstiod(
@@ -127,7 +110,7 @@ async function compare(worlds: readonly NamedWorld[]): Promise<ReadonlyMap<Named
 		worlds.flatMap((world) => namespacesOf(world).map((namespace) => [namespace, world])),
 	);
 	const theirs = await askIstiod(new Set(owners.keys()));
-	const state = await readWorld();
+	const state = await readWorld(plane);
 	const found = new Map<NamedWorld, string[]>();
 	for (const traced of traceAll(state)) {
 		const world = owners.get(traced.namespace);

@@ -237,6 +237,46 @@ export const worldPlan: Arbitrary<WorldPlan> = record({
 	entries: array(entryPlan, { minLength: 1, maxLength: 3 }),
 });
 
+/** The same world with waypoints that serve everybody, and with entries as developers write them. */
+export function calmed(plan: WorldPlan): WorldPlan {
+	const calmNamespace = ({ labels, ...rest }: NamespacePlan): NamespacePlan => ({
+		...rest,
+		labels: {
+			"istio.io/dataplane-mode": "ambient",
+			...(labels.team === undefined ? {} : { team: labels.team }),
+		},
+	});
+	return {
+		...plan,
+		namespaces: {
+			a: calmNamespace(plan.namespaces.a),
+			b: calmNamespace(plan.namespaces.b),
+			w: { labels: {} },
+		},
+		waypoints: plan.waypoints.map((waypoint) => ({
+			...waypoint,
+			className: "istio-waypoint",
+			labels: {},
+			ready: true,
+			listeners: [{ port: 15008, protocol: "HBONE", from: { from: "All" } }],
+		})),
+		entries: plan.entries.map(({ spot, hosts: written, spec: fields }) => ({
+			spot,
+			labels: {},
+			annotations: {},
+			hosts: written.filter((host) => host !== "service" && host !== "short").slice(0, 2),
+			spec: {
+				...fields,
+				// Most manifests of the world list no addresses.
+				...(fields.resolution === "NONE" ? {} : { addresses: undefined }),
+				...(written[0]?.startsWith("*")
+					? {}
+					: { resolution: fields.resolution === "DYNAMIC_DNS" ? "DNS" : fields.resolution }),
+			},
+		})),
+	};
+}
+
 /** A plan with the prefix of its names: nothing of it is shared with another world. */
 export interface NamedWorld {
 	readonly prefix: string;

@@ -31,6 +31,14 @@
     - networking.istio.io
   resources:
     - serviceentries
+    - destinationrules
+  verbs:
+    - list
+    - watch
+- apiGroups:
+    - gateway.networking.k8s.io
+  resources:
+    - backendtlspolicies
   verbs:
     - list
     - watch

@@ -1,0 +1,98 @@
+import { canonicalHost } from "../core/host-pattern.ts";
+import type { Inventory } from "../core/inventory.ts";
+import type { DestinationRule, Kind } from "../core/kinds.ts";
+import { wildcardsAbove } from "./names.ts";
+
+/** What finding out about TLS origination may look at. */
+export const originationReads: readonly Kind[] = ["DestinationRule", "BackendTLSPolicy"];
+
+/** Who looks for a host's DestinationRule: a waypoint, on behalf of an entry. */
+export interface OriginationPlace {
+	readonly waypointNamespace: string;
+	readonly entryNamespace: string;
+	readonly entryName: string;
+}
+
+/** What encrypts the traffic of a port when it leaves a waypoint. */
+export interface Origination {
+	/** SIMPLE, MUTUAL, ISTIO_MUTUAL or DISABLE; a BackendTLSPolicy is SIMPLE. */
+	readonly mode: string;
+	/** `DestinationRule NAMESPACE/NAME`, for messages. */
+	readonly source: string;
+	/** The settings are the whole host's, and so every port's. */
+	readonly isWholeHost: boolean;
+}
+
+/**
+ * The TLS settings that a waypoint uses for a port of a host: a BackendTLSPolicy for the entry, else the DestinationRule
+ * of the waypoint's namespace, of the entry's, of the root namespace, with the most specific host
+ * (pilot/pkg/model/push_context.go: destinationRule).
+ */
+export function originationAt(
+	host: string,
+	port: { readonly number: number; readonly name: string },
+	place: OriginationPlace,
+	inventory: Inventory,
+): Origination | undefined {
+	const { entryNamespace, entryName } = place;
+	const key = `${entryNamespace}/networking.istio.io/ServiceEntry/${entryName}`;
+	for (const policy of inventory.lookup("backendTlsPolicyByTarget", key)) {
+		const reaches = (policy.spec?.targetRefs ?? []).some(
+			(target) =>
+				target.kind === "ServiceEntry" &&
+				target.name === entryName &&
+				(target.sectionName ?? port.name) === port.name,
+		);
+		if (reaches) {
+			const source = `BackendTLSPolicy ${entryNamespace}/${policy.metadata?.name ?? ""}`;
+			return { mode: "SIMPLE", source, isWholeHost: false };
+		}
+	}
+	const rule = destinationRuleFor(host, place, inventory);
+	return rule === undefined ? undefined : tlsOf(rule, port.number);
+}
+
+/** The TLS settings of a DestinationRule for a port; undefined when it has none. */
+export function tlsOf(rule: DestinationRule, port: number): Origination | undefined {
+	const { trafficPolicy } = rule.spec ?? {};
+	const level = (trafficPolicy?.portLevelSettings ?? []).find((each) => each.port?.number === port);
+	// Settings of a port replace those of the host altogether (util.GetPortLevelTrafficPolicy).
+	const tls = level === undefined ? trafficPolicy?.tls : level.tls;
+	return tls === undefined || tls === null
+		? undefined
+		: {
+				mode: tls.mode ?? "DISABLE",
+				source: `DestinationRule ${rule.metadata?.namespace ?? ""}/${rule.metadata?.name ?? ""}`,
+				isWholeHost: level === undefined,
+			};
+}
+
+function destinationRuleFor(
+	host: string,
+	{ waypointNamespace, entryNamespace }: OriginationPlace,
+	inventory: Inventory,
+): DestinationRule | undefined {
+	const { rootNamespace } = inventory.mesh;
+	const name = canonicalHost(host);
+	const candidates = [name, ...wildcardsAbove(name), "*"].flatMap((each) => [
+		...inventory.lookup("destinationRuleByHost", each),
+	]);
+	for (const namespace of new Set([waypointNamespace, entryNamespace, rootNamespace])) {
+		const found = candidates.find(
+			(rule) => rule.metadata?.namespace === namespace && isExported(rule, waypointNamespace),
+		);
+		if (found !== undefined) {
+			return found;
+		}
+	}
+	return undefined;
+}
+
+function isExported(rule: DestinationRule, to: string): boolean {
+	const exportTo = rule.spec?.exportTo ?? [];
+	const own = rule.metadata?.namespace ?? "";
+	return (
+		exportTo.length === 0 ||
+		exportTo.some((each) => each === "*" || each === to || (each === "." && own === to))
+	);
+}
