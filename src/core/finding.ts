@@ -59,6 +59,9 @@ export function jsonPointer(path: Path): string {
 // Control characters, line separators and bidirectional overrides would forge log lines or hide text.
 const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
+// Cutting a text may leave the first half of a character that UTF-16 writes as two.
+const halfCharacter = /[\uD800-\uDBFF]$/;
+
 /** Mentions a name in a message: as it is where it looks like a name, quoted where a manifest put something else there. */
 export function mention(name: string): string {
 	return nameLike.test(name) ? name : quote(name);
@@ -73,5 +76,5 @@ export function isNameLike(text: string): boolean {
 export function quote(value: unknown, limit = 80): string {
 	const text = typeof value === "string" ? value : (JSON.stringify(value) ?? String(value));
 	const clean = text.replace(unprintable, "\u{FFFD}");
-	return `"${clean.length > limit ? `${clean.slice(0, limit - 1)}…` : clean}"`;
+	return `"${clean.length > limit ? `${clean.slice(0, limit - 1).replace(halfCharacter, "")}…` : clean}"`;
 }
