@@ -13,7 +13,6 @@ export const serviceentryHttpPort: Rule<"ServiceEntry"> = {
 	family: "hygiene",
 	severity: "warning",
 	reads: ["Namespace", ...originationReads],
-	needs: ["DestinationRule"],
 	fixable: false,
 	docs: {
 		summary: "A port 443 at a waypoint should not be declared as HTTP without TLS origination",

@@ -24,7 +24,6 @@ export const serviceentryTlsOrigination: Rule<"ServiceEntry"> = {
 	family: "hygiene",
 	severity: "warning",
 	reads: ["Namespace", ...originationReads],
-	needs: ["DestinationRule"],
 	fixable: false,
 	docs: {
 		summary: "An HTTP port that leaves a waypoint for port 443 should have TLS originated",

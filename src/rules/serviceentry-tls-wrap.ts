@@ -21,7 +21,6 @@ export const serviceentryTlsWrap: Rule<"ServiceEntry"> = {
 	family: "hygiene",
 	severity: "warning",
 	reads: ["Namespace", ...originationReads],
-	needs: ["DestinationRule"],
 	fixable: false,
 	docs: {
 		summary: "A port that carries TLS should not be wrapped in TLS again",

@@ -30,7 +30,7 @@ const leastAdmitted = 30;
 
 const plane = await useControlPlane();
 const engine = createEngine(rules);
-/** How often each rule denied an entry. */
+/** How often each rule denied or warned. */
 const reasons = new Map<string, number>();
 
 /** The waypoint that the policy of a world names. */
@@ -108,6 +108,9 @@ async function writeEntries(
 			const { location } = object.spec as { readonly location?: string };
 			if (verdict.warnings.length > 0 || location === "MESH_INTERNAL") {
 				count.warned++;
+				for (const { rule } of verdict.warnings) {
+					reasons.set(rule, (reasons.get(rule) ?? 0) + 1);
+				}
 			} else {
 				count.promised++;
 				promised.push(object);
