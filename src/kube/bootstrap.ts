@@ -13,7 +13,7 @@ import {
 	withoutPolicyClaim,
 	writeConfiguration,
 } from "./webhook-configurations.ts";
-import type { ApiServer } from "./writes.ts";
+import type { ApiRequest, ApiServer } from "./writes.ts";
 import { isConflict } from "./writes.ts";
 
 /** What is to be made strict, and what proves that it may. */
@@ -58,16 +58,17 @@ export interface Bootstrap {
 /** The annotation on the validating webhook configuration by which a person keeps it from `Fail` (break-glass). */
 export const holdAnnotation = "egress.waymark.dev/failure-policy";
 
-const deadline = { deadlineMs: 10_000 };
+const deadlineMs = 10_000;
 
 /** Starts trying, and goes on looking afterwards: a re-installed configuration starts as `Ignore` again. */
 export function startBootstrap(options: BootstrapOptions): Bootstrap {
 	const { tryMs, lookMs } = options.times ?? { tryMs: 5_000, lookMs: 60_000 };
 	const stop = new AbortController();
 	const { signal } = stop;
+	const exchange: ApiRequest = { deadlineMs, signal };
 	let status: BootstrapStatus = { state: "unknown", reason: "it has not been looked at yet" };
 	const attempt = async (): Promise<BootstrapStatus> => {
-		const next = await tryOnce(options);
+		const next = await tryOnce(options, exchange);
 		if (next.state !== status.state || next.reason !== status.reason) {
 			options.log.info(
 				{ state: next.state, reason: next.reason },
@@ -90,18 +91,19 @@ export function startBootstrap(options: BootstrapOptions): Bootstrap {
 		attempt,
 		async stop() {
 			stop.abort();
-			await looping;
+			// Listing the replicas knows nothing of the signal; a proof that it ends has no effect any more.
+			await Promise.race([looping, sleep(1_000, undefined, { ref: false })]);
 		},
 	};
 }
 
-async function tryOnce(options: BootstrapOptions): Promise<BootstrapStatus> {
+async function tryOnce(options: BootstrapOptions, exchange: ApiRequest): Promise<BootstrapStatus> {
 	const ref: WebhookConfigurationRef = {
 		kind: "ValidatingWebhookConfiguration",
 		name: options.configuration,
 	};
 	try {
-		const configuration = await readConfiguration(options.api, ref, deadline);
+		const configuration = await readConfiguration(options.api, ref, exchange);
 		if (configuration === null) {
 			return { state: "lax", reason: `${ref.kind} ${ref.name} does not exist` };
 		}
@@ -112,13 +114,13 @@ async function tryOnce(options: BootstrapOptions): Promise<BootstrapStatus> {
 		if (configuration.metadata.annotations?.[holdAnnotation] === "Ignore") {
 			return { state: "held", reason: `the annotation ${holdAnnotation} keeps it at Ignore` };
 		}
-		const doubt = await doubtOf(options, configuration);
+		const doubt = await doubtOf(options, configuration, exchange);
 		if (doubt !== null) {
 			return { state: "lax", reason: doubt };
 		}
 		// Carries the version that was proved: whatever changed in between makes this fail, and the proof starts again.
-		const written = await writeConfiguration(options.api, ref, strict, deadline);
-		await giveUpClaim(options, ref, written);
+		const written = await writeConfiguration(options.api, ref, strict, exchange);
+		await giveUpClaim(options, ref, written, exchange);
 		return { state: "strict", reason: "a canary was denied, so the validating webhooks fail closed now" };
 	} catch (error) {
 		if (isConflict(error)) {
@@ -133,10 +135,11 @@ async function giveUpClaim(
 	options: BootstrapOptions,
 	ref: WebhookConfigurationRef,
 	written: WebhookConfiguration,
+	exchange: ApiRequest,
 ): Promise<void> {
 	const unclaimed = withoutPolicyClaim(written);
 	if (unclaimed !== null) {
-		await writeConfiguration(options.api, ref, unclaimed, deadline).catch((error: unknown) => {
+		await writeConfiguration(options.api, ref, unclaimed, exchange).catch((error: unknown) => {
 			options.log.warn({ fault: String(error) }, "cannot give up the claim on the failure policy");
 		});
 	}
@@ -146,6 +149,7 @@ async function giveUpClaim(
 async function doubtOf(
 	options: BootstrapOptions,
 	configuration: WebhookConfiguration,
+	exchange: ApiRequest,
 ): Promise<string | null> {
 	if (!options.isReady()) {
 		return "this replica is not ready";
@@ -174,17 +178,17 @@ async function doubtOf(
 	if (fault !== undefined) {
 		return `the published CA bundle does not verify every replica: ${fault}`;
 	}
-	return await tryCanary(options);
+	return await tryCanary(options, exchange);
 }
 
 /** Asks the API server for a ServiceEntry that only Waymark refuses, as a dry run; says what came instead, or `null`. */
-async function tryCanary(options: BootstrapOptions): Promise<string | null> {
+async function tryCanary(options: BootstrapOptions, exchange: ApiRequest): Promise<string | null> {
 	const nonce = randomBytes(16).toString("hex");
 	const version = options.version ?? "v1";
 	const path = `/apis/networking.istio.io/${version}/namespaces/${encodeURIComponent(options.namespace)}/serviceentries`;
 	try {
 		await options.api.request("POST", path, {
-			...deadline,
+			...exchange,
 			query: { dryRun: "All" },
 			body: {
 				apiVersion: `networking.istio.io/${version}`,

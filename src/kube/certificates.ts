@@ -97,12 +97,12 @@ const stepMessages: Readonly<Record<Step["kind"], string>> = {
 
 /** Makes this replica's first certificate, however long the API server takes, and keeps it and the CA good from then on. */
 export async function keepOwnCertificates(options: OwnCertificateOptions): Promise<OwnCertificates> {
-	const keeper = createKeeper(options);
-	await keeper.first();
-	const held = keeper.held();
 	const stop = new AbortController();
 	const signal = options.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, options.signal]);
-	const watching = keeper.watch(signal);
+	const keeper = createKeeper({ ...options, signal });
+	await keeper.first();
+	const held = keeper.held();
+	const watching = keeper.watch();
 	return {
 		current: held.current,
 		onChange: held.onChange,
@@ -120,17 +120,15 @@ interface Keeper {
 	held(): HeldCertificate;
 	look(): Promise<void>;
 	first(): Promise<void>;
-	watch(signal: AbortSignal): Promise<void>;
+	watch(): Promise<void>;
 	status(): OwnCertificateStatus;
 }
 
-function createKeeper(options: OwnCertificateOptions): Keeper {
+function createKeeper(options: OwnCertificateOptions & { readonly signal: AbortSignal }): Keeper {
 	const times = { ...defaultOwnCertificateTimes, ...options.times };
 	const { api, log, configurations, now = () => new Date() } = options;
-	const request = {
-		deadlineMs: requestDeadlineMs,
-		...(options.signal === undefined ? {} : { signal: options.signal }),
-	};
+	const { signal } = options;
+	const request = { deadlineMs: requestDeadlineMs, signal };
 	const collection = `/api/v1/namespaces/${encodeURIComponent(options.namespace)}/secrets`;
 	const secretPath = `${collection}/${encodeURIComponent(options.secretName)}`;
 	const trust = createTrust();
@@ -248,6 +246,9 @@ function createKeeper(options: OwnCertificateOptions): Keeper {
 		}
 	};
 	const noteLookFault = (error: unknown): void => {
+		if (signal.aborted) {
+			return;
+		}
 		lookFaults += 1;
 		const text = error instanceof Error ? error.message : String(error);
 		if (lookFault === null) {
@@ -301,7 +302,7 @@ function createKeeper(options: OwnCertificateOptions): Keeper {
 		async first() {
 			let backoffMs = times.firstBackoffMs;
 			while (leaf === null) {
-				options.signal?.throwIfAborted();
+				signal.throwIfAborted();
 				try {
 					await look();
 				} catch {
@@ -315,7 +316,7 @@ function createKeeper(options: OwnCertificateOptions): Keeper {
 				}
 			}
 		},
-		async watch(signal) {
+		async watch() {
 			let backoffMs = times.firstBackoffMs;
 			while (!signal.aborted) {
 				const isPending = remembered?.next != null || fault() !== null;

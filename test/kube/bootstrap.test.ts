@@ -268,6 +268,17 @@ test("startBootstrap() reports an API server that fails, and does nothing", asyn
 	assert.deepEqual(await start().attempt(), { state: "unknown", reason: "etcd is away" });
 });
 
+test("stop() of a bootstrap waits for no API server that does not answer", async (context) => {
+	const { server, install, start } = await scene(context);
+	install(usual);
+	server.intercept(() => new Promise(() => {}));
+	const bootstrap = start();
+	await sleep(50);
+	const begun = performance.now();
+	await bootstrap.stop();
+	assert.ok(performance.now() - begun < 900);
+});
+
 test("readyEndpoints() lists each ready address once, with the port of that name", async (context) => {
 	const server = await startObjectServer(context);
 	const slice = (addresses: readonly string[], ready: boolean | null): object => ({

@@ -401,6 +401,18 @@ test("keepOwnCertificates() waits for the API server at its start and outlives i
 	assert.match(replica.status().lookFault ?? "", /starting/);
 });
 
+test("stop() of own certificates waits for no API server that does not answer", async (context) => {
+	const scene = await world(context);
+	const replica = await scene.replica();
+	scene.server.intercept(() => new Promise(() => {}));
+	replica.refresh().catch(() => {});
+	await sleep(100);
+	const begun = performance.now();
+	await replica.stop();
+	assert.ok(performance.now() - begun < 500);
+	assert.equal(replica.status().lookFault, null, "an end is no fault");
+});
+
 test("keepOwnCertificates() says what is missing as long as a configuration is not installed", async (context) => {
 	const scene = await world(context);
 	const installed = scene.server.get(paths.mutating) ?? {};
