@@ -1,6 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Dispatcher } from "undici";
 import { Agent, request as httpRequest } from "undici";
+import type { ApiKind } from "./discovery.ts";
+import { createKindFinder, discover, qualify } from "./discovery.ts";
 
 /** Any Kubernetes object. */
 export interface KubeObject {
@@ -77,17 +78,6 @@ export interface RequestOptions {
 	readonly token?: string;
 }
 
-/** What discovery says about a kind. */
-export interface ApiKind {
-	readonly group: string;
-	readonly kind: string;
-	readonly plural: string;
-	readonly namespaced: boolean;
-	/** The served versions, the preferred one first. */
-	readonly versions: readonly string[];
-	readonly verbs: readonly string[];
-}
-
 /** The API server refused: carries its `Status`, whose message is this error's. */
 export class ApiError extends Error {
 	readonly status: number;
@@ -124,7 +114,9 @@ export function createApi(address: ApiAddress): Api {
 	const anonymous = new Agent({ connect: { ca: address.ca }, connections: 4 });
 	const request: Api["request"] = (method, path, options = {}) =>
 		send(options.token === undefined ? agent : anonymous, address.url, method, path, options);
-	const find = createKindFinder(request);
+	const fetch = async (path: string, accept: string): Promise<unknown> =>
+		expectSuccess(`GET ${path}`, await request("GET", path, { accept }));
+	const find = createKindFinder(fetch);
 
 	const collectionPath: Api["collectionPath"] = async (name, namespace, apiVersion) => {
 		const found = await find(name);
@@ -187,7 +179,7 @@ export function createApi(address: ApiAddress): Api {
 				expectSuccess(`DELETE ${path}`, answer);
 			}
 		},
-		kinds: () => discover(request),
+		kinds: () => discover(fetch),
 		async close() {
 			await Promise.all([agent.destroy(), anonymous.destroy()]);
 		},
@@ -260,82 +252,4 @@ function readWarnings(header: string | string[] | undefined): readonly string[] 
 function splitVersion(apiVersion: string): { group: string; version: string } {
 	const [first = "", second] = apiVersion.split("/");
 	return second === undefined ? { group: "", version: first } : { group: first, version: second };
-}
-
-function qualify(kind: string, group: string): string {
-	return `${kind}.${group}`;
-}
-
-function createKindFinder(request: Api["request"]): (name: string) => Promise<ApiKind> {
-	const known = new Map<string, ApiKind>();
-	return async (name) => {
-		const hit = known.get(name);
-		if (hit !== undefined) {
-			return hit;
-		}
-		const dot = name.indexOf(".");
-		const kind = dot === -1 ? name : name.slice(0, dot);
-		const group = dot === -1 ? undefined : name.slice(dot + 1);
-		// Discovery follows a new CRD a moment later.
-		for (let attempts = 0; attempts < 100; attempts++) {
-			const all = await discover(request);
-			const fits = all.filter((each) => each.kind === kind && (group === undefined || each.group === group));
-			if (fits.length > 1) {
-				const choices = fits.map((each) => qualify(each.kind, each.group)).join(" or ");
-				throw new Error(`Cannot tell which ${name} is meant: write ${choices}`);
-			}
-			if (fits[0] !== undefined) {
-				known.set(name, fits[0]);
-				return fits[0];
-			}
-			await sleep(50);
-		}
-		throw new Error(`Cannot find the kind ${name}: the API server does not serve it`);
-	};
-}
-
-interface AggregatedDiscovery {
-	readonly items: readonly {
-		readonly metadata?: { readonly name?: string };
-		readonly versions: readonly {
-			readonly version: string;
-			readonly resources?: readonly {
-				readonly resource: string;
-				readonly responseKind?: { readonly kind: string };
-				readonly scope: "Cluster" | "Namespaced";
-				readonly verbs: readonly string[];
-			}[];
-		}[];
-	}[];
-}
-
-/** Reads aggregated discovery: two requests for everything. */
-async function discover(request: Api["request"]): Promise<readonly ApiKind[]> {
-	const accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
-	const kinds = new Map<string, ApiKind>();
-	for (const path of ["/api", "/apis"]) {
-		const answer = expectSuccess(
-			`GET ${path}`,
-			await request("GET", path, { accept }),
-		) as AggregatedDiscovery;
-		for (const { metadata, versions } of answer.items) {
-			const group = metadata?.name ?? "";
-			for (const { version, resources = [] } of versions) {
-				for (const { resource, responseKind, scope, verbs } of resources) {
-					const kind = responseKind?.kind ?? "";
-					const key = qualify(kind, group);
-					const before = kinds.get(key);
-					kinds.set(key, {
-						group,
-						kind,
-						plural: resource,
-						namespaced: scope === "Namespaced",
-						versions: [...(before?.versions ?? []), version],
-						verbs,
-					});
-				}
-			}
-		}
-	}
-	return [...kinds.values()];
 }

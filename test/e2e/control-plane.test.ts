@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
-import { serviceAccount } from "./control-plane.ts";
+import { serviceAccount } from "./kubeconfig.ts";
 import { useControlPlane } from "./shared.ts";
 import { registerWebhooks } from "./webhooks.ts";
 import { createNamespace, deleteNamespaces, serviceEntry } from "./world.ts";

@@ -1,9 +1,7 @@
-import { spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { stringify } from "yaml";
-import type { Api, KubeObject, User } from "./api.ts";
+import type { Api, KubeObject } from "./api.ts";
 import { createApi } from "./api.ts";
 import type { ControlPlaneFiles } from "./binaries.ts";
 import { findControlPlane } from "./binaries.ts";
@@ -18,6 +16,9 @@ import {
 	startEtcd,
 	startIstiod,
 } from "./components.ts";
+import { clientCertificate, serviceAccount, writeKubeconfig } from "./kubeconfig.ts";
+import type { ApplyOptions, KubectlOptions, KubectlPlace, KubectlResult, Manifests } from "./kubectl.ts";
+import { applyFlags, runKubectl } from "./kubectl.ts";
 import type { IstiodOracles } from "./oracles.ts";
 import { createIstiodOracles } from "./oracles.ts";
 import type { ProcessGroup, RunningProcess } from "./processes.ts";
@@ -44,34 +45,6 @@ export interface Connection {
 	readonly administrator: KeyPair;
 	readonly ports: Ports;
 	readonly files: ControlPlaneFiles;
-}
-
-/** YAML text, or objects to be written as JSON. */
-export type Manifests = string | object | readonly object[];
-
-/** What a kubectl run came to. */
-export interface KubectlResult {
-	readonly code: number;
-	readonly stdout: string;
-	/** Errors, and the `Warning:` lines. */
-	readonly stderr: string;
-}
-
-/** The options of a kubectl run. */
-export interface KubectlOptions {
-	readonly stdin?: Manifests;
-	/** `--as` and `--as-group`. */
-	readonly as?: User;
-	/** Another kubeconfig than the administrator's. */
-	readonly kubeconfig?: string;
-}
-
-/** The options of a kubectl apply. */
-export interface ApplyOptions {
-	readonly serverSide?: boolean;
-	readonly dryRun?: boolean;
-	readonly namespace?: string;
-	readonly as?: User;
 }
 
 /** A running control plane, perhaps shared with other test files: nothing here stops a part of it. */
@@ -166,7 +139,12 @@ async function start(
 		ports,
 		files,
 	};
-	await writeKubeconfig(connection.kubeconfig, connection, clientCertificate(administrator));
+	await writeKubeconfig(
+		connection.kubeconfig,
+		apiServerUrl,
+		authority.certificate,
+		clientCertificate(administrator),
+	);
 	const plane = connect(connection);
 	const isApiServerReady = async (): Promise<boolean> =>
 		(await plane.api.request("GET", "/readyz")).status === 200;
@@ -227,16 +205,17 @@ async function start(
 
 /** Opens a client of a control plane that another process has started. */
 export function connect(connection: Connection): ControlPlane {
-	const { apiServerUrl, authority, administrator, kubeconfig, ports } = connection;
+	const { apiServerUrl, authority, administrator, files, folder, kubeconfig, ports } = connection;
+	const place: KubectlPlace = { program: files.kubectl, kubeconfig, folder };
 	const api = createApi({ url: apiServerUrl, ca: authority.certificate, ...administrator });
 	const tryApply: ControlPlane["tryApply"] = (manifests, options = {}) =>
-		runKubectl(connection, ["apply", "--filename=-", ...applyFlags(options)], {
+		runKubectl(place, ["apply", "--filename=-", ...applyFlags(options)], {
 			stdin: manifests,
 			...(options.as === undefined ? {} : { as: options.as }),
 		});
 	const kubeconfigFor = async (name: string, user: object): Promise<string> => {
-		const path = join(connection.folder, `kubeconfig-${name.replaceAll(/[^A-Za-z0-9-]/g, "-")}`);
-		await writeKubeconfig(path, connection, user);
+		const path = join(folder, `kubeconfig-${name.replaceAll(/[^A-Za-z0-9-]/g, "-")}`);
+		await writeKubeconfig(path, apiServerUrl, authority.certificate, user);
 		return path;
 	};
 	return {
@@ -245,7 +224,7 @@ export function connect(connection: Connection): ControlPlane {
 		kubeconfig,
 		api,
 		istiod: createIstiodOracles(api, ports),
-		kubectl: (args, options = {}) => runKubectl(connection, args, options),
+		kubectl: (args, options = {}) => runKubectl(place, args, options),
 		tryApply,
 		async apply(manifests, options) {
 			const result = await tryApply(manifests, options);
@@ -268,7 +247,7 @@ export function connect(connection: Connection): ControlPlane {
 		issueServerCertificate: (hosts = ["127.0.0.1", "localhost"]) =>
 			issueCertificate(authority, { name: "webhook", hosts }),
 		async auditEvents() {
-			const lines = (await readFile(join(connection.folder, "audit.log"), "utf8")).split("\n");
+			const lines = (await readFile(join(folder, "audit.log"), "utf8")).split("\n");
 			return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as AuditEvent);
 		},
 		close: api.close,
@@ -331,85 +310,4 @@ async function writeApiServerFiles(folder: string, authority: KeyPair): Promise<
 		auditPolicy: await write("audit-policy.json", JSON.stringify(auditPolicy)),
 		auditLog: join(folder, "audit.log"),
 	};
-}
-
-/** The user and groups that the API server knows a service account by. */
-export function serviceAccount(namespace: string, name: string): { name: string; groups: readonly string[] } {
-	return {
-		name: `system:serviceaccount:${namespace}:${name}`,
-		groups: ["system:serviceaccounts", `system:serviceaccounts:${namespace}`],
-	};
-}
-
-function clientCertificate({ certificate, key }: KeyPair): object {
-	return { "client-certificate-data": base64(certificate), "client-key-data": base64(key) };
-}
-
-async function writeKubeconfig(path: string, connection: Connection, user: object): Promise<void> {
-	const cluster = {
-		server: connection.apiServerUrl,
-		"certificate-authority-data": base64(connection.authority.certificate),
-	};
-	const config = {
-		apiVersion: "v1",
-		kind: "Config",
-		clusters: [{ name: "waymark-e2e", cluster }],
-		users: [{ name: "user", user }],
-		contexts: [{ name: "waymark-e2e", context: { cluster: "waymark-e2e", user: "user" } }],
-		"current-context": "waymark-e2e",
-	};
-	await writeFile(path, stringify(config), { mode: 0o600 });
-}
-
-function base64(text: string): string {
-	return Buffer.from(text).toString("base64");
-}
-
-function applyFlags(options: ApplyOptions): readonly string[] {
-	return [
-		...(options.serverSide === true ? ["--server-side"] : []),
-		...(options.dryRun === true ? ["--dry-run=server"] : []),
-		...(options.namespace === undefined ? [] : [`--namespace=${options.namespace}`]),
-	];
-}
-
-async function runKubectl(
-	{ files, folder, kubeconfig }: Connection,
-	args: readonly string[],
-	options: KubectlOptions,
-): Promise<KubectlResult> {
-	const user =
-		options.as === undefined
-			? []
-			: [`--as=${options.as.name}`, ...(options.as.groups ?? []).map((group) => `--as-group=${group}`)];
-	const child = spawn(files.kubectl, [...args, ...user], {
-		// The home holds kubectl's discovery cache: shared by the runs, and gone with the folder.
-		env: { PATH: process.env.PATH, HOME: folder, KUBECONFIG: options.kubeconfig ?? kubeconfig },
-		stdio: "pipe",
-	});
-	let stdout = "";
-	let stderr = "";
-	child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-		stdout += chunk;
-	});
-	child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-		stderr += chunk;
-	});
-	// kubectl may end before it has read everything; its exit code says so.
-	child.stdin.on("error", () => {});
-	child.stdin.end(options.stdin === undefined ? "" : writeManifests(options.stdin));
-	const code = await new Promise<number>((resolve, reject) => {
-		child.once("error", reject).once("close", (status) => resolve(status ?? -1));
-	});
-	return { code, stdout, stderr };
-}
-
-function writeManifests(manifests: Manifests): string {
-	if (typeof manifests === "string") {
-		return manifests;
-	}
-	return [manifests]
-		.flat()
-		.map((object) => JSON.stringify(object))
-		.join("\n---\n");
 }

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseAllDocuments } from "yaml";
 import type { KubeObject } from "./api.ts";
-import type { ControlPlane, KubectlResult } from "./control-plane.ts";
+import type { ControlPlane } from "./control-plane.ts";
+import type { KubectlResult } from "./kubectl.ts";
 import type { ProcessGroup, RunningProcess } from "./processes.ts";
 import { logTail } from "./processes.ts";
 

@@ -77,16 +77,15 @@ export function createIstiodOracles(api: Api, ports: Ports): IstiodOracles {
 	const openWebhook = async (): Promise<Agent> =>
 		new Agent({ connect: { ca: await ca(), servername: "istiod.istio-system.svc" } });
 
-	const ambientz = async (): Promise<readonly AmbientService[]> => {
+	const rawServices = async (): Promise<readonly RawService[]> => {
 		const response = await httpRequest(`${httpUrl}/debug/ambientz`);
 		const { services } = (await response.body.json()) as { services: readonly RawService[] | null };
-		return (services ?? []).map(decodeService).filter(({ name }) => !name.startsWith(markerPrefix));
+		return services ?? [];
 	};
-	const rawHas = async (name: string): Promise<boolean> => {
-		const response = await httpRequest(`${httpUrl}/debug/ambientz`);
-		const { services } = (await response.body.json()) as { services: readonly RawService[] | null };
-		return services?.some((each) => each.name === name && (each.addresses?.length ?? 0) > 0) === true;
-	};
+	const ambientz = async (): Promise<readonly AmbientService[]> =>
+		(await rawServices()).map(decodeService).filter(({ name }) => !name.startsWith(markerPrefix));
+	const isCaptured = async (name: string): Promise<boolean> =>
+		(await rawServices()).some((each) => each.name === name && (each.addresses?.length ?? 0) > 0);
 	const settle = async (timeout = 15_000): Promise<void> => {
 		// istiod works off its queues in order: when the marker has its condition, its VIP and its place in
 		// ztunnel's view, so has everything that was written before it.
@@ -96,7 +95,7 @@ export function createIstiodOracles(api: Api, ports: Ports): IstiodOracles {
 		try {
 			while (Date.now() < deadline) {
 				const object = await api.get("ServiceEntry", markerNamespace, name);
-				if (object !== undefined && readCondition(object).status !== "None" && (await rawHas(name))) {
+				if (object !== undefined && readCondition(object).status !== "None" && (await isCaptured(name))) {
 					return;
 				}
 				await sleep(20);

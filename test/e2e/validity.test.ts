@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { assert as assertProperty, asyncProperty } from "fast-check";
 import { createEngine, evaluate } from "../../src/core/evaluate.ts";
 import type { Finding } from "../../src/core/finding.ts";
@@ -8,8 +8,7 @@ import type { Complaint } from "../../src/istio/complaint.ts";
 import { rules } from "../../src/rules/table.ts";
 import { serviceEntry } from "../support/service-entry-arbitrary.ts";
 import type { KubeObject } from "./api.ts";
-import type { OwnControlPlane } from "./control-plane.ts";
-import { startControlPlane } from "./control-plane.ts";
+import { useControlPlane } from "./shared.ts";
 
 /** A failure prints its seed, its path and the smallest object that fails: put both into the options of `assertProperty`. */
 const seeds = [11, 22, 33];
@@ -18,13 +17,7 @@ const runs = 1000;
 const engine = createEngine(rules.filter((rule) => rule.family === "validity"));
 const world = new ClusterState();
 
-let plane: OwnControlPlane;
-before(async () => {
-	plane = await startControlPlane();
-});
-after(async () => {
-	await plane.stop();
-});
+const plane = await useControlPlane();
 
 /** What the CRD's schema says about an object, and where it says nothing, what istiod says about it as stored. */
 interface Answer {
