@@ -6,6 +6,7 @@ import { ConfigError } from "./config.ts";
 const verbs: ReadonlyMap<string, () => Promise<Verb>> = new Map([
 	["serve", async () => (await import("./cli/serve.ts")).serve],
 	["lint", async () => (await import("./cli/lint.ts")).lint],
+	["migrate", async () => (await import("./cli/migrate.ts")).migrate],
 	["trace", async () => (await import("./cli/trace.ts")).trace],
 	["explain", async () => (await import("./cli/explain.ts")).explain],
 	["rules", async () => (await import("./cli/rules.ts")).rules],

@@ -1,0 +1,250 @@
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { parseArgs } from "node:util";
+import { loadSettings } from "../config.ts";
+import { kindOfObject } from "../core/kinds.ts";
+import type { Settings, WaypointReference } from "../core/settings.ts";
+import { defaultSettings, parseWaypointReference } from "../core/settings.ts";
+import type { Item, Output } from "../migrate/item.ts";
+import { outputKey } from "../migrate/item.ts";
+import type { Migration } from "../migrate/migrate.ts";
+import { migrate as convert } from "../migrate/migrate.ts";
+import { fieldsOf, textOf } from "../migrate/raw.ts";
+import type { Withheld } from "../migrate/report.ts";
+import { countFates, itemName, renderReport } from "../migrate/report.ts";
+import { rules } from "../rules/table.ts";
+import type { Verb } from "./io.ts";
+import { exitCodes, UsageError } from "./io.ts";
+import { judgeManifests } from "./judge.ts";
+import type { Manifest, Reading } from "./manifests.ts";
+import { addToWorld, namespaceOf, parseManifests, readManifests, worldOf } from "./manifests.ts";
+import { continuedText, freshText, originalText } from "./migrated-text.ts";
+
+const usage = `Usage: waymark migrate [FILE|DIR|-]... [--out DIR] [--waypoint NAMESPACE/NAME] [--config FILE]
+                       [--output text|json]
+
+Finds sidecar-style egress in manifests and writes what takes its place in ambient: 1-add/ to apply at any time,
+2-switch/ to apply when the clients move, 3-remove/ to delete at the end, and REPORT.md with everything that was
+carried over, is not needed any more, or could not be carried, and why. It never writes to a cluster.
+
+  --out DIR           where to write (default waymark-migration), which must be empty or not exist
+  --waypoint          the waypoint to bind to; else the policy's, one of the input, or a new one for each namespace
+  --config FILE       the cluster configuration
+  --output json       the result for programs (docs/schemas/migrate.schema.json) on the standard output
+
+Exit: 0 everything carried, 1 something was not carried or held back, 64 usage, 65 unreadable input, 70 fault`;
+
+interface Options {
+	readonly paths: readonly string[];
+	readonly out: string;
+	readonly waypoint: WaypointReference | undefined;
+	readonly config: string | undefined;
+	readonly json: boolean;
+}
+
+/** `waymark migrate`: sidecar bundles in, ambient manifests and an honest report out. */
+export const migrate: Verb = {
+	summary: "Turn sidecar-style egress into ambient manifests",
+	usage,
+	async run(argv, streams) {
+		const options = readOptions(argv);
+		const reading = readManifests(options.paths);
+		const settings = readSettings(options.config);
+		const items = new Map(reading.manifests.map((manifest) => [itemOf(manifest), manifest]));
+		const migration = convert([...items.keys()], worldOf(reading.manifests, settings), options.waypoint);
+		const texts = textsOf(migration, items);
+		const withheld = refused(migration, texts, reading, settings);
+		const kept = migration.outputs.filter((output) => !withheld.has(output));
+		const files = new Map<string, string>([
+			...group(kept, (output) => [`${output.stage}/${fileName(output.object)}`, texts.get(output) ?? ""]),
+			...removalFiles(migration, items),
+			["REPORT.md", renderReport(migration, [...withheld.values()])],
+		]);
+		write(options.out, files);
+		const counts = countFates(migration.bundles.flatMap((bundle) => bundle.ledger));
+		streams.out(
+			options.json
+				? `${JSON.stringify(summaryOf(migration, kept, [...withheld.values()], reading), undefined, 2)}\n`
+				: `${migration.bundles.length} bundles; ${counts.carried} fields carried, ${counts.implied} implied, ${counts["not carried"]} not carried; ${withheld.size} objects held back\nRead ${join(options.out, "REPORT.md")}\n`,
+		);
+		for (const { file, line, message } of reading.unreadable) {
+			streams.error(`${file}:${line}: ${message}\n`);
+		}
+		if (reading.unreadable.length > 0) {
+			return exitCodes.unreadable;
+		}
+		return counts["not carried"] > 0 || withheld.size > 0 ? exitCodes.findings : exitCodes.clean;
+	},
+};
+
+function readOptions(argv: readonly string[]): Options {
+	const { values, positionals } = parseArgs({
+		args: [...argv],
+		allowPositionals: true,
+		options: {
+			out: { type: "string", default: "waymark-migration" },
+			waypoint: { type: "string" },
+			config: { type: "string" },
+			output: { type: "string", short: "o", default: "text" },
+		},
+	});
+	if (positionals.length === 0) {
+		throw new UsageError("migrate needs a file, a directory, or - for the standard input");
+	}
+	if (values.output !== "text" && values.output !== "json") {
+		throw new UsageError("--output must be text or json");
+	}
+	const waypoint = values.waypoint === undefined ? undefined : parseWaypointReference(values.waypoint);
+	if (values.waypoint !== undefined && waypoint === undefined) {
+		throw new UsageError(`--waypoint must be NAMESPACE/NAME, and is ${JSON.stringify(values.waypoint)}`);
+	}
+	if (existsSync(values.out) && readdirSync(values.out).length > 0) {
+		throw new UsageError(`--out ${JSON.stringify(values.out)} is not empty`);
+	}
+	return {
+		paths: positionals,
+		out: values.out,
+		waypoint,
+		config: values.config,
+		json: values.output === "json",
+	};
+}
+
+function readSettings(file: string | undefined): Settings {
+	return file === undefined ? defaultSettings : loadSettings(file, new Set(rules.map((rule) => rule.id)));
+}
+
+function itemOf(manifest: Manifest): Item {
+	const { kind, object, file } = manifest;
+	const fields = fieldsOf(object);
+	const metadata = fieldsOf(fields.metadata);
+	return {
+		kind,
+		title: textOf(fields.kind) ?? "object",
+		namespace: kind === undefined ? (textOf(metadata.namespace) ?? "default") : namespaceOf(kind, object),
+		name: textOf(metadata.name) ?? textOf(metadata.generateName) ?? "",
+		object: fields,
+		file,
+		line: manifest.position([]).line,
+	};
+}
+
+function textsOf(migration: Migration, items: ReadonlyMap<Item, Manifest>): ReadonlyMap<Output, string> {
+	return new Map(
+		migration.outputs.map((output) => {
+			const base = output.base === undefined ? undefined : items.get(output.base);
+			return [output, base === undefined ? freshText(output) : continuedText(base, output)];
+		}),
+	);
+}
+
+/** Objects that Waymark's own rules would refuse in the world after the migration. */
+function refused(
+	migration: Migration,
+	texts: ReadonlyMap<Output, string>,
+	reading: Reading,
+	settings: Settings,
+): ReadonlyMap<Output, Withheld> {
+	const going = new Set(migration.bundles.flatMap((bundle) => bundle.removals.map(({ object }) => object)));
+	const staying = reading.manifests.filter(({ object }) => !going.has(fieldsOf(object)));
+	const world = worldOf(staying, settings);
+	for (const { object } of migration.outputs) {
+		addToWorld(world, kindOfObject(object), object as never);
+	}
+	const today = new Date().toISOString().slice(0, 10);
+	const result = new Map<Output, Withheld>();
+	for (const [output, text] of texts) {
+		const judgement = judgeManifests(parseManifests(text, outputKey(output.object)), {
+			rules,
+			inventory: world,
+			today,
+			withReplacements: false,
+		});
+		const errors = judgement.report.findings.filter((finding) => finding.severity === "error");
+		if (errors.length > 0) {
+			const reasons = errors.map(({ rule, path, message }) => `${rule} ${path}: ${message}`);
+			result.set(output, { title: outputKey(output.object), reasons });
+		}
+	}
+	return result;
+}
+
+/** No part of a name that a user chose leaves its folder or surprises a file system. */
+function fileName(object: Readonly<Record<string, unknown>>): string {
+	const { namespace, name } = fieldsOf(object.metadata);
+	const part = (value: unknown): string =>
+		(textOf(value) ?? "")
+			.toLowerCase()
+			.replaceAll(/[^a-z0-9-]+/g, "-")
+			.slice(0, 80);
+	return `${part(namespace) || "default"}.${part(object.kind)}.${part(name) || "unnamed"}.yaml`;
+}
+
+function removalFiles(migration: Migration, items: ReadonlyMap<Item, Manifest>): ReadonlyMap<string, string> {
+	const removals = [...new Set(migration.bundles.flatMap((bundle) => bundle.removals))];
+	return group(removals, (item) => {
+		const manifest = items.get(item);
+		const text = manifest === undefined ? "" : originalText(manifest, item.namespace);
+		return [`3-remove/${fileName(item.object)}`, text];
+	});
+}
+
+/** Files of one name hold one document after the other. */
+function group<T>(
+	values: readonly T[],
+	file: (value: T) => readonly [string, string],
+): ReadonlyMap<string, string> {
+	const files = new Map<string, string>();
+	for (const value of values) {
+		const [name, text] = file(value);
+		const before = files.get(name);
+		files.set(name, before === undefined ? text : `${before}---\n${text}`);
+	}
+	return files;
+}
+
+function write(directory: string, files: ReadonlyMap<string, string>): void {
+	for (const [name, text] of files) {
+		const path = join(directory, name);
+		mkdirSync(dirname(path), { recursive: true });
+		writeFileSync(path, text);
+	}
+}
+
+function summaryOf(
+	migration: Migration,
+	kept: readonly Output[],
+	withheld: readonly Withheld[],
+	reading: Reading,
+): object {
+	const counts = countFates(migration.bundles.flatMap((bundle) => bundle.ledger));
+	return {
+		version: 1,
+		summary: {
+			documents: reading.manifests.length,
+			bundles: migration.bundles.length,
+			written: kept.length,
+			withheld: withheld.length,
+			carried: counts.carried,
+			implied: counts.implied,
+			notCarried: counts["not carried"],
+		},
+		bundles: migration.bundles.map((bundle) => ({
+			hosts: bundle.bundle.hosts,
+			objects: bundle.bundle.parts.map(({ item, role }) => ({ ...itemName(item), role })),
+			written: bundle.outputs
+				.filter((output) => kept.includes(output))
+				.map(({ stage, object, purpose }) => ({ stage, file: fileName(object), purpose })),
+			remove: bundle.removals.map(itemName),
+			notes: bundle.notes,
+			ledger: bundle.ledger.map(({ item, path, fate, note }) => ({
+				object: itemName(item),
+				path,
+				fate,
+				note,
+			})),
+		})),
+		withheld,
+		unreadable: reading.unreadable.map(({ file, line, message }) => ({ file, line, message })),
+	};
+}

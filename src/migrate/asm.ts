@@ -1,0 +1,177 @@
+import { canonicalHost } from "../core/host-pattern.ts";
+import type { BoundEntry, Conversion, EntryPort } from "./entries.ts";
+import type { Item, Output } from "./item.ts";
+import type { Fields } from "./raw.ts";
+import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf } from "./raw.ts";
+
+/** One port of a host with who may use it. */
+interface Permission {
+	readonly port: EntryPort;
+	readonly namespaces: readonly string[];
+	readonly upgraded: boolean;
+}
+
+/** What an ASMEgressTrafficPolicy becomes: entries, TLS at the waypoint, and who may use them. */
+export function convertAsm(conversion: Conversion): {
+	readonly entries: readonly BoundEntry[];
+	readonly outputs: readonly Output[];
+} {
+	const entries: BoundEntry[] = [];
+	const outputs: Output[] = [];
+	for (const { role, item } of conversion.bundle.parts) {
+		if (role !== "asm") {
+			continue;
+		}
+		noteFrame(item, conversion);
+		// Two rules for the same hosts become one entry: two entries for one host would hide each other.
+		const ways = new Map<string, { readonly hosts: readonly string[]; readonly permissions: Permission[] }>();
+		for (const [index, rule] of listOf(fieldsOf(item.object.spec).egressRules).map(fieldsOf).entries()) {
+			for (const [at, to] of listOf(rule.to).map(fieldsOf).entries()) {
+				const path = ["spec", "egressRules", index, "to", at, "byEgressGateway"];
+				conversion.ledger.note(item, path, "implied", "the waypoint takes the gateway's place");
+				for (const hosts of hostGroups(to)) {
+					const way = ways.get(hosts.join()) ?? { hosts, permissions: [] };
+					way.permissions.push(permissionOf(rule, to, hosts));
+					ways.set(hosts.join(), way);
+				}
+			}
+			noteClients(item, index, rule, conversion);
+		}
+		for (const { hosts, permissions } of ways.values()) {
+			const entry = entryOf(item, hosts, permissions, conversion);
+			entries.push(entry);
+			outputs.push(...originationOf(permissions, entry), authorization(permissions, entry));
+		}
+	}
+	return { entries, outputs };
+}
+
+/** Hosts that can share an entry: istiod tells several hosts apart by HTTP and TLS only. */
+function hostGroups(to: Fields): readonly (readonly string[])[] {
+	const hosts = textsOf(to.hosts).map(canonicalHost);
+	const protocol = textOf(fieldsOf(to.port).protocol) ?? "TCP";
+	const together = upgradePort(to) !== undefined || /^(?:HTTPS?|HTTP2|TLS|GRPC|GRPC-WEB)$/i.test(protocol);
+	const wildcards = hosts.filter((host) => host.startsWith("*"));
+	const names = hosts.filter((host) => !host.startsWith("*"));
+	return [...(together ? [names] : names.map((host) => [host])), wildcards].filter(
+		(group) => group.length > 0,
+	);
+}
+
+function permissionOf(rule: Fields, to: Fields, hosts: readonly string[]): Permission {
+	const wildcard = hosts.some((host) => host.startsWith("*"));
+	const declared = fieldsOf(to.port);
+	const number = numberOf(declared.number) ?? 443;
+	const upgrade = upgradePort(to);
+	const protocol = upgrade === undefined ? asmProtocol(textOf(declared.protocol) ?? "TCP", wildcard) : "HTTP";
+	const namespaces = listOf(rule.from).flatMap((each) => textOf(fieldsOf(each).namespace) ?? []);
+	return {
+		port: {
+			number,
+			name: textOf(declared.name) ?? `${protocol.toLowerCase()}-${number}`,
+			protocol,
+			...(upgrade === undefined || upgrade === number ? {} : { targetPort: upgrade }),
+		},
+		namespaces: [...new Set(namespaces)],
+		upgraded: upgrade !== undefined,
+	};
+}
+
+function noteFrame(item: Item, { ledger }: Conversion): void {
+	ledger.note(item, [], "carried", "as ServiceEntry, DestinationRule and AuthorizationPolicy");
+	ledger.note(item, ["metadata"], "implied", "the policy goes");
+	ledger.note(item, ["status"], "implied", "the control plane writes it");
+	ledger.note(item, ["spec", "byEgressGateway"], "implied", "the waypoint takes the gateway's place");
+}
+
+function entryOf(
+	item: Item,
+	hosts: readonly string[],
+	permissions: readonly Permission[],
+	{ waypointOf, notes }: Conversion,
+): BoundEntry {
+	const wildcard = hosts.some((host) => host.startsWith("*"));
+	const ports = [...new Map(permissions.map(({ port }) => [port.number, port])).values()];
+	const waypoint = waypointOf(item.namespace);
+	const name = objectName(`${item.name.slice(0, 30)}-${hosts[0] ?? ""}`);
+	if (wildcard) {
+		notes.push(`\`${hosts.join(", ")}\` is a wildcard: DYNAMIC_DNS needs Istio 1.28 or newer.`);
+	}
+	const labels = {
+		"istio.io/use-waypoint": waypoint.name,
+		"istio.io/use-waypoint-namespace": waypoint.namespace,
+	};
+	const object = {
+		apiVersion: "networking.istio.io/v1",
+		kind: "ServiceEntry",
+		metadata: { name, namespace: item.namespace, labels },
+		spec: { hosts, ports, location: "MESH_EXTERNAL", resolution: wildcard ? "DYNAMIC_DNS" : "DNS" },
+	};
+	const output: Output = { stage: "1-add", object, purpose: `registers ${hosts.join(", ")}` };
+	return { namespace: item.namespace, name, hosts, ports, output, waypoint };
+}
+
+function asmProtocol(protocol: string, wildcard: boolean): string {
+	return wildcard && protocol.toUpperCase() === "HTTPS" ? "TLS" : protocol;
+}
+
+function upgradePort(to: Fields): number | undefined {
+	const upgrade = fieldsOf(to.httpsUpgrade);
+	return upgrade.enabled === true ? (numberOf(upgrade.port) ?? 443) : undefined;
+}
+
+function originationOf(permissions: readonly Permission[], entry: BoundEntry): readonly Output[] {
+	const upgraded = permissions.filter((each) => each.upgraded).map(({ port }) => port.number);
+	if (upgraded.length === 0) {
+		return [];
+	}
+	return entry.hosts.map((host) => {
+		const tls = { mode: "SIMPLE", ...(host.startsWith("*") ? {} : { sni: host }) };
+		const name = objectName(`${entry.name.slice(0, 24)}-${host.slice(0, 30)}-tls`);
+		const object = {
+			apiVersion: "networking.istio.io/v1",
+			kind: "DestinationRule",
+			metadata: { name, namespace: entry.namespace },
+			spec: {
+				host,
+				trafficPolicy: {
+					portLevelSettings: [...new Set(upgraded)].map((number) => ({ port: { number }, tls })),
+				},
+			},
+		};
+		return { stage: "2-switch" as const, object, purpose: `begins TLS for ${host} at the waypoint` };
+	});
+}
+
+function authorization(permissions: readonly Permission[], entry: BoundEntry): Output {
+	const targetRefs = [{ group: "networking.istio.io", kind: "ServiceEntry", name: entry.name }];
+	const rules = permissions
+		.filter(({ namespaces }) => namespaces.length > 0)
+		.map(({ port, namespaces }) => ({
+			from: [{ source: { namespaces } }],
+			to: [{ operation: { ports: [String(port.number)] } }],
+		}));
+	return {
+		stage: "1-add",
+		object: {
+			apiVersion: "security.istio.io/v1",
+			kind: "AuthorizationPolicy",
+			metadata: { name: entry.name, namespace: entry.namespace },
+			spec: { targetRefs, action: "ALLOW", ...(rules.length > 0 ? { rules } : {}) },
+		},
+		purpose: `who may use ${entry.hosts.join(", ")}`,
+	};
+}
+
+function noteClients(item: Item, index: number, rule: Fields, { ledger, notes }: Conversion): void {
+	for (const [at, from] of listOf(rule.from).map(fieldsOf).entries()) {
+		if (from.workloadSelector !== undefined) {
+			const reason = "an AuthorizationPolicy knows service accounts, not labels: add principals by hand";
+			const path = ["spec", "egressRules", index, "from", at, "workloadSelector"];
+			ledger.note(item, path, "not carried", reason);
+			notes.push(
+				`\`${item.namespace}/${item.name}\` allows some workloads of namespace \`${textOf(from.namespace) ?? ""}\` only; the policy that is written allows the whole namespace: ${reason}.`,
+			);
+		}
+	}
+}

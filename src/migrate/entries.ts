@@ -1,0 +1,350 @@
+import { canonicalHost } from "../core/host-pattern.ts";
+import type { Inventory } from "../core/inventory.ts";
+import type { WaypointReference } from "../core/settings.ts";
+import { isEgressService, isExternalName } from "../istio/egress.ts";
+import type { Bundle } from "./bundles.ts";
+import { coversHost } from "./bundles.ts";
+import type { Item, Output } from "./item.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Fields } from "./raw.ts";
+import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf, without } from "./raw.ts";
+import type { Wish } from "./wishes.ts";
+
+/** A ServiceEntry that the migration leaves behind. */
+export interface BoundEntry {
+	readonly namespace: string;
+	readonly name: string;
+	readonly hosts: readonly string[];
+	readonly ports: readonly EntryPort[];
+	readonly output: Output;
+	readonly waypoint: WaypointReference;
+}
+
+export interface EntryPort {
+	readonly number: number;
+	readonly protocol: string;
+	readonly name: string;
+	readonly targetPort?: number;
+}
+
+/** What the conversion of a bundle needs to know and writes down. */
+export interface Conversion {
+	readonly bundle: Bundle;
+	readonly wishes: readonly Wish[];
+	readonly inventory: Inventory;
+	readonly ledger: Ledger;
+	/** The waypoint for ServiceEntries of a namespace. */
+	waypointOf(namespace: string): WaypointReference;
+	/** Things that a person has to know or do. */
+	readonly notes: string[];
+}
+
+const entryFields: ReadonlySet<string> = new Set([
+	"hosts",
+	"addresses",
+	"ports",
+	"location",
+	"resolution",
+	"endpoints",
+	"workloadSelector",
+	"exportTo",
+	"subjectAltNames",
+]);
+
+/** The ServiceEntries of a bundle, bound to their waypoint: those of the input continued, the missing ones written. */
+export function boundEntries(conversion: Conversion): readonly BoundEntry[] {
+	const { bundle, wishes, inventory } = conversion;
+	const continued = bundle.parts
+		.filter(({ role }) => role === "entry")
+		.flatMap(({ item }) => continueEntry(item, conversion));
+	const known = new Set(continued.flatMap((entry) => entry.hosts));
+	const missing = [...new Set(wishes.map((wish) => wish.host))].filter(
+		(host) => !known.has(host) && ![...known].some((each) => coversHost(each, host)),
+	);
+	for (const host of bundle.hosts.filter((each) => !isExternalName(each, inventory))) {
+		conversion.notes.push(
+			`\`${host}\` is a name of this cluster: no ServiceEntry is written for it. Bind its Service to the waypoint by the same two labels, or give the external host its own name.`,
+		);
+	}
+	return [...continued, ...missing.map((host) => newEntry(host, conversion))];
+}
+
+function newEntry(host: string, conversion: Conversion): BoundEntry {
+	const own = conversion.wishes.filter((wish) => wish.host === host);
+	const namespace = own[0]?.namespace ?? "default";
+	const ports = own.map(portOf).toSorted((one, other) => one.number - other.number);
+	const waypoint = conversion.waypointOf(namespace);
+	const wildcard = host.startsWith("*");
+	conversion.notes.push(
+		`The input has no ServiceEntry for \`${host}\`, so one is written into namespace \`${namespace}\`. If another repository has one, add the two labels to that instead: two entries for one host hide each other.`,
+	);
+	const name = objectName(host);
+	const object = {
+		apiVersion: "networking.istio.io/v1",
+		kind: "ServiceEntry",
+		metadata: { name, namespace, labels: labelsFor(waypoint) },
+		spec: {
+			hosts: [host],
+			ports,
+			location: "MESH_EXTERNAL",
+			resolution: wildcard ? "DYNAMIC_DNS" : "DNS",
+		},
+	};
+	if (wildcard) {
+		noteWildcard(host, ports, conversion);
+	}
+	const output: Output = {
+		stage: "1-add",
+		object,
+		purpose: `registers ${host} and binds it to the waypoint`,
+	};
+	return { namespace, name, hosts: [host], ports, output, waypoint };
+}
+
+function portOf(wish: Wish): EntryPort {
+	const name = `${wish.traffic.toLowerCase()}-${wish.port}`;
+	const moved = wish.target !== undefined && wish.target !== wish.port;
+	return {
+		number: wish.port,
+		name,
+		protocol: wish.traffic,
+		...(moved ? { targetPort: wish.target } : {}),
+	};
+}
+
+function labelsFor({ namespace, name }: WaypointReference): Readonly<Record<string, string>> {
+	return { "istio.io/use-waypoint": name, "istio.io/use-waypoint-namespace": namespace };
+}
+
+const serverFields = [
+	"resourceVersion",
+	"uid",
+	"creationTimestamp",
+	"generation",
+	"managedFields",
+	"selfLink",
+];
+
+/** Metadata of a continued object, without what the API server wrote into it. */
+export function plainMetadata(item: Item, ledger: Ledger): Fields {
+	for (const field of serverFields) {
+		ledger.note(item, ["metadata", field], "implied", "the API server writes it");
+	}
+	const metadata = without(fieldsOf(item.object.metadata), ...serverFields);
+	const applied = "kubectl.kubernetes.io/last-applied-configuration";
+	const annotations = fieldsOf(metadata.annotations);
+	if (!Object.hasOwn(annotations, applied)) {
+		return metadata;
+	}
+	ledger.note(item, ["metadata", "annotations", applied], "implied", "kubectl writes it");
+	return { ...metadata, annotations: without(annotations, applied) };
+}
+
+function continueEntry(item: Item, conversion: Conversion): readonly BoundEntry[] {
+	const { ledger, inventory } = conversion;
+	const waypoint = conversion.waypointOf(item.namespace);
+	ledger.note(item, [], "carried", "the same ServiceEntry, bound to the waypoint");
+	ledger.note(item, ["status"], "implied", "istiod writes it");
+	const metadata = plainMetadata(item, ledger);
+	const labels = fieldsOf(metadata.labels);
+	const spec = readableSpec(item, conversion);
+	const hosts = textsOf(spec.hosts).map(canonicalHost);
+	const bound = Object.hasOwn(labels, "istio.io/use-waypoint")
+		? labels
+		: { ...labels, ...labelsFor(waypoint) };
+	const endpoints = listOf(spec.endpoints).filter((endpoint, index) => {
+		const address = textOf(fieldsOf(endpoint).address) ?? "";
+		const through = isEgressService(address, item.namespace, inventory);
+		if (through) {
+			const path = ["spec", "endpoints", index];
+			ledger.note(item, path, "implied", "the detour through the egress gateway is not needed");
+		}
+		return !through;
+	});
+	const named = { ...metadata, namespace: item.namespace, labels: bound };
+	const rest = endpoints.length > 0 ? { ...spec, endpoints } : without(spec, "endpoints");
+	return splitEntry(item, hosts, rest, conversion).map((part, index) => {
+		const name = index === 0 ? item.name : `${objectName(item.name)}-${part.suffix}`.slice(0, 253);
+		const object = {
+			...without(item.object, "status"),
+			metadata: { ...named, name },
+			spec: part.spec,
+		};
+		const isSame = sameButMetadata(part.spec, fieldsOf(item.object.spec));
+		const output: Output = {
+			stage: isSame || index > 0 ? "1-add" : "2-switch",
+			object,
+			...(index === 0 ? { base: item } : {}),
+			purpose: `binds ${part.hosts.join(", ")} to the waypoint`,
+		};
+		const ports = listOf(part.spec.ports) as readonly EntryPort[];
+		return { namespace: item.namespace, name, hosts: part.hosts, ports, output, waypoint };
+	});
+}
+
+function sameButMetadata(one: Fields, other: Fields): boolean {
+	return JSON.stringify(one) === JSON.stringify(other);
+}
+
+/** The fields that a ServiceEntry has; everything else only ever looked like configuration. */
+function readableSpec(item: Item, { ledger, notes }: Conversion): Fields {
+	const spec = fieldsOf(item.object.spec);
+	const unknown = Object.keys(spec).filter((field) => !entryFields.has(field));
+	for (const field of unknown) {
+		ledger.note(item, ["spec", field], "not carried", "no field of a ServiceEntry: the API server drops it");
+	}
+	if (listOf(spec.exportTo).length > 0) {
+		notes.push(
+			`ServiceEntry \`${item.namespace}/${item.name}\` has exportTo, which ambient does not honour: every namespace of the mesh sees the host. An AuthorizationPolicy limits who may use it.`,
+		);
+	}
+	return without(spec, ...unknown);
+}
+
+interface EntryPiece {
+	readonly suffix: string;
+	readonly hosts: readonly string[];
+	readonly spec: Fields;
+}
+
+/** One entry for each way in which ambient has to reach the hosts: by name, by wildcard, by name on plain TCP. */
+function splitEntry(
+	item: Item,
+	hosts: readonly string[],
+	spec: Fields,
+	conversion: Conversion,
+): readonly EntryPiece[] {
+	const hasAddresses = listOf(spec.addresses).length > 0;
+	const wildcards = hosts.filter((host) => host.startsWith("*"));
+	const names = hosts.filter((host) => !host.startsWith("*"));
+	if (hasAddresses || wildcards.length === 0) {
+		return splitTcp(item, hosts, named(item, hosts, spec, hasAddresses, conversion), conversion);
+	}
+	const pieces: EntryPiece[] = [];
+	if (names.length > 0) {
+		const own = named(item, names, { ...spec, hosts: names }, hasAddresses, conversion);
+		pieces.push(...splitTcp(item, names, own, conversion));
+	}
+	pieces.push({ suffix: "wildcard", hosts: wildcards, spec: wildcard(item, wildcards, spec, conversion) });
+	return pieces;
+}
+
+function named(
+	item: Item,
+	hosts: readonly string[],
+	spec: Fields,
+	hasAddresses: boolean,
+	conversion: Conversion,
+): Fields {
+	const resolution = textOf(spec.resolution) ?? "NONE";
+	const ports = mergedPorts(hosts, spec, conversion);
+	const passive =
+		(resolution === "NONE" && !hasAddresses) ||
+		(resolution === "STATIC" && listOf(spec.endpoints).length === 0 && spec.workloadSelector === undefined);
+	if (passive) {
+		conversion.ledger.note(
+			item,
+			["spec", "resolution"],
+			"carried",
+			"as DNS: without it ambient never captures the host",
+		);
+	}
+	return { ...spec, ports, ...(passive ? { resolution: "DNS" } : {}) };
+}
+
+/** The entry's ports with those that the routes need, and with the port behind the gateway as targetPort. */
+function mergedPorts(hosts: readonly string[], spec: Fields, conversion: Conversion): readonly unknown[] {
+	const ports = [...listOf(spec.ports)];
+	for (const wish of conversion.wishes) {
+		if (!hosts.some((host) => host === wish.host || coversHost(host, wish.host))) {
+			continue;
+		}
+		const index = ports.findIndex((port) => fieldsOf(port).number === wish.port);
+		const existing = fieldsOf(ports[index]);
+		if (index < 0) {
+			ports.push(portOf(wish));
+		} else if (wish.target !== undefined && wish.target !== wish.port && existing.targetPort === undefined) {
+			ports[index] = { ...existing, targetPort: wish.target };
+		}
+	}
+	return ports;
+}
+
+const httpClass = /^(?:HTTP|HTTP2|HTTP_PROXY|GRPC|GRPC-WEB)$/i;
+const tlsClass = /^(?:HTTPS|TLS)$/i;
+
+function isPlain(port: unknown): boolean {
+	const protocol = textOf(fieldsOf(port).protocol) ?? "";
+	return !httpClass.test(protocol) && !tlsClass.test(protocol);
+}
+
+// istiod refuses several hosts beside a port that is neither HTTP nor TLS: nothing could tell them apart.
+function splitTcp(
+	item: Item,
+	hosts: readonly string[],
+	spec: Fields,
+	conversion: Conversion,
+): readonly EntryPiece[] {
+	const ports = listOf(spec.ports);
+	const plain = ports.filter(isPlain);
+	if (hosts.length < 2 || plain.length === 0 || spec.resolution === "NONE") {
+		return [{ suffix: "", hosts, spec }];
+	}
+	const owners = conversion.wishes.filter((wish) => wish.traffic === "TCP" && hosts.includes(wish.host));
+	const owner = owners[0]?.host ?? hosts[0] ?? "";
+	const others = hosts.filter((host) => host !== owner);
+	conversion.notes.push(
+		`ServiceEntry \`${item.namespace}/${item.name}\` has several hosts beside a TCP port, which istiod refuses: the TCP ports now belong to \`${owner}\` alone.`,
+	);
+	return [
+		{
+			suffix: "",
+			hosts: others,
+			spec: { ...spec, hosts: others, ports: ports.filter((port) => !isPlain(port)) },
+		},
+		{ suffix: objectName(owner), hosts: [owner], spec: { ...spec, hosts: [owner] } },
+	].filter((piece) => listOf(fieldsOf(piece.spec).ports).length > 0);
+}
+
+function wildcard(item: Item, hosts: readonly string[], spec: Fields, conversion: Conversion): Fields {
+	const ports = mergedPorts(hosts, spec, conversion).flatMap((port): readonly Fields[] => {
+		const own = fieldsOf(port);
+		const protocol = textOf(own.protocol) ?? "";
+		if (httpClass.test(protocol)) {
+			return [{ ...own, protocol: "HTTP" }];
+		}
+		if (tlsClass.test(protocol)) {
+			return [{ ...own, protocol: "TLS" }];
+		}
+		conversion.notes.push(
+			`Port ${String(numberOf(own.number) ?? "?")} of \`${item.namespace}/${item.name}\` is plain TCP: a wildcard host cannot be reached that way.`,
+		);
+		return [];
+	});
+	conversion.ledger.note(
+		item,
+		["spec", "resolution"],
+		"carried",
+		"as DYNAMIC_DNS, the only resolution by which ambient captures a wildcard host",
+	);
+	noteWildcard(hosts.join(", "), ports as unknown as readonly EntryPort[], conversion);
+	for (const field of ["endpoints", "workloadSelector", "location"]) {
+		if (spec[field] !== undefined) {
+			const fate = field === "location" ? "implied" : "not carried";
+			conversion.ledger.note(item, ["spec", field], fate, "DYNAMIC_DNS takes the address from the request");
+		}
+	}
+	return {
+		...without(spec, "endpoints", "workloadSelector", "location"),
+		hosts,
+		ports,
+		resolution: "DYNAMIC_DNS",
+	};
+}
+
+function noteWildcard(host: string, ports: readonly EntryPort[], { notes }: Conversion): void {
+	const tls = ports.some((port) => port.protocol === "TLS")
+		? " Its TLS port needs ENABLE_WILDCARD_HOST_SERVICE_ENTRIES_FOR_TLS=true on istiod, from Istio 1.29."
+		: "";
+	notes.push(`\`${host}\` is a wildcard: DYNAMIC_DNS needs Istio 1.28 or newer.${tls}`);
+}

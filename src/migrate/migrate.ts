@@ -1,0 +1,172 @@
+import type { Inventory } from "../core/inventory.ts";
+import type { WaypointReference } from "../core/settings.ts";
+import { legsOf } from "../istio/egress-routes.ts";
+import { isWaypoint } from "../istio/waypoint.ts";
+import { convertAsm } from "./asm.ts";
+import type { Bundle } from "./bundles.ts";
+import { bundlesOf, egressParts, typed } from "./bundles.ts";
+import type { BoundEntry, Conversion } from "./entries.ts";
+import { boundEntries } from "./entries.ts";
+import { gatewayApiRoutes } from "./gateway-api-routes.ts";
+import { hostRules } from "./host-rules.ts";
+import type { Item, Output } from "./item.ts";
+import { itemTitle, outputKey } from "./item.ts";
+import type { LedgerEntry } from "./ledger.ts";
+import { Ledger } from "./ledger.ts";
+import { noteOldParts } from "./old-parts.ts";
+import { movedPolicies } from "./policies.ts";
+import { carriedRoutes } from "./route-features.ts";
+import { wishesOf } from "./wishes.ts";
+
+/** One way out of the old kind and what became of it. */
+export interface ConvertedBundle {
+	readonly bundle: Bundle;
+	readonly entries: readonly BoundEntry[];
+	readonly outputs: readonly Output[];
+	readonly removals: readonly Item[];
+	readonly ledger: readonly LedgerEntry[];
+	/** What a person has to know or do, in Markdown. */
+	readonly notes: readonly string[];
+}
+
+/** The result of a migration: nothing is written by it. */
+export interface Migration {
+	readonly bundles: readonly ConvertedBundle[];
+	readonly outputs: readonly Output[];
+	/** Objects of the input that take no part in sidecar-style egress. */
+	readonly untouched: readonly Item[];
+}
+
+/** Finds the bundles of sidecar-style egress in a world and turns each into ambient manifests. */
+export function migrate(
+	items: readonly Item[],
+	inventory: Inventory,
+	waypoint: WaypointReference | undefined,
+): Migration {
+	const found = bundlesOf(egressParts(items, inventory), items, inventory);
+	const waypoints = new Map<string, Output>();
+	const bundles = found.map((bundle) => convert(bundle, inventory, waypoint, waypoints));
+	const outputs = new Map<string, Output>();
+	for (const output of [...waypoints.values(), ...bundles.flatMap((each) => each.outputs)]) {
+		const key = outputKey(output.object);
+		if (!outputs.has(key)) {
+			outputs.set(key, output);
+		}
+	}
+	const involved = new Set(found.flatMap((bundle) => bundle.parts.map((part) => part.item)));
+	return {
+		bundles,
+		outputs: [...outputs.values()],
+		untouched: items.filter((item) => !involved.has(item)),
+	};
+}
+
+function convert(
+	bundle: Bundle,
+	inventory: Inventory,
+	waypoint: WaypointReference | undefined,
+	waypoints: Map<string, Output>,
+): ConvertedBundle {
+	const ledger = new Ledger();
+	const notes: string[] = [];
+	const conversion: Conversion = {
+		bundle,
+		wishes: wishesOf(bundle, inventory, ledger),
+		inventory,
+		ledger,
+		notes,
+		waypointOf: (namespace) => waypointFor(namespace, inventory, waypoint, waypoints),
+	};
+	const asm = convertAsm(conversion);
+	const entries = [...boundEntries(conversion), ...asm.entries];
+	noteOldParts(conversion, entries);
+	const rules = hostRules(conversion, entries);
+	const outputs = [
+		...entries.map((entry) => entry.output),
+		...asm.outputs,
+		...rules.outputs,
+		...carriedRoutes(conversion, entries),
+		...gatewayApiRoutes(conversion, entries),
+		...movedPolicies(conversion, entries),
+	];
+	const items = [...new Set(bundle.parts.map((part) => part.item))];
+	return {
+		bundle,
+		entries,
+		outputs,
+		removals: removalsOf(conversion, rules.replaced),
+		ledger: ledger.entries(items),
+		notes: [...new Set(notes)],
+	};
+}
+
+/** The waypoint for entries of a namespace: the one asked for, the policy's, one of the input, or a new one. */
+function waypointFor(
+	namespace: string,
+	inventory: Inventory,
+	asked: WaypointReference | undefined,
+	waypoints: Map<string, Output>,
+): WaypointReference {
+	const named = inventory.policy(namespace).waypoint;
+	if (asked !== undefined) {
+		return asked;
+	}
+	if (named !== undefined && named !== "none") {
+		return named;
+	}
+	for (const gateway of inventory.inNamespace("KubernetesGateway", namespace)) {
+		if (isWaypoint(gateway, inventory) === true) {
+			return { namespace, name: gateway.metadata?.name ?? "" };
+		}
+	}
+	const reference = { namespace, name: "egress-waypoint" };
+	waypoints.set(namespace, {
+		stage: "1-add",
+		object: {
+			apiVersion: "gateway.networking.k8s.io/v1",
+			kind: "Gateway",
+			metadata: { ...reference, labels: { "istio.io/waypoint-for": "service" } },
+			spec: {
+				gatewayClassName: "istio-waypoint",
+				listeners: [{ name: "mesh", port: 15008, protocol: "HBONE" }],
+			},
+		},
+		purpose: `the waypoint of namespace ${namespace}`,
+	});
+	return reference;
+}
+
+const goingRoles: ReadonlySet<string> = new Set([
+	"gateway",
+	"route",
+	"gateway rule",
+	"sidecar",
+	"policy",
+	"asm",
+]);
+
+function removalsOf(conversion: Conversion, replaced: readonly Item[]): readonly Item[] {
+	const going = conversion.bundle.parts.filter(({ role, item }) => {
+		if (!goingRoles.has(role)) {
+			return false;
+		}
+		if (item.kind !== "VirtualService" || !servesOthers(item, conversion)) {
+			return true;
+		}
+		conversion.notes.push(
+			`${itemTitle(item)} also serves other traffic: do not delete it, take the routes to and from the egress gateway out of it.`,
+		);
+		return false;
+	});
+	return [...new Set([...going.map(({ item }) => item), ...replaced])];
+}
+
+/** Whether a VirtualService has a route into the cluster besides the hops of the way out. */
+function servesOthers(item: Item, { bundle, inventory }: Conversion): boolean {
+	const part = bundle.parts.find((each) => each.item === item);
+	const hops = [...(part?.hops?.steers ?? []), ...(part?.hops?.forwards ?? [])];
+	return [...legsOf(typed<"VirtualService">(item), item.namespace, inventory)].some((leg) => {
+		const isHop = hops.some((hop) => hop.path.join() === leg.path.join());
+		return !isHop && (leg.host.endsWith(".svc.cluster.local") || !leg.host.includes("."));
+	});
+}

@@ -1,0 +1,176 @@
+import type { Item } from "./item.ts";
+import { itemTitle } from "./item.ts";
+import type { Fate, LedgerEntry } from "./ledger.ts";
+import type { ConvertedBundle, Migration } from "./migrate.ts";
+import { fieldsOf, textOf } from "./raw.ts";
+
+/** An object that was written and then held back, because a rule or istiod would refuse it. */
+export interface Withheld {
+	readonly title: string;
+	readonly reasons: readonly string[];
+}
+
+/** How many fields were carried, implied and not carried. */
+export function countFates(ledger: readonly LedgerEntry[]): Readonly<Record<Fate, number>> {
+	const count = (fate: Fate): number => ledger.filter((entry) => entry.fate === fate).length;
+	return { carried: count("carried"), implied: count("implied"), "not carried": count("not carried") };
+}
+
+/** A name that a user chose, as code in Markdown: no backtick and no new line can leave it. */
+function code(text: string): string {
+	return `\`${text.replaceAll(/[`\p{Cc}\p{Zl}\p{Zp}]/gu, " ").replaceAll("|", "\\|")}\``;
+}
+
+/** A label in a Mermaid picture. */
+function label(text: string): string {
+	return `"${text.replaceAll(/[^\p{L}\p{N} .,:*/_-]/gu, " ")}"`;
+}
+
+/** REPORT.md: for each way out, what it was, what it became, what was lost, how to check and how to go back. */
+export function renderReport(migration: Migration, withheld: readonly Withheld[]): string {
+	const { bundles, untouched } = migration;
+	const total = countFates(bundles.flatMap((each) => each.ledger));
+	return [
+		"# Migration from sidecar-style egress to ambient",
+		"",
+		bundles.length === 0
+			? "No sidecar-style egress was found in the input."
+			: `${bundles.length} way${bundles.length === 1 ? "" : "s"} out found. Of their fields ${total.carried} are carried over, ${total.implied} are not needed any more, ${total["not carried"]} could not be carried.`,
+		"",
+		...(bundles.length === 0 ? [] : steps),
+		...withheld.flatMap(({ title, reasons }) => [
+			`> **Held back:** ${code(title)} was not written, since it would be refused: ${reasons.join("; ")}`,
+			"",
+		]),
+		...bundles.flatMap((bundle, index) => section(bundle, index + 1)),
+		...(untouched.length === 0
+			? []
+			: [
+					"## Left alone",
+					"",
+					"These objects take no part in sidecar-style egress:",
+					"",
+					...untouched.map((item) => `- ${code(itemTitle(item))} (${code(`${item.file}:${item.line}`)})`),
+					"",
+				]),
+	].join("\n");
+}
+
+const steps = [
+	"## Order",
+	"",
+	"1. `kubectl apply -f 1-add/` at any time: clients with sidecars notice nothing. Wait until every waypoint has an address and every ServiceEntry says `WaypointBound=True`.",
+	"2. Label the clients' namespaces `istio.io/dataplane-mode=ambient`, remove the sidecar injection, restart the pods, and in the same window `kubectl apply -f 2-switch/`. Clients that still have a sidecar see the changed ports of `2-switch/` too.",
+	"3. When the gateway's access log is silent, `kubectl delete -f 3-remove/`.",
+	"",
+	"**Back:** before step 3, label the namespaces back, `kubectl delete -f 2-switch/ --ignore-not-found` and apply the old ServiceEntries and DestinationRules from your repository; after it, `kubectl apply -f 3-remove/` first.",
+	"",
+];
+
+function section(converted: ConvertedBundle, number: number): readonly string[] {
+	const { bundle, entries, outputs, removals, ledger, notes } = converted;
+	const counts = countFates(ledger);
+	const lost = ledger.filter((entry) => entry.fate === "not carried");
+	const title = bundle.hosts.length === 0 ? "no host found" : bundle.hosts.slice(0, 4).map(code).join(", ");
+	const more = bundle.hosts.length > 4 ? ` and ${bundle.hosts.length - 4} more` : "";
+	return [
+		`## ${number}. ${title}${more}`,
+		"",
+		...pictures(converted),
+		`${counts.carried} fields carried, ${counts.implied} implied, ${counts["not carried"]} not carried.`,
+		"",
+		...list("### To know and to do", notes),
+		...list(
+			"### Written",
+			outputs.map((output) => {
+				const { namespace, name } = fieldsOf(output.object.metadata);
+				return `\`${output.stage}\` ${code(`${String(output.object.kind)} ${textOf(namespace) ?? ""}/${textOf(name) ?? ""}`)}: ${output.purpose}`;
+			}),
+		),
+		...list(
+			"### To delete at the end",
+			removals.map((item) => `${code(itemTitle(item))} (${code(`${item.file}:${item.line}`)})`),
+		),
+		...table("### Not carried", lost),
+		"<details><summary>What every field became</summary>",
+		"",
+		...table("", ledger),
+		"</details>",
+		"",
+		...checks(entries),
+	];
+}
+
+function pictures({ bundle, entries }: ConvertedBundle): readonly string[] {
+	const hosts = label(bundle.hosts.slice(0, 3).join(", ") || "external host");
+	const gateways = bundle.parts.filter(({ role }) => role === "gateway" || role === "asm");
+	const gateway = label(
+		gateways
+			.map(({ item }) => itemTitle(item))
+			.slice(0, 2)
+			.join(", ") || "egress gateway",
+	);
+	const waypoints = [...new Set(entries.map(({ waypoint }) => `${waypoint.namespace}/${waypoint.name}`))];
+	const waypoint = label(`waypoint ${waypoints.join(", ") || "none"}`);
+	return [
+		"Before:",
+		"",
+		"```mermaid",
+		"flowchart LR",
+		`  client["client with sidecar"] -->|VirtualService| gateway[${gateway}] -->|VirtualService| host(${hosts})`,
+		"```",
+		"",
+		"After:",
+		"",
+		"```mermaid",
+		"flowchart LR",
+		`  client["client"] --> ztunnel -->|HBONE| waypoint[${waypoint}] -->|ServiceEntry| host(${hosts})`,
+		"```",
+		"",
+	];
+}
+
+function list(title: string, lines: readonly string[]): readonly string[] {
+	return lines.length === 0 ? [] : [title, "", ...lines.map((line) => `- ${line}`), ""];
+}
+
+function table(title: string, entries: readonly LedgerEntry[]): readonly string[] {
+	if (entries.length === 0) {
+		return [];
+	}
+	return [
+		...(title === "" ? [] : [title, ""]),
+		"| object | field | fate | why, or where to |",
+		"| --- | --- | --- | --- |",
+		...entries.map(
+			({ item, path, fate, note }) =>
+				`| ${code(itemTitle(item))} | ${code(path)} | ${fate} | ${note.replaceAll("|", "\\|")} |`,
+		),
+		"",
+	];
+}
+
+function checks(entries: ConvertedBundle["entries"]): readonly string[] {
+	const lines = entries.flatMap(({ namespace, name, hosts }) => [
+		`\`kubectl get serviceentry -n ${namespace} ${name} -o jsonpath='{.status.conditions}'\` says \`WaypointBound\` \`True\``,
+		...hosts
+			.filter((host) => !host.startsWith("*"))
+			.map(
+				(host) =>
+					`\`waymark trace ${host} --from ${namespace} --cluster\` ends with the waypoint; \`istioctl ztunnel-config service\` shows ${code(host)} with an address`,
+			),
+	]);
+	return list("### To check", lines);
+}
+
+/** The place of an item for programs. */
+export function itemName(item: Item): {
+	readonly kind: string;
+	readonly namespace: string;
+	readonly name: string;
+	readonly file: string;
+	readonly line: number;
+} {
+	const { title, namespace, name, file, line } = item;
+	return { kind: title, namespace, name, file, line };
+}
