@@ -56,6 +56,9 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
 	}
 
 	function join({ client, upstream }: Pair): void {
+		// Two pipes into one socket would send every byte twice.
+		client.unpipe(upstream);
+		upstream.unpipe(client);
 		client.pipe(upstream, { end: false });
 		upstream.pipe(client, { end: false });
 	}
