@@ -27,6 +27,11 @@ const variants: Readonly<Record<string, readonly string[]>> = {
 	everything,
 	"cert-manager": [...everything, "--set=certificates.mode=cert-manager"],
 	provided: ["--set=certificates.mode=provided", "--set=certificates.provided.secretName=mine"],
+	"client certificates": [
+		"--set=tls.clientCaConfigMap=front-proxy",
+		"--set=tls.clientNames={kube-apiserver}",
+		"--set-string=tls.minVersion=1.2",
+	],
 	"one replica outside": ["--set=replicas=1", "--set=webhooks.url=https://127.0.0.1:9443"],
 	configured: [
 		"--set=config.defaults.waypoint=istio-egress/waypoint",
