@@ -141,7 +141,12 @@ function bounded(text: string): string {
 	return text.length > 1024 ? `${text.slice(0, 1023)}…` : text;
 }
 
+const isAscii = /^[\0-\x7f]*$/;
+
 function base64(text: string): string {
+	if (isAscii.test(text)) {
+		return btoa(text);
+	}
 	let binary = "";
 	for (const byte of new TextEncoder().encode(text)) {
 		binary += String.fromCharCode(byte);

@@ -166,10 +166,12 @@ function judge(run: Run, rules: readonly Rule[], object: Resources[Kind], shaped
 		requester: subject.requester,
 		today: subject.today,
 		ruleIds: run.engine.ids,
+		once: rememberAnswers(world, () => context),
 	};
+	const { severities } = world.settings;
 	const findings: Finding[] = [];
 	for (const rule of rules) {
-		const override = world.settings.severities.get(rule.id);
+		const override = severities.get(rule.id);
 		if ((!shaped && rule.raw !== true) || override === "off") {
 			continue;
 		}
@@ -187,11 +189,37 @@ function judge(run: Run, rules: readonly Rule[], object: Resources[Kind], shaped
 			findings.length = before;
 			run.faults.push({ rule: rule.id, error });
 		}
-		if (findings.slice(before).some((finding) => finding.severity === "error")) {
+		if (findings.length > before && findings.slice(before).some(({ severity }) => severity === "error")) {
 			run.absences.push(...world.absences());
 		}
 	}
 	return findings;
+}
+
+interface Remembered {
+	readonly question: unknown;
+	readonly object: object;
+	readonly answer: unknown;
+	/** What was asked for in vain on the way: whoever uses the answer rests on that too. */
+	readonly missing: readonly Absence[];
+}
+
+/** Answers each question once; a handful are asked, so a list is searched faster than a map. */
+function rememberAnswers(world: RecordingInventory, context: () => RuleContext): RuleContext["once"] {
+	const answers: Remembered[] = [];
+	return (question, object) => {
+		for (const known of answers) {
+			if (known.question === question && known.object === object) {
+				world.addAbsences(known.missing);
+				// What was remembered with a question is what it answered.
+				return known.answer as ReturnType<typeof question>;
+			}
+		}
+		const before = world.absences().length;
+		const answer = question(object, context());
+		answers.push({ question, object, answer, missing: world.absences().slice(before) });
+		return answer;
+	};
 }
 
 function shapedOld(subject: Subject): AnyObject | undefined {
@@ -299,6 +327,12 @@ class RecordingInventory implements Inventory {
 
 	absences(): readonly Absence[] {
 		return this.#missing;
+	}
+
+	addAbsences(missing: readonly Absence[]): void {
+		for (const each of missing) {
+			this.#missing.push(each);
+		}
 	}
 
 	get settings(): Settings {

@@ -46,6 +46,11 @@ export interface RuleContext {
 	readonly today: string;
 	/** The ids of all rules. */
 	readonly ruleIds: ReadonlySet<string>;
+	/** The answer to a question about an object, worked out once for all rules of this judgement. */
+	once<Object extends object, Answer>(
+		question: (object: Object, context: RuleContext) => Answer,
+		object: Object,
+	): Answer;
 }
 
 /** One page of documentation; its examples run as tests. */

@@ -49,6 +49,10 @@ export function hasReadableLabels(entry: ServiceEntry): boolean {
 
 /** Reads how an entry is bound and how it should be. */
 export function entryBinding(entry: ServiceEntry, context: RuleContext): EntryBinding {
+	return context.once(readBinding, entry);
+}
+
+function readBinding(entry: ServiceEntry, context: RuleContext): EntryBinding {
 	const { namespace, policy, inventory } = context;
 	const labels = entry.metadata?.labels;
 	const request = requestedWaypoint(
@@ -105,11 +109,18 @@ export function isSameWaypoint(one: WaypointReference, other: WaypointReference)
 	return one.namespace === other.namespace && one.name === other.name;
 }
 
+/** A binding whose target can be looked at, and what it is. */
+export interface TargetState extends EntryBinding {
+	readonly target: WaypointReference;
+	readonly state: WaypointState;
+}
+
 /** The target with its state, unless labels are unreadable or another rule must speak first. */
-export function targetState(
-	entry: ServiceEntry,
-	context: RuleContext,
-): (EntryBinding & { readonly target: WaypointReference; readonly state: WaypointState }) | undefined {
+export function targetState(entry: ServiceEntry, context: RuleContext): TargetState | undefined {
+	return context.once(readTarget, entry);
+}
+
+function readTarget(entry: ServiceEntry, context: RuleContext): TargetState | undefined {
 	const binding = entryBinding(entry, context);
 	if (binding.target === undefined || binding.missingTwin !== undefined || !hasReadableLabels(entry)) {
 		return undefined;

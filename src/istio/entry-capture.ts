@@ -12,6 +12,10 @@ export const wantedWaypointReads: readonly Kind[] = ["Namespace"];
  * where nobody wants one, so that nothing is lost when the entry is not captured.
  */
 export function wantedWaypoint(entry: ServiceEntry, context: RuleContext): string | undefined {
+	return context.once(readWanted, entry);
+}
+
+function readWanted(entry: ServiceEntry, context: RuleContext): string | undefined {
 	const { target } = entryBinding(entry, context);
 	return target === undefined ? undefined : formatWaypoint(target);
 }

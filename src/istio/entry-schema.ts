@@ -91,7 +91,64 @@ const serviceEntry: Schema = {
  * (istio.io/api kubernetes/customresourcedefinitions.gen.yaml; its three versions share one schema).
  */
 export function complaintsOfSchema(object: unknown): Iterable<Complaint> {
-	return complain(object, serviceEntry, []);
+	return fits(object, serviceEntry) ? [] : complain(object, serviceEntry, []);
+}
+
+/** Whether there is nothing to complain about: nearly always, so it is found out without a path to anything. */
+function fits(value: unknown, schema: Schema): boolean {
+	switch (schema.type) {
+		case "string":
+			return (
+				typeof value === "string" &&
+				(schema.choices === undefined || schema.choices.includes(value)) &&
+				// A text has at most as many code points as code units.
+				(schema.maxLength === undefined || value.length <= schema.maxLength)
+			);
+		case "integer":
+			return (
+				Number.isInteger(value) &&
+				(schema.maximum === undefined || (Number(value) >= 0 && Number(value) <= schema.maximum))
+			);
+		case "list":
+			return (
+				Array.isArray(value) &&
+				value.length >= (schema.minItems ?? 0) &&
+				value.length <= (schema.maxItems ?? value.length) &&
+				value.every((item) => fits(item, schema.of))
+			);
+		case "map":
+			return isMap(value) && mapFits(value, schema);
+		default:
+			return isMap(value) && fieldsFit(value, schema);
+	}
+}
+
+function isMap(value: unknown): value is object {
+	return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function mapFits(value: object, schema: Extract<Schema, { type: "map" }>): boolean {
+	const keys = Object.keys(value);
+	return (
+		keys.length <= (schema.maxProperties ?? keys.length) &&
+		keys.every((key) => fieldOf(value, key) === null || fits(fieldOf(value, key), schema.of))
+	);
+}
+
+function fieldsFit(value: object, schema: Extract<Schema, { type: "object" }>): boolean {
+	for (const field of schema.required ?? []) {
+		if (!Object.hasOwn(value, field) || fieldOf(value, field) === null) {
+			return false;
+		}
+	}
+	for (const field in schema.fields) {
+		const content = Object.hasOwn(value, field) ? fieldOf(value, field) : null;
+		const inner = schema.fields[field];
+		if (content !== null && inner !== undefined && !fits(content, inner)) {
+			return false;
+		}
+	}
+	return true;
 }
 
 function* complain(value: unknown, schema: Schema, path: Path): Iterable<Complaint> {

@@ -48,7 +48,8 @@ export function findHostFault(name: string): NameFault | undefined {
 }
 
 function findLengthFault(name: string): NameFault | undefined {
-	if (utf8Length(name) > 255) {
+	// No code unit takes more than three bytes, so most names need not be encoded.
+	if (name.length > 85 && utf8Length(name) > 255) {
 		return {
 			said: `domain name ${goQuote(name)} too long (max 255)`,
 			reason: "is longer than the 255 bytes that a domain name may have",

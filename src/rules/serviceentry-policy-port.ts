@@ -64,7 +64,9 @@ export const serviceentryPolicyPort: Rule<"ServiceEntry"> = {
 					hint: "Use an allowed port and protocol, or ask the security team",
 				};
 			}
-			yield* leavingPorts(port.targetPort, ["spec", "ports", index, "targetPort"]);
+			if (port.targetPort) {
+				yield* leavingPorts(port.targetPort, ["spec", "ports", index, "targetPort"]);
+			}
 		}
 		for (const [index, endpoint] of (entry.spec?.endpoints ?? []).entries()) {
 			for (const [name, number] of Object.entries(endpoint.ports ?? {})) {

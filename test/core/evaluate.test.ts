@@ -399,6 +399,25 @@ describe("evaluate() and what is not there", () => {
 		assert.deepEqual(judged({ rules: [silent, always("b")] }).absences, []);
 	});
 
+	it("works an answer out once for all rules, and lets each rest on what was missing for it", () => {
+		let worked = 0;
+		const question = (_object: ServiceEntry, context: RuleContext): boolean => {
+			worked += 1;
+			return context.inventory.get("Service", "team", "gone") === undefined;
+		};
+		const silent = rule("a", (object, context) => (context.once(question, object) ? [] : []));
+		const speaking = rule("b", (object, context) =>
+			context.once(question, object) ? [{ path: ["spec"], message: "Says b" }] : [],
+		);
+		const { absences } = judged({ rules: [silent, speaking] });
+		assert.deepEqual(absences, [{ kind: "Service", namespace: "team", name: "gone" }]);
+		assert.equal(worked, 1);
+		assert.deepEqual(judged({ rules: [silent, always("c")] }).absences, []);
+		const updated = judged({ rules: [speaking], old: plainEntry });
+		assert.equal(updated.decision, "allow");
+		assert.equal(worked, 4);
+	});
+
 	it("evaluate() names the Namespace first where it is not known, since every error rests on its policy", () => {
 		assert.deepEqual(judged({ given: [] }).absences, [{ kind: "Namespace", namespace: "", name: "team" }]);
 		assert.deepEqual(judged({ given: [], rules: [always("a", "warning")] }).absences, []);
