@@ -308,6 +308,22 @@ describe("reflector", () => {
 		assert.ok((await fresh(rig)) < 2000);
 	});
 
+	test("Reflector takes no notice of steps of the wall clock", async (context) => {
+		const rig = follow({ idleMs: 5000 });
+		await rig.reflector.synced;
+		const { now } = Date;
+		const day = 24 * 3_600_000;
+		for (const step of [day, -day]) {
+			context.mock.method(Date, "now", () => now() + step);
+			put(`entry${step}`);
+			server.cutWatches();
+			put(`meanwhile${step}`);
+			assert.ok((await fresh(rig)) < 1000);
+			context.mock.restoreAll();
+		}
+		assert.deepEqual(rig.endings, ["cut", "cut"]);
+	});
+
 	test("Reflector survives a watch that is cut all the time under changes", async () => {
 		const rig = follow();
 		await rig.reflector.synced;
