@@ -163,6 +163,9 @@ export function kindOfIndex(name: IndexName): Kind {
 
 type Store = Map<string, Map<string, unknown>>;
 
+// Most keys find one object, and a Set costs two hundred bytes: it is made for the second one.
+type IndexEntries = Map<string, unknown>;
+
 /** The one implementation of `Inventory`, fed by watches, YAML files or tests. */
 export class ClusterState implements Inventory {
 	readonly offline: boolean;
@@ -170,7 +173,7 @@ export class ClusterState implements Inventory {
 	#mesh: MeshFacts;
 	#learned: Partial<MeshFacts> = {};
 	readonly #objects: ReadonlyMap<Kind, Store> = new Map(allKinds.map((kind) => [kind, new Map()]));
-	readonly #indexes: ReadonlyMap<string, Map<string, Set<unknown>>> = new Map(
+	readonly #indexes: ReadonlyMap<string, IndexEntries> = new Map(
 		Object.keys(indexes).map((name) => [name, new Map()]),
 	);
 	readonly #policies = new Map<string, Policy>();
@@ -279,7 +282,9 @@ export class ClusterState implements Inventory {
 	}
 
 	lookup<I extends IndexName>(name: I, key: string): Iterable<Resources[Indexed<I>]> {
-		return (this.#indexes.get(name)?.get(key) ?? []) as Iterable<Resources[Indexed<I>]>;
+		const found = this.#indexes.get(name)?.get(key);
+		const all = found === undefined ? [] : found instanceof Set ? found : [found];
+		return all as Iterable<Resources[Indexed<I>]>;
 	}
 
 	policy(namespace: string): Policy {
@@ -303,9 +308,11 @@ export class ClusterState implements Inventory {
 		for (const [entries, key] of this.#places(kind, object)) {
 			const found = entries.get(key);
 			if (found === undefined) {
-				entries.set(key, new Set([object]));
-			} else {
+				entries.set(key, object);
+			} else if (found instanceof Set) {
 				found.add(object);
+			} else if (found !== object) {
+				entries.set(key, new Set([found, object]));
 			}
 		}
 	}
@@ -313,14 +320,16 @@ export class ClusterState implements Inventory {
 	#unindex<K extends Kind>(kind: K, object: Resources[K]): void {
 		for (const [entries, key] of this.#places(kind, object)) {
 			const found = entries.get(key);
-			found?.delete(object);
-			if (found?.size === 0) {
+			if (found instanceof Set) {
+				found.delete(object);
+			}
+			if (found === object || (found instanceof Set && found.size === 0)) {
 				entries.delete(key);
 			}
 		}
 	}
 
-	*#places<K extends Kind>(kind: K, object: Resources[K]): Iterable<[Map<string, Set<unknown>>, string]> {
+	*#places<K extends Kind>(kind: K, object: Resources[K]): Iterable<[IndexEntries, string]> {
 		for (const [name, definition] of Object.entries(indexes)) {
 			const entries = this.#indexes.get(name);
 			if (definition.kind === kind && entries !== undefined) {
