@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { describe, it } from "node:test";
+
+const root = join(import.meta.dirname, "..");
+
+/** One import of a file: where from, and whether it is done at once or only when its line runs. */
+interface Import {
+	readonly from: string;
+	readonly isLazy: boolean;
+}
+
+const statement = /^(?:import|export)\s(?!type\s)[^;]*?from\s+"([^"]+)";|^import\s+"([^"]+)";/gm;
+const call = /\bimport\(\s*"([^"]+)"\s*\)/g;
+
+/** The imports of a file that are still there when it runs: types are erased. Ours by their path, others by name. */
+function importsOf(file: string): readonly Import[] {
+	const text = readFileSync(join(root, file), "utf8");
+	const resolve = (from: string): string =>
+		from.startsWith(".") ? relative(root, join(root, dirname(file), from)).replaceAll("\\", "/") : from;
+	return [
+		...[...text.matchAll(statement)].map((match) => ({ from: match[1] ?? match[2] ?? "", isLazy: false })),
+		...[...text.matchAll(call)].map((match) => ({ from: match[1] ?? "", isLazy: true })),
+	].map((each) => ({ ...each, from: resolve(each.from) }));
+}
+
+const files: readonly string[] = globSync("src/**/*.ts", { cwd: root })
+	.map((file) => file.replaceAll("\\", "/"))
+	.toSorted();
+const imports: ReadonlyMap<string, readonly Import[]> = new Map(files.map((file) => [file, importsOf(file)]));
+
+function folderOf(file: string): string {
+	return file.split("/").slice(0, -1).join("/");
+}
+
+/** Everything that is loaded at once when a file is, with the chain that loads it. */
+function loadedBy(file: string): ReadonlyMap<string, string> {
+	const chains = new Map([[file, file]]);
+	for (const [loaded, chain] of chains) {
+		for (const { from, isLazy } of imports.get(loaded) ?? []) {
+			if (!isLazy && !chains.has(from)) {
+				chains.set(from, `${chain} → ${from}`);
+			}
+		}
+	}
+	return chains;
+}
+
+function chainsTo(file: string, isUnwanted: (loaded: string) => boolean): readonly string[] {
+	return [...loadedBy(file)].filter(([loaded]) => isUnwanted(loaded)).map(([, chain]) => chain);
+}
+
+/** Which folders each folder may load, at once or later; docs/architecture.md draws the arrows. */
+const arrows: Readonly<Record<string, readonly string[]>> = {
+	"src/core": [],
+	"src/istio": ["src/core"],
+	"src/rules": ["src/core", "src/istio"],
+	"src/admission": ["src/core"],
+	"src/certificates": [],
+	"src/server": ["src/core", "src/admission", "src/certificates"],
+	"src/kube": ["src/core", "src/certificates"],
+	"src/audit": ["src/core"],
+};
+
+const pure = ["src/core", "src/istio", "src/rules", "src/admission"];
+
+describe("the imports of src/", () => {
+	it("the reader of imports finds what there is: at once, lazy, of packages, and no types", () => {
+		assert.ok(imports.get("src/main.ts")?.some(({ from, isLazy }) => isLazy && from === "src/cli/lint.ts"));
+		const table = imports.get("src/rules/table.ts") ?? [];
+		assert.ok(table.length > 20 && table.every(({ from }) => from.startsWith("src/rules/")));
+		assert.ok(imports.get("src/server/app.ts")?.some(({ from }) => from === "fastify"));
+		assert.deepEqual(imports.get("src/core/rule.ts"), []);
+	});
+
+	for (const [folder, allowed] of Object.entries(arrows)) {
+		it(`${folder} loads ${allowed.length === 0 ? "nothing outside itself" : allowed.join(", ")} and nothing else of ours, not even later`, () => {
+			const wrong = files
+				.filter((file) => folderOf(file) === folder)
+				.flatMap((file) => (imports.get(file) ?? []).map(({ from }) => [file, from] as const))
+				.filter(([, from]) => from.startsWith("src/") && ![folder, ...allowed].includes(folderOf(from)));
+			assert.deepEqual(wrong, []);
+		});
+	}
+
+	it("the pure folders load no package and no module of Node but the public-suffix list", () => {
+		const wrong = files
+			.filter((file) => pure.includes(folderOf(file)))
+			.flatMap((file) => (imports.get(file) ?? []).map(({ from }) => `${file} → ${from}`))
+			.filter((arrow) => !arrow.includes("→ src/") && !/^src\/(?:rules|istio)\/\S+ → tldts$/.test(arrow));
+		assert.deepEqual(wrong, []);
+	});
+
+	it("main and every verb load src/kube and its client only when a cluster is asked for", () => {
+		const verbs = files.filter((file) => file === "src/main.ts" || file.startsWith("src/cli/"));
+		assert.ok(verbs.length > 5);
+		for (const verb of verbs) {
+			const isKube = (loaded: string) =>
+				loaded.startsWith("src/kube/") || loaded === "@kubernetes/client-node";
+			assert.deepEqual(chainsTo(verb, isKube), []);
+		}
+	});
+
+	it("lint, trace, explain and rules load no server, no metrics and no logger", () => {
+		for (const verb of ["lint", "trace", "explain", "rules"]) {
+			const isServer = (loaded: string) =>
+				loaded.startsWith("src/server/") || ["fastify", "pino", "prom-client", "undici"].includes(loaded);
+			assert.deepEqual(chainsTo(`src/cli/${verb}.ts`, isServer), []);
+		}
+	});
+
+	it("only main and the verbs load the table of rules", () => {
+		const others = files.filter(
+			(file) =>
+				file !== "src/main.ts" &&
+				!file.startsWith("src/cli/") &&
+				imports.get(file)?.some(({ from }) => from === "src/rules/table.ts"),
+		);
+		assert.deepEqual(others, []);
+	});
+
+	it("no file loads a test or a script", () => {
+		const wrong = [...imports].filter(([, list]) =>
+			list.some(({ from }) => /^(?:test|scripts)\//.test(from)),
+		);
+		assert.deepEqual(wrong, []);
+	});
+});
+
+describe("the text of src/", () => {
+	const holders = (pattern: RegExp): readonly string[] =>
+		files.filter((file) => pattern.test(readFileSync(join(root, file), "utf8")));
+
+	it("only config reads the environment", () => {
+		assert.deepEqual(holders(/\bprocess\.env\b/), ["src/config.ts"]);
+	});
+
+	it("nobody ends the process but a second signal: verbs return exit codes", () => {
+		assert.deepEqual(holders(/\bprocess\.exit\(/), ["src/server/signals.ts"]);
+	});
+
+	it("every generic file name stays away", () => {
+		const names = files.filter((file) =>
+			/(?:^|[/-])(?:utils?|common|shared|helpers?|misc|index)\.ts$/.test(file),
+		);
+		assert.deepEqual(names, []);
+	});
+});
