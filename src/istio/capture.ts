@@ -200,20 +200,6 @@ function oldest(owners: readonly HostOwner[]): HostOwner | undefined {
 	return found;
 }
 
-/** The Services and gateways that istiod manages itself never have a waypoint (ambient/waypoints.go: fetchWaypointForService). */
-const managedWithoutWaypoint: ReadonlySet<string> = new Set([
-	"istio.io-mesh-controller",
-	"istio.io-eastwest-controller",
-]);
-
-/** The label by which istiod marks what it manages; on a ServiceEntry it switches waypoints off. */
-export const managedLabel = "gateway.istio.io/managed";
-
-/** Whether an entry carries the mark of a gateway that istiod manages, so that it never gets a waypoint. */
-export function isManaged(entry: ServiceEntry): boolean {
-	return managedWithoutWaypoint.has(labelOf(entry.metadata?.labels, managedLabel) ?? "");
-}
-
 /** What istiod does with one host of an entry. */
 export interface HostCapture {
 	readonly host: string;
@@ -237,7 +223,7 @@ const unbound: Binding = { status: "None", request: { asked: false } };
 /** What istiod does with each host of an entry, once each. */
 export function captureOf(entry: ServiceEntry, place: Place, inventory: Inventory): readonly HostCapture[] {
 	const ignored = whyIgnored(entry, place.namespace, inventory);
-	const asked = isManaged(entry) ? unbound : bindingOf(entry.metadata?.labels, place.namespace, inventory);
+	const asked = bindingOf(entry.metadata?.labels, place.namespace, inventory);
 	const hosts = [...new Set(specOf(entry).hosts)];
 	const standings = hosts.map((host) => standingOf(host, entry, place, inventory));
 	const isListed = ignored === undefined && standings.some((each) => each.lostTo === undefined);

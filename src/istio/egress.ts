@@ -7,7 +7,7 @@ import type { Policy } from "../core/policy.ts";
 import type { RuleContext } from "../core/rule.ts";
 import { serviceOfHost } from "../core/service-host.ts";
 import { areEgressLabels, builtInService, saysEgressGateway } from "./egress-names.ts";
-import { isWaypoint } from "./waypoint.ts";
+import { isWaypoint, managedLabel } from "./waypoint.ts";
 
 /** Where an object takes part in sidecar-style egress, and how, as the predicate of a sentence about that field. */
 export interface EgressEvidence {
@@ -74,8 +74,6 @@ function hasEgressLabels(service: Service, inventory: Inventory): boolean {
 		areEgressLabels(service.metadata?.labels, inventory.settings)
 	);
 }
-
-const managedLabel = "gateway.istio.io/managed";
 
 // A waypoint's Service has the name of its Gateway, and people call waypoints egress-gateway too.
 function isWaypointService(

@@ -12,12 +12,19 @@ export type WaypointRequest =
 	| { readonly asked: false; readonly optedOut?: "object" | "namespace" | "gateway" }
 	| { readonly asked: true; readonly by: "object" | "namespace"; readonly waypoint: WaypointReference };
 
-/** The label of what Istio deploys for a Gateway, and those of its values that istiod takes for a waypoint's own. */
+/** The label by which Istio marks what it deploys for a Gateway. */
 export const managedLabel = "gateway.istio.io/managed";
-const managedByMesh: ReadonlySet<string> = new Set([
+
+/** Those of its values that switch waypoints off for an object (ambient/waypoints.go: fetchWaypointForService). */
+const managedWithoutWaypoint: ReadonlySet<string> = new Set([
 	"istio.io-mesh-controller",
 	"istio.io-eastwest-controller",
 ]);
+
+/** Whether an object carries the mark of a waypoint or an east-west gateway, so that it never gets a waypoint. */
+export function isManaged(labels: Labels): boolean {
+	return managedWithoutWaypoint.has(labelOf(labels, managedLabel) ?? "");
+}
 
 /**
  * The waypoint that labels ask for. An object's own label wins even where it names nothing that exists: istiod does
@@ -29,7 +36,7 @@ export function requestedWaypoint(
 	namespace: string,
 	namespaceLabels: Labels,
 ): WaypointRequest {
-	if (managedByMesh.has(labelOf(labels, managedLabel) ?? "")) {
+	if (isManaged(labels)) {
 		return { asked: false, optedOut: "gateway" };
 	}
 	const own = readPair(labels, namespace);

@@ -1,6 +1,6 @@
 import type { Rule } from "../core/rule.ts";
-import { isManaged, managedLabel } from "../istio/capture.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withLabels } from "../istio/examples.ts";
+import { isManaged, managedLabel } from "../istio/waypoint.ts";
 
 /** An entry must not carry the mark of a gateway that istiod manages. */
 export const serviceentryManagedLabel: Rule<"ServiceEntry"> = {
@@ -21,7 +21,7 @@ export const serviceentryManagedLabel: Rule<"ServiceEntry"> = {
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
 	*check(entry) {
-		if (isManaged(entry)) {
+		if (isManaged(entry.metadata?.labels)) {
 			yield {
 				path: ["metadata", "labels", managedLabel],
 				message:
