@@ -418,6 +418,36 @@ describe("evaluate() and what is not there", () => {
 		assert.equal(worked, 4);
 	});
 
+	it("evaluate() works an answer out once for all rules, and lets each rest on what was missing for it", () => {
+		let times = 0;
+		const question = (_: object, { inventory }: RuleContext): boolean => {
+			times++;
+			return inventory.get("KubernetesGateway", "x", "one") === undefined;
+		};
+		const asking = (id: string, severity: Severity) =>
+			rule(id, (object, { once }) =>
+				once(question, object) ? [{ path: [], message: "Missing", severity }] : [],
+			);
+		const { absences, findings } = judged({ rules: [asking("a", "warning"), asking("b", "error")] });
+		assert.equal(times, 1);
+		assert.equal(findings.length, 2);
+		assert.deepEqual(absences, [{ kind: "KubernetesGateway", namespace: "x", name: "one" }]);
+	});
+
+	it("evaluate() works an answer out anew for the older object and for the next request", () => {
+		const seen: unknown[] = [];
+		const question = (object: ServiceEntry): boolean => {
+			seen.push(object.spec?.hosts?.[0]);
+			return true;
+		};
+		const asking = rule("a", (object, { once }) =>
+			once(question, object) ? [{ path: [], message: "Bad" }] : [],
+		);
+		judged({ rules: [asking], object: hosts("new.com"), old: hosts("old.com") });
+		judged({ rules: [asking], object: hosts("next.com") });
+		assert.deepEqual(seen, ["new.com", "old.com", "next.com"]);
+	});
+
 	it("evaluate() names the Namespace first where it is not known, since every error rests on its policy", () => {
 		assert.deepEqual(judged({ given: [] }).absences, [{ kind: "Namespace", namespace: "", name: "team" }]);
 		assert.deepEqual(judged({ given: [], rules: [always("a", "warning")] }).absences, []);

@@ -18,7 +18,7 @@ import { boundTo, entry, surroundings, team } from "../support/team.ts";
 
 function contextOf(given: readonly AnyObject[]): RuleContext {
 	const inventory = world(given);
-	return {
+	const context: RuleContext = {
 		namespace: "team",
 		name: "payments",
 		policy: inventory.policy("team"),
@@ -27,7 +27,9 @@ function contextOf(given: readonly AnyObject[]): RuleContext {
 		requester: undefined,
 		today: exampleDay,
 		ruleIds: new Set(),
+		once: (question, object) => question(object, context),
 	};
+	return context;
 }
 
 function bindingOf(object: ServiceEntry, namespace = team()): EntryBinding {
