@@ -1,21 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import { createAuthority, issueCertificate, leafLifetimeMs } from "../certificates/authority.ts";
-import {
-	expiryTime,
-	fingerprints,
-	isIssuedBy,
-	renewalTime,
-	verificationFault,
-} from "../certificates/inspect.ts";
+import { createAuthority, leafLifetimeMs } from "../certificates/authority.ts";
+import { expiryTime, fingerprints } from "../certificates/inspect.ts";
 import type { CertificateSource, HeldCertificate } from "../certificates/source.ts";
-import { holdCertificate } from "../certificates/source.ts";
 import { readState, secretBody } from "./authority-secret.ts";
 import type { AuthorityState, Step } from "./authority-state.ts";
 import { bundleOf, nextStep } from "./authority-state.ts";
-import { createTrust } from "./trust.ts";
-import type { WebhookConfiguration, WebhookConfigurationRef } from "./webhook-configurations.ts";
-import { bundlesOf, readConfiguration, withBundle, writeConfiguration } from "./webhook-configurations.ts";
+import type { OwnLeaf } from "./own-leaf.ts";
+import { createOwnLeaf } from "./own-leaf.ts";
+import type { PublishedBundles } from "./published-bundles.ts";
+import { createPublishedBundles } from "./published-bundles.ts";
+import type { WebhookConfigurationRef } from "./webhook-configurations.ts";
 import type { ApiServer } from "./writes.ts";
 import { fieldManager, isConflict, readObject } from "./writes.ts";
 
@@ -99,10 +94,10 @@ const stepMessages: Readonly<Record<Step["kind"], string>> = {
 export async function keepOwnCertificates(options: OwnCertificateOptions): Promise<OwnCertificates> {
 	const stop = new AbortController();
 	const signal = options.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, options.signal]);
-	const keeper = createKeeper({ ...options, signal });
-	await keeper.first();
-	const held = keeper.held();
-	const watching = keeper.watch();
+	const times = { ...defaultOwnCertificateTimes, ...options.times };
+	const keeper = createKeeper(options, times, signal);
+	const held = await firstLeaf(keeper, times, signal);
+	const watching = watch(keeper, times, signal);
 	return {
 		current: held.current,
 		onChange: held.onChange,
@@ -117,90 +112,38 @@ export async function keepOwnCertificates(options: OwnCertificateOptions): Promi
 }
 
 interface Keeper {
-	held(): HeldCertificate;
+	readonly leaf: OwnLeaf;
+	/** Looks until nothing is left to be done; throws when the API server does not play along. */
 	look(): Promise<void>;
-	first(): Promise<void>;
-	watch(): Promise<void>;
+	/** Renews a leaf that is due without asking anybody. */
+	renewAlone(): Promise<void>;
 	status(): OwnCertificateStatus;
 }
 
-function createKeeper(options: OwnCertificateOptions & { readonly signal: AbortSignal }): Keeper {
-	const times = { ...defaultOwnCertificateTimes, ...options.times };
-	const { api, log, configurations, now = () => new Date() } = options;
-	const { signal } = options;
-	const request = { deadlineMs: requestDeadlineMs, signal };
+function createKeeper(
+	options: OwnCertificateOptions,
+	times: OwnCertificateTimes,
+	signal: AbortSignal,
+): Keeper {
+	const { api, log, now = () => new Date() } = options;
+	const exchange = { deadlineMs: requestDeadlineMs, signal };
 	const collection = `/api/v1/namespaces/${encodeURIComponent(options.namespace)}/secrets`;
 	const secretPath = `${collection}/${encodeURIComponent(options.secretName)}`;
-	const trust = createTrust();
+	const bundles = createPublishedBundles(api, options.configurations, exchange, log);
+	const leaf = createOwnLeaf(options.names, times.leafMs, now, log);
+	const isPublished = (cert: string): boolean => bundles.trustedMs(cert) >= times.settleMs;
 	let remembered: AuthorityState | null = null;
-	let leaf: HeldCertificate | null = null;
-	let live: readonly (WebhookConfiguration | null)[] = [];
-	let lookFault: string | null = null;
-	let lookFaults = 0;
-	let lookedAt = performance.now();
-	let looking: Promise<void> | null = null;
-
-	/** The bundle of every webhook; one that is missing trusts nothing. */
-	const liveBundles = (): readonly string[] =>
-		live.flatMap((configuration) => (configuration === null ? [""] : bundlesOf(configuration)));
-	const noteTrust = (): void => trust.note(liveBundles());
-	const isPublished = (cert: string): boolean => trust.lastsMs(cert) >= times.settleMs;
 
 	const writeSecret = async (secret: unknown, step: Step): Promise<void> => {
 		const body = secretBody(secret, step, options.namespace, options.secretName);
-		await api.request(secret === null ? "POST" : "PUT", secret === null ? collection : secretPath, {
-			...request,
-			query: { fieldManager },
-			body,
-		});
+		const [method, path] = secret === null ? (["POST", collection] as const) : (["PUT", secretPath] as const);
+		await api.request(method, path, { ...exchange, query: { fieldManager }, body });
 		log.info({ step: step.kind, ca: fingerprints(step.state.signing.cert)[0] }, stepMessages[step.kind]);
 	};
-
-	const publish = async (state: AuthorityState): Promise<void> => {
-		const bundle = bundleOf(state);
-		for (const [index, ref] of configurations.entries()) {
-			const configuration = live[index];
-			const changed = configuration ? withBundle(configuration, bundle) : null;
-			if (changed !== null) {
-				const written = await writeConfiguration(api, ref, changed, request);
-				live = live.with(index, written);
-				log.info({ configuration: ref.name, kind: ref.kind }, "published the CA bundle");
-			}
-		}
-		noteTrust();
-	};
-
-	const keepLeaf = async (state: AuthorityState): Promise<void> => {
-		const served = leaf?.current().cert ?? null;
-		if (served !== null && !isLeafDue(served, state)) {
-			return;
-		}
-		const pair = await issueCertificate(state.signing, {
-			names: options.names,
-			now: now(),
-			lifetimeMs: times.leafMs,
-		});
-		const next = { ...pair, ca: bundleOf(state) };
-		if (leaf === null) {
-			leaf = holdCertificate(next);
-		} else {
-			leaf.set(next);
-		}
-		log.info({ expires: expiryTime(pair.cert)?.toISOString() }, "issued a serving certificate");
-	};
-	const isLeafDue = (served: string, state: AuthorityState): boolean => {
-		const isDue = renewalTime(served) <= now();
-		const isOfSigner = isIssuedBy(served, state.signing.cert);
-		const isOver = (expiryTime(served) ?? new Date(0)) <= now();
-		// A leaf of a CA that is not trusted everywhere yet is no improvement, unless the present one is over.
-		return isOver || (isOfSigner ? isDue : isPublished(state.signing.cert));
-	};
-
 	/** One pass. Configurations are read before the Secret: a bundle written with their version is never an older one. */
 	const pass = async (): Promise<void> => {
-		live = await Promise.all(configurations.map((ref) => readConfiguration(api, ref, request)));
-		noteTrust();
-		const secret = await readObject(api, secretPath, request);
+		await bundles.read();
+		const secret = await readObject(api, secretPath, exchange);
 		const found = readState(secret, now());
 		if (found.faults.length > 0) {
 			log.warn({ faults: found.faults }, "found the certificate secret unusable");
@@ -209,8 +152,8 @@ function createKeeper(options: OwnCertificateOptions & { readonly signal: AbortS
 			now: now(),
 			found,
 			remembered,
-			served: leaf?.current().cert ?? null,
-			live: liveBundles(),
+			served: leaf.held()?.current().cert ?? null,
+			live: bundles.live(),
 			nextIsPublished: found.state?.next != null && isPublished(found.state.next.cert),
 			retentionMs: times.retentionMs,
 			createAuthority: () => createAuthority({ now: now(), lifetimeMs: times.authorityMs }),
@@ -220,131 +163,140 @@ function createKeeper(options: OwnCertificateOptions & { readonly signal: AbortS
 		}
 		remembered = step.state;
 		// Before, because a bundle may lose the CA of the present leaf; after, because it may gain that of the next one.
-		await keepLeaf(step.state);
-		await publish(step.state);
-		await keepLeaf(step.state);
+		await leaf.keep(step.state, isPublished);
+		await bundles.publish(bundleOf(step.state));
+		await leaf.keep(step.state, isPublished);
 	};
+	const looks = createLooks(pass, log, signal);
+	return {
+		leaf,
+		look: looks.look,
+		async renewAlone() {
+			// Nobody can be asked, and the leaf ends: one of the CA we remember is better than an expired one.
+			if (remembered !== null && leaf.isDue()) {
+				await leaf.keep(remembered, isPublished);
+			}
+		},
+		status: () => ({
+			...looks.status(),
+			...leafStatus(leaf, bundles, now()),
+			authorityExpires: remembered === null ? null : expiryTime(remembered.signing.cert),
+			rotation: rotationOf(remembered),
+		}),
+	};
+}
 
-	const lookUntilSettled = async (): Promise<void> => {
+interface Looks {
+	look(): Promise<void>;
+	status(): Pick<OwnCertificateStatus, "lookFault" | "lookFaults" | "sinceLookMs">;
+}
+
+/** Repeats a pass that lost against another replica, never runs two at a time, and notes when faults begin and end. */
+function createLooks(
+	pass: () => Promise<void>,
+	log: OwnCertificateOptions["log"],
+	signal: AbortSignal,
+): Looks {
+	let lookFault: string | null = null;
+	let lookFaults = 0;
+	let lookedAt = performance.now();
+	let looking: Promise<void> | null = null;
+	const note = (fault: string | null): void => {
+		if (fault === null) {
+			lookedAt = performance.now();
+		} else {
+			lookFaults += 1;
+		}
+		if (fault !== null && lookFault === null) {
+			log.warn({ fault }, "cannot look after certificates");
+		} else if (fault === null && lookFault !== null) {
+			log.info({}, "certificates are looked after again");
+		}
+		lookFault = fault;
+	};
+	const passUntilSettled = async (): Promise<void> => {
 		for (let attempt = 1; ; attempt += 1) {
 			try {
 				await pass();
-				lookedAt = performance.now();
-				if (lookFault !== null) {
-					log.info({}, "certificates are looked after again");
-				}
-				lookFault = null;
+				note(null);
 				return;
 			} catch (error) {
 				if (isConflict(error) && attempt < mostAttempts) {
 					await sleep(Math.random() * 20 * attempt);
 					continue;
 				}
-				noteLookFault(error);
+				// The end of this replica is no fault.
+				if (!signal.aborted) {
+					note(error instanceof Error ? error.message : String(error));
+				}
 				throw error;
 			}
 		}
 	};
-	const noteLookFault = (error: unknown): void => {
-		if (signal.aborted) {
-			return;
-		}
-		lookFaults += 1;
-		const text = error instanceof Error ? error.message : String(error);
-		if (lookFault === null) {
-			log.warn({ fault: text }, "cannot look after certificates");
-		}
-		lookFault = text;
-	};
-	const look = (): Promise<void> => {
-		looking ??= lookUntilSettled().finally(() => {
-			looking = null;
-		});
-		return looking;
-	};
-
-	const renewAlone = async (): Promise<void> => {
-		const served = leaf?.current().cert;
-		// Nobody can be asked, and the leaf ends: one of the CA we remember is better than an expired one.
-		if (remembered !== null && served !== undefined && renewalTime(served) <= now()) {
-			await keepLeaf(remembered);
-		}
-	};
-
-	const fault = (): string | null => {
-		const served = leaf?.current().cert;
-		if (served === undefined) {
-			return "there is no certificate yet";
-		}
-		for (const [index, ref] of configurations.entries()) {
-			const configuration = live[index];
-			if (!configuration) {
-				return `${ref.kind} ${ref.name} does not exist`;
-			}
-			for (const bundle of bundlesOf(configuration)) {
-				const problem = verificationFault(served, { now: now(), bundle, earlyMs: day });
-				if (problem !== null) {
-					return `${ref.kind} ${ref.name} does not trust this replica: ${problem}`;
-				}
-			}
-		}
-		return null;
-	};
-
 	return {
-		look,
-		held() {
-			if (leaf === null) {
-				throw new Error("Cannot serve: there is no certificate yet");
-			}
-			return leaf;
+		look() {
+			looking ??= passUntilSettled().finally(() => {
+				looking = null;
+			});
+			return looking;
 		},
-		async first() {
-			let backoffMs = times.firstBackoffMs;
-			while (leaf === null) {
-				signal.throwIfAborted();
-				try {
-					await look();
-				} catch {
-					// The look has noted it; a leaf may exist all the same, and then serving is better than waiting.
-					await sleep(
-						jitter(backoffMs),
-						undefined,
-						request.signal === undefined ? {} : { signal: request.signal },
-					);
-					backoffMs = Math.min(backoffMs * 2, 10_000);
-				}
-			}
-		},
-		async watch() {
-			let backoffMs = times.firstBackoffMs;
-			while (!signal.aborted) {
-				const isPending = remembered?.next != null || fault() !== null;
-				const calmMs = isPending
-					? Math.min(times.intervalMs, Math.max(times.settleMs / 4, 50))
-					: times.intervalMs;
-				const waitMs = lookFault === null ? calmMs : Math.min(backoffMs, times.intervalMs);
-				try {
-					await sleep(jitter(waitMs), undefined, { signal, ref: false });
-					await look();
-					backoffMs = times.firstBackoffMs;
-				} catch {
-					backoffMs *= 2;
-					await renewAlone().catch(noteLookFault);
-				}
-			}
-		},
-		status: () => ({
-			fault: fault(),
-			leafExpires: leaf === null ? null : expiryTime(leaf.current().cert),
-			authorityExpires: remembered === null ? null : expiryTime(remembered.signing.cert),
-			rotation:
-				remembered?.next != null ? "publishing" : (remembered?.retired ?? "") === "" ? "none" : "retiring",
-			lookFault,
-			lookFaults,
-			sinceLookMs: performance.now() - lookedAt,
-		}),
+		status: () => ({ lookFault, lookFaults, sinceLookMs: performance.now() - lookedAt }),
 	};
+}
+
+async function firstLeaf(
+	{ leaf, look }: Keeper,
+	{ firstBackoffMs }: OwnCertificateTimes,
+	signal: AbortSignal,
+): Promise<HeldCertificate> {
+	for (let backoffMs = firstBackoffMs; ; backoffMs = Math.min(backoffMs * 2, 10_000)) {
+		signal.throwIfAborted();
+		// A failed look is noted there; a leaf may exist all the same, and then serving is better than waiting.
+		await look().catch(() => {});
+		const held = leaf.held();
+		if (held !== null) {
+			return held;
+		}
+		await sleep(jitter(backoffMs), undefined, { signal });
+	}
+}
+
+async function watch(keeper: Keeper, times: OwnCertificateTimes, signal: AbortSignal): Promise<void> {
+	const { intervalMs, settleMs, firstBackoffMs } = times;
+	let backoffMs = firstBackoffMs;
+	while (!signal.aborted) {
+		const { fault, rotation, lookFault } = keeper.status();
+		const isPending = rotation === "publishing" || fault !== null;
+		const calmMs = isPending ? Math.min(intervalMs, Math.max(settleMs / 4, 50)) : intervalMs;
+		const waitMs = lookFault === null ? calmMs : Math.min(backoffMs, intervalMs);
+		try {
+			await sleep(jitter(waitMs), undefined, { signal, ref: false });
+			await keeper.look();
+			backoffMs = firstBackoffMs;
+		} catch {
+			backoffMs *= 2;
+			// Whatever hinders it hinders the next look too, which notes it; the watch must go on.
+			await keeper.renewAlone().catch(() => {});
+		}
+	}
+}
+
+function leafStatus(
+	leaf: OwnLeaf,
+	bundles: PublishedBundles,
+	now: Date,
+): Pick<OwnCertificateStatus, "fault" | "leafExpires"> {
+	const served = leaf.held()?.current().cert;
+	return served === undefined
+		? { fault: "there is no certificate yet", leafExpires: null }
+		: { fault: bundles.fault(served, now), leafExpires: expiryTime(served) };
+}
+
+function rotationOf(state: AuthorityState | null): OwnCertificateStatus["rotation"] {
+	if (state?.next != null) {
+		return "publishing";
+	}
+	return (state?.retired ?? "") === "" ? "none" : "retiring";
 }
 
 function jitter(ms: number): number {
