@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, it } from "node:test";
+
+const root = join(import.meta.dirname, "../..");
+const pages = globSync(["*.md", "docs/*.md", "charts/**/*.md", "certs/*.md"], { cwd: root });
+const read = (path: string): string => readFileSync(join(root, path), "utf8");
+
+/** The anchors of a page, as code hosts make them from its headings. */
+function anchorsOf(page: string): ReadonlySet<string> {
+	return new Set(
+		[...read(page).matchAll(/^#+ (.+)$/gm)].map(([, title = ""]) =>
+			title
+				.toLowerCase()
+				.replace(/[^\p{L}\p{N}\s_-]/gu, "")
+				.trim()
+				.replace(/\s/g, "-"),
+		),
+	);
+}
+
+describe("the documentation", () => {
+	for (const page of pages) {
+		it(`${page} links to what exists`, () => {
+			const broken: string[] = [];
+			for (const [, target = ""] of read(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+				const [path = "", anchor] = target.split("#");
+				if (/^[a-z]+:/.test(target)) {
+					continue;
+				}
+				const file = path === "" ? page : join(dirname(page), path);
+				if (!existsSync(join(root, file))) {
+					broken.push(target);
+				} else if (anchor !== undefined && file.endsWith(".md") && !anchorsOf(file).has(anchor)) {
+					broken.push(target);
+				}
+			}
+			assert.deepEqual(broken, []);
+		});
+	}
+
+	for (const [page, count] of [
+		["docs/threat-model.md", 18],
+		["docs/good-practices.md", 41],
+	] as const) {
+		it(`${page} answers all ${count}, each with a test that exists or an acceptance`, () => {
+			const rows = read(page)
+				.split("\n")
+				.filter((line) => /^\| \d+ \|/.test(line))
+				.map((line) => line.split("|").map((cell) => cell.trim()));
+			assert.deepEqual(
+				rows.map(([, number]) => Number(number)),
+				Array.from({ length: count }, (_, index) => index + 1),
+			);
+			for (const row of rows) {
+				const held = row.at(-2) ?? "";
+				const tests = [...held.matchAll(/`(test\/[^`]+)`/g)].map(([, path = ""]) => path);
+				assert.ok(tests.length > 0 || held.includes("accepted"), row.join("|"));
+				for (const path of tests) {
+					assert.ok(existsSync(join(root, path)), path);
+				}
+			}
+		});
+	}
+});
