@@ -4,7 +4,12 @@ import type { Complaint } from "./complaint.ts";
 
 /** The OpenAPI part of a CRD, as far as ServiceEntry's uses it. */
 type Schema =
-	| { readonly type: "string"; readonly maxLength?: number; readonly choices?: readonly string[] }
+	| {
+			readonly type: "string";
+			readonly maxLength?: number;
+			readonly choices?: readonly string[];
+			readonly form?: RegExp;
+	  }
 	| { readonly type: "integer"; readonly maximum?: number }
 	| { readonly type: "list"; readonly of: Schema; readonly minItems?: number; readonly maxItems?: number }
 	| { readonly type: "map"; readonly of: Schema; readonly maxProperties?: number }
@@ -60,6 +65,8 @@ const spec: Schema = {
 	required: ["hosts"],
 };
 
+const nameForm = /^(?:[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*)?$/;
+
 const stringMap: Schema = { type: "map", of: text };
 
 const serviceEntry: Schema = {
@@ -70,7 +77,8 @@ const serviceEntry: Schema = {
 		metadata: {
 			type: "object",
 			fields: {
-				name: text,
+				// The API server asks this of every custom resource (k8s.io/apimachinery: NameIsDNSSubdomain).
+				name: { type: "string", maxLength: 253, form: nameForm },
 				generateName: text,
 				namespace: text,
 				labels: stringMap,
@@ -101,6 +109,7 @@ function fits(value: unknown, schema: Schema): boolean {
 			return (
 				typeof value === "string" &&
 				(schema.choices === undefined || schema.choices.includes(value)) &&
+				(schema.form === undefined || schema.form.test(value)) &&
 				// A text has at most as many code points as code units.
 				(schema.maxLength === undefined || value.length <= schema.maxLength)
 			);
@@ -200,6 +209,12 @@ function* complainOfString(
 			path,
 			message: `${quote(value, 40)} is not a value that the CRD allows here`,
 			hint: `Write one of ${schema.choices.join(", ")}`,
+		};
+	} else if (schema.form !== undefined && !schema.form.test(value)) {
+		yield {
+			path,
+			message: `${quote(value, 60)} is not a name that an object can have`,
+			hint: "Write lower-case letters, digits, inner hyphens and dots",
 		};
 	} else if (schema.maxLength !== undefined && codePoints(value) > schema.maxLength) {
 		yield {

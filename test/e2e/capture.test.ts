@@ -83,6 +83,7 @@ function traceInWords({ binding, capture }: TracedHost): string {
 /** Where the trace and istiod disagree about the worlds, as they are after every entry was written. */
 async function disagreements(
 	worlds: readonly NamedWorld[],
+	seen?: Map<string, number>,
 ): Promise<ReadonlyMap<NamedWorld, readonly string[]>> {
 	await createSurroundings(plane, worlds);
 	for (let round = 0; round < rounds; round++) {
@@ -95,7 +96,7 @@ async function disagreements(
 		await nextSecond();
 	}
 	await plane.istiod.settle();
-	let found = await compare(worlds);
+	let found = await compare(worlds, seen);
 	// A condition is written after ztunnel's view has changed: ask again before calling it a disagreement.
 	for (let tries = 0; found.size > 0 && tries < 5; tries++) {
 		await nextSecond();
@@ -105,7 +106,10 @@ async function disagreements(
 	return found;
 }
 
-async function compare(worlds: readonly NamedWorld[]): Promise<ReadonlyMap<NamedWorld, readonly string[]>> {
+async function compare(
+	worlds: readonly NamedWorld[],
+	seen?: Map<string, number>,
+): Promise<ReadonlyMap<NamedWorld, readonly string[]>> {
 	const owners = new Map(
 		worlds.flatMap((world) => namespacesOf(world).map((namespace) => [namespace, world])),
 	);
@@ -117,6 +121,10 @@ async function compare(worlds: readonly NamedWorld[]): Promise<ReadonlyMap<Named
 		const key = `${traced.namespace}/${traced.name} ${traced.host}`;
 		const istiod = inWords(theirs.get(key));
 		const waymark = traceInWords(traced);
+		if (world !== undefined && seen !== undefined) {
+			const kind = istiod.replace(/waypoint [^,]*\/[^,]*/, "a waypoint");
+			seen.set(kind, (seen.get(kind) ?? 0) + 1);
+		}
 		if (world !== undefined && istiod !== waymark) {
 			const difference = `${key}\n\tistiod:  ${istiod}\n\twaymark: ${waymark}`;
 			found.set(world, [...(found.get(world) ?? []), difference]);
@@ -127,13 +135,14 @@ async function compare(worlds: readonly NamedWorld[]): Promise<ReadonlyMap<Named
 
 for (const seed of seeds) {
 	test(`trace says what istiod does in ${batches * batchSize} worlds, seed ${seed}`, async () => {
+		const seen = new Map<string, number>();
 		for (let batch = 0; batch < batches; batch++) {
 			const batchSeed = seed * 1000 + batch;
 			const worlds = sample(worldPlan, { seed: batchSeed, numRuns: batchSize }).map((plan, index) => ({
 				prefix: `w${batchSeed}-${index}`,
 				plan,
 			}));
-			const found = await disagreements(worlds);
+			const found = await disagreements(worlds, seen);
 			console.log(
 				`seed ${seed}, batch ${batch + 1} of ${batches}: ${found.size} of ${worlds.length} worlds disagree`,
 			);
@@ -143,6 +152,18 @@ for (const seed of seeds) {
 				await shrink(batchSeed, worlds.indexOf(first[0]));
 				assert.fail(`worlds disagree: ${JSON.stringify([...found.values()].flat(), undefined, "\t")}`);
 			}
+		}
+		console.log(`seed ${seed}: ${JSON.stringify(Object.fromEntries(seen), undefined, "\t")}`);
+		for (const answer of [
+			"True WaypointAccepted",
+			"AttachmentDenied",
+			"UnsupportedTrafficType",
+			"WaypointIsNotReady",
+		]) {
+			assert.ok(
+				[...seen.keys()].some((each) => each.includes(answer)),
+				`no world has ${answer}`,
+			);
 		}
 	});
 }

@@ -3,7 +3,6 @@ import type { Arbitrary } from "fast-check";
 import { array, constant, constantFrom, oneof, record, tuple, uniqueArray } from "fast-check";
 import type { KubeObject } from "./api.ts";
 import type { ControlPlane } from "./control-plane.ts";
-import { deleteNamespaces } from "./world.ts";
 
 /** The namespaces of a world: two teams, and the one of the shared waypoints. */
 type Spot = "a" | "b" | "w";
@@ -55,7 +54,7 @@ const weighted = <T>(...choices: readonly (readonly [number, T])[]): Arbitrary<T
 	oneof(...choices.map(([weight, value]) => ({ weight, arbitrary: constant(value) })));
 
 const pair: Arbitrary<Pair | undefined> = weighted<Pair | undefined>(
-	[4, { name: "shared", namespace: "w" }],
+	[9, { name: "shared", namespace: "w" }],
 	[2, { name: "shared" }],
 	[2, { name: "own" }],
 	[1, { name: "own", namespace: "a" }],
@@ -69,7 +68,7 @@ const pair: Arbitrary<Pair | undefined> = weighted<Pair | undefined>(
 );
 
 const visibility: Arbitrary<Readonly<Record<string, string>>> = weighted<Readonly<Record<string, string>>>(
-	[6, {}],
+	[12, {}],
 	[1, { visibility: "namespace" }],
 	[1, { visibility: "none" }],
 );
@@ -82,7 +81,7 @@ const namespacePlan: Arbitrary<NamespacePlan> = tuple(pair, visibility, constant
 );
 
 const from: Arbitrary<object | undefined> = weighted<object | undefined>(
-	[6, { from: "All" }],
+	[9, { from: "All" }],
 	[1, { from: "Same" }],
 	[1, undefined],
 	[2, { from: "Selector", selector: { matchLabels: { team: "x" } } }],
@@ -102,8 +101,8 @@ const from: Arbitrary<object | undefined> = weighted<object | undefined>(
 );
 
 const listener = tuple(
-	weighted([12, 15008], [1, 15009]),
-	weighted([12, "HBONE"], [1, "hbone"], [1, "TCP"]),
+	weighted([20, 15008], [1, 15009]),
+	weighted([20, "HBONE"], [1, "hbone"], [1, "TCP"]),
 	from,
 ).map(([port, protocol, namespaces]) => ({
 	port,
@@ -117,7 +116,7 @@ const waypointPlan = (spot: Spot, name: string): Arbitrary<WaypointPlan> =>
 		name: constant(name),
 		className: weighted([9, "istio-waypoint"], [1, "istio"]),
 		labels: weighted<Readonly<Record<string, string>>>(
-			[9, {}],
+			[14, {}],
 			[1, { "istio.io/waypoint-for": "all" }],
 			[1, { "istio.io/waypoint-for": "service" }],
 			[1, { "istio.io/waypoint-for": "workload" }],
@@ -127,7 +126,7 @@ const waypointPlan = (spot: Spot, name: string): Arbitrary<WaypointPlan> =>
 			[1, { "istio.io/rev": "other" }],
 		),
 		listeners: tuple(listener),
-		ready: weighted([7, true], [1, false]),
+		ready: weighted([11, true], [1, false]),
 	});
 
 const hosts: Arbitrary<readonly string[]> = uniqueArray(
@@ -380,7 +379,8 @@ async function createGateway(plane: ControlPlane, prefix: string, waypoint: Wayp
 		spec: {
 			gatewayClassName: waypoint.className,
 			listeners: waypoint.listeners.map(({ port, protocol, from: namespaces }, index) => ({
-				name: `mesh-${index}`,
+				// The Service takes its port names from here, and the EndpointSlice must agree.
+				name: index === 0 ? "mesh" : `mesh-${index}`,
 				port,
 				protocol,
 				...(namespaces === undefined ? {} : { allowedRoutes: { namespaces } }),
@@ -430,9 +430,23 @@ export async function nextSecond(): Promise<void> {
 	await sleep(1100);
 }
 
-/** Removes worlds with everything in them. */
+/** What a world leaves in its namespaces: the rest is a ConfigMap of istiod's. */
+const leftovers = [
+	"ServiceEntry.networking.istio.io",
+	"Gateway.gateway.networking.k8s.io",
+	"EndpointSlice.discovery.k8s.io",
+	"Service",
+	"Deployment.apps",
+	"HorizontalPodAutoscaler.autoscaling",
+];
+
+/** Empties worlds; their namespaces stay, for a control plane of its own that is stopped soon. */
 export async function deleteWorlds(plane: ControlPlane, worlds: readonly NamedWorld[]): Promise<void> {
-	await deleteNamespaces(plane, ...worlds.flatMap(namespacesOf));
+	await inParallel(worlds.flatMap(namespacesOf), async (namespace) => {
+		for (const kind of leftovers) {
+			await plane.api.request("DELETE", await plane.api.collectionPath(kind, namespace));
+		}
+	});
 }
 
 /** Does something with each item, twelve at a time. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
 import { sample } from "fast-check";
 import type { Verdict } from "../../src/core/evaluate.ts";
 import { createEngine, evaluate } from "../../src/core/evaluate.ts";
@@ -7,6 +7,8 @@ import type { ClusterState } from "../../src/core/inventory.ts";
 import { applyEdits } from "../../src/core/patch.ts";
 import { rules } from "../../src/rules/table.ts";
 import type { KubeObject } from "./api.ts";
+import type { OwnControlPlane } from "./control-plane.ts";
+import { startControlPlane } from "./control-plane.ts";
 import type { NamedWorld } from "./generated-worlds.ts";
 import {
 	calmed,
@@ -20,7 +22,6 @@ import {
 } from "./generated-worlds.ts";
 import { readCondition } from "./oracles.ts";
 import { readWorld } from "./read-world.ts";
-import { useControlPlane } from "./shared.ts";
 
 const seeds = [404, 505, 606];
 const batches = 2;
@@ -28,7 +29,13 @@ const batchSize = 60;
 /** Fewer admitted entries than this would prove nothing. */
 const leastAdmitted = 30;
 
-const plane = await useControlPlane();
+let plane: OwnControlPlane;
+before(async () => {
+	plane = await startControlPlane();
+});
+after(async () => {
+	await plane.stop();
+});
 const engine = createEngine(rules);
 /** How often each rule denied or warned. */
 const reasons = new Map<string, number>();

@@ -47,3 +47,8 @@ it("serviceentry-schema judges a spec that is no map", () => {
 	const entry = { ...plainEntry, spec: "hosts" };
 	assert.deepEqual(spots(serviceentrySchema, entry), ["error spec"]);
 });
+
+it("serviceentry-schema refuses a name that no object can have", () => {
+	const entry = { ...plainEntry, metadata: { ...plainEntry.metadata, name: "PAYMENTS" } };
+	assert.deepEqual(spots(serviceentrySchema, entry), ["error metadata.name"]);
+});
