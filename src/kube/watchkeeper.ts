@@ -4,6 +4,9 @@ import type { ReflectorStatus } from "./reflector.ts";
 
 const checkEveryMs = 1000;
 
+// A kind that is not served is asked for every ten seconds: that long it may take to notice an outage that was told of.
+const sameEventMs = 60_000;
+
 /**
  * Judges how stale a feed is, and logs when that begins and when it ends, not while it lasts. A kind is stale when it
  * has had no watch for longer than the notice; the feed is as stale as its stalest kind.
@@ -19,6 +22,7 @@ export function createWatchkeeper(options: {
 	const seen = new Map<Kind, number>();
 	const stale = new Set<Kind>();
 	let staleSince: number | undefined;
+	let toldAt = Number.NEGATIVE_INFINITY;
 	let isPastLimit = false;
 
 	function check(): FeedStatus {
@@ -72,6 +76,10 @@ export function createWatchkeeper(options: {
 				stale.add(kind);
 			}
 			staleSince ??= lastFresh;
+			if (time - toldAt < sameEventMs) {
+				return;
+			}
+			toldAt = time;
 			const problems = new Set(begun.map((kind) => kinds.get(kind)?.problem ?? "no answer yet"));
 			log.warn(
 				{ kinds: begun, problems: [...problems] },
@@ -81,6 +89,7 @@ export function createWatchkeeper(options: {
 		if (stale.size === 0 && staleSince !== undefined) {
 			log.info({ staleMs: Math.round(time - staleSince) }, "every kind is watched, the world is fresh");
 			staleSince = undefined;
+			toldAt = Number.NEGATIVE_INFINITY;
 		}
 	}
 
