@@ -132,6 +132,26 @@ const rows: readonly { readonly title: string; readonly panels: readonly Panel[]
 				],
 			},
 			{
+				title: "Days until the certificate ends",
+				unit: "d",
+				targets: [
+					{
+						expr: "(min by (pod) (waymark_certificate_expiry_timestamp_seconds) - time()) / 86400",
+						legend: "{{pod}}",
+					},
+				],
+			},
+			{
+				title: "Turned away with Retry-After",
+				unit: "reqps",
+				targets: [
+					{
+						expr: "sum by (reason) (rate(waymark_http_turned_away_total[$__rate_interval]))",
+						legend: "{{reason}}",
+					},
+				],
+			},
+			{
 				title: "Reviews being answered, and what was no review",
 				unit: "short",
 				targets: [

@@ -1,7 +1,9 @@
 import type { Logger } from "pino";
+import type { Registry } from "prom-client";
 import { serviceNames } from "../certificates/authority.ts";
 import type { CertificateSource } from "../certificates/source.ts";
 import type { Connection } from "../kube/connection.ts";
+import { createBootstrapMetrics } from "../server/bootstrap-metrics.ts";
 import type { Check } from "../server/probes.ts";
 
 /** By which names this installation is known in its cluster; the chart passes them. */
@@ -67,7 +69,12 @@ export async function openOwnCertificates(
 export async function startFailingClosed(
 	installation: Installation,
 	connection: Connection,
-	options: { readonly served: () => string; readonly isReady: () => boolean; readonly log: Logger },
+	options: {
+		readonly served: () => string;
+		readonly isReady: () => boolean;
+		readonly registry: Registry;
+		readonly log: Logger;
+	},
 ): Promise<{ checks(): readonly Check[]; stop(): Promise<void> }> {
 	const { startBootstrap } = await import("../kube/bootstrap.ts");
 	const { readyEndpoints } = await import("../kube/endpoints.ts");
@@ -81,6 +88,7 @@ export async function startFailingClosed(
 		replicas: async () => replicas ?? (await readyEndpoints(connection, namespace, service, "webhook")),
 		...options,
 	});
+	createBootstrapMetrics(options.registry, () => bootstrap.status().state === "strict");
 	return {
 		checks: () => {
 			const { state, reason } = bootstrap.status();

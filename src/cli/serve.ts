@@ -256,6 +256,7 @@ async function run(options: ServeOptions, streams: Streams): Promise<number> {
 				const bootstrap = await startFailingClosed(installation, world.connection, {
 					served: () => certificates.source.current().cert,
 					isReady: () => checks().every((check) => check.ok || check.advisory === true),
+					registry: metrics.registry,
 					log,
 				});
 				failurePolicy = bootstrap.checks;
