@@ -100,13 +100,15 @@ export interface ApiAddress {
 	readonly ca: string;
 	readonly certificate: string;
 	readonly key: string;
+	/** How many requests may be under way at a time: 16 unless told. */
+	readonly connections?: number;
 }
 
 /** Opens a client of an API server; no connection is made before the first request. */
 export function createApi(address: ApiAddress): Api {
 	const agent = new Agent({
 		connect: { ca: address.ca, cert: address.certificate, key: address.key },
-		connections: 16,
+		connections: address.connections ?? 16,
 		// Faults stop the server: a connection of before must not be waited for.
 		headersTimeout: 60_000,
 	});

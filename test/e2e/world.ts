@@ -89,6 +89,29 @@ export async function createWaypoint(
 	}
 }
 
+/** Creates a waypoint and writes the status that istiod would write: for control planes without istiod. */
+export async function createWaypointByHand(
+	plane: ControlPlane,
+	namespace: string,
+	name: string,
+	options: Omit<WaypointOptions, "ready"> = {},
+): Promise<void> {
+	await plane.api.apply({
+		apiVersion: "gateway.networking.k8s.io/v1",
+		kind: "GatewayClass",
+		metadata: { name: "istio-waypoint" },
+		spec: { controllerName: "istio.io/mesh-controller" },
+	});
+	await createWaypoint(plane, namespace, name, { ...options, ready: false });
+	const path = `/apis/gateway.networking.k8s.io/v1/namespaces/${namespace}/gateways/${name}/status`;
+	const status = { addresses: [{ type: "IPAddress", value: "10.96.10.20" }] };
+	const answer = await plane.api.request("PATCH", path, {
+		body: { status },
+		contentType: "application/merge-patch+json",
+	});
+	expectSuccess(`write the status of waypoint ${namespace}/${name}`, answer);
+}
+
 /** Gives a waypoint an endpoint and waits until its Gateway has an address: what istiod means by ready. */
 export async function makeWaypointReady(plane: ControlPlane, namespace: string, name: string): Promise<void> {
 	await plane.api.apply({
