@@ -37,10 +37,12 @@ export const serviceentryHttpPort: Rule<"ServiceEntry"> = {
 			entryName: context.name ?? "",
 		};
 		for (const [index, port] of ports.entries()) {
-			const tls = originationAt(host, port, place, context.inventory);
-			const leavesPlain = tls === undefined || tls.mode === "DISABLE" || tls.mode === "ISTIO_MUTUAL";
 			const isSame = port.targetPort === 0 || port.targetPort === 443;
-			if (port.number === 443 && isSame && isProtocolOf("http", port.protocol) && leavesPlain) {
+			if (port.number !== 443 || !isSame || !isProtocolOf("http", port.protocol)) {
+				continue;
+			}
+			const tls = originationAt(host, port, place, context.inventory);
+			if (tls === undefined || tls.mode === "DISABLE" || tls.mode === "ISTIO_MUTUAL") {
 				yield {
 					path: ["spec", "ports", index, "protocol"],
 					message: `Clients speak TLS on port 443, which the waypoint ${formatWaypoint(target)} cannot read as ${mention(port.protocol)}; what is plain would leave unencrypted`,

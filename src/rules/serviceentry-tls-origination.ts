@@ -54,9 +54,11 @@ export const serviceentryTlsOrigination: Rule<"ServiceEntry"> = {
 			entryName: context.name ?? "",
 		};
 		for (const [index, port] of ports.entries()) {
+			if (port.targetPort !== 443 || port.number === 443 || !isProtocolOf("http", port.protocol)) {
+				continue;
+			}
 			const tls = originationAt(host, port, place, context.inventory);
-			const isPlain = tls === undefined || tls.mode === "DISABLE" || tls.mode === "ISTIO_MUTUAL";
-			if (port.targetPort === 443 && port.number !== 443 && isProtocolOf("http", port.protocol) && isPlain) {
+			if (tls === undefined || tls.mode === "DISABLE" || tls.mode === "ISTIO_MUTUAL") {
 				yield {
 					path: ["spec", "ports", index, "targetPort"],
 					message:

@@ -45,8 +45,11 @@ export const serviceentryTlsWrap: Rule<"ServiceEntry"> = {
 			entryName: context.name ?? "",
 		};
 		for (const [index, port] of ports.entries()) {
+			if (!isProtocolOf("tls", port.protocol)) {
+				continue;
+			}
 			const tls = originationAt(host, port, place, context.inventory);
-			if (isProtocolOf("tls", port.protocol) && (tls?.mode === "SIMPLE" || tls?.mode === "MUTUAL")) {
+			if (tls?.mode === "SIMPLE" || tls?.mode === "MUTUAL") {
 				yield {
 					path: ["spec", "ports", index],
 					message: `${tls.source} wraps port ${port.number} of ${quote(host)} in TLS, and clients already speak TLS there, so connections fail`,

@@ -264,15 +264,31 @@ export function calmed(plan: WorldPlan): WorldPlan {
 			labels: {},
 			annotations: {},
 			hosts: written.filter((host) => host !== "service" && host !== "short").slice(0, 2),
-			spec: {
-				...fields,
-				// Most manifests of the world list no addresses.
-				...(fields.resolution === "NONE" ? {} : { addresses: undefined }),
-				...(written[0]?.startsWith("*")
-					? {}
-					: { resolution: fields.resolution === "DYNAMIC_DNS" ? "DNS" : fields.resolution }),
-			},
+			spec: calmSpec(fields, written.slice(0, 2)),
 		})),
+	};
+}
+
+function calmSpec(
+	fields: Readonly<Record<string, unknown>>,
+	written: readonly string[],
+): Readonly<Record<string, unknown>> {
+	const isWild = written.some((host) => host.startsWith("*"));
+	const hasAddresses = fields.resolution === "NONE" && fields.addresses !== undefined;
+	const ports = JSON.stringify(fields.ports ?? "UDP").includes("UDP")
+		? [{ number: 443, name: "tls", protocol: "TLS" }]
+		: fields.ports;
+	return {
+		...fields,
+		addresses: hasAddresses ? fields.addresses : undefined,
+		resolution: isWild
+			? "DYNAMIC_DNS"
+			: hasAddresses || fields.endpoints !== undefined
+				? fields.resolution
+				: "DNS",
+		...(isWild ? { endpoints: undefined, addresses: undefined } : {}),
+		ports: isWild ? [{ number: 80, name: "http", protocol: "HTTP" }] : ports,
+		exportTo: undefined,
 	};
 }
 

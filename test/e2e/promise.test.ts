@@ -27,7 +27,7 @@ const seeds = [404, 505, 606];
 const batches = 2;
 const batchSize = 60;
 /** Fewer admitted entries than this would prove nothing. */
-const leastAdmitted = 20;
+const leastAdmitted = 60;
 
 let plane: OwnControlPlane;
 before(async () => {
