@@ -276,7 +276,7 @@ test("stop() of a bootstrap waits for no API server that does not answer", async
 	await sleep(50);
 	const begun = performance.now();
 	await bootstrap.stop();
-	assert.ok(performance.now() - begun < 900);
+	assert.ok(performance.now() - begun < 5000);
 });
 
 test("readyEndpoints() lists each ready address once, with the port of that name", async (context) => {

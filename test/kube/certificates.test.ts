@@ -120,9 +120,9 @@ function secretOf({ server }: World): Readonly<Record<string, string>> {
 }
 
 async function until(what: string, holds: () => boolean): Promise<void> {
-	const end = Date.now() + 3000;
+	const end = Date.now() + 15_000;
 	while (!holds()) {
-		assert.ok(Date.now() < end, `${what}: not within 3 s`);
+		assert.ok(Date.now() < end, `${what}: not within 15 s`);
 		await sleep(5);
 	}
 }
@@ -409,7 +409,7 @@ test("stop() of own certificates waits for no API server that does not answer", 
 	await sleep(100);
 	const begun = performance.now();
 	await replica.stop();
-	assert.ok(performance.now() - begun < 500);
+	assert.ok(performance.now() - begun < 5000);
 	assert.equal(replica.status().lookFault, null, "an end is no fault");
 });
 
