@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Rule } from "../src/core/rule.ts";
+import { settingsSchema } from "../src/settings-schema.ts";
 import { renderChart } from "./chart.ts";
 import { renderOperationsPage } from "./operations-page.ts";
 import { renderPages } from "./rule-pages.ts";
@@ -66,6 +67,7 @@ export async function generated(): Promise<ReadonlyMap<string, string>> {
 			return rule;
 		}),
 	);
+	output.set("docs/schemas/config.schema.json", `${JSON.stringify(settingsSchema, undefined, "\t")}\n`);
 	output.set("CHANGELOG.md", renderChangelog(readOrEmpty("CHANGELOG.md"), rules));
 	for (const [path, text] of renderPages(rules.toSorted((a, b) => (a.id < b.id ? -1 : 1)))) {
 		output.set(path, text);

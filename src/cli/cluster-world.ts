@@ -1,6 +1,9 @@
+import { Document } from "yaml";
 import { ClusterState } from "../core/inventory.ts";
 import type { Kind } from "../core/kinds.ts";
+import { kinds } from "../core/kinds.ts";
 import type { Settings } from "../core/settings.ts";
+import type { Manifest, Position } from "./manifests.ts";
 
 /** How long a cluster may take to list everything, in milliseconds. */
 const deadlineMs = 60_000;
@@ -8,7 +11,7 @@ const deadlineMs = 60_000;
 /** Reads the objects of some kinds from the cluster that a kubeconfig names, once and read-only. */
 export async function readCluster(
 	kubeconfig: string,
-	kinds: readonly Kind[],
+	followed: readonly Kind[],
 	settings: Settings,
 ): Promise<ClusterState> {
 	// Loaded here, so that a verb that only reads files does not pay for it.
@@ -23,7 +26,7 @@ export async function readCluster(
 	const silent = { info: () => {}, warn: () => {} };
 	try {
 		state.learn((await readMesh(connection)).facts);
-		const feed = startFeed({ connection, kinds, sink: state, log: silent });
+		const feed = startFeed({ connection, kinds: followed, sink: state, log: silent });
 		try {
 			const late = AbortSignal.timeout(deadlineMs);
 			await Promise.race([
@@ -39,6 +42,30 @@ export async function readCluster(
 		await connection.stop();
 	}
 	return state;
+}
+
+/** The objects of a cluster as if each were a file of one line, so that they are judged and reported like files. */
+export function clusterManifests(state: ClusterState, followed: readonly Kind[]): readonly Manifest[] {
+	const start: Position = { line: 1, column: 1 };
+	return followed.flatMap((kind) => {
+		const { group, versions, kind: name } = kinds[kind];
+		const apiVersion = group === "" ? versions[0] : `${group}/${versions[0]}`;
+		return [...state.all(kind)].map(
+			(object): Manifest => ({
+				file: `cluster/${object.metadata?.namespace ?? ""}/${name}/${object.metadata?.name ?? ""}`.replace(
+					"//",
+					"/",
+				),
+				source: { text: "", place: () => start },
+				kind,
+				// What a watch keeps has no type of its own.
+				object: { ...object, apiVersion: object.apiVersion ?? apiVersion, kind: object.kind ?? name },
+				document: new Document(),
+				prefix: [],
+				position: () => start,
+			}),
+		);
+	});
 }
 
 function lateError(server: string): Error {

@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { loadSettings } from "../config.ts";
+import { loadSettings, readEnvironment } from "../config.ts";
 import type { Inventory } from "../core/inventory.ts";
+import type { Kind } from "../core/kinds.ts";
 import type { AmbientStance, Settings } from "../core/settings.ts";
 import { ambientStances, defaultSettings } from "../core/settings.ts";
 import { rules } from "../rules/table.ts";
+import { clusterManifests, readCluster } from "./cluster-world.ts";
 import { fixFiles } from "./fix-files.ts";
 import { formatGithub } from "./format/github.ts";
 import { formatJson } from "./format/json.ts";
@@ -24,11 +26,14 @@ type Format = (typeof formats)[number];
 
 const usage = `Usage: waymark lint [FILE|DIR|-]... [--output ${formats.join("|")}] [--config FILE]
                     [--assume ambient=enforced|permitted] [--strict] [--fix]
+       waymark lint --cluster [--kubeconfig FILE] [--output ...] [--config FILE] [--assume ...] [--strict]
 
 Judges manifests by the same rules as the webhook. Directories are read with everything below them, - is the
 standard input. Namespaces in the input bring their annotations. A comment "# waymark:ignore RULE reason" in a
 document silences a rule for it.
 
+  --cluster           judge the objects of a live cluster, read-only, instead of files
+  --kubeconfig FILE   the cluster; else KUBECONFIG, else ~/.kube/config
   --output FORMAT     text (default), json, junit, sarif, or github for annotations in GitHub Actions
   --config FILE       the cluster configuration
   --assume            judge every namespace as if its ambient annotation said so
@@ -44,17 +49,24 @@ interface Options {
 	readonly ambient: AmbientStance | undefined;
 	readonly strict: boolean;
 	readonly fix: boolean;
+	readonly cluster: boolean;
+	readonly kubeconfig: string | undefined;
 }
 
-/** `waymark lint`: the rules, without a cluster. */
+/** `waymark lint`: the rules on files, or on what is in a cluster. */
 export const lint: Verb = {
 	summary: "Judge manifests by the rules of the webhook",
 	usage,
 	async run(argv, streams) {
 		const options = readOptions(argv);
 		const started = performance.now();
-		const reading = readAll(options.paths, streams);
 		const settings = readSettings(options.config);
+		if (options.cluster) {
+			const judgement = await judgeCluster(options, settings);
+			streams.out(render(judgement, options, streams, (performance.now() - started) / 1000));
+			return exitCode(judgement.report, options.strict);
+		}
+		const reading = readAll(options.paths, streams);
 		let judgement = judgeReading(reading, settings, options);
 		if (options.fix && judgement.mendings.length > 0) {
 			const files = fixFiles(judgement.mendings);
@@ -76,6 +88,8 @@ function readOptions(argv: readonly string[]): Options {
 			assume: { type: "string" },
 			strict: { type: "boolean", default: false },
 			fix: { type: "boolean", default: false },
+			cluster: { type: "boolean", default: false },
+			kubeconfig: { type: "string" },
 		},
 	});
 	const output = formats.find((format) => format === values.output);
@@ -84,7 +98,10 @@ function readOptions(argv: readonly string[]): Options {
 			`--output must be one of ${formats.join(", ")}, and is ${JSON.stringify(values.output)}`,
 		);
 	}
-	if (positionals.length === 0) {
+	if (values.cluster && (positionals.length > 0 || values.fix)) {
+		throw new UsageError("--cluster judges what is in the cluster: it takes no files, and mends nothing");
+	}
+	if (positionals.length === 0 && !values.cluster) {
 		throw new UsageError("lint needs a file, a directory, or - for the standard input");
 	}
 	if (values.fix && positionals.includes("-")) {
@@ -97,6 +114,8 @@ function readOptions(argv: readonly string[]): Options {
 		ambient: readAssumption(values.assume),
 		strict: values.strict,
 		fix: values.fix,
+		cluster: values.cluster,
+		kubeconfig: values.kubeconfig,
 	};
 }
 
@@ -139,8 +158,17 @@ function readAll(paths: readonly string[], streams: Streams): Reading {
 	return { manifests, unreadable };
 }
 
+async function judgeCluster(options: Options, settings: Settings): Promise<Judgement> {
+	const followed = [...new Set<Kind>(["Namespace", ...rules.flatMap((rule) => [rule.kind, ...rule.reads])])];
+	const world = await readCluster(options.kubeconfig ?? readEnvironment().kubeconfig, followed, settings);
+	return judgeWorld({ manifests: clusterManifests(world, followed), unreadable: [] }, world, options);
+}
+
 function judgeReading(reading: Reading, settings: Settings, options: Options): Judgement {
-	const world: Inventory = worldOf(reading.manifests, settings);
+	return judgeWorld(reading, worldOf(reading.manifests, settings), options);
+}
+
+function judgeWorld(reading: Reading, world: Inventory, options: Options): Judgement {
 	return judgeManifests(reading, {
 		rules,
 		inventory: options.ambient === undefined ? world : assuming(world, options.ambient),
