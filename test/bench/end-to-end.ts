@@ -13,6 +13,7 @@ import { expectSuccess } from "../e2e/api.ts";
 import { startControlPlane } from "../e2e/control-plane.ts";
 import { render } from "../e2e/installation.ts";
 import { freePorts, waitUntilReady } from "../e2e/processes.ts";
+import type { ServeReplica } from "../e2e/serve-replicas.ts";
 import { startServeReplicas } from "../e2e/serve-replicas.ts";
 import { createNamespace, createWaypointByHand, serviceEntry } from "../e2e/world.ts";
 
@@ -47,7 +48,8 @@ await writeFile(join(folder, "tls.key"), pair.key, { mode: 0o600 });
 // The chart lets Waymark read the mesh's configuration there.
 await createNamespace(plane, "istio-system");
 const floor = await startFloor();
-const waymark = await startWaymark();
+const replica = await startWaymark();
+const waymark = `https://127.0.0.1:${replica.port}`;
 const variants: readonly Variant[] = [
 	{ name: "none", binds: false },
 	{ name: "floor", mutate: `${floor}/mutate`, validate: `${floor}/validate`, binds: false },
@@ -81,6 +83,7 @@ for (let round = 0; round < rounds; round++) {
 }
 tell("create", created);
 tell("re-apply", applied);
+await tellInside();
 
 async function startFloor(): Promise<string> {
 	const [port = 0] = await freePorts(1);
@@ -101,7 +104,7 @@ async function startFloor(): Promise<string> {
 }
 
 /** One real replica, called without a balancer between. */
-async function startWaymark(): Promise<string> {
+async function startWaymark(): Promise<ServeReplica> {
 	const fleet = await startServeReplicas(plane, processes, {
 		count: 1,
 		certificates: folder,
@@ -110,7 +113,23 @@ async function startWaymark(): Promise<string> {
 		adjust: (object) => ("webhooks" in object ? { ...object, webhooks: [] } : object),
 	});
 	stack.defer(() => fleet.stop());
-	return `https://127.0.0.1:${fleet.replicas[0]?.port}`;
+	const [only] = fleet.replicas;
+	if (only === undefined) {
+		throw new Error("Cannot measure Waymark: it was not started");
+	}
+	return only;
+}
+
+/** What Waymark says of itself: the time from a parsed review to its answer, and reads of the API server meanwhile. */
+async function tellInside(): Promise<void> {
+	const text = await (await fetch(`${replica.operations}/metrics`)).text();
+	const wanted = /^waymark_(admission_duration_seconds_(sum|count)|confirmations_total)\{/;
+	console.log(
+		`\nof Waymark's own metrics:\n  ${text
+			.split("\n")
+			.filter((line) => wanted.test(line))
+			.join("\n  ")}`,
+	);
 }
 
 function namespaceOf({ name }: Variant): string {
