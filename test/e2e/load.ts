@@ -31,7 +31,7 @@ export interface Counts {
 }
 
 /** So many attempts are under way at most: a machine that cannot bear the rate shall get fewer, not choke on them. */
-const mostAtOnce = 32;
+const mostAtOnce = 12;
 
 /** Begins `rate` attempts a second, as far as the machine bears them, until `during` settles. */
 export async function loadUntil(rate: number, attempt: Attempt, during: Promise<unknown>): Promise<Counts> {

@@ -22,7 +22,7 @@ import { createNamespace, createWaypointByHand, serviceEntry } from "./world.ts"
 /** How long every fault is under load at least; 60 is what the product promises, 8 what every run can bear. */
 const seconds = Number(process.env.WAYMARK_ZERO_LOSS_SECONDS ?? "8");
 /** Attempts a second: through the API server, and straight to the balancer for each kind of connection. */
-const rates = seconds >= 60 ? { applied: 100, posted: 20 } : { applied: 50, posted: 10 };
+const rates = seconds >= 60 ? { applied: 100, posted: 10 } : { applied: 50, posted: 5 };
 
 const team = "zero-loss";
 let plane: OwnControlPlane;
