@@ -6,7 +6,7 @@ import { connect, createServer } from "node:net";
 export interface Backend {
 	readonly host: string;
 	readonly port: number;
-	/** Whether it wants new connections; asked again and again. */
+	/** Whether it wants new connections; asked again and again. To throw is not to know: it counts the second time. */
 	isReady(): boolean | Promise<boolean>;
 }
 
@@ -53,6 +53,8 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
 	const counts = { connections: 0, unserved: 0, refused: 0, owing: 0 };
 	const flows = new Set<Flow>();
 	const timers = new Set<NodeJS.Timeout>();
+	const silences = new Map<Backend, number>();
+	let wasReady: ReadonlySet<Backend> = new Set();
 	let ready: readonly Backend[] = [];
 	let turn = 0;
 	let isStopped = false;
@@ -67,7 +69,12 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
 	const probe = async (): Promise<void> => {
 		const backends = options.backends();
 		const answers = await Promise.all(backends.map(isReady));
-		const found = backends.filter((_, index) => answers[index] === true);
+		const found = backends.filter((backend, index) => {
+			const answer = answers[index];
+			silences.set(backend, answer === undefined ? (silences.get(backend) ?? 0) + 1 : 0);
+			return answer ?? (wasReady.has(backend) && (silences.get(backend) ?? 0) < mostSilences);
+		});
+		wasReady = new Set(found);
 		if (isStopped) {
 			return;
 		}
@@ -117,11 +124,14 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
 	};
 }
 
-async function isReady(backend: Backend): Promise<boolean> {
+/** As the chart's readiness probe: one probe without an answer may be the fault of a busy machine. */
+const mostSilences = 2;
+
+async function isReady(backend: Backend): Promise<boolean | undefined> {
 	try {
 		return await backend.isReady();
 	} catch {
-		return false;
+		return undefined;
 	}
 }
 
@@ -173,7 +183,7 @@ function join(flow: Flow, counts: { refused: number; owing: number }, over: () =
 
 /** Asks a replica's operations port whether it is ready, as the kubelet does. */
 export async function isReadyAt(operations: string): Promise<boolean> {
-	const answer = await fetch(`${operations}/readyz`, { signal: AbortSignal.timeout(1_000) });
+	const answer = await fetch(`${operations}/readyz`, { signal: AbortSignal.timeout(2_000) });
 	await answer.arrayBuffer();
 	return answer.ok;
 }
