@@ -103,6 +103,8 @@ describe("the feed, with a real API server", { timeout: 900_000 }, () => {
 		await change();
 		await untilFresh();
 		const before = world.count("ServiceEntry");
+		// On a busy machine the first sync may have taken long enough to be told of.
+		const told = messages.length;
 		await plane.stopApiServer();
 		await sleep(30_000);
 		assert.equal(world.count("ServiceEntry"), before);
@@ -114,7 +116,7 @@ describe("the feed, with a real API server", { timeout: 900_000 }, () => {
 		await untilFresh();
 		await sleep(2000);
 		assert.equal(feed.status().fresh, true);
-		assert.deepEqual(messages, [
+		assert.deepEqual(messages.slice(told), [
 			"watch lost, answering from the last world",
 			"every kind is watched, the world is fresh",
 		]);
