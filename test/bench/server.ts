@@ -70,7 +70,8 @@ async function listenAsWebhook(objects: number): Promise<Server> {
 		tls,
 		confirm: async () => ({ found: false, unconfirmed: false }),
 		before: (instance) => {
-			installOverload(instance);
+			// What else the machine does must not make it send requests away.
+			installOverload(instance, { maxDelayMs: 60_000 });
 			installDrain(instance);
 		},
 	});
