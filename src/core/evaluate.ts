@@ -74,6 +74,20 @@ export function createEngine(rules: readonly Rule[]): Engine {
 	};
 }
 
+/**
+ * The part of an engine that `/mutate` needs: the rules that can fix something, and those that look at the same
+ * objects, for a fix may rest on one that the world lacks yet, and they are who notices its absence.
+ */
+export function fixingPart(engine: Engine): Engine {
+	const needed = (rule: Rule): boolean => {
+		const fixing = (engine.byKind.get(rule.kind) ?? []).filter((each) => each.fixable);
+		const read = new Set(fixing.flatMap((each) => each.reads));
+		// Every namespace is asked for in any case.
+		return rule.fixable || rule.reads.some((kind) => kind !== "Namespace" && read.has(kind));
+	};
+	return { ...createEngine(engine.rules.filter(needed)), ids: engine.ids };
+}
+
 /** Judges one object in a world; never throws for anything that the object contains. */
 export function evaluate(engine: Engine, inventory: Inventory, given: Subject): Verdict {
 	const subject = withoutNulls(given);

@@ -7,7 +7,7 @@ import { allowed, mutated, validated } from "../admission/response.ts";
 import type { Review, Unreadable } from "../admission/review.ts";
 import { readReview } from "../admission/review.ts";
 import type { Absence, Engine, Verdict } from "../core/evaluate.ts";
-import { evaluate } from "../core/evaluate.ts";
+import { evaluate, fixingPart } from "../core/evaluate.ts";
 import type { Inventory } from "../core/inventory.ts";
 import { kinds } from "../core/kinds.ts";
 import { installCanary } from "./canary.ts";
@@ -99,9 +99,11 @@ export function createWebhook(options: WebhookOptions): Webhook {
 		done();
 	});
 	const today = dayClock(options.now ?? (() => new Date()));
+	const engines = { mutate: fixingPart(options.engine), validate: options.engine } as const;
 	for (const endpoint of ["mutate", "validate"] as const) {
+		const judging = { ...options, engine: engines[endpoint] };
 		app.post<{ Querystring: { timeout?: unknown } }>(`/${endpoint}`, (request, reply) =>
-			answer(options, endpoint, readReview(request.body, today()), request.query.timeout, reply),
+			answer(judging, endpoint, readReview(request.body, today()), request.query.timeout, reply),
 		);
 	}
 	installCanary(app);

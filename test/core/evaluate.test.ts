@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { Subject, Verdict } from "../../src/core/evaluate.ts";
-import { createEngine, evaluate } from "../../src/core/evaluate.ts";
+import { createEngine, evaluate, fixingPart } from "../../src/core/evaluate.ts";
 import type { Problem, Severity } from "../../src/core/finding.ts";
 import { ClusterState } from "../../src/core/inventory.ts";
 import type { AnyObject, Kind, ServiceEntry } from "../../src/core/kinds.ts";
@@ -12,7 +12,7 @@ import type { SettingsFile } from "../../src/core/settings.ts";
 import { modes } from "../../src/core/settings.ts";
 import { plainEntry } from "../../src/istio/examples.ts";
 import { rules } from "../../src/rules/table.ts";
-import { exampleDay, subjectOf, world } from "../support/rule-example.ts";
+import { exampleDay, exampleWorld, subjectOf, world } from "../support/rule-example.ts";
 import { entry, surroundings, team } from "../support/team.ts";
 
 type Check = (object: ServiceEntry, context: RuleContext) => Iterable<Problem>;
@@ -619,3 +619,36 @@ function places(value: unknown): number {
 		? Object.values(value).reduce<number>((sum, item) => sum + places(item), 1)
 		: 1;
 }
+
+describe("fixingPart()", () => {
+	const whole = createEngine(rules);
+	const part = fixingPart(whole);
+
+	it("is a small part of the engine", () => {
+		assert.ok(part.rules.length < whole.rules.length / 3, String(part.rules.length));
+		assert.deepEqual(part.ids, whole.ids);
+	});
+
+	it("fixes what the whole engine fixes, and misses the same waypoints, in the examples of every rule", () => {
+		const gateways = ({ absences }: Verdict): readonly string[] => [
+			...new Set(absences.filter((each) => each.kind === "KubernetesGateway").map((each) => each.name)),
+		];
+		let fixed = 0;
+		let missed = 0;
+		for (const each of rules) {
+			for (const object of [each.docs.good, each.docs.bad]) {
+				for (const state of [exampleWorld(each), world([team()])]) {
+					const all = evaluate(whole, state, subjectOf(object));
+					const some = evaluate(part, state, subjectOf(object));
+					assert.deepEqual(some.fixes, all.fixes, each.id);
+					if (object.kind === "ServiceEntry") {
+						assert.deepEqual(gateways(some), gateways(all), each.id);
+						missed += gateways(all).length;
+					}
+					fixed += all.fixes.length;
+				}
+			}
+		}
+		assert.ok(fixed > 0 && missed > 0);
+	});
+});
