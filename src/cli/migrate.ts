@@ -177,7 +177,8 @@ function fileName(object: Readonly<Record<string, unknown>>): string {
 			.toLowerCase()
 			.replaceAll(/[^a-z0-9-]+/g, "-")
 			.slice(0, 80);
-	return `${part(namespace) || "default"}.${part(object.kind)}.${part(name) || "unnamed"}.yaml`;
+	// The kind comes first, so that kubectl applies a DestinationRule and a waypoint before the entry that needs them.
+	return `${part(object.kind)}.${part(namespace) || "default"}.${part(name) || "unnamed"}.yaml`;
 }
 
 function removalFiles(migration: Migration, items: ReadonlyMap<Item, Manifest>): ReadonlyMap<string, string> {

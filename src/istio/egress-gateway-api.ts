@@ -1,6 +1,6 @@
 import type { Problem } from "../core/finding.ts";
 import { quote } from "../core/finding.ts";
-import { canonicalHost, covers, parseHostPattern } from "../core/host-pattern.ts";
+import { covers, parseHostPattern } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { GatewayRoute, Kind, KubernetesGateway, ObjectReference } from "../core/kinds.ts";
 import type { RuleContext } from "../core/rule.ts";
@@ -10,6 +10,7 @@ import {
 	egressSeverity,
 	insteadHint,
 	isEgressService,
+	isExternalEntry,
 	isExternalName,
 } from "./egress.ts";
 import { egressPair, saysEgressGateway, saysOtherGateway } from "./egress-names.ts";
@@ -73,18 +74,6 @@ function isPlainGateway(gateway: KubernetesGateway, inventory: Inventory): boole
 			controller === "istio.io/unmanaged-gateway") &&
 		!(gateway.spec?.listeners ?? []).some((listener) => listener.protocol === "HBONE")
 	);
-}
-
-function isExternalEntry(hostname: string, inventory: Inventory): boolean {
-	if (!isExternalName(hostname, inventory)) {
-		return false;
-	}
-	for (const entry of inventory.lookup("serviceEntryByHost", canonicalHost(hostname))) {
-		if (entry.spec?.location !== "MESH_INTERNAL" && entry.spec?.resolution !== "STATIC") {
-			return true;
-		}
-	}
-	return false;
 }
 
 /** Where a route of the Gateway API leads traffic to an egress gateway, or from one to the outside. */

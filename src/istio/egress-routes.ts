@@ -5,7 +5,13 @@ import type { Inventory } from "../core/inventory.ts";
 import type { Destination, Kind, RouteMatch, VirtualService } from "../core/kinds.ts";
 import { gatewayOfReference, meshGateway, serviceOfHost } from "../core/service-host.ts";
 import type { EgressEvidence } from "./egress.ts";
-import { egressServiceReads, isEgressService, isExternalName, selectsEgressPods } from "./egress.ts";
+import {
+	egressServiceReads,
+	isEgressService,
+	isExternalEntry,
+	isExternalName,
+	selectsEgressPods,
+} from "./egress.ts";
 import {
 	areOtherGatewayLabels,
 	builtInService,
@@ -20,6 +26,7 @@ export const virtualServiceReads: readonly Kind[] = [
 	"Namespace",
 	"IstioGateway",
 	"VirtualService",
+	"ServiceEntry",
 ];
 
 /** One way that traffic can take through a VirtualService. */
@@ -246,7 +253,14 @@ export function* attachEvidence(
 			continue;
 		}
 		seen.add(key);
-		if (isEgressGateway(key, outward, legs, inventory)) {
+		const loop = legs.some(
+			(leg) =>
+				isGatewayOnly(leg) &&
+				leg.gateways.has(key) &&
+				(route.spec?.hosts ?? []).some((host) => canonicalHost(host) === canonicalHost(leg.host)) &&
+				isExternalEntry(leg.host, inventory),
+		);
+		if (isEgressGateway(key, outward, legs, loop, inventory)) {
 			yield {
 				path,
 				message: `Attaches to ${quote(name)}, a Gateway of a sidecar-style egress gateway, which has no place where ambient is enforced`,
@@ -259,6 +273,7 @@ function isEgressGateway(
 	key: string,
 	outward: ReadonlySet<string>,
 	legs: readonly Leg[],
+	loop: boolean,
 	inventory: Inventory,
 ): boolean {
 	const slash = key.indexOf("/");
@@ -274,6 +289,8 @@ function isEgressGateway(
 	return (
 		name === builtInService ||
 		outward.has(key) ||
+		// On an ingress gateway, a host that is sent to itself, outside the mesh, would come back for ever.
+		loop ||
 		(saysEgressGateway(name) &&
 			legs.some((leg) => leg.gateways.has(key) && isExternalName(leg.host, inventory)))
 	);

@@ -131,6 +131,19 @@ export function isExternalName(host: string, inventory: Inventory): boolean {
 	return service === undefined || inventory.get("Service", service.namespace, service.name) === undefined;
 }
 
+/** Whether a ServiceEntry of the inventory puts a host outside the mesh, to be found by its name. */
+export function isExternalEntry(hostname: string, inventory: Inventory): boolean {
+	if (!isExternalName(hostname, inventory)) {
+		return false;
+	}
+	for (const entry of inventory.lookup("serviceEntryByHost", canonicalHost(hostname))) {
+		if (entry.spec?.location !== "MESH_INTERNAL" && entry.spec?.resolution !== "STATIC") {
+			return true;
+		}
+	}
+	return false;
+}
+
 /** How much sidecar-style egress weighs in a namespace: refused where ambient is enforced, otherwise only told. */
 export function egressSeverity(policy: Policy): { readonly severity?: Severity } {
 	return policy.ambient === "enforced" ? {} : { severity: "info" };

@@ -107,7 +107,8 @@ function entryOf(
 		metadata: { name, namespace: item.namespace, labels },
 		spec: { hosts, ports, location: "MESH_EXTERNAL", resolution: wildcard ? "DYNAMIC_DNS" : "DNS" },
 	};
-	const output: Output = { stage: "1-add", object, purpose: `registers ${hosts.join(", ")}` };
+	const stage = ports.some((port) => port.targetPort !== undefined) ? "2-switch" : "1-add";
+	const output: Output = { stage, object, purpose: `registers ${hosts.join(", ")}` };
 	return { namespace: item.namespace, name, hosts, ports, output, waypoint };
 }
 

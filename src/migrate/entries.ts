@@ -93,11 +93,9 @@ function newEntry(host: string, conversion: Conversion): BoundEntry {
 	if (wildcard) {
 		noteWildcard(host, ports, conversion);
 	}
-	const output: Output = {
-		stage: "1-add",
-		object,
-		purpose: `registers ${host} and binds it to the waypoint`,
-	};
+	// An entry whose TLS begins at the waypoint goes together with the rule that begins it.
+	const stage = ports.some((port) => port.targetPort !== undefined) ? "2-switch" : "1-add";
+	const output: Output = { stage, object, purpose: `registers ${host} and binds it to the waypoint` };
 	return { namespace, name, hosts: [host], ports, output, waypoint };
 }
 
@@ -193,12 +191,17 @@ function readableSpec(item: Item, { ledger, notes }: Conversion): Fields {
 	for (const field of unknown) {
 		ledger.note(item, ["spec", field], "not carried", "no field of a ServiceEntry: the API server drops it");
 	}
-	if (listOf(spec.exportTo).length > 0) {
-		notes.push(
-			`ServiceEntry \`${item.namespace}/${item.name}\` has exportTo, which ambient does not honour: every namespace of the mesh sees the host. An AuthorizationPolicy limits who may use it.`,
-		);
+	if (spec.exportTo !== undefined) {
+		const reason = "ambient does not honour exportTo, every namespace of the mesh sees the host";
+		const isPublic = textsOf(spec.exportTo).every((each) => each === "*");
+		ledger.note(item, ["spec", "exportTo"], isPublic ? "implied" : "not carried", reason);
+		if (!isPublic) {
+			notes.push(
+				`ServiceEntry \`${item.namespace}/${item.name}\` had exportTo: ${reason}. An AuthorizationPolicy limits who may use it.`,
+			);
+		}
 	}
-	return without(spec, ...unknown);
+	return without(spec, ...unknown, "exportTo");
 }
 
 interface EntryPiece {

@@ -11,7 +11,7 @@ export const destinationruleEgressWorkload: Rule<"DestinationRule"> = {
 	family: "sidecar-egress",
 	severity: "error",
 	reads: [...egressServiceReads, "Namespace"],
-	fixable: true,
+	fixable: false,
 	docs: {
 		summary: "A DestinationRule must not be limited to an egress gateway's pods where ambient is enforced",
 		why: "No traffic of an ambient namespace passes those pods, and a waypoint ignores the selector: the rule then applies to everybody, which is not what it says.",
@@ -30,7 +30,6 @@ export const destinationruleEgressWorkload: Rule<"DestinationRule"> = {
 			yield {
 				...evidence,
 				hint: "Remove the workloadSelector, so that the rule works at the waypoint",
-				fix: [{ op: "remove", path: evidence.path }],
 				...egressSeverity(context.policy),
 			};
 		}

@@ -227,19 +227,47 @@ describe("waymark lint --output sarif", () => {
 		assert.equal(run.tool.driver.rules[first.ruleIndex].id, first.ruleId);
 		assert.equal(first.locations[0].physicalLocation.region.startLine, 5);
 		assert.equal(second.ruleId, "destinationrule-egress-workload");
-		const { replacements } = second.fixes[0].artifactChanges[0];
-		assert.deepEqual(replacements[0].deletedRegion, {
-			startLine: 14,
-			startColumn: 1,
-			endLine: 17,
-			endColumn: 1,
-		});
 		assert.deepEqual(third.suppressions, [{ kind: "inSource", justification: "moves in May" }]);
 		const prints = run.results.map((each: { partialFingerprints: object }) =>
 			JSON.stringify(each.partialFingerprints),
 		);
 		assert.equal(new Set(prints).size, prints.length);
 		assert.equal(run.invocations[0].executionSuccessful, false);
+	});
+});
+
+describe("waymark lint --output sarif, for a finding that can be mended", () => {
+	it("offers the labels as an insertion", async () => {
+		const world = `apiVersion: v1
+kind: Namespace
+metadata:
+  name: shop
+  annotations: {egress.waymark.dev/waypoint: istio-egress/egress}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: egress, namespace: istio-egress}
+spec:
+  gatewayClassName: istio-waypoint
+  listeners: [{name: mesh, port: 15008, protocol: HBONE, allowedRoutes: {namespaces: {from: All}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata:
+  name: payments
+  namespace: shop
+spec:
+  hosts: [api.payments.example]
+  ports: [{number: 443, name: tls, protocol: TLS}]
+  resolution: DNS
+`;
+		const entry = folder.write("entry.yaml", world);
+		const { out } = await runVerb("lint", "--output", "sarif", entry);
+		const [result] = JSON.parse(out).runs[0].results;
+		assert.equal(result.ruleId, "serviceentry-waypoint-binding");
+		const [{ deletedRegion, insertedContent }] = result.fixes[0].artifactChanges[0].replacements;
+		assert.deepEqual(deletedRegion, { startLine: 19, startColumn: 1, endLine: 19, endColumn: 1 });
+		assert.match(insertedContent.text, /^ {2}labels:\n {4}istio\.io\/use-waypoint: egress\n/);
 	});
 });
 
@@ -298,7 +326,6 @@ describe("waymark lint --output text", () => {
 		const text = await lintAs("text");
 		assert.match(text, /2 errors, 0 warnings, 1 ignored, 1 unreadable; 4 of 4 objects judged\n$/);
 		assert.match(text, /:5:14 {2}error {2}istiogateway-egress-selector\n {4}spec\.selector\.istio: Selects/);
-		assert.match(text, /destinationrule-egress-workload {2}\(--fix mends it\)/);
 		assert.ok(!text.includes("\u001b"), "no colour without a terminal");
 	});
 });

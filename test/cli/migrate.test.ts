@@ -91,7 +91,7 @@ describe("waymark migrate", () => {
 		const { out, code, json } = await migrate("plain", bundle("plain"));
 		assert.equal(code, 0);
 		assert.equal(
-			readFileSync(join(out, "1-add/shop.serviceentry.payments.yaml"), "utf8"),
+			readFileSync(join(out, "1-add/serviceentry.shop.payments.yaml"), "utf8"),
 			`# Who pays, and how.
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -113,11 +113,11 @@ spec:
 		);
 		assert.equal(existsSync(join(out, "2-switch")), false);
 		assert.deepEqual(readdirSync(join(out, "3-remove")).toSorted(), [
-			"shop.destinationrule.payments-gateway.yaml",
-			"shop.gateway.payments.yaml",
-			"shop.virtualservice.payments.yaml",
+			"destinationrule.shop.payments-gateway.yaml",
+			"gateway.shop.payments.yaml",
+			"virtualservice.shop.payments.yaml",
 		]);
-		const removed = readFileSync(join(out, "3-remove/shop.destinationrule.payments-gateway.yaml"), "utf8");
+		const removed = readFileSync(join(out, "3-remove/destinationrule.shop.payments-gateway.yaml"), "utf8");
 		assert.match(removed, /^# Only for the hop\.\n/);
 		assert.equal(json.bundles[0]?.remove.length, 3);
 	});
@@ -125,32 +125,32 @@ spec:
 	it("writes a waypoint only where none is named", async () => {
 		const fresh = await migrate("plain", bundle("plain"));
 		assert.equal(
-			read(fresh.out, "1-add/shop.gateway.egress-waypoint.yaml").spec.gatewayClassName,
+			read(fresh.out, "1-add/gateway.shop.egress-waypoint.yaml").spec.gatewayClassName,
 			"istio-waypoint",
 		);
 		const named = await migrate("plain", bundle("plain"), "--waypoint", "istio-egress/shared");
 		assert.ok(!readdirSync(join(named.out, "1-add")).some((file) => file.includes("gateway")));
-		const { labels } = read(named.out, "1-add/shop.serviceentry.payments.yaml").metadata;
+		const { labels } = read(named.out, "1-add/serviceentry.shop.payments.yaml").metadata;
 		assert.equal(labels["istio.io/use-waypoint-namespace"], "istio-egress");
 		const annotated = `apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, annotations: {egress.waymark.dev/waypoint: edge/out}}\n---\n`;
 		const policy = await migrate("plain", annotated + bundle("plain"));
-		const bound = read(policy.out, "1-add/shop.serviceentry.payments.yaml").metadata.labels;
+		const bound = read(policy.out, "1-add/serviceentry.shop.payments.yaml").metadata.labels;
 		assert.equal(bound["istio.io/use-waypoint"], "out");
 	});
 
 	it("moves TLS origination to the port that clients use, and retries to the waypoint", async () => {
 		const result = await migrate("origination", bundle("origination"));
-		const entry = read(result.out, "2-switch/shop.serviceentry.github.yaml");
+		const entry = read(result.out, "2-switch/serviceentry.shop.github.yaml");
 		assert.deepEqual(entry.spec.ports, [
 			{ number: 80, name: "http", protocol: "HTTP", targetPort: 443 },
 			{ number: 443, name: "https", protocol: "HTTPS" },
 		]);
-		const rule = read(result.out, "2-switch/shop.destinationrule.github-tls.yaml");
+		const rule = read(result.out, "2-switch/destinationrule.shop.github-tls.yaml");
 		assert.deepEqual(rule.spec.trafficPolicy, {
 			connectionPool: { tcp: { connectTimeout: "3s" } },
 			portLevelSettings: [{ port: { number: 80 }, tls: { mode: "SIMPLE", sni: "api.github.example" } }],
 		});
-		const route = read(result.out, "2-switch/shop.virtualservice.github-waypoint.yaml");
+		const route = read(result.out, "2-switch/virtualservice.shop.github-waypoint.yaml");
 		assert.deepEqual(route.spec, {
 			hosts: ["api.github.example"],
 			http: [
@@ -171,7 +171,7 @@ spec:
 	it("joins two VirtualServices and attaches the gateway's policy to the ServiceEntry", async () => {
 		const result = await migrate("passthrough", bundle("passthrough"));
 		assert.equal(result.json.bundles.length, 1);
-		const policy = read(result.out, "1-add/pay.authorizationpolicy.only-billing-bank.yaml");
+		const policy = read(result.out, "1-add/authorizationpolicy.pay.only-billing-bank.yaml");
 		assert.deepEqual(policy.spec, {
 			action: "ALLOW",
 			targetRefs: [{ group: "networking.istio.io", kind: "ServiceEntry", name: "bank" }],
@@ -183,12 +183,12 @@ spec:
 			],
 		});
 		assert.equal(fateOf(result, "Gateway", "spec.servers[0].hosts[1]"), "not carried");
-		assert.match(result.json.bundles[0]?.notes.join("\n") ?? "", /exportTo, which ambient does not honour/);
+		assert.match(result.json.bundles[0]?.notes.join("\n") ?? "", /had exportTo: ambient does not honour/);
 	});
 
 	it("moves mutual TLS with its Secret, drops the selector, and says where the Secret must stand", async () => {
 		const result = await migrate("mutual", bundle("mutual"));
-		const rule = read(result.out, "2-switch/shop.destinationrule.partner-mtls.yaml");
+		const rule = read(result.out, "2-switch/destinationrule.shop.partner-mtls.yaml");
 		assert.equal(rule.spec.workloadSelector, undefined);
 		assert.deepEqual(rule.spec.trafficPolicy.portLevelSettings, [
 			{
@@ -197,7 +197,7 @@ spec:
 			},
 		]);
 		assert.match(result.json.bundles[0]?.notes.join("\n") ?? "", /Secret `partner-client`/);
-		const route = read(result.out, "2-switch/shop.httproute.partner-waypoint.yaml");
+		const route = read(result.out, "2-switch/httproute.shop.partner-waypoint.yaml");
 		assert.deepEqual(route.spec.rules, [
 			{
 				matches: [{ path: { type: "Exact", value: "/v1" } }],
@@ -209,9 +209,9 @@ spec:
 
 	it("gives a wildcard host an entry of its own with DYNAMIC_DNS", async () => {
 		const { out } = await migrate("wildcard", bundle("wildcard"));
-		const names = read(out, "2-switch/docs.serviceentry.wiki.yaml").spec;
+		const names = read(out, "2-switch/serviceentry.docs.wiki.yaml").spec;
 		assert.deepEqual([names.hosts, names.resolution], [["wiki.example"], "DNS"]);
-		const wild = read(out, "1-add/docs.serviceentry.wiki-wildcard.yaml").spec;
+		const wild = read(out, "1-add/serviceentry.docs.wiki-wildcard.yaml").spec;
 		assert.deepEqual([wild.hosts, wild.resolution], [["*.wiki.example"], "DYNAMIC_DNS"]);
 		assert.deepEqual(wild.ports, [{ number: 443, name: "https", protocol: "TLS" }]);
 	});
@@ -219,7 +219,7 @@ spec:
 	it("carries routes of the Gateway API over to the ServiceEntry", async () => {
 		const { out, code } = await migrate("gatewayApi", bundle("gatewayApi"));
 		assert.equal(code, 0);
-		const route = read(out, "2-switch/news.httproute.from-gateway-waypoint.yaml");
+		const route = read(out, "2-switch/httproute.news.from-gateway-waypoint.yaml");
 		assert.equal(route.spec.parentRefs[0].kind, "ServiceEntry");
 		assert.deepEqual(route.spec.rules[0].timeouts, { request: "5s" });
 		assert.equal(readdirSync(join(out, "3-remove")).length, 3);
@@ -227,8 +227,8 @@ spec:
 
 	it("makes one entry of an ASMEgressTrafficPolicy's rules for one host, with TLS and who may use it", async () => {
 		const result = await migrate("asm", bundle("asm"));
-		const file = "istio-egress.serviceentry.egress-by-egressgateway-www-pay-example.yaml";
-		assert.deepEqual(read(result.out, `1-add/${file}`).spec.ports, [
+		const file = "serviceentry.istio-egress.egress-by-egressgateway-www-pay-example.yaml";
+		assert.deepEqual(read(result.out, `2-switch/${file}`).spec.ports, [
 			{ number: 80, name: "http", protocol: "HTTP", targetPort: 443 },
 			{ number: 443, name: "https", protocol: "HTTPS" },
 		]);
@@ -256,7 +256,7 @@ spec:
 		] as const) {
 			assert.equal(fateOf(result, kind, path), "not carried", `${kind} ${path}`);
 		}
-		const agent = read(result.out, "1-add/ci.serviceentry.build-ci-build-example.yaml").spec;
+		const agent = read(result.out, "1-add/serviceentry.ci.build-ci-build-example.yaml").spec;
 		assert.deepEqual(agent.hosts, ["ci.build.example"]);
 	});
 

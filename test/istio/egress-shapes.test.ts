@@ -143,6 +143,11 @@ describe("a VirtualService to an egress gateway", () => {
 		assertFlagged(routed([to(host, ["edge/out"])]), "spec.http.0.match.0.gateways.0", [gateway]);
 	});
 
+	it("is recognised by a host that an unknown Gateway sends to itself, outside the mesh", () => {
+		const entry = istio("ServiceEntry", "s", { hosts: [host], resolution: "DNS" });
+		assertFlagged(routed([to(host)], { gateways: ["edge/out"] }), "spec.gateways.0", [entry]);
+	});
+
 	it("is recognised by the name of a Gateway that nobody has seen, if it sends a host out", () => {
 		assertFlagged(routed([to(host)], { gateways: ["egress-gateway"] }), "spec.gateways.0");
 		assertFlagged(routed([to(host)], { gateways: ["istio-system/istio-egressgateway"] }), "spec.gateways.0");

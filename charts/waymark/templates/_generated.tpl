@@ -100,7 +100,6 @@
     - UPDATE
   resources:
     - serviceentries
-    - destinationrules
   scope: Namespaced
 {{- end -}}
 {{- define "waymark.mutateConditions" -}}

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { judgeManifests } from "../../src/cli/judge.ts";
+import { parseManifests, worldOf } from "../../src/cli/manifests.ts";
+import type { AnyObject, Kind } from "../../src/core/kinds.ts";
+import type { Rule } from "../../src/core/rule.ts";
+import type { Settings } from "../../src/core/settings.ts";
+import { parseSettings } from "../../src/core/settings.ts";
+import { rules } from "../../src/rules/table.ts";
+import { reviewOf } from "../support/reviews.ts";
+import { exampleDay } from "../support/rule-example.ts";
+import { runWebhook } from "../support/webhook.ts";
+
+/** What lint says about the last object of a text, and the rules that it skips for want of objects. */
+function lintLast(
+	text: string,
+	settings: Settings,
+): { readonly errors: readonly string[]; readonly skipped: ReadonlySet<string> } {
+	const reading = parseManifests(text, "example.json");
+	const inventory = worldOf(reading.manifests, settings);
+	const judging = { rules, inventory, today: exampleDay, withReplacements: false };
+	const { judged, report } = judgeManifests(reading, judging);
+	const errors = (judged.at(-1)?.findings ?? [])
+		.filter(({ severity }) => severity === "error")
+		.map(({ rule, path, message }) => `${rule} ${path} ${message}`);
+	return { errors, skipped: new Set(report.skipped.map(({ rule }) => rule)) };
+}
+
+describe("lint and POST /validate say the same", () => {
+	for (const rule of rules) {
+		const { docs } = rule as Rule<Kind>;
+		// An update and its author exist only where somebody asks an API server for one.
+		const onlyAtAdmission = docs.old !== undefined || docs.requester !== undefined;
+		it(`about the examples of ${rule.id}`, {
+			skip: onlyAtAdmission && "its examples are updates or depend on who asks",
+		}, async (context) => {
+			for (const object of [docs.bad, docs.good] as readonly AnyObject[]) {
+				const settings = parseSettings(docs.settings ?? {}).settings;
+				const given = [...(docs.given ?? []), object];
+				const text = JSON.stringify({ apiVersion: "v1", kind: "List", items: given });
+				const state = worldOf(parseManifests(text, "world.json").manifests, settings);
+				const webhook = await runWebhook(context, { state });
+				const response = await webhook.ask("validate", reviewOf(object));
+				await webhook.stop();
+				const { errors, skipped } = lintLast(text, settings);
+				const denied = (response.status?.details.causes ?? [])
+					.filter(({ reason }) => !skipped.has(reason))
+					.map(({ reason, field, message }) => `${reason} ${field} ${message}`);
+				assert.deepEqual(denied.toSorted(), errors.toSorted());
+			}
+		});
+	}
+});
