@@ -135,6 +135,9 @@ async function isReady(backend: Backend): Promise<boolean | undefined> {
 	}
 }
 
+/** TLS 1.3's record of an alert (RFC 8446, 5.2 and 6.1): a client's goodbye, which nobody has to answer. */
+const farewellBytes = 24;
+
 /** Passes bytes, ends and resets on to the other side. */
 function join(flow: Flow, counts: { refused: number; owing: number }, over: () => void): void {
 	const [inbound, outbound] = flow.sockets;
@@ -143,15 +146,14 @@ function join(flow: Flow, counts: { refused: number; owing: number }, over: () =
 	outbound.once("connect", () => {
 		isConnected = true;
 	});
-	inbound.on("data", () => {
-		flow.isOwing = true;
+	inbound.on("data", (chunk: Buffer) => {
+		flow.isOwing ||= chunk.length > farewellBytes;
 	});
 	outbound.on("data", () => {
 		flow.isOwing = false;
 	});
 	const owed = (): void => {
-		// Bytes after which the client ended are TLS's farewell, not a request.
-		counts.owing += flow.isOwing && !inbound.readableEnded && inbound.errored === null ? 1 : 0;
+		counts.owing += flow.isOwing && inbound.errored === null ? 1 : 0;
 		flow.isOwing = false;
 	};
 	outbound.once("end", owed);
