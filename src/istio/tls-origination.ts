@@ -1,13 +1,18 @@
 import { canonicalHost } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
-import type { DestinationRule, Kind } from "../core/kinds.ts";
+import type { DestinationRule, Kind, ServiceEntry } from "../core/kinds.ts";
+import type { RuleContext } from "../core/rule.ts";
+import type { WaypointReference } from "../core/settings.ts";
+import { entryBinding } from "./entry-binding.ts";
+import type { EntryPort } from "./entry-spec.ts";
+import { specOf } from "./entry-spec.ts";
 import { wildcardsAbove } from "./names.ts";
 
-/** What finding out about TLS origination may look at. */
-export const originationReads: readonly Kind[] = ["DestinationRule", "BackendTLSPolicy"];
+/** What `leavingPorts` may look at. */
+export const leavingPortReads: readonly Kind[] = ["Namespace", "DestinationRule", "BackendTLSPolicy"];
 
 /** Who looks for a host's DestinationRule: a waypoint, on behalf of an entry. */
-export interface OriginationPlace {
+interface OriginationPlace {
 	readonly waypointNamespace: string;
 	readonly entryNamespace: string;
 	readonly entryName: string;
@@ -28,7 +33,7 @@ export interface Origination {
  * of the waypoint's namespace, of the entry's, of the root namespace, with the most specific host
  * (pilot/pkg/model/push_context.go: destinationRule).
  */
-export function originationAt(
+function originationAt(
 	host: string,
 	port: { readonly number: number; readonly name: string },
 	place: OriginationPlace,
@@ -50,6 +55,44 @@ export function originationAt(
 	}
 	const rule = destinationRuleFor(host, place, inventory);
 	return rule === undefined ? undefined : tlsOf(rule, port.number);
+}
+
+/** A port of an entry at a waypoint, with what encrypts its traffic when it leaves. */
+export interface LeavingPort {
+	readonly index: number;
+	readonly port: EntryPort;
+	/** The first host: all hosts of an entry share its ports. */
+	readonly host: string;
+	readonly waypoint: WaypointReference;
+	readonly tls: Origination | undefined;
+	/** Nothing encrypts it: mode ISTIO_MUTUAL has no effect at a waypoint. */
+	readonly isPlain: boolean;
+}
+
+/** The ports of an entry that shall take a waypoint, as far as a rule picks them. */
+export function* leavingPorts(
+	entry: ServiceEntry,
+	context: RuleContext,
+	picks: (port: EntryPort) => boolean,
+): Iterable<LeavingPort> {
+	const { target } = entryBinding(entry, context);
+	const { hosts, ports } = specOf(entry);
+	const host = hosts[0];
+	if (target === undefined || host === undefined) {
+		return;
+	}
+	const place = {
+		waypointNamespace: target.namespace,
+		entryNamespace: context.namespace,
+		entryName: context.name ?? "",
+	};
+	for (const [index, port] of ports.entries()) {
+		if (picks(port)) {
+			const tls = originationAt(host, port, place, context.inventory);
+			const isPlain = tls === undefined || tls.mode === "DISABLE" || tls.mode === "ISTIO_MUTUAL";
+			yield { index, port, host, waypoint: target, tls, isPlain };
+		}
+	}
 }
 
 /** The TLS settings of a DestinationRule for a port; undefined when it has none. */

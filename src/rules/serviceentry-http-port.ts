@@ -1,10 +1,14 @@
 import { mention } from "../core/finding.ts";
 import type { Rule } from "../core/rule.ts";
-import { entryBinding, formatWaypoint } from "../istio/entry-binding.ts";
-import { specOf } from "../istio/entry-spec.ts";
+import { formatWaypoint } from "../istio/entry-binding.ts";
+import type { EntryPort } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
 import { isProtocolOf } from "../istio/ports.ts";
-import { originationAt, originationReads } from "../istio/tls-origination.ts";
+import { leavingPortReads, leavingPorts } from "../istio/tls-origination.ts";
+
+function isHttpOn443({ number, targetPort, protocol }: EntryPort): boolean {
+	return number === 443 && (targetPort === 0 || targetPort === 443) && isProtocolOf("http", protocol);
+}
 
 /** A port 443 at a waypoint should not be declared as HTTP without TLS origination. */
 export const serviceentryHttpPort: Rule<"ServiceEntry"> = {
@@ -12,7 +16,7 @@ export const serviceentryHttpPort: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "hygiene",
 	severity: "warning",
-	reads: ["Namespace", ...originationReads],
+	reads: leavingPortReads,
 	fixable: false,
 	docs: {
 		summary: "A port 443 at a waypoint should not be declared as HTTP without TLS origination",
@@ -25,27 +29,11 @@ export const serviceentryHttpPort: Rule<"ServiceEntry"> = {
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
 	*check(entry, context) {
-		const { target } = entryBinding(entry, context);
-		const { hosts, ports } = specOf(entry);
-		const host = hosts[0];
-		if (target === undefined || host === undefined) {
-			return;
-		}
-		const place = {
-			waypointNamespace: target.namespace,
-			entryNamespace: context.namespace,
-			entryName: context.name ?? "",
-		};
-		for (const [index, port] of ports.entries()) {
-			const isSame = port.targetPort === 0 || port.targetPort === 443;
-			if (port.number !== 443 || !isSame || !isProtocolOf("http", port.protocol)) {
-				continue;
-			}
-			const tls = originationAt(host, port, place, context.inventory);
-			if (tls === undefined || tls.mode === "DISABLE" || tls.mode === "ISTIO_MUTUAL") {
+		for (const { index, port, waypoint, isPlain } of leavingPorts(entry, context, isHttpOn443)) {
+			if (isPlain) {
 				yield {
 					path: ["spec", "ports", index, "protocol"],
-					message: `Clients speak TLS on port 443, which the waypoint ${formatWaypoint(target)} cannot read as ${mention(port.protocol)}; what is plain would leave unencrypted`,
+					message: `Clients speak TLS on port 443, which the waypoint ${formatWaypoint(waypoint)} cannot read as ${mention(port.protocol)}; what is plain would leave unencrypted`,
 					hint: "Write protocol: TLS, or port 80 with targetPort: 443 and a DestinationRule with tls mode SIMPLE",
 				};
 			}

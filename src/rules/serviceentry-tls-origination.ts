@@ -1,11 +1,11 @@
 import { mention, quote } from "../core/finding.ts";
 import type { DestinationRule } from "../core/kinds.ts";
 import type { Rule } from "../core/rule.ts";
-import { entryBinding, formatWaypoint } from "../istio/entry-binding.ts";
-import { specOf } from "../istio/entry-spec.ts";
+import { formatWaypoint } from "../istio/entry-binding.ts";
+import type { EntryPort } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
 import { isProtocolOf } from "../istio/ports.ts";
-import { originationAt, originationReads } from "../istio/tls-origination.ts";
+import { leavingPortReads, leavingPorts } from "../istio/tls-origination.ts";
 
 const originating: DestinationRule = {
 	apiVersion: "networking.istio.io/v1",
@@ -17,13 +17,17 @@ const originating: DestinationRule = {
 	},
 };
 
+function leavesFor443({ number, targetPort, protocol }: EntryPort): boolean {
+	return targetPort === 443 && number !== 443 && isProtocolOf("http", protocol);
+}
+
 /** An HTTP port that leaves a waypoint for port 443 should have TLS originated. */
 export const serviceentryTlsOrigination: Rule<"ServiceEntry"> = {
 	id: "serviceentry-tls-origination",
 	kind: "ServiceEntry",
 	family: "hygiene",
 	severity: "warning",
-	reads: ["Namespace", ...originationReads],
+	reads: leavingPortReads,
 	fixable: false,
 	docs: {
 		summary: "An HTTP port that leaves a waypoint for port 443 should have TLS originated",
@@ -42,29 +46,14 @@ export const serviceentryTlsOrigination: Rule<"ServiceEntry"> = {
 		given: [teamNamespace, egressNamespace, egressWaypoint, originating],
 	},
 	*check(entry, context) {
-		const { target } = entryBinding(entry, context);
-		const { hosts, ports } = specOf(entry);
-		const host = hosts[0];
-		if (target === undefined || host === undefined) {
-			return;
-		}
-		const place = {
-			waypointNamespace: target.namespace,
-			entryNamespace: context.namespace,
-			entryName: context.name ?? "",
-		};
-		for (const [index, port] of ports.entries()) {
-			if (port.targetPort !== 443 || port.number === 443 || !isProtocolOf("http", port.protocol)) {
-				continue;
-			}
-			const tls = originationAt(host, port, place, context.inventory);
-			if (tls === undefined || tls.mode === "DISABLE" || tls.mode === "ISTIO_MUTUAL") {
+		for (const { index, port, host, waypoint, tls, isPlain } of leavingPorts(entry, context, leavesFor443)) {
+			if (isPlain) {
 				yield {
 					path: ["spec", "ports", index, "targetPort"],
 					message:
 						tls?.mode === "ISTIO_MUTUAL"
 							? `Mode ISTIO_MUTUAL of ${mention(tls.source)} has no effect at a waypoint, so plain HTTP leaves for port 443`
-							: `Plain HTTP leaves the waypoint ${formatWaypoint(target)} for port 443: nothing originates TLS for ${quote(host)}`,
+							: `Plain HTTP leaves the waypoint ${formatWaypoint(waypoint)} for port 443: nothing originates TLS for ${quote(host)}`,
 					hint: `Write a DestinationRule for the host with portLevelSettings for port ${port.number} and tls mode SIMPLE`,
 				};
 			}

@@ -1,11 +1,10 @@
 import { quote } from "../core/finding.ts";
 import type { DestinationRule } from "../core/kinds.ts";
 import type { Rule } from "../core/rule.ts";
-import { entryBinding } from "../istio/entry-binding.ts";
-import { specOf } from "../istio/entry-spec.ts";
+import type { EntryPort } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
 import { isProtocolOf } from "../istio/ports.ts";
-import { originationAt, originationReads } from "../istio/tls-origination.ts";
+import { leavingPortReads, leavingPorts } from "../istio/tls-origination.ts";
 
 const wholeHost: DestinationRule = {
 	apiVersion: "networking.istio.io/v1",
@@ -20,7 +19,7 @@ export const serviceentryTlsWrap: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "hygiene",
 	severity: "warning",
-	reads: ["Namespace", ...originationReads],
+	reads: leavingPortReads,
 	fixable: false,
 	docs: {
 		summary: "A port that carries TLS should not be wrapped in TLS again",
@@ -33,22 +32,8 @@ export const serviceentryTlsWrap: Rule<"ServiceEntry"> = {
 		given: [teamNamespace, egressNamespace, egressWaypoint, wholeHost],
 	},
 	*check(entry, context) {
-		const { target } = entryBinding(entry, context);
-		const { hosts, ports } = specOf(entry);
-		const host = hosts[0];
-		if (target === undefined || host === undefined) {
-			return;
-		}
-		const place = {
-			waypointNamespace: target.namespace,
-			entryNamespace: context.namespace,
-			entryName: context.name ?? "",
-		};
-		for (const [index, port] of ports.entries()) {
-			if (!isProtocolOf("tls", port.protocol)) {
-				continue;
-			}
-			const tls = originationAt(host, port, place, context.inventory);
+		const carriesTls = ({ protocol }: EntryPort): boolean => isProtocolOf("tls", protocol);
+		for (const { index, port, host, tls } of leavingPorts(entry, context, carriesTls)) {
 			if (tls?.mode === "SIMPLE" || tls?.mode === "MUTUAL") {
 				yield {
 					path: ["spec", "ports", index],
