@@ -90,7 +90,7 @@ export function fixingPart(engine: Engine): Engine {
 
 /** Judges one object in a world; never throws for anything that the object contains. */
 export function evaluate(engine: Engine, inventory: Inventory, given: Subject): Verdict {
-	const subject = withoutNulls(given);
+	const { subject, shaped } = withoutNulls(given);
 	const rules = engine.byKind.get(subject.kind) ?? [];
 	const place = subject.kind === "Namespace" ? (subject.name ?? "") : subject.namespace;
 	if (
@@ -102,7 +102,6 @@ export function evaluate(engine: Engine, inventory: Inventory, given: Subject): 
 	) {
 		return allowed("off", undefined);
 	}
-	const shaped = conformsToKind(subject.kind, subject.object);
 	const policy = policyOf(subject, shaped, inventory);
 	const mode = subject.kind === "Namespace" ? "enforce" : policy.mode;
 	if (mode === "off") {
@@ -119,13 +118,14 @@ export function isExemptNamespace(namespace: string, settings: Settings): boolea
 	return namespace.startsWith("kube-") || settings.exemptNamespaces.has(namespace);
 }
 
-/** Nulls are rare, so only an object whose shape they spoil is copied. */
-function withoutNulls(subject: Subject): Subject {
+/** The subject as it would be stored, and whether its shape is right; only an object that nulls spoil is copied. */
+function withoutNulls(subject: Subject): { readonly subject: Subject; readonly shaped: boolean } {
 	if (conformsToKind(subject.kind, subject.object)) {
-		return subject;
+		return { subject, shaped: true };
 	}
 	const object = storedForm(subject.object);
-	return conformsToKind(subject.kind, object) ? { ...subject, object } : subject;
+	const shaped = conformsToKind(subject.kind, object);
+	return { subject: shaped ? { ...subject, object } : subject, shaped };
 }
 
 interface Run {
