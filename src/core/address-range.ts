@@ -103,6 +103,15 @@ function groups(text: string, mayEndInIPv4: boolean): number[] | undefined {
 	return result;
 }
 
+/**
+ * A key that ranges with a common address share, as long as both are at most as wide as an IPv4 /16 or an IPv6 /48;
+ * undefined for a wider range, which may meet any other.
+ */
+export function addressBucket(range: AddressRange): string | undefined {
+	const [width, prefix] = range.family === 4 ? [32n, 16] : [128n, 48];
+	return range.prefix < prefix ? undefined : `${range.family}/${range.bits >> (width - BigInt(prefix))}`;
+}
+
 /** Whether two ranges have an address in common. */
 export function rangesOverlap(one: AddressRange, other: AddressRange): boolean {
 	return one.family === other.family && sameStart(one, other, Math.min(one.prefix, other.prefix));
@@ -110,11 +119,14 @@ export function rangesOverlap(one: AddressRange, other: AddressRange): boolean {
 
 /** Whether every address of `inner` lies in `outer`. */
 export function rangeContains(outer: AddressRange, inner: AddressRange): boolean {
-	return one(outer, inner) && sameStart(outer, inner, outer.prefix);
+	return (
+		outer.family === inner.family && outer.prefix <= inner.prefix && sameStart(outer, inner, outer.prefix)
+	);
 }
 
-function one(outer: AddressRange, inner: AddressRange): boolean {
-	return outer.family === inner.family && outer.prefix <= inner.prefix;
+/** Whether a range is one address. */
+export function isSingle({ family, prefix }: AddressRange): boolean {
+	return prefix === (family === 4 ? 32 : 128);
 }
 
 function sameStart(a: AddressRange, b: AddressRange, prefix: number): boolean {

@@ -38,6 +38,11 @@ function toAscii(text: string): string {
 	return url === null ? text : wildcard + url.hostname;
 }
 
+/** The last two labels of a host; of a wildcard for the names of one domain, that domain. */
+export function domainOf(host: string): string {
+	return host.slice(host.lastIndexOf(".", host.lastIndexOf(".") - 1) + 1);
+}
+
 /** Parses `host` or `*.suffix`; undefined when it is neither. */
 export function parseHostPattern(text: string): HostPattern | undefined {
 	const host = canonicalHost(text);

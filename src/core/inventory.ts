@@ -1,5 +1,6 @@
-import { canonicalHost } from "./host-pattern.ts";
-import type { Kind, LabelSelector, Namespace, Resources, VirtualService } from "./kinds.ts";
+import { addressBucket, parseAddressRange } from "./address-range.ts";
+import { canonicalHost, domainOf } from "./host-pattern.ts";
+import type { Kind, LabelSelector, Namespace, Resources, ServiceEntry, VirtualService } from "./kinds.ts";
 import { allKinds } from "./kinds.ts";
 import type { Policy } from "./policy.ts";
 import { parsePolicy } from "./policy.ts";
@@ -19,7 +20,8 @@ function index<K extends Kind>(kind: K, keys: (object: Resources[K]) => Iterable
 
 const indexes: {
 	readonly serviceEntryByHost: Index<"ServiceEntry">;
-	readonly serviceEntryByAddress: Index<"ServiceEntry">;
+	readonly serviceEntryByAddressBucket: Index<"ServiceEntry">;
+	readonly serviceEntryByDomain: Index<"ServiceEntry">;
 	readonly serviceByAddress: Index<"Service">;
 	readonly serviceByName: Index<"Service">;
 	readonly destinationRuleByHost: Index<"DestinationRule">;
@@ -30,8 +32,13 @@ const indexes: {
 } = {
 	/** ServiceEntries of all namespaces by a host of theirs in canonical form. */
 	serviceEntryByHost: index("ServiceEntry", (entry) => new Set((entry.spec?.hosts ?? []).map(canonicalHost))),
-	/** ServiceEntries of all namespaces by an address that they list, as written. */
-	serviceEntryByAddress: index("ServiceEntry", (entry) => new Set(entry.spec?.addresses ?? [])),
+	/** ServiceEntries of all namespaces by `addressBucket` of an address that they list, `wide` without one; and `all`. */
+	serviceEntryByAddressBucket: index("ServiceEntry", bucketsListed),
+	/** ServiceEntries of all namespaces by the last two labels of a host of theirs in canonical form. */
+	serviceEntryByDomain: index(
+		"ServiceEntry",
+		(entry) => new Set((entry.spec?.hosts ?? []).map((host) => domainOf(canonicalHost(host)))),
+	),
 	/** Services of all namespaces by a cluster IP of theirs; a headless one has none ("None"). */
 	serviceByAddress: index(
 		"Service",
@@ -67,6 +74,17 @@ const indexes: {
 	/** VirtualServices of all namespaces by a Service that they route to, as NAMESPACE/NAME. */
 	virtualServiceByService: index("VirtualService", servicesRouted),
 };
+
+function bucketsListed(entry: ServiceEntry): ReadonlySet<string> {
+	const buckets = new Set<string>();
+	for (const address of entry.spec?.addresses ?? []) {
+		const range = parseAddressRange(address);
+		if (range !== undefined) {
+			buckets.add(addressBucket(range) ?? "wide").add("all");
+		}
+	}
+	return buckets;
+}
 
 function gatewaysNamed(rule: VirtualService): ReadonlySet<string> {
 	const { gateways, http, tls, tcp } = rule.spec ?? {};

@@ -1,3 +1,4 @@
+import type { AddressRange } from "../core/address-range.ts";
 import { parseAddressRange } from "../core/address-range.ts";
 import { canonicalHost } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
@@ -47,8 +48,11 @@ export function whyIgnored(
 	return visibilityOf(namespace, inventory) === "NONE" ? { reason: "visibility" } : undefined;
 }
 
-// The validation lets a zone with slashes pass as an address, which this reads as a block.
-function readAsIstiod(address: string): ReturnType<typeof parseAddressRange> {
+/**
+ * The addresses that istiod makes of a listed text: no zone (ambient/helpers.go: parseCidrOrIP). Its validation lets a
+ * zone with slashes pass as an address, which this reads as a block.
+ */
+export function readAsIstiod(address: string): AddressRange | undefined {
 	const percent = address.indexOf("%");
 	return parseAddressRange(
 		percent > 0 && percent < address.length - 1 && !address.includes("/")

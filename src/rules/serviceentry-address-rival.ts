@@ -1,16 +1,21 @@
 import { mention, quote } from "../core/finding.ts";
-import type { Metadata } from "../core/kinds.ts";
 import type { Rule, RuleContext } from "../core/rule.ts";
+import type { Overlap } from "../istio/address-overlap.ts";
+import { overlapsOf } from "../istio/address-overlap.ts";
+import { readAsIstiod } from "../istio/capture.ts";
 import { specOf } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
 
-function firstOther(address: string, { namespace, name, inventory }: RuleContext): Metadata | undefined {
-	for (const { metadata } of inventory.lookup("serviceEntryByAddress", address)) {
-		if (metadata?.namespace !== namespace || metadata.name !== name) {
-			return metadata ?? undefined;
-		}
-	}
-	return undefined;
+/** Where another entry lists exactly the same addresses, however they are written. */
+function firstOther(
+	address: string,
+	{ namespace, name, inventory }: RuleContext,
+): Overlap["place"] | undefined {
+	const range = readAsIstiod(address);
+	return range === undefined
+		? undefined
+		: overlapsOf(range, { namespace, name }, inventory).find((each) => each.range.prefix === range.prefix)
+				?.place;
 }
 
 /** No two entries should list the same address. */
@@ -48,7 +53,7 @@ export const serviceentryAddressRival: Rule<"ServiceEntry"> = {
 			if (other !== undefined) {
 				yield {
 					path: ["spec", "addresses", index],
-					message: `${quote(address)} is listed by ServiceEntry ${mention(`${other.namespace ?? ""}/${other.name ?? ""}`)} too, and only one of them gets its traffic`,
+					message: `${quote(address)} is listed by ServiceEntry ${mention(`${other.namespace}/${other.name}`)} too, and only one of them gets its traffic`,
 					hint: "Write one ServiceEntry with all ports, or list the address once",
 				};
 			}

@@ -1,4 +1,6 @@
 import { mention, quote } from "../core/finding.ts";
+import { canonicalHost, domainOf } from "../core/host-pattern.ts";
+import type { Inventory } from "../core/inventory.ts";
 import type { Rule, RuleContext } from "../core/rule.ts";
 import type { HostOwner, HostStanding } from "../istio/capture.ts";
 import { captureOf, ownersOf } from "../istio/capture.ts";
@@ -9,6 +11,7 @@ import {
 	waypointOfOwner,
 	waypointOfReads,
 } from "../istio/entry-capture.ts";
+import { specOf } from "../istio/entry-spec.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -17,7 +20,7 @@ import {
 	teamNamespace,
 	withLabels,
 } from "../istio/examples.ts";
-import { wildcardsAbove } from "../istio/names.ts";
+import { isWildcard, wildcardsAbove } from "../istio/names.ts";
 import { formatOwner } from "../istio/trace.ts";
 
 interface Governed {
@@ -25,6 +28,14 @@ interface Governed {
 	readonly host: string;
 	readonly waypoint: string;
 }
+
+interface Open {
+	readonly owner: HostOwner;
+	readonly host: string;
+}
+
+/** More hosts below a wildcard than this are not looked at, so that one write cannot hold the webhook up. */
+const mostHostsBelow = 256;
 
 /** The entry of another namespace that sends the host, or a wildcard above it, through a waypoint. */
 function governedOwner(host: string, standing: HostStanding, context: RuleContext): Governed | undefined {
@@ -39,6 +50,44 @@ function governedOwner(host: string, standing: HostStanding, context: RuleContex
 		}
 	}
 	return undefined;
+}
+
+/** The entry that has the host, or one below a wildcard, and sends it through no waypoint. */
+function openOwner(host: string, standing: HostStanding, context: RuleContext): Open | undefined {
+	const same = standing.elsewhere.find((owner) => owner.entry !== undefined && isOpen(owner, host, context));
+	if (same !== undefined || !isWildcard(host)) {
+		return same === undefined ? undefined : { owner: same, host };
+	}
+	let looked = 0;
+	for (const below of hostsBelow(host, context.inventory)) {
+		const owner = ownersOf(below, context.inventory).find(
+			(each) => !isSelf(each, context) && isOpen(each, below, context),
+		);
+		if (owner !== undefined) {
+			return { owner, host: below };
+		}
+		if (++looked === mostHostsBelow) {
+			return undefined;
+		}
+	}
+	return undefined;
+}
+
+function isSelf(owner: HostOwner, { namespace, name }: RuleContext): boolean {
+	return owner.namespace === namespace && owner.name === name;
+}
+
+/** The hosts of all entries that a wildcard stands for, in canonical form; the wildcard itself is none of them. */
+function* hostsBelow(wildcard: string, inventory: Inventory): Iterable<string> {
+	const all = canonicalHost(wildcard);
+	for (const entry of inventory.lookup("serviceEntryByDomain", domainOf(all))) {
+		for (const host of specOf(entry).hosts) {
+			const name = canonicalHost(host);
+			if (name !== all && name.endsWith(all.slice(1))) {
+				yield host;
+			}
+		}
+	}
 }
 
 /** An entry without a waypoint must not hide a host that another entry sends through one. */
@@ -93,15 +142,14 @@ export const serviceentryHostShadow: Rule<"ServiceEntry"> = {
 					};
 				}
 			} else {
-				const shadow = standing.elsewhere.find(
-					(owner) => owner.entry !== undefined && isOpen(owner, host, context),
-				);
+				const shadow = openOwner(host, standing, context);
 				if (shadow !== undefined) {
+					const { owner } = shadow;
 					yield {
 						path,
 						severity: "warning",
-						message: `${formatOwner(shadow)} has ${quote(host)} too and no waypoint, so pods of ${mention(shadow.namespace)} reach it past ${waypoint}`,
-						hint: `Bind ${formatOwner(shadow)} to a waypoint, or remove it`,
+						message: `${formatOwner(owner)} has ${quote(shadow.host)}${shadow.host === host ? " too" : ""} and no waypoint, so pods of ${mention(owner.namespace)} reach it past ${waypoint}`,
+						hint: `Bind ${formatOwner(owner)} to a waypoint, or remove it`,
 					};
 				}
 			}

@@ -18,6 +18,7 @@ import { serviceentryAddressReading } from "./serviceentry-address-reading.ts";
 import { serviceentryAddressRequired } from "./serviceentry-address-required.ts";
 import { serviceentryAddressRival } from "./serviceentry-address-rival.ts";
 import { serviceentryAddressService } from "./serviceentry-address-service.ts";
+import { serviceentryAddressShadow } from "./serviceentry-address-shadow.ts";
 import { serviceentryAddressShared } from "./serviceentry-address-shared.ts";
 import { serviceentryAnnotationReserved } from "./serviceentry-annotation-reserved.ts";
 import { serviceentryConnectStrategy } from "./serviceentry-connect-strategy.ts";
@@ -110,6 +111,7 @@ export const rules: readonly Rule[] = [
 	serviceentryAddressRequired as unknown as Rule,
 	serviceentryAddressRival as unknown as Rule,
 	serviceentryAddressService as unknown as Rule,
+	serviceentryAddressShadow as unknown as Rule,
 	serviceentryAddressShared as unknown as Rule,
 	serviceentryAnnotationReserved as unknown as Rule,
 	serviceentryConnectStrategy as unknown as Rule,

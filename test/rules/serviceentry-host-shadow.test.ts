@@ -63,3 +63,14 @@ it("serviceentry-host-shadow is silent about an entry that nobody can find", () 
 		[],
 	);
 });
+
+it("serviceentry-host-shadow warns about a single host that passes a wildcard's waypoint by, written before it", () => {
+	const single = { ...shadow, spec: { ...shadow.spec, hosts: ["x.wild.example.com"] } };
+	const given = [teamNamespace, egressNamespace, egressWaypoint, other];
+	assert.deepEqual(spots(serviceentryHostShadow, wildcard, [...given, single]), ["warning spec.hosts[0]"]);
+	const elsewhere = {
+		...shadow,
+		spec: { ...shadow.spec, hosts: ["wild.example.com", "x.mild.example.com"] },
+	};
+	assert.deepEqual(spots(serviceentryHostShadow, wildcard, [...given, elsewhere]), []);
+});
