@@ -47,6 +47,18 @@ const privateRanges = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.
 	(text) => parseAddressRange(text) ?? [],
 );
 
+const localRanges = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "::/127", "fe80::/10"].flatMap(
+	(text) => parseAddressRange(text) ?? [],
+);
+
+/** Whether a text is an address or a block with addresses that the internet may route: neither private nor local. */
+export function isPublicAddress(text: string): boolean {
+	const range = parseAddressRange(text);
+	return (
+		range !== undefined && ![...privateRanges, ...localRanges].some((each) => rangeContains(each, range))
+	);
+}
+
 /** Whether a text is an address that the internet does not route: RFC 1918, RFC 6598, RFC 4193. */
 export function isPrivateAddress(text: string): boolean {
 	const range = parseAddressRange(text);

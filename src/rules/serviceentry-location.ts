@@ -2,8 +2,9 @@ import { getPublicSuffix, parse } from "tldts";
 import { quote } from "../core/finding.ts";
 import { canonicalHost } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
+import type { ServiceEntry } from "../core/kinds.ts";
 import type { Rule } from "../core/rule.ts";
-import { isPrivateAddress } from "../istio/addresses.ts";
+import { isIPAddress, isPrivateAddress, isPublicAddress } from "../istio/addresses.ts";
 import { entryBinding, isSameWaypoint } from "../istio/entry-binding.ts";
 import { specOf } from "../istio/entry-spec.ts";
 import {
@@ -22,6 +23,39 @@ function isPublicHost(host: string, inventory: Inventory): boolean {
 	return !isClusterHost(host, inventory) && parse(name).isIcann === true && getPublicSuffix(name) !== null;
 }
 
+/** Whether an endpoint is on the internet: by a name that is sold there, or an address that is routed there. */
+function isPublicEndpoint(address: string, inventory: Inventory): boolean {
+	return isIPAddress(address)
+		? isPublicAddress(address)
+		: !address.startsWith("unix://") && isPublicHost(address, inventory);
+}
+
+interface Outside {
+	/** What of the entry lies on the internet, in words. */
+	readonly what: string;
+	/** A machine of the mesh may have a public address: that only matters where a waypoint is passed by. */
+	readonly isCertain: boolean;
+}
+
+/** What of an entry lies on the internet; an entry whose endpoints are all private does not go there. */
+function placeOutside(entry: ServiceEntry, inventory: Inventory): Outside | undefined {
+	const { hosts, endpoints, addresses, resolution } = specOf(entry);
+	const isInside = endpoints.length > 0 && endpoints.every(({ address }) => isPrivateAddress(address ?? ""));
+	const host = isInside ? undefined : hosts.find((each) => isPublicHost(each, inventory));
+	if (host !== undefined) {
+		return { what: `${quote(host)}, a host on the internet`, isCertain: true };
+	}
+	const endpoint = endpoints.find(({ address }) => isPublicEndpoint(address ?? "", inventory))?.address;
+	if (endpoint !== undefined && endpoint !== null) {
+		return { what: `the endpoint ${quote(endpoint)}, which is on the internet`, isCertain: false };
+	}
+	// With resolution NONE a connection goes to the address that the client asked for.
+	const listed = resolution === "NONE" ? addresses.find((address) => isPublicAddress(address)) : undefined;
+	return listed === undefined
+		? undefined
+		: { what: `the address ${quote(listed)}, which is on the internet`, isCertain: false };
+}
+
 /** An entry for hosts on the internet must not say MESH_INTERNAL. */
 export const serviceentryLocation: Rule<"ServiceEntry"> = {
 	id: "serviceentry-location",
@@ -32,7 +66,7 @@ export const serviceentryLocation: Rule<"ServiceEntry"> = {
 	fixable: false,
 	docs: {
 		summary: "An entry for hosts on the internet must not say MESH_INTERNAL",
-		why: "In ambient the location changes nothing about the way of the traffic; it only says what the author claims. An entry that calls a public host internal gets no waypoint from the policy, and its traffic leaves the cluster ungoverned.",
+		why: "In ambient the location changes nothing about the way of the traffic; it only says what the author claims. An entry that calls a public host, endpoint or address internal gets no waypoint from the policy, and its traffic leaves the cluster ungoverned.",
 		fix: "Write location: MESH_EXTERNAL.",
 		sources: [
 			"istio/istio pilot/pkg/serviceregistry/ambient/services.go: constructServiceEntries",
@@ -44,25 +78,28 @@ export const serviceentryLocation: Rule<"ServiceEntry"> = {
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
 	*check(entry, context) {
-		const { location, hosts, endpoints, selector } = specOf(entry);
-		// Workloads of the mesh on virtual machines: pods by a selector, or addresses one by one.
-		const isInside =
-			selector !== undefined ||
-			(endpoints.length > 0 && endpoints.every(({ address }) => isPrivateAddress(address ?? "")));
-		const index = hosts.findIndex((host) => isPublicHost(host, context.inventory));
-		const { waypoint } = context.policy;
-		if (location !== "MESH_INTERNAL" || isInside || index < 0) {
+		const { location, selector } = specOf(entry);
+		// A selector finds workloads that the mesh knows.
+		const outside =
+			location === "MESH_INTERNAL" && selector === undefined
+				? placeOutside(entry, context.inventory)
+				: undefined;
+		if (outside === undefined) {
 			return;
 		}
+		const { waypoint } = context.policy;
 		const { request } = entryBinding(entry, context);
 		const isBound =
 			waypoint === undefined ||
 			waypoint === "none" ||
 			(request.asked && isSameWaypoint(request.waypoint, waypoint));
+		if (isBound && !outside.isCertain) {
+			return;
+		}
 		yield {
 			path: ["spec", "location"],
 			...(isBound ? { severity: "warning" as const } : {}),
-			message: `MESH_INTERNAL is claimed for ${quote(hosts[index])}, a host on the internet${isBound ? "" : ", so the policy's waypoint would not govern its traffic"}`,
+			message: `MESH_INTERNAL is claimed for ${outside.what}${isBound ? "" : ", so the policy's waypoint would not govern its traffic"}`,
 			hint: "Write location: MESH_EXTERNAL",
 		};
 	},

@@ -47,3 +47,39 @@ it("serviceentry-location only warns where the entry is bound all the same", () 
 		["warning spec.location"],
 	);
 });
+
+it("serviceentry-location looks at endpoints and addresses too, whatever the host is called", () => {
+	const spotsOf = (spec: object): readonly string[] =>
+		spots(
+			serviceentryLocation,
+			withSpec(plainEntry, { location: "MESH_INTERNAL", hosts: ["db.corp.internal"], ...spec }),
+			[teamNamespace, egressNamespace, egressWaypoint],
+		);
+	const endpoint = (address: string): object => ({
+		resolution: "STATIC",
+		endpoints: [{ address: "10.0.0.5" }, { address }],
+	});
+	const error = ["error spec.location"];
+	assert.deepEqual(spotsOf(endpoint("198.51.100.7")), error);
+	assert.deepEqual(spotsOf(endpoint("2001:db8::7")), error);
+	assert.deepEqual(spotsOf({ resolution: "DNS", endpoints: [{ address: "paste.example.com" }] }), error);
+	assert.deepEqual(spotsOf({ resolution: "NONE", addresses: ["198.51.100.0/24"] }), error);
+	assert.deepEqual(spotsOf(endpoint("192.168.1.7")), []);
+	assert.deepEqual(spotsOf(endpoint("127.0.0.1")), []);
+	assert.deepEqual(spotsOf(endpoint("unix:///run/db.sock")), []);
+	assert.deepEqual(
+		spotsOf({ resolution: "STATIC", addresses: ["198.51.100.0/24"], endpoints: [{ address: "10.0.0.5" }] }),
+		[],
+	);
+});
+
+it("serviceentry-location leaves machines with public addresses alone where no waypoint is passed by", () => {
+	const machine = {
+		location: "MESH_INTERNAL",
+		hosts: ["db.corp.internal"],
+		resolution: "STATIC",
+		endpoints: [{ address: "198.51.100.7" }],
+	};
+	const world = [teamNamespace, egressNamespace, egressWaypoint];
+	assert.deepEqual(spots(serviceentryLocation, withSpec(boundEntry, machine), world), []);
+});
