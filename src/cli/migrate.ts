@@ -237,6 +237,7 @@ function summaryOf(
 				.filter((output) => kept.includes(output))
 				.map(({ stage, object, purpose }) => ({ stage, file: fileName(object), purpose })),
 			remove: bundle.removals.map(itemName),
+			steering: bundle.steering.map(itemName),
 			notes: bundle.notes,
 			ledger: bundle.ledger.map(({ item, path, fate, note }) => ({
 				object: itemName(item),

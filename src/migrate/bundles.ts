@@ -201,11 +201,10 @@ function asmHosts(spec: Readonly<Record<string, unknown>>): readonly string[] {
 		.map(canonicalHost);
 }
 
-const policyKinds: ReadonlySet<string> = new Set(["AuthorizationPolicy"]);
+const policyKinds: ReadonlySet<string> = new Set(["AuthorizationPolicy", "RequestAuthentication"]);
 const selectingKinds: ReadonlySet<string> = new Set([
 	"EnvoyFilter",
 	"PeerAuthentication",
-	"RequestAuthentication",
 	"Telemetry",
 	"WasmPlugin",
 	"ProxyConfig",

@@ -139,11 +139,16 @@ function toBackend(destination: Fields, hosts: readonly string[]): Fields | unde
 		return undefined;
 	}
 	const weight = numberOf(destination.weight);
+	const number = numberOf(fieldsOf(port).number);
+	// Without a port, a VirtualService means the one that the client used; a backend has to name one.
+	if (number === undefined) {
+		return undefined;
+	}
 	return {
 		group: "networking.istio.io",
 		kind: "Hostname",
 		name: host,
-		port: numberOf(fieldsOf(port).number) ?? 80,
+		port: number,
 		...(weight === undefined ? {} : { weight }),
 	};
 }

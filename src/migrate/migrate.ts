@@ -14,7 +14,7 @@ import { itemTitle, outputKey } from "./item.ts";
 import type { LedgerEntry } from "./ledger.ts";
 import { Ledger } from "./ledger.ts";
 import { noteOldParts } from "./old-parts.ts";
-import { movedPolicies } from "./policies.ts";
+import { movedPolicies, noteNamespacePolicies } from "./policies.ts";
 import { carriedRoutes } from "./route-features.ts";
 import { wishesOf } from "./wishes.ts";
 
@@ -24,6 +24,8 @@ export interface ConvertedBundle {
 	readonly entries: readonly BoundEntry[];
 	readonly outputs: readonly Output[];
 	readonly removals: readonly Item[];
+	/** Those of the removals that a waypoint would obey, so that they have to go when the clients move. */
+	readonly steering: readonly Item[];
 	readonly ledger: readonly LedgerEntry[];
 	/** What a person has to know or do, in Markdown. */
 	readonly notes: readonly string[];
@@ -45,7 +47,7 @@ export function migrate(
 ): Migration {
 	const found = bundlesOf(egressParts(items, inventory), items, inventory);
 	const waypoints = new Map<string, Output>();
-	const bundles = found.map((bundle) => convert(bundle, inventory, waypoint, waypoints));
+	const bundles = found.map((bundle) => convert(bundle, items, inventory, waypoint, waypoints));
 	const outputs = new Map<string, Output>();
 	for (const output of [...waypoints.values(), ...bundles.flatMap((each) => each.outputs)]) {
 		const key = outputKey(output.object);
@@ -63,6 +65,7 @@ export function migrate(
 
 function convert(
 	bundle: Bundle,
+	items: readonly Item[],
 	inventory: Inventory,
 	waypoint: WaypointReference | undefined,
 	waypoints: Map<string, Output>,
@@ -89,13 +92,16 @@ function convert(
 		...gatewayApiRoutes(conversion, entries),
 		...movedPolicies(conversion, entries),
 	];
-	const items = [...new Set(bundle.parts.map((part) => part.item))];
+	noteNamespacePolicies(items, conversion);
+	const own = [...new Set(bundle.parts.map((part) => part.item))];
+	const removals = removalsOf(conversion, rules.replaced);
 	return {
 		bundle,
 		entries,
 		outputs,
-		removals: removalsOf(conversion, rules.replaced),
-		ledger: ledger.entries(items),
+		removals,
+		steering: removals.filter((item) => steersWaypoint(item, conversion, entries)),
+		ledger: ledger.entries(own),
 		notes: [...new Set(notes)],
 	};
 }
@@ -154,7 +160,7 @@ function removalsOf(conversion: Conversion, replaced: readonly Item[]): readonly
 			return true;
 		}
 		conversion.notes.push(
-			`${itemTitle(item)} also serves other traffic: do not delete it, take the routes to and from the egress gateway out of it.`,
+			`${itemTitle(item)} also serves other traffic: do not delete it, take the routes to and from the egress gateway out of it, in step 2: a waypoint would obey them too.`,
 		);
 		return false;
 	});
@@ -169,4 +175,21 @@ function servesOthers(item: Item, { bundle, inventory }: Conversion): boolean {
 		const isHop = hops.some((hop) => hop.path.join() === leg.path.join());
 		return !isHop && (leg.host.endsWith(".svc.cluster.local") || !leg.host.includes("."));
 	});
+}
+
+/**
+ * Whether a waypoint obeys a route to the egress gateway as sidecars do: it reads the routes of the mesh in the
+ * namespaces of the ServiceEntry and its own (Istio pilot/pkg/networking/core/listener_waypoint.go:
+ * getVirtualServiceForWaypoint), the oldest first.
+ */
+function steersWaypoint(item: Item, { bundle }: Conversion, entries: readonly BoundEntry[]): boolean {
+	const part = bundle.parts.find((each) => each.item === item);
+	const steers =
+		part?.hops === undefined
+			? part?.ties.some((tie) => tie.startsWith("entry ")) === true && part.role === "route"
+			: part.hops.steers.length > 0;
+	return (
+		steers &&
+		entries.some((entry) => item.namespace === entry.namespace || item.namespace === entry.waypoint.namespace)
+	);
 }

@@ -4,6 +4,7 @@ import { coversHost } from "./bundles.ts";
 import type { BoundEntry, Conversion } from "./entries.ts";
 import type { Item } from "./item.ts";
 import { fieldsOf, listOf, textOf, textsOf } from "./raw.ts";
+import { answersItself } from "./route-features.ts";
 
 const gone = "it goes with the egress gateway";
 const own = "the waypoint does it for every client";
@@ -121,7 +122,7 @@ function noteRoute({ item, hops }: Part, conversion: Conversion, entries: readon
 			const isHop = [...(hops?.steers ?? []), ...(hops?.forwards ?? [])].some(
 				(leg) => leg.path[1] === family && leg.path[2] === index,
 			);
-			if (!isHop) {
+			if (!isHop && !(hops !== undefined && answersItself(route))) {
 				const reason = strangeRoute(route, conversion.bundle);
 				ledger.note(item, base, "not carried", reason);
 				notes.push(`\`${item.namespace}/${item.name}\`: ${family}[${index}] was not carried: ${reason}.`);

@@ -37,7 +37,7 @@ export function renderReport(migration: Migration, withheld: readonly Withheld[]
 			? "No sidecar-style egress was found in the input."
 			: `${bundles.length} way${bundles.length === 1 ? "" : "s"} out found. Of their fields ${total.carried} are carried over, ${total.implied} are not needed any more, ${total["not carried"]} could not be carried.`,
 		"",
-		...(bundles.length === 0 ? [] : steps),
+		...(bundles.length === 0 ? [] : steps(bundles)),
 		...withheld.flatMap(({ title, reasons }) => [
 			`> **Held back:** ${code(title)} was not written, since it would be refused: ${reasons.join("; ")}`,
 			"",
@@ -56,16 +56,42 @@ export function renderReport(migration: Migration, withheld: readonly Withheld[]
 	].join("\n");
 }
 
-const steps = [
-	"## Order",
-	"",
-	"1. `kubectl apply -f 1-add/` at any time: clients with sidecars notice nothing. Wait until every waypoint has an address and every ServiceEntry says `WaypointBound=True`.",
-	"2. Label the clients' namespaces `istio.io/dataplane-mode=ambient`, remove the sidecar injection, restart the pods, and in the same window `kubectl apply -f 2-switch/`. Clients that still have a sidecar see the changed ports of `2-switch/` too.",
-	"3. When the gateway's access log is silent, `kubectl delete -f 3-remove/`.",
-	"",
-	"**Back:** before step 3, label the namespaces back, `kubectl delete -f 2-switch/ --ignore-not-found` and apply the old ServiceEntries and DestinationRules from your repository; after it, `kubectl apply -f 3-remove/` first.",
-	"",
-];
+function steps(bundles: readonly ConvertedBundle[]): readonly string[] {
+	const steering = [...new Set(bundles.flatMap((bundle) => bundle.steering))];
+	return [
+		"## Order",
+		"",
+		"1. `kubectl apply -f 1-add/` at any time: clients with sidecars notice nothing. Wait until every waypoint has an address and every ServiceEntry says `WaypointBound=True`.",
+		"2. In one window: `kubectl apply -f 2-switch/`, then label the clients' namespaces `istio.io/dataplane-mode=ambient`, remove the sidecar injection and restart the pods. Clients that still have a sidecar see `2-switch/` too.",
+		...(steering.length === 0
+			? []
+			: [
+					"   Delete in the same window what led the sidecars to the gateway: a waypoint obeys these routes as sidecars do, and would send its traffic to the gateway.",
+					"",
+					"   ```sh",
+					...steering.map(
+						(item) => `   kubectl delete ${resourceOf(item)} -n ${shell(item.namespace)} ${shell(item.name)}`,
+					),
+					"   ```",
+					"",
+				]),
+		"3. When the gateway's access log is silent, `kubectl delete -f 3-remove/ --ignore-not-found`.",
+		"",
+		"**Back:** label the namespaces back, `kubectl delete -f 2-switch/ --ignore-not-found`, `kubectl apply -f 3-remove/`, and apply the old ServiceEntries and DestinationRules from your repository.",
+		"",
+	];
+}
+
+/** The resource of a route as kubectl wants it, with its group: two groups have a Gateway. */
+function resourceOf({ title, object }: Item): string {
+	const group = (textOf(object.apiVersion) ?? "").split("/")[0] ?? "";
+	return `${title.toLowerCase()}.${shell(group)}`;
+}
+
+/** A name that a user chose, in a command: nothing but what names have. */
+function shell(text: string): string {
+	return text.replaceAll(/[^A-Za-z0-9.-]/g, "_");
+}
 
 function section(converted: ConvertedBundle, number: number): readonly string[] {
 	const { bundle, entries, outputs, removals, ledger, notes } = converted;
@@ -152,12 +178,12 @@ function table(title: string, entries: readonly LedgerEntry[]): readonly string[
 
 function checks(entries: ConvertedBundle["entries"]): readonly string[] {
 	const lines = entries.flatMap(({ namespace, name, hosts }) => [
-		`\`kubectl get serviceentry -n ${namespace} ${name} -o jsonpath='{.status.conditions}'\` says \`WaypointBound\` \`True\``,
+		`\`kubectl get serviceentry -n ${shell(namespace)} ${shell(name)} -o jsonpath='{.status.conditions}'\` says \`WaypointBound\` \`True\``,
 		...hosts
 			.filter((host) => !host.startsWith("*"))
 			.map(
 				(host) =>
-					`\`waymark trace ${host} --from ${namespace} --cluster\` ends with the waypoint; \`istioctl ztunnel-config service\` shows ${code(host)} with an address`,
+					`\`waymark trace ${shell(host)} --from ${shell(namespace)} --cluster\` ends with the waypoint; \`istioctl ztunnel-config service\` shows ${code(host)} with an address`,
 			),
 	]);
 	return list("### To check", lines);

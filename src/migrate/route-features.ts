@@ -1,11 +1,13 @@
+import type { Path } from "../core/finding.ts";
 import { canonicalHost } from "../core/host-pattern.ts";
 import { isExternalName } from "../istio/egress.ts";
 import type { Part } from "./bundles.ts";
-import type { BoundEntry, Conversion } from "./entries.ts";
+import { carryConnections } from "./connection-routes.ts";
+import type { BoundEntry, Conversion, EntryPort } from "./entries.ts";
 import { toHttpRouteRules } from "./http-route.ts";
 import type { Item, Output } from "./item.ts";
 import type { Fields } from "./raw.ts";
-import { fieldsOf, listOf, objectName, textOf, textsOf, without } from "./raw.ts";
+import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf, without } from "./raw.ts";
 
 const plainRoute: ReadonlySet<string> = new Set(["match", "route", "name"]);
 const plainMatch: ReadonlySet<string> = new Set(["gateways", "port", "name"]);
@@ -23,7 +25,7 @@ export function carriedRoutes(conversion: Conversion, entries: readonly BoundEnt
 	for (const part of conversion.bundle.parts) {
 		if (part.hops !== undefined) {
 			outputs.push(...carryHttp(part, conversion, entries));
-			noteLayer4(part, conversion);
+			outputs.push(...carryConnections(part, conversion, entries));
 		}
 	}
 	return outputs;
@@ -39,7 +41,7 @@ function carryHttp(part: Part, conversion: Conversion, entries: readonly BoundEn
 	const forwarding = indexes(hops?.forwards);
 	const chosen = forwarding.size > 0 ? forwarding : steering;
 	const carried: CarriedRoute[] = routes.flatMap((route, index) =>
-		chosen.has(index) ? [{ index, route, steers: chosen === steering }] : [],
+		chosen.has(index) || answersItself(route) ? [{ index, route, steers: chosen === steering }] : [],
 	);
 	const extra =
 		chosen === forwarding
@@ -48,9 +50,6 @@ function carryHttp(part: Part, conversion: Conversion, entries: readonly BoundEn
 	const only = extra.length === 1 ? extra[0] : undefined;
 	const overlaid = carried.map((each) => ({ ...each, route: overlay(each.route, only?.route) }));
 	noteOverlay(item, carried, extra, conversion);
-	if (!overlaid.some((each) => hasFeatures(each.route)) && overlaid.length < 2) {
-		return [];
-	}
 	if (!overlaid.some((each) => hasFeatures(each.route))) {
 		return [];
 	}
@@ -69,8 +68,14 @@ function carryHttp(part: Part, conversion: Conversion, entries: readonly BoundEn
 		}
 		return [];
 	}
-	const http = overlaid.map(({ route, steers }) => forWaypoint(route, steers, hosts, entry));
+	const place: Place = { hosts, entry, entries, conversion };
+	const http = overlaid.flatMap((each) => forWaypoint(item, each, place));
 	return [routeOutput(item, hosts, http, carried, entry, conversion)];
+}
+
+/** Whether a route has an answer of its own instead of a destination. */
+export function answersItself(route: Fields): boolean {
+	return route.route === undefined && (route.redirect !== undefined || route.directResponse !== undefined);
 }
 
 function hasFeatures(route: Fields): boolean {
@@ -122,34 +127,120 @@ function noteOverlay(
 	}
 }
 
-/** A route without the old gateway's terms: gateways and ports in matches, and ports behind the gateway. */
-function forWaypoint(route: Fields, steers: boolean, hosts: readonly string[], entry: BoundEntry): Fields {
-	const matches = listOf(route.match)
-		.map((match) => without(fieldsOf(match), "gateways", "port", "sniHosts"))
-		.filter((match) => Object.keys(match).length > 0);
-	const destinations = listOf(route.route).map((each) => {
-		const own = fieldsOf(each);
-		const destination = fieldsOf(own.destination);
-		const host = steers ? (hosts[0] ?? "") : (textOf(destination.host) ?? "");
+/** The host of a carried route, and where its traffic can go. */
+interface Place {
+	readonly hosts: readonly string[];
+	readonly entry: BoundEntry;
+	readonly entries: readonly BoundEntry[];
+	readonly conversion: Conversion;
+}
+
+const httpPort = /^(?:HTTP|HTTP2|GRPC|GRPC-WEB)$/i;
+
+function httpPorts(entry: BoundEntry): readonly EntryPort[] {
+	return entry.ports.filter((port) => httpPort.test(port.protocol ?? ""));
+}
+
+/**
+ * A route in the terms of the waypoint: without gateways, with the ports that clients use instead of the gateway's.
+ * A route for one port of several stays one for that port; it becomes several where several ports led to it.
+ */
+function forWaypoint(item: Item, { index, route, steers }: CarriedRoute, place: Place): readonly Fields[] {
+	const matches = listOf(route.match).map(fieldsOf);
+	const single = httpPorts(place.entry).length < 2;
+	const groups = new Map<number | undefined, Fields[]>();
+	for (const match of matches.length > 0 ? matches : [{}]) {
+		const rest = without(match, "gateways", "port", "sniHosts");
+		for (const port of single ? [undefined] : clientPorts(numberOf(match.port), steers, place)) {
+			const own = port === undefined ? rest : { ...rest, port };
+			groups.set(port, [...(groups.get(port) ?? []), own]);
+		}
+	}
+	return [...groups].map(([port, terms]) => {
+		// A match without terms matches everything, whatever stands beside it.
+		const all = terms.some((match) => Object.keys(match).length === 0);
+		const destinations = listOf(route.route).map((each, at) => {
+			const path = ["spec", "http", index, "route", at, "destination", "port"];
+			return forOneHop(item, fieldsOf(each), path, port, steers, place);
+		});
 		return {
-			...own,
-			destination: {
-				...without(destination, "port", ...(steers ? ["subset"] : [])),
-				host,
-				port: { number: servicePort(entry) },
-			},
+			...without(route, "match", "route"),
+			...(all ? {} : { match: terms }),
+			...(destinations.length > 0 ? { route: destinations } : {}),
 		};
 	});
+}
+
+/** The ports of the clients whose traffic came to a port of the gateway; undefined stands for all of them. */
+function clientPorts(
+	listener: number | undefined,
+	steers: boolean,
+	{ hosts, conversion }: Place,
+): readonly (number | undefined)[] {
+	if (listener === undefined || steers) {
+		return [listener];
+	}
+	const ports = conversion.wishes
+		.filter((wish) => hosts.includes(wish.host) && wish.traffic === "HTTP")
+		.filter((wish) => (wish.listener ?? wish.port) === listener)
+		.map((wish) => wish.port);
+	return ports.length > 0 ? [...new Set(ports)] : [undefined];
+}
+
+function forOneHop(
+	item: Item,
+	own: Fields,
+	path: Path,
+	port: number | undefined,
+	steers: boolean,
+	place: Place,
+): Fields {
+	const destination = fieldsOf(own.destination);
+	const host = steers ? (place.hosts[0] ?? "") : (textOf(destination.host) ?? "");
+	const target = steers ? undefined : numberOf(fieldsOf(destination.port).number);
+	const number = servicePort(host, target, port, place);
+	if (number === "none") {
+		const reason = `the ServiceEntry for ${host} has no port behind which ${String(target)} lies`;
+		place.conversion.ledger.note(item, path, "not carried", reason);
+		place.conversion.notes.push(
+			`\`${item.namespace}/${item.name}\` sends to port ${String(target)}: ${reason}.`,
+		);
+	}
 	return {
-		...without(route, "match", "route"),
-		...(matches.length > 0 ? { match: matches } : {}),
-		...(destinations.length > 0 ? { route: destinations } : {}),
+		...own,
+		destination: {
+			...without(destination, "port", ...(steers ? ["subset"] : [])),
+			host,
+			...(typeof number === "number" ? { port: { number } } : {}),
+		},
 	};
 }
 
-function servicePort(entry: BoundEntry): number {
-	const http = entry.ports.find((port) => /^(?:HTTP|HTTP2|GRPC)/i.test(port.protocol ?? ""));
-	return http?.number ?? entry.ports[0]?.number ?? 80;
+/**
+ * The port of a host's ServiceEntry behind which the port lies to which the gateway connected: at a waypoint a
+ * destination is a port of the ServiceEntry. Undefined: the port that the client used.
+ */
+function servicePort(
+	host: string,
+	target: number | undefined,
+	port: number | undefined,
+	{ entry, entries }: Place,
+): number | "none" | undefined {
+	const own = entry.hosts.includes(host) ? entry : entries.find((each) => each.hosts.includes(host));
+	if (own === undefined) {
+		return target ?? port;
+	}
+	const http = httpPorts(own);
+	const behind = http.filter((each) => target === undefined || (each.targetPort ?? each.number) === target);
+	const [only] = behind;
+	if (only !== undefined) {
+		const same = behind.find((each) => each.number === port);
+		return same?.number ?? (behind.length === 1 ? only.number : undefined);
+	}
+	if (target !== undefined && own.ports.some((each) => each.number === target)) {
+		return target;
+	}
+	return http.length > 0 ? "none" : own.ports[0]?.number;
 }
 
 function routeOutput(
@@ -170,8 +261,11 @@ function routeOutput(
 		}
 		noteMatches(item, index, route, kind, conversion);
 		for (const [at, destination] of listOf(route.route).map(fieldsOf).entries()) {
+			// The hop's own destinations have said more of themselves: as host and port of the ServiceEntry.
+			const base = ["spec", "http", index, "route", at];
+			ledger.note(item, base, "carried", `in the ${kind} at the waypoint`);
 			for (const field of Object.keys(destination).filter((each) => each !== "destination")) {
-				const path = ["spec", "http", index, "route", at, field];
+				const path = [...base, field];
 				ledger.note(item, path, "carried", `in the ${kind} at the waypoint`);
 			}
 			const subset = ["spec", "http", index, "route", at, "destination", "subset"];
@@ -221,38 +315,6 @@ function noteMatches(item: Item, index: number, route: Fields, kind: string, { l
 				ledger.note(item, path, "not carried", "a waypoint does not match on source labels or namespaces");
 			} else {
 				ledger.note(item, path, "carried", `in the ${kind} at the waypoint`);
-			}
-		}
-	}
-}
-
-/** TLS and TCP routes say nothing that a waypoint could do beside host and port. */
-function noteLayer4({ item }: Part, { ledger, notes }: Conversion): void {
-	for (const family of ["tls", "tcp"] as const) {
-		for (const [index, route] of listOf(fieldsOf(item.object.spec)[family]).map(fieldsOf).entries()) {
-			const base = ["spec", family, index];
-			for (const [at, match] of listOf(route.match).map(fieldsOf).entries()) {
-				for (const field of [
-					"destinationSubnets",
-					"destination_subnets",
-					"sourceLabels",
-					"sourceNamespace",
-				]) {
-					if (match[field] !== undefined) {
-						const reason =
-							"a waypoint chooses by the ServiceEntry's host and port: list addresses in the ServiceEntry instead";
-						ledger.note(item, [...base, "match", at, field], "not carried", reason);
-						notes.push(`\`${item.namespace}/${item.name}\` matches by ${field}: ${reason}.`);
-					}
-				}
-			}
-			if (listOf(route.route).length > 1) {
-				ledger.note(
-					item,
-					[...base, "route"],
-					"not carried",
-					"a waypoint has one destination for TLS and TCP",
-				);
 			}
 		}
 	}

@@ -17,6 +17,8 @@ export interface Wish {
 	readonly port: number;
 	readonly traffic: Traffic;
 	readonly target: number | undefined;
+	/** The port of the gateway that the clients were sent to. */
+	readonly listener: number | undefined;
 	/** The namespace of the route that says so. */
 	readonly namespace: string;
 }
@@ -28,6 +30,7 @@ interface Half {
 	readonly family: Family;
 	readonly port: number | undefined;
 	readonly target: number | undefined;
+	readonly listener: number | undefined;
 	readonly namespace: string;
 }
 
@@ -36,9 +39,9 @@ const defaultPorts = { http: 80, tls: 443, tcp: undefined } as const;
 /** What the clients of a bundle's hosts need, from both hops of all its VirtualServices. */
 export function wishesOf(bundle: Bundle, inventory: Inventory, ledger: Ledger): readonly Wish[] {
 	const routes = bundle.parts.filter((part) => part.hops !== undefined);
-	const steers = routes.flatMap((part) => (part.hops?.steers ?? []).map((leg) => steerHalf(part, leg)));
+	const steers = routes.flatMap((part) => (part.hops?.steers ?? []).flatMap((leg) => steerHalves(part, leg)));
 	const forwards = routes.flatMap((part) =>
-		outwardLegs(part, inventory).map((leg) => forwardHalf(part, leg)),
+		outwardLegs(part, inventory).flatMap((leg) => forwardHalves(part, leg)),
 	);
 	const wishes = new Map<string, Wish>();
 	for (const half of [...steers, ...forwards.filter((each) => !hasSteer(each, steers))]) {
@@ -48,9 +51,10 @@ export function wishesOf(bundle: Bundle, inventory: Inventory, ledger: Ledger): 
 				continue;
 			}
 			const traffic = trafficOf(host, port, half.family, bundle);
-			const out = forwards.find((each) => isSameWay(half.family, each.family) && isFor(each, host));
+			const out = nextHop(half, host, forwards);
 			const target = traffic === "HTTP" ? (out?.target ?? half.target) : undefined;
-			wishes.set(`${host}:${port}`, { host, port, traffic, target, namespace: half.namespace });
+			const { listener, namespace } = half;
+			wishes.set(`${host}:${port}`, { host, port, traffic, target, listener, namespace });
 		}
 	}
 	noteHalves(routes, ledger);
@@ -82,32 +86,50 @@ function routeAt(item: Item, leg: Leg): { readonly family: Family; readonly rout
 	return { family, route: listOf(fieldsOf(item.object.spec)[family])[Number(leg.path[2])] };
 }
 
-function steerHalf({ item }: Part, leg: Leg): Half {
-	const { family, route } = routeAt(item, leg);
-	const matches = listOf(fieldsOf(route).match).map(fieldsOf);
-	const sni = matches.flatMap((match) => textsOf(match.sniHosts ?? match.sni_hosts)).map(canonicalHost);
-	const hosts = textsOf(fieldsOf(item.object.spec).hosts).map(canonicalHost);
-	const ports = matches.flatMap((match) => numberOf(match.port) ?? []);
-	return {
-		hosts: (sni.length > 0 ? sni : hosts).filter((host) => host !== "*"),
-		family,
-		port: ports[0] ?? (family === "tcp" ? leg.port : undefined),
-		target: undefined,
-		namespace: item.namespace,
-	};
+/** The hop of the gateway that takes over from one of the sidecars: the one on the same port of the gateway. */
+function nextHop(half: Half, host: string, forwards: readonly Half[]): Half | undefined {
+	const possible = forwards.filter((each) => isSameWay(half.family, each.family) && isFor(each, host));
+	return (
+		possible.find((each) => each.listener !== undefined && each.listener === (half.listener ?? half.port)) ??
+		possible.find((each) => each.listener === undefined) ??
+		possible[0]
+	);
 }
 
-function forwardHalf({ item }: Part, leg: Leg): Half {
-	const { family, route } = routeAt(item, leg);
+/** What a route's matches say of hosts and ports; a route without matches says nothing of them. */
+function matchesOf(
+	route: unknown,
+): readonly { readonly sni: readonly string[]; readonly port: number | undefined }[] {
 	const matches = listOf(fieldsOf(route).match).map(fieldsOf);
-	const port = matches.flatMap((match) => numberOf(match.port) ?? [])[0];
-	return {
+	return (matches.length > 0 ? matches : [{}]).map((match) => ({
+		sni: textsOf(match.sniHosts ?? match.sni_hosts).map(canonicalHost),
+		port: numberOf(match.port),
+	}));
+}
+
+function steerHalves({ item }: Part, leg: Leg): readonly Half[] {
+	const { family, route } = routeAt(item, leg);
+	const hosts = textsOf(fieldsOf(item.object.spec).hosts).map(canonicalHost);
+	return matchesOf(route).map(({ sni, port }) => ({
+		hosts: (sni.length > 0 ? sni : hosts).filter((host) => host !== "*"),
+		family,
+		port: port ?? (family === "tcp" ? leg.port : undefined),
+		target: undefined,
+		listener: leg.port,
+		namespace: item.namespace,
+	}));
+}
+
+function forwardHalves({ item }: Part, leg: Leg): readonly Half[] {
+	const { family, route } = routeAt(item, leg);
+	return matchesOf(route).map(({ port }) => ({
 		hosts: [canonicalHost(leg.host)],
 		family,
 		port: family === "http" ? 80 : (leg.port ?? port),
 		target: leg.port,
+		listener: port,
 		namespace: item.namespace,
-	};
+	}));
 }
 
 /** What the traffic on a port is: what the ServiceEntry says of it, then what kind of route it takes. */

@@ -9,6 +9,7 @@ import { unaccounted } from "../../src/migrate/ledger.ts";
 import { leavesOf } from "../../src/migrate/raw.ts";
 import { rules } from "../../src/rules/table.ts";
 import { bundles } from "../support/bundles.ts";
+import { egressWorlds } from "../support/egress-worlds.ts";
 import { runVerb, temporaryFolder } from "../support/run-verb.ts";
 
 const folder = temporaryFolder();
@@ -23,6 +24,7 @@ interface Result {
 			readonly hosts: readonly string[];
 			readonly notes: readonly string[];
 			readonly remove: readonly { readonly kind: string; readonly name: string }[];
+			readonly steering: readonly { readonly kind: string; readonly name: string }[];
 			readonly ledger: readonly {
 				readonly object: { readonly kind: string; readonly name: string };
 				readonly path: string;
@@ -32,6 +34,11 @@ interface Result {
 		}[];
 		readonly withheld: readonly unknown[];
 	};
+}
+
+interface Named {
+	readonly kind: string;
+	readonly metadata: { readonly name: string };
 }
 
 async function migrate(name: string, text: string, ...argv: readonly string[]): Promise<Result> {
@@ -55,7 +62,10 @@ function fateOf({ json }: Result, kind: string, path: string): string | undefine
 }
 
 describe("waymark migrate", () => {
-	for (const [name, text] of Object.entries(bundles)) {
+	const worlds = Object.entries(egressWorlds).map(
+		([name, { text }]) => [name, text.replace(/---\n$/, "")] as const,
+	);
+	for (const [name, text] of [...Object.entries(bundles), ...worlds]) {
 		it(`accounts for every field of the bundle "${name}", and holds nothing back`, async () => {
 			const { json } = await migrate(name, text);
 			const ledger = json.bundles.flatMap((each) => each.ledger);
@@ -65,8 +75,12 @@ describe("waymark migrate", () => {
 					.map(({ object, path }) => `${object.kind} ${path}`),
 				[],
 			);
-			const objects = text.split(/^---\n/m).map((document) => parse(document) as unknown);
-			const fields = objects.flatMap((object) => [...leavesOf(object)]).length;
+			const objects = text.split(/^---\n/m).map((document) => parse(document) as Named);
+			// A host that is only split off to or mirrored to has an entry that stays as it is.
+			const taken = new Set(ledger.map(({ object }) => `${object.kind} ${object.name}`));
+			const own = objects.filter(({ kind, metadata }) => taken.has(`${kind} ${metadata.name}`));
+			assert.ok(objects.every((each) => own.includes(each) || each.kind === "ServiceEntry"));
+			const fields = own.flatMap((object) => [...leavesOf(object)]).length;
 			// A policy for the gateway's pods belongs to every bundle, so its fields may be counted for each.
 			const counted = new Set(ledger.map(({ object, path }) => `${object.kind}/${object.name} ${path}`));
 			assert.equal(counted.size, fields, "every field is accounted for");
@@ -267,6 +281,25 @@ spec:
 		for (const words of ["kubectl apply -f 1-add/", "**Back:**", "### Not carried", "waymark trace"]) {
 			assert.ok(report.includes(words), words);
 		}
+	});
+
+	it("says which routes have to go when the clients move, since a waypoint would obey them", async () => {
+		const command = "kubectl delete virtualservice.networking.istio.io -n shop github";
+		const { out, json } = await migrate("origination", bundle("origination"));
+		assert.ok(readFileSync(join(out, "REPORT.md"), "utf8").includes(command));
+		assert.deepEqual(
+			json.bundles[0]?.steering.map(({ kind, name }) => `${kind} ${name}`),
+			["VirtualService github"],
+		);
+		const elsewhere = bundle("origination").replace(
+			"name: github-tls, namespace: shop",
+			"name: github-tls, namespace: x",
+		);
+		const moved = elsewhere.replace(
+			"metadata: {name: github, namespace: shop}\nspec:\n  hosts: [api.github.example]\n  gateways",
+			"metadata: {name: github, namespace: clients}\nspec:\n  hosts: [api.github.example]\n  gateways",
+		);
+		assert.deepEqual((await migrate("moved", moved)).json.bundles[0]?.steering, []);
 	});
 
 	it("leaves everything else alone, and names it", async () => {
