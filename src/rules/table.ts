@@ -51,6 +51,7 @@ import { serviceentryLocation } from "./serviceentry-location.ts";
 import { serviceentryManagedLabel } from "./serviceentry-managed-label.ts";
 import { serviceentryNamespacePolicy } from "./serviceentry-namespace-policy.ts";
 import { serviceentryPolicyAddress } from "./serviceentry-policy-address.ts";
+import { serviceentryPolicyEndpoint } from "./serviceentry-policy-endpoint.ts";
 import { serviceentryPolicyHost } from "./serviceentry-policy-host.ts";
 import { serviceentryPolicyPort } from "./serviceentry-policy-port.ts";
 import { serviceentryPolicyProtocol } from "./serviceentry-policy-protocol.ts";
@@ -144,6 +145,7 @@ export const rules: readonly Rule[] = [
 	serviceentryManagedLabel as unknown as Rule,
 	serviceentryNamespacePolicy as unknown as Rule,
 	serviceentryPolicyAddress as unknown as Rule,
+	serviceentryPolicyEndpoint as unknown as Rule,
 	serviceentryPolicyHost as unknown as Rule,
 	serviceentryPolicyPort as unknown as Rule,
 	serviceentryPolicyProtocol as unknown as Rule,
