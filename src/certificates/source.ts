@@ -1,6 +1,3 @@
-import { chmod, mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { createAuthority, issueCertificate } from "./authority.ts";
 import type { CertificatePair } from "./inspect.ts";
 
 /** What a server presents: a pair, and the CA bundle that verifies it where that is known. */
@@ -48,35 +45,4 @@ export function holdCertificate(first: ServingCertificate): HeldCertificate {
 			listeners.clear();
 		},
 	};
-}
-
-/** What a throw-away certificate is made for. */
-export interface ThrowAway {
-	/** DNS names and IP addresses it is valid for. */
-	readonly names: readonly string[];
-	/** Where `ca.crt` is written for clients to trust; nothing is written without it. No key is ever written. */
-	readonly directory?: string;
-}
-
-/** A certificate of a CA that is made for this process and whose key is forgotten at once; `caFile` is its CA. */
-export async function throwAwayCertificate(
-	options: ThrowAway,
-): Promise<CertificateSource & { readonly caFile: string | null }> {
-	const now = new Date();
-	const authority = await createAuthority({ now });
-	const leaf = await issueCertificate(authority, {
-		now,
-		names: options.names,
-		lifetimeMs: 365 * 24 * 3_600_000,
-	});
-	const caFile = options.directory === undefined ? null : await writeCa(options.directory, authority.cert);
-	return { ...holdCertificate({ ...leaf, ca: authority.cert }), caFile };
-}
-
-async function writeCa(directory: string, ca: string): Promise<string> {
-	const file = join(directory, "ca.crt");
-	await mkdir(directory, { recursive: true });
-	await writeFile(file, ca);
-	await chmod(file, 0o644);
-	return file;
 }

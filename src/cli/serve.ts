@@ -7,20 +7,18 @@ import { destination, pino } from "pino";
 import { watchCertificateFiles } from "../certificates/files.ts";
 import { verificationFault } from "../certificates/inspect.ts";
 import type { CertificateSource } from "../certificates/source.ts";
-import { throwAwayCertificate } from "../certificates/source.ts";
+import { throwAwayCertificate } from "../certificates/throw-away.ts";
 import { readEnvironment } from "../config.ts";
 import { rules } from "../rules/table.ts";
 import type { DrainTimes } from "../server/drain.ts";
 import { defaultDrainTimes } from "../server/drain.ts";
 import { createMetrics } from "../server/metrics.ts";
 import type { Check } from "../server/probes.ts";
-import { createOperations } from "../server/probes.ts";
 import { untilSignalled } from "../server/signals.ts";
 import type { Installation } from "./cluster-duties.ts";
 import type { Streams, Verb } from "./io.ts";
 import { exitCodes, UsageError } from "./io.ts";
 import type { ClientDemands } from "./served-webhook.ts";
-import { openWebhook } from "./served-webhook.ts";
 import type { ServedWorld } from "./served-world.ts";
 import { serveCluster, serveDirectory, WorldError } from "./served-world.ts";
 import { followSettings } from "./settings-file.ts";
@@ -221,6 +219,11 @@ async function run(options: ServeOptions, streams: Streams): Promise<number> {
 		const installation = { ...options.installation, clusterDomain: settings.current().clusterDomain };
 		const certificates = await openCertificates(options, installation, world, log);
 		stops.push(() => certificates.source.stop());
+		// Loaded while the API server gathers the first lists: what serves takes longer to load than all before.
+		const [{ openWebhook }, { createOperations }] = await Promise.all([
+			import("./served-webhook.ts"),
+			import("../server/probes.ts"),
+		]);
 		const webhook = await openWebhook({
 			world,
 			source: certificates.source,
@@ -301,8 +304,9 @@ async function openCertificates(
 		const wildcard = options.listen.host === "0.0.0.0" || options.listen.host === "::";
 		const source = await throwAwayCertificate({
 			names: ["localhost", "127.0.0.1", "::1", ...(wildcard ? [] : [options.listen.host])],
+			directory: resolve(".waymark"),
 			// Servers on any free port may run side by side, each with a CA of its own.
-			directory: resolve(".waymark", options.listen.port === 0 ? String(process.pid) : ""),
+			perProcess: options.listen.port === 0,
 		});
 		return { source, caFile: source.caFile ?? "", checks: () => [] };
 	}

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -90,6 +90,7 @@ test("serve --world prints its URL and its CA on one line each, answers, and end
 	);
 	const ended = await server.end("SIGTERM");
 	assert.equal(ended.code, 0, ended.error);
+	assert.equal(existsSync(server.caFile), false);
 });
 
 test("serve --world ends with 0 on SIGINT also while a client keeps its connection", async (context) => {
