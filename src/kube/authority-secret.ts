@@ -1,5 +1,15 @@
+import type { CertificatePair } from "../certificates/inspect.ts";
 import { authorityFault, joinBundle } from "../certificates/inspect.ts";
-import type { AuthorityState, FoundState, Step } from "./authority-state.ts";
+import type { AuthorityState, Step } from "./authority-state.ts";
+
+/** What was found in the Secret: a usable state, or why there is none, with whatever certificates can be saved. */
+export interface FoundState {
+	readonly state: AuthorityState | null;
+	readonly faults: readonly string[];
+	readonly salvaged: string;
+	readonly salvagedNext: CertificatePair | null;
+	readonly rotateRequested: boolean;
+}
 
 /** The label-like annotation on the Secret by which an operator asks for a rotation now. */
 export const rotateAnnotation = "egress.waymark.dev/rotate-ca";

@@ -5,6 +5,9 @@ import type { Ending } from "./recovery.ts";
 /** Endings that may mean that the whole API server is away. */
 const suspicious: ReadonlySet<Ending> = new Set(["unreachable", "timeout", "unavailable"]);
 
+/** How often, in milliseconds, an absence is believed that nobody saw. */
+const unseenEveryMs = 10_000;
+
 /**
  * Notices that an API server which was away is back: a starting one asks callers to wait five seconds, and is ready
  * after two. While something is wrong `/readyz` is asked twice a second; `revived` is called when it turns good.
@@ -17,12 +20,16 @@ export function watchRevival(
 	const controller = new AbortController();
 	let running: Promise<void> | undefined;
 
+	let toldAt = Number.NEGATIVE_INFINITY;
+
 	async function poll(): Promise<void> {
 		let wasAway = false;
 		while (!controller.signal.aborted) {
 			const state = await askReadiness(connection, controller.signal);
 			if (state !== "away") {
-				if (wasAway && state === "ready") {
+				// It may have come back before the first question; a server that is only refusing a kind is not hurried.
+				if (state === "ready" && (wasAway || performance.now() - toldAt > unseenEveryMs)) {
+					toldAt = performance.now();
 					revived();
 				}
 				return;

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { createServer as createTcpServer, connect as openTcp } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, before, beforeEach, describe, test } from "node:test";
@@ -217,5 +221,80 @@ describe("connection", () => {
 		}
 		await connection.stop();
 		assert.ok(connections <= 2, `${connections} connections were opened`);
+	});
+
+	test("connect() sends a read again whose idle connection was closed meanwhile, and nothing else", async () => {
+		const connection = connect(await kubeconfigCredentials(await kubeconfig({})));
+		let requests = 0;
+		server.fault = ({ socket }) => {
+			requests++;
+			if (requests % 2 === 0) {
+				socket.destroy();
+			}
+			return requests % 2 === 0;
+		};
+		const path = "/api/v1/namespaces/a";
+		await connection.request("GET", path);
+		await connection.request("GET", path);
+		assert.equal(requests, 3);
+		await assert.rejects(connection.request("PATCH", path, { body: {} }), { breakage: "cut" });
+		assert.equal(requests, 4);
+		requests = 1;
+		await assert.rejects(connection.request("GET", path), { breakage: "cut" });
+		assert.equal(requests, 2);
+		await connection.stop();
+	});
+
+	test("connect() gives up on a server that shakes no hands, and on a refusal that never ends", async () => {
+		const deaf = createTcpServer().listen(0, "127.0.0.1");
+		await once(deaf, "listening");
+		const { port } = deaf.address() as AddressInfo;
+		const limits = { connectMs: 100, headersMs: 5000, bodyMs: 100 };
+		const silent = { server: `https://127.0.0.1:${port}` };
+		const unheard = connect(await kubeconfigCredentials(await kubeconfig({}, silent)), limits);
+		await assert.rejects(unheard.request("GET", "/api"), { breakage: "timeout" });
+		await unheard.stop();
+		deaf.close();
+		const connection = connect(await kubeconfigCredentials(await kubeconfig({})), limits);
+		server.fault = (_, response) => {
+			response.writeHead(500).write("wait");
+			return true;
+		};
+		const { signal } = new AbortController();
+		await assert.rejects(connection.stream("/api/v1/namespaces", { signal }), { status: 500 });
+		await connection.stop();
+	});
+
+	test("connect() goes through the proxy that the kubeconfig names, and says when that is away", async () => {
+		const tunnels: (string | undefined)[] = [];
+		const proxy = createHttpServer().on("connect", (request, socket) => {
+			tunnels.push(request.url);
+			const upstream = openTcp(server.port, "127.0.0.1", () => {
+				socket.write("HTTP/1.1 200 OK\r\n\r\n");
+				upstream.pipe(socket).pipe(upstream);
+			});
+			upstream.on("error", () => socket.destroy());
+			socket.on("error", () => upstream.destroy());
+		});
+		proxy.listen(0, "127.0.0.1");
+		await once(proxy, "listening");
+		const { port } = proxy.address() as AddressInfo;
+		const file = await kubeconfig({}, { "proxy-url": `http://127.0.0.1:${port}` });
+		const connection = connect(await kubeconfigCredentials(file), { connectMs: 200, headersMs: 1000 });
+		server.fault = undefined;
+		await connection.request("GET", "/api/v1/namespaces/a");
+		// Longer than a handshake may take: the limit must have been lifted.
+		server.fault = (_, response) => {
+			setTimeout(() => response.end("{}"), 400);
+			return true;
+		};
+		await connection.request("GET", "/api/v1/namespaces/a");
+		assert.deepEqual(tunnels, [`127.0.0.1:${server.port}`]);
+		await connection.stop();
+		proxy.closeAllConnections();
+		proxy.close();
+		const without = connect(await kubeconfigCredentials(file));
+		await assert.rejects(without.request("GET", "/api"), { breakage: "unreachable" });
+		await without.stop();
 	});
 });
