@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { loadSettings } from "../config.ts";
+import { loadSettings, readEnvironment } from "../config.ts";
+import type { ClusterState } from "../core/inventory.ts";
 import { kindOfObject } from "../core/kinds.ts";
 import type { Settings, WaypointReference } from "../core/settings.ts";
 import { defaultSettings, parseWaypointReference } from "../core/settings.ts";
@@ -13,6 +14,7 @@ import { fieldsOf, textOf } from "../migrate/raw.ts";
 import type { Withheld } from "../migrate/report.ts";
 import { countFates, itemName, renderReport } from "../migrate/report.ts";
 import { rules } from "../rules/table.ts";
+import { readClusterManifests } from "./cluster-manifests.ts";
 import type { Verb } from "./io.ts";
 import { exitCodes, UsageError } from "./io.ts";
 import { judgeManifests } from "./judge.ts";
@@ -22,11 +24,14 @@ import { continuedText, freshText, originalText } from "./migrated-text.ts";
 
 const usage = `Usage: waymark migrate [FILE|DIR|-]... [--out DIR] [--waypoint NAMESPACE/NAME] [--config FILE]
                        [--output text|json]
+       waymark migrate --cluster [--kubeconfig FILE] [--out DIR] ...
 
-Finds sidecar-style egress in manifests and writes what takes its place in ambient: 1-add/ to apply at any time,
+Finds sidecar-style egress in manifests, or in a live cluster, and writes what takes its place in ambient: 1-add/ to apply at any time,
 2-switch/ to apply when the clients move, 3-remove/ to delete at the end, and REPORT.md with everything that was
 carried over, is not needed any more, or could not be carried, and why. It never writes to a cluster.
 
+  --cluster           read the objects of a live cluster, with list alone, instead of files
+  --kubeconfig FILE   the cluster; else KUBECONFIG, else ~/.kube/config
   --out DIR           where to write (default waymark-migration), which must be empty or not exist
   --waypoint          the waypoint to bind to; else the policy's, one of the input, or a new one for each namespace
   --config FILE       the cluster configuration
@@ -40,6 +45,8 @@ interface Options {
 	readonly waypoint: WaypointReference | undefined;
 	readonly config: string | undefined;
 	readonly json: boolean;
+	readonly cluster: boolean;
+	readonly kubeconfig: string | undefined;
 }
 
 /** `waymark migrate`: sidecar bundles in, ambient manifests and an honest report out. */
@@ -48,12 +55,19 @@ export const migrate: Verb = {
 	usage,
 	async run(argv, streams) {
 		const options = readOptions(argv);
-		const reading = readManifests(options.paths);
 		const settings = readSettings(options.config);
+		const { reading, facts } = options.cluster
+			? await readClusterManifests(options.kubeconfig ?? readEnvironment().kubeconfig)
+			: { reading: readManifests(options.paths), facts: {} };
+		const worldFor = (manifests: readonly Manifest[]): ClusterState => {
+			const world = worldOf(manifests, settings);
+			world.learn(facts);
+			return world;
+		};
 		const items = new Map(reading.manifests.map((manifest) => [itemOf(manifest), manifest]));
-		const migration = convert([...items.keys()], worldOf(reading.manifests, settings), options.waypoint);
+		const migration = convert([...items.keys()], worldFor(reading.manifests), options.waypoint);
 		const texts = textsOf(migration, items);
-		const withheld = refused(migration, texts, reading, settings);
+		const withheld = refused(migration, texts, reading, worldFor);
 		const kept = migration.outputs.filter((output) => !withheld.has(output));
 		const files = new Map<string, string>([
 			...group(kept, (output) => [`${output.stage}/${fileName(output.object)}`, texts.get(output) ?? ""]),
@@ -86,9 +100,14 @@ function readOptions(argv: readonly string[]): Options {
 			waypoint: { type: "string" },
 			config: { type: "string" },
 			output: { type: "string", short: "o", default: "text" },
+			cluster: { type: "boolean", default: false },
+			kubeconfig: { type: "string" },
 		},
 	});
-	if (positionals.length === 0) {
+	if (values.cluster && positionals.length > 0) {
+		throw new UsageError("--cluster reads what is in the cluster: it takes no files");
+	}
+	if (positionals.length === 0 && !values.cluster) {
 		throw new UsageError("migrate needs a file, a directory, or - for the standard input");
 	}
 	if (values.output !== "text" && values.output !== "json") {
@@ -107,6 +126,8 @@ function readOptions(argv: readonly string[]): Options {
 		waypoint,
 		config: values.config,
 		json: values.output === "json",
+		cluster: values.cluster,
+		kubeconfig: values.kubeconfig,
 	};
 }
 
@@ -143,11 +164,11 @@ function refused(
 	migration: Migration,
 	texts: ReadonlyMap<Output, string>,
 	reading: Reading,
-	settings: Settings,
+	worldFor: (manifests: readonly Manifest[]) => ClusterState,
 ): ReadonlyMap<Output, Withheld> {
 	const going = new Set(migration.bundles.flatMap((bundle) => bundle.removals.map(({ object }) => object)));
 	const staying = reading.manifests.filter(({ object }) => !going.has(fieldsOf(object)));
-	const world = worldOf(staying, settings);
+	const world = worldFor(staying);
 	for (const { object } of migration.outputs) {
 		addToWorld(world, kindOfObject(object), object as never);
 	}

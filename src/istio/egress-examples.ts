@@ -125,6 +125,7 @@ export function steeringRoute(kind: string): GatewayRoute {
 		metadata: { name: "payments-through-gateway", namespace: "team" },
 		spec: {
 			parentRefs: [entryParent],
+			...hostnamesOf(kind),
 			rules: [{ backendRefs: [{ name: "payments-egress-istio", port: 80 }] }],
 		},
 	};
@@ -136,6 +137,11 @@ export function waypointRoute(kind: string): GatewayRoute {
 		apiVersion: "gateway.networking.k8s.io/v1",
 		kind,
 		metadata: { name: "payments", namespace: "team" },
-		spec: { parentRefs: [entryParent], rules: [{ backendRefs: [hostBackend] }] },
+		spec: { parentRefs: [entryParent], ...hostnamesOf(kind), rules: [{ backendRefs: [hostBackend] }] },
 	};
+}
+
+/** The Gateway API wants the SNI of every TLSRoute. */
+function hostnamesOf(kind: string): { readonly hostnames?: readonly string[] } {
+	return kind === "TLSRoute" ? { hostnames: [host] } : {};
 }

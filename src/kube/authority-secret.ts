@@ -1,15 +1,5 @@
-import type { CertificatePair } from "../certificates/inspect.ts";
 import { authorityFault, joinBundle } from "../certificates/inspect.ts";
-import type { AuthorityState, Step } from "./authority-state.ts";
-
-/** What was found in the Secret: a usable state, or why there is none, with whatever certificates can be saved. */
-export interface FoundState {
-	readonly state: AuthorityState | null;
-	readonly faults: readonly string[];
-	readonly salvaged: string;
-	readonly salvagedNext: CertificatePair | null;
-	readonly rotateRequested: boolean;
-}
+import type { AuthorityState, FoundState, Step } from "./authority-state.ts";
 
 /** The label-like annotation on the Secret by which an operator asks for a rotation now. */
 export const rotateAnnotation = "egress.waymark.dev/rotate-ca";

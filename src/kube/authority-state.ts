@@ -8,7 +8,6 @@ import {
 	joinBundle,
 	renewalTime,
 } from "../certificates/inspect.ts";
-import type { FoundState } from "./authority-secret.ts";
 
 /**
  * The CAs of a cluster, as the Secret holds them. A rotation goes: `next` appears and is published; it becomes
@@ -20,6 +19,15 @@ export interface AuthorityState {
 	/** PEM bundle of CAs that no longer sign; "" when there is none. */
 	readonly retired: string;
 	readonly retiredUntil: Date | null;
+}
+
+/** What was found in the Secret: a usable state, or why there is none, with whatever certificates can be saved. */
+export interface FoundState {
+	readonly state: AuthorityState | null;
+	readonly faults: readonly string[];
+	readonly salvaged: string;
+	readonly salvagedNext: CertificatePair | null;
+	readonly rotateRequested: boolean;
 }
 
 /** What decides about the next step. */

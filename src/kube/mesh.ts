@@ -4,7 +4,7 @@ import type { Shape } from "../core/shape.ts";
 import { conforms } from "../core/shape.ts";
 import { resourcePath } from "./api.ts";
 import type { Connection } from "./connection.ts";
-import type { Log } from "./feed.ts";
+import type { Log } from "./log.ts";
 
 /** The first minor version with ambient. */
 const oldestMinor = 18;

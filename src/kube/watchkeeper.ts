@@ -1,5 +1,6 @@
 import type { Kind } from "../core/kinds.ts";
-import type { FeedStatus, KindStatus, Log, Staleness } from "./feed.ts";
+import type { FeedStatus, KindStatus, Staleness } from "./feed-status.ts";
+import type { Log } from "./log.ts";
 import type { ReflectorStatus } from "./reflector.ts";
 
 const checkEveryMs = 1000;

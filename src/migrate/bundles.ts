@@ -5,7 +5,13 @@ import { gatewayOfReference, meshGateway } from "../core/service-host.ts";
 import { conformsToKind } from "../core/shapes.ts";
 import { isEgressService, isExternalName, selectsEgressPods } from "../istio/egress.ts";
 import { gatewayEvidence, routeEvidence } from "../istio/egress-gateway-api.ts";
-import { endpointEvidence, hostEvidence, proxyEvidence, selectorEvidence } from "../istio/egress-objects.ts";
+import {
+	endpointEvidence,
+	hostEvidence,
+	proxyEvidence,
+	selectorEvidence,
+	workloadEvidence,
+} from "../istio/egress-objects.ts";
 import type { Hops } from "../istio/egress-routes.ts";
 import { attachEvidence, gatewayReferences, hopsOf, legsOf } from "../istio/egress-routes.ts";
 import type { Item } from "./item.ts";
@@ -70,8 +76,11 @@ function egressPart(item: Item, inventory: Inventory): Part | undefined {
 			return routePart(item, inventory);
 		case "DestinationRule": {
 			const rule = typed<"DestinationRule">(item);
-			return flagged(hostEvidence(rule, namespace, inventory))
-				? { item, role: "gateway rule", hosts: sniHosts(spec), ties: subsetTies(spec, namespace) }
+			if (flagged(hostEvidence(rule, namespace, inventory))) {
+				return { item, role: "gateway rule", hosts: sniHosts(spec), ties: subsetTies(spec, namespace) };
+			}
+			return flagged(workloadEvidence(rule, inventory))
+				? { item, role: "host rule", hosts: [canonicalHost(textOf(spec.host) ?? "")], ties: [] }
 				: undefined;
 		}
 		case "Sidecar":

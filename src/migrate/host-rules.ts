@@ -1,4 +1,5 @@
 import { canonicalHost } from "../core/host-pattern.ts";
+import type { Inventory } from "../core/inventory.ts";
 import { selectsEgressPods } from "../istio/egress.ts";
 import type { BoundEntry, Conversion } from "./entries.ts";
 import { plainMetadata } from "./entries.ts";
@@ -26,7 +27,7 @@ export function hostRules(conversion: Conversion, entries: readonly BoundEntry[]
 		const entry = entries.find((each) => each.hosts.includes(host));
 		served.add(host);
 		if (entry === undefined) {
-			conversion.ledger.note(item, [], "carried", "stays as it is");
+			noteHomeless(item, host, conversion);
 			continue;
 		}
 		const output = continueRule(item, host, entry, conversion);
@@ -46,6 +47,24 @@ export function hostRules(conversion: Conversion, entries: readonly BoundEntry[]
 		}
 	}
 	return { outputs, replaced };
+}
+
+/** A rule for a host of which the input says nothing else. */
+function noteHomeless(item: Item, host: string, { ledger, notes, inventory }: Conversion): void {
+	if (!isForGateway(item, inventory)) {
+		ledger.note(item, [], "carried", "stays as it is");
+		return;
+	}
+	const reason = `no route and no ServiceEntry leads to ${host}: add those to the input`;
+	ledger.note(item, [], "not carried", reason);
+	notes.push(
+		`DestinationRule \`${item.namespace}/${item.name}\` holds only for the pods of the egress gateway, and ${reason}.`,
+	);
+}
+
+function isForGateway(item: Item, inventory: Inventory): boolean {
+	const labels = fieldsOf(fieldsOf(fieldsOf(item.object.spec).workloadSelector).matchLabels);
+	return selectsEgressPods(labels as Readonly<Record<string, string>>, inventory);
 }
 
 function movedPorts(host: string, wishes: readonly Wish[]): readonly Wish[] {
@@ -91,8 +110,7 @@ function continueRule(
 	ledger.note(item, [], "carried", "the same DestinationRule, at the waypoint");
 	ledger.note(item, ["status"], "implied", "istiod writes it");
 	let spec = fieldsOf(item.object.spec);
-	const labels = fieldsOf(fieldsOf(spec.workloadSelector).matchLabels);
-	if (selectsEgressPods(labels as Readonly<Record<string, string>>, inventory)) {
+	if (isForGateway(item, inventory)) {
 		ledger.note(item, ["spec", "workloadSelector"], "implied", "the waypoint takes the gateway's place");
 		spec = without(spec, "workloadSelector");
 	}

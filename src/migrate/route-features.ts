@@ -3,11 +3,13 @@ import { canonicalHost } from "../core/host-pattern.ts";
 import { isExternalName } from "../istio/egress.ts";
 import type { Part } from "./bundles.ts";
 import { carryConnections } from "./connection-routes.ts";
-import type { BoundEntry, Conversion, EntryPort } from "./entries.ts";
+import type { BoundEntry, Conversion } from "./entries.ts";
 import { toHttpRouteRules } from "./http-route.ts";
 import type { Item, Output } from "./item.ts";
 import type { Fields } from "./raw.ts";
 import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf, without } from "./raw.ts";
+import type { Place } from "./service-ports.ts";
+import { httpPorts, servicePort } from "./service-ports.ts";
 
 const plainRoute: ReadonlySet<string> = new Set(["match", "route", "name"]);
 const plainMatch: ReadonlySet<string> = new Set(["gateways", "port", "name"]);
@@ -127,20 +129,6 @@ function noteOverlay(
 	}
 }
 
-/** The host of a carried route, and where its traffic can go. */
-interface Place {
-	readonly hosts: readonly string[];
-	readonly entry: BoundEntry;
-	readonly entries: readonly BoundEntry[];
-	readonly conversion: Conversion;
-}
-
-const httpPort = /^(?:HTTP|HTTP2|GRPC|GRPC-WEB)$/i;
-
-function httpPorts(entry: BoundEntry): readonly EntryPort[] {
-	return entry.ports.filter((port) => httpPort.test(port.protocol ?? ""));
-}
-
 /**
  * A route in the terms of the waypoint: without gateways, with the ports that clients use instead of the gateway's.
  * A route for one port of several stays one for that port; it becomes several where several ports led to it.
@@ -214,33 +202,6 @@ function forOneHop(
 			...(typeof number === "number" ? { port: { number } } : {}),
 		},
 	};
-}
-
-/**
- * The port of a host's ServiceEntry behind which the port lies to which the gateway connected: at a waypoint a
- * destination is a port of the ServiceEntry. Undefined: the port that the client used.
- */
-function servicePort(
-	host: string,
-	target: number | undefined,
-	port: number | undefined,
-	{ entry, entries }: Place,
-): number | "none" | undefined {
-	const own = entry.hosts.includes(host) ? entry : entries.find((each) => each.hosts.includes(host));
-	if (own === undefined) {
-		return target ?? port;
-	}
-	const http = httpPorts(own);
-	const behind = http.filter((each) => target === undefined || (each.targetPort ?? each.number) === target);
-	const [only] = behind;
-	if (only !== undefined) {
-		const same = behind.find((each) => each.number === port);
-		return same?.number ?? (behind.length === 1 ? only.number : undefined);
-	}
-	if (target !== undefined && own.ports.some((each) => each.number === target)) {
-		return target;
-	}
-	return http.length > 0 ? "none" : own.ports[0]?.number;
 }
 
 function routeOutput(

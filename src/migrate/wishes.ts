@@ -4,6 +4,7 @@ import { isExternalName } from "../istio/egress.ts";
 import type { Leg } from "../istio/egress-routes.ts";
 import type { Bundle, Part } from "./bundles.ts";
 import { coversHost } from "./bundles.ts";
+import { gatewayApiHalves } from "./gateway-api-hops.ts";
 import type { Item } from "./item.ts";
 import type { Ledger } from "./ledger.ts";
 import { fieldsOf, listOf, numberOf, textOf, textsOf } from "./raw.ts";
@@ -23,13 +24,18 @@ export interface Wish {
 	readonly namespace: string;
 }
 
-type Family = "http" | "tls" | "tcp";
+/** The kinds of routes in a VirtualService. */
+export type Family = "http" | "tls" | "tcp";
 
-interface Half {
+/** One of the two hops: from the clients to the gateway, or from the gateway to the host. */
+export interface Half {
 	readonly hosts: readonly string[];
 	readonly family: Family;
+	/** The port that clients use. */
 	readonly port: number | undefined;
+	/** The port to which the gateway connects. */
 	readonly target: number | undefined;
+	/** The port of the gateway. */
 	readonly listener: number | undefined;
 	readonly namespace: string;
 }
@@ -39,10 +45,15 @@ const defaultPorts = { http: 80, tls: 443, tcp: undefined } as const;
 /** What the clients of a bundle's hosts need, from both hops of all its VirtualServices. */
 export function wishesOf(bundle: Bundle, inventory: Inventory, ledger: Ledger): readonly Wish[] {
 	const routes = bundle.parts.filter((part) => part.hops !== undefined);
-	const steers = routes.flatMap((part) => (part.hops?.steers ?? []).flatMap((leg) => steerHalves(part, leg)));
-	const forwards = routes.flatMap((part) =>
-		outwardLegs(part, inventory).flatMap((leg) => forwardHalves(part, leg)),
-	);
+	const gatewayApi = gatewayApiHalves(bundle);
+	const steers = [
+		...routes.flatMap((part) => (part.hops?.steers ?? []).flatMap((leg) => steerHalves(part, leg))),
+		...gatewayApi.steers,
+	];
+	const forwards = [
+		...routes.flatMap((part) => outwardLegs(part, inventory).flatMap((leg) => forwardHalves(part, leg))),
+		...gatewayApi.forwards,
+	];
 	const wishes = new Map<string, Wish>();
 	for (const half of [...steers, ...forwards.filter((each) => !hasSteer(each, steers))]) {
 		for (const host of half.hosts.filter((each) => isExternalName(each, inventory))) {

@@ -24,6 +24,13 @@ const egressGateway: ProxyNode = {
 	labels: { istio: "egressgateway" },
 };
 
+const newsGateway: ProxyNode = {
+	type: "router",
+	namespace: "news",
+	name: "news-egress-1",
+	labels: { "gateway.networking.k8s.io/gateway-name": "news-egress" },
+};
+
 const waypoint: ProxyNode = {
 	type: "waypoint",
 	namespace: "effect-waypoints",
@@ -76,12 +83,14 @@ const cases: Readonly<Record<string, Case>> = {
 		port: 80,
 		gatewayPort: 80,
 		text: bundles.gatewayApi ?? "",
-		gateway: {
-			type: "router",
-			namespace: "news",
-			name: "news-egress-1",
-			labels: { "gateway.networking.k8s.io/gateway-name": "news-egress" },
-		},
+		gateway: newsGateway,
+	},
+	"TLS origination with the Gateway API": {
+		host: "edition.news.example",
+		port: 80,
+		gatewayPort: 80,
+		text: bundles.gatewayApiTls ?? "",
+		gateway: newsGateway,
 	},
 	...Object.fromEntries(
 		Object.entries(egressWorlds).map(([name, world]) => [name, { ...world, gateway: egressGateway }]),

@@ -5,22 +5,30 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "yaml";
+import { rules } from "../../src/rules/table.ts";
 import { bundles } from "../support/bundles.ts";
+import { egressWorlds } from "../support/egress-worlds.ts";
 import { runVerb } from "../support/run-verb.ts";
 import { startServe } from "../support/serve-process.ts";
 import type { KubeObject } from "./api.ts";
 import { useControlPlane } from "./shared.ts";
 import { registerWebhooks } from "./webhooks.ts";
+import type { NamespaceOptions } from "./world.ts";
 import { createNamespace, createWaypoint, deleteNamespaces } from "./world.ts";
 
 const plane = await useControlPlane();
-const namespaces = ["shop", "pay", "docs", "news", "ci", "istio-egress"];
-const waypoint = "mig-waypoints/shared";
+const namespaces = ["shop", "pay", "docs", "news", "ci", "istio-egress", "team", "legacy"];
 const folder = mkdtempSync(join(tmpdir(), "waymark-migrate-"));
-const ambient = {
-	labels: { "istio.io/dataplane-mode": "ambient" },
-	annotations: { "egress.waymark.dev/waypoint": waypoint },
-};
+const shared = "mig-waypoints/shared";
+/** The waypoint that the rules' examples name. */
+const ofExamples = "istio-egress/egress";
+
+function ambient(waypoint: string): NamespaceOptions {
+	return {
+		labels: { "istio.io/dataplane-mode": "ambient" },
+		annotations: { "egress.waymark.dev/waypoint": waypoint },
+	};
+}
 
 interface Written {
 	readonly file: string;
@@ -39,10 +47,32 @@ function stage(out: string, name: string): readonly Written[] {
 		: [];
 }
 
-async function migrated(name: string): Promise<string> {
-	const file = join(folder, `${name}.yaml`);
-	writeFileSync(file, bundles[name] ?? "");
-	const out = join(folder, name);
+/** The bad example of every rule against sidecar-style egress, with the world that it stands in. */
+const ruleExamples = rules
+	.filter(({ family }) => family === "sidecar-egress")
+	.map(({ id, docs }) => [
+		`the example of ${id}`,
+		[docs.bad, ...(docs.given ?? [])].map((object) => JSON.stringify(object)).join("\n---\n"),
+	]);
+
+const root = new URL("../../", import.meta.url);
+const examples = [
+	...readdirSync(new URL("examples/", root)).map((file) => `examples/${file}`),
+	"docs/try/sidecar-bundle.yaml",
+].map((file) => readFileSync(new URL(file, root), "utf8"));
+
+const worlds: Readonly<Record<string, string>> = {
+	...Object.fromEntries(Object.entries(bundles).map(([name, text]) => [`the bundle ${name}`, text])),
+	...Object.fromEntries(
+		Object.entries(egressWorlds).map(([name, { text }]) => [`the world with ${name}`, text]),
+	),
+	"the folder examples, with the old way of README": examples.join("\n---\n"),
+};
+
+async function migrated(name: string, text: string, waypoint: string): Promise<string> {
+	const out = join(folder, name.replaceAll(/[^a-z-]/gi, "-"));
+	const file = `${out}.yaml`;
+	writeFileSync(file, text);
 	const { code, error } = await runVerb("migrate", file, "--out", out, "--waypoint", waypoint);
 	assert.ok(code === 0 || code === 1, error);
 	return out;
@@ -51,11 +81,13 @@ async function migrated(name: string): Promise<string> {
 /** TLS of a wildcard depends on a switch of istiod's that no object can turn: such an entry comes with a warning. */
 const inevitable = /^(?:Warning: serviceentry-dynamic-dns-protocol: [^\n]*\n)?$/;
 
-async function prove(name: string): Promise<void> {
-	const out = await migrated(name);
+async function prove(name: string, text: string, waypoint: string): Promise<void> {
+	const out = await migrated(name, text, waypoint);
 	const written = [...stage(out, "1-add"), ...stage(out, "2-switch")];
-	assert.ok(written.length > 0);
+	assert.match(readFileSync(join(out, "REPORT.md"), "utf8"), /^## 1\. /m, "a way out was found");
+	await using stack = new AsyncDisposableStack();
 	for (const { file, text, object } of written) {
+		stack.defer(() => plane.api.delete(object.kind, object.metadata.namespace, object.metadata.name ?? ""));
 		const verdict = await plane.istiod.validate(object);
 		assert.ok(verdict.allowed, `istiod refuses ${file}: ${verdict.message}`);
 		// What was applied a moment ago may be news to the webhook still.
@@ -116,14 +148,21 @@ test("what migrate writes is admitted, bound and captured, and the old bundle re
 	await createNamespace(plane, "mig-waypoints");
 	stack.defer(() => deleteNamespaces(plane, ...namespaces, "mig-waypoints"));
 	await createWaypoint(plane, "mig-waypoints", "shared", { from: { from: "All" } });
-	await Promise.all(namespaces.map((name) => createNamespace(plane, name, ambient)));
+	await Promise.all(namespaces.map((name) => createNamespace(plane, name, ambient(shared))));
 	const stops = {
 		after: (stop: () => Promise<unknown>): void => stack.defer(async () => void (await stop())),
 	};
 	const server = await startServe(stops, ["--kubeconfig", plane.kubeconfig], { cwd: folder });
 	const ca = readFileSync(server.caFile, "utf8");
 	stack.defer(await registerWebhooks(plane, { url: server.url, ca, namespaces }));
-	for (const name of Object.keys(bundles)) {
-		await context.test(`the bundle "${name}"`, () => prove(name));
+	for (const [name, text] of Object.entries(worlds)) {
+		await context.test(name, () => prove(name, text, shared));
+	}
+	await createWaypoint(plane, "istio-egress", "egress", { from: { from: "All" } });
+	await Promise.all(
+		["team", "istio-egress"].map((name) => createNamespace(plane, name, ambient(ofExamples))),
+	);
+	for (const [name = "", text = ""] of ruleExamples) {
+		await context.test(name, () => prove(name, text, ofExamples));
 	}
 });

@@ -260,6 +260,68 @@ spec:
     timeouts: {request: 5s}
     backendRefs: [{group: networking.istio.io, kind: Hostname, name: edition.news.example, port: 80}]
 `,
+	gatewayApiTls: `apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: cnn, namespace: news}
+spec:
+  hosts: [edition.news.example]
+  ports: [{number: 80, name: http, protocol: HTTP}, {number: 443, name: https, protocol: HTTPS}]
+  resolution: DNS
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata:
+  name: news-egress
+  namespace: news
+  annotations: {networking.istio.io/service-type: ClusterIP}
+spec:
+  gatewayClassName: istio
+  listeners:
+  - name: http
+    hostname: edition.news.example
+    port: 80
+    protocol: HTTP
+    allowedRoutes: {namespaces: {from: Same}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: to-gateway, namespace: news}
+spec:
+  parentRefs: [{group: networking.istio.io, kind: ServiceEntry, name: cnn, port: 80}]
+  rules:
+  - backendRefs: [{name: news-egress-istio, port: 80}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: from-gateway, namespace: news}
+spec:
+  parentRefs: [{name: news-egress}]
+  hostnames: [edition.news.example]
+  rules:
+  - matches: [{path: {type: PathPrefix, value: /world}}]
+    timeouts: {request: 5s}
+    filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-a, value: b}]}}]
+    backendRefs: [{group: networking.istio.io, kind: Hostname, name: edition.news.example, port: 443, weight: 9}, {group: networking.istio.io, kind: Hostname, name: mirror.news.example, port: 80, weight: 1}]
+  - matches: [{path: {type: Exact, value: /old}}]
+    filters: [{type: RequestRedirect, requestRedirect: {path: {type: ReplaceFullPath, replaceFullPath: /new}, statusCode: 301}}]
+  - backendRefs: [{group: networking.istio.io, kind: Hostname, name: edition.news.example, port: 443}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: mirror, namespace: news}
+spec:
+  hosts: [mirror.news.example]
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  resolution: DNS
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: tls, namespace: news}
+spec:
+  host: edition.news.example
+  trafficPolicy:
+    portLevelSettings: [{port: {number: 443}, tls: {mode: SIMPLE, sni: edition.news.example}}]
+`,
 	asm: `apiVersion: istio.alibabacloud.com/v1beta1
 kind: ASMEgressTrafficPolicy
 metadata: {name: egress-by-egressgateway, namespace: istio-egress}

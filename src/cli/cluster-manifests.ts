@@ -1,0 +1,86 @@
+import { stringify } from "yaml";
+import type { MeshFacts } from "../core/inventory.ts";
+import { allKinds, kinds } from "../core/kinds.ts";
+import type { RawObject, RawResource } from "../kube/raw-objects.ts";
+import { fieldsOf, textOf, without } from "../migrate/raw.ts";
+import type { Reading } from "./manifests.ts";
+import { parseManifests } from "./manifests.ts";
+
+/** A cluster's objects with every field that a person wrote, and what is known about its mesh. */
+export interface ClusterReading {
+	readonly reading: Reading;
+	readonly facts: Partial<MeshFacts>;
+}
+
+/** Kinds that Waymark does not judge and that may hold for the pods of an egress gateway. */
+const satellites: readonly RawResource[] = [
+	satellite("security.istio.io", "AuthorizationPolicy", "authorizationpolicies"),
+	satellite("security.istio.io", "PeerAuthentication", "peerauthentications"),
+	satellite("security.istio.io", "RequestAuthentication", "requestauthentications"),
+	satellite("telemetry.istio.io", "Telemetry", "telemetries"),
+	satellite("extensions.istio.io", "WasmPlugin", "wasmplugins"),
+	satellite("networking.istio.io", "EnvoyFilter", "envoyfilters"),
+	satellite("networking.istio.io", "ProxyConfig", "proxyconfigs"),
+];
+
+function satellite(group: string, kind: string, plural: string): RawResource {
+	return { group, kind, plural, versions: ["v1", "v1beta1", "v1alpha3", "v1alpha1"] };
+}
+
+/** Lists what takes part in egress in the cluster that a kubeconfig names: once, and with `list` alone. */
+export async function readClusterManifests(kubeconfig: string): Promise<ClusterReading> {
+	// Loaded here, so that a verb that only reads files does not pay for it.
+	const [{ connect }, { kubeconfigCredentials }, { readMesh }, { listRaw }] = await Promise.all([
+		import("../kube/connection.ts"),
+		import("../kube/credentials.ts"),
+		import("../kube/mesh.ts"),
+		import("../kube/raw-objects.ts"),
+	]);
+	const connection = connect(await kubeconfigCredentials(kubeconfig));
+	try {
+		const { facts } = await readMesh(connection);
+		const objects: RawObject[] = [];
+		for (const resource of [...allKinds.map((kind) => kinds[kind]), ...satellites]) {
+			objects.push(...(await listRaw(connection, resource)));
+		}
+		const readings = objects.map((object) => parseManifests(stringify(asWritten(object)), placeOf(object)));
+		return {
+			reading: {
+				manifests: readings.flatMap(({ manifests }) => manifests),
+				unreadable: readings.flatMap(({ unreadable }) => unreadable),
+			},
+			facts,
+		};
+	} finally {
+		await connection.stop();
+	}
+}
+
+const serverFields = [
+	"resourceVersion",
+	"uid",
+	"creationTimestamp",
+	"generation",
+	"managedFields",
+	"selfLink",
+] as const;
+const appliedAnnotation = "kubectl.kubernetes.io/last-applied-configuration";
+
+/** An object as its author would write it, so that it can be applied again: without what servers added. */
+function asWritten(object: RawObject): RawObject {
+	const metadata = without(fieldsOf(object.metadata), ...serverFields);
+	const annotations = without(fieldsOf(metadata.annotations), appliedAnnotation);
+	return {
+		...without(object, "status"),
+		metadata: {
+			...without(metadata, "annotations"),
+			...(Object.keys(annotations).length > 0 ? { annotations } : {}),
+		},
+	};
+}
+
+/** Where an object stands, as files have a path. */
+function placeOf(object: RawObject): string {
+	const { namespace, name } = fieldsOf(object.metadata);
+	return ["cluster", textOf(namespace), textOf(object.kind), textOf(name)].filter(Boolean).join("/");
+}
