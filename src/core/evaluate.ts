@@ -5,6 +5,8 @@ import type { AnyObject, Kind, Namespace, Resources } from "./kinds.ts";
 import type { Policy } from "./policy.ts";
 import { parsePolicy } from "./policy.ts";
 import type { Requester, Rule, RuleContext } from "./rule.ts";
+import type { RuleList } from "./rule-list.ts";
+import { listRules, speakersFor } from "./rule-list.ts";
 import type { Mode, Settings } from "./settings.ts";
 import { conformsToKind } from "./shapes.ts";
 import { storedForm } from "./stored-form.ts";
@@ -12,7 +14,7 @@ import { storedForm } from "./stored-form.ts";
 /** The rules, grouped by the kind they judge. */
 export interface Engine {
 	readonly rules: readonly Rule[];
-	readonly byKind: ReadonlyMap<Kind, readonly Rule[]>;
+	readonly byKind: ReadonlyMap<Kind, RuleList>;
 	readonly ids: ReadonlySet<string>;
 }
 
@@ -69,7 +71,9 @@ const mostFindings = 64;
 export function createEngine(rules: readonly Rule[]): Engine {
 	return {
 		rules,
-		byKind: Map.groupBy(rules, (rule) => rule.kind),
+		byKind: new Map(
+			[...Map.groupBy(rules, (rule) => rule.kind)].map(([kind, list]) => [kind, listRules(list)]),
+		),
 		ids: new Set(rules.map((rule) => rule.id)),
 	};
 }
@@ -80,7 +84,7 @@ export function createEngine(rules: readonly Rule[]): Engine {
  */
 export function fixingPart(engine: Engine): Engine {
 	const needed = (rule: Rule): boolean => {
-		const fixing = (engine.byKind.get(rule.kind) ?? []).filter((each) => each.fixable);
+		const fixing = (engine.byKind.get(rule.kind)?.rules ?? []).filter((each) => each.fixable);
 		const read = new Set(fixing.flatMap((each) => each.reads));
 		// Every namespace is asked for in any case.
 		return rule.fixable || rule.reads.some((kind) => kind !== "Namespace" && read.has(kind));
@@ -91,10 +95,10 @@ export function fixingPart(engine: Engine): Engine {
 /** Judges one object in a world; never throws for anything that the object contains. */
 export function evaluate(engine: Engine, inventory: Inventory, given: Subject): Verdict {
 	const { subject, shaped } = withoutNulls(given);
-	const rules = engine.byKind.get(subject.kind) ?? [];
+	const list = engine.byKind.get(subject.kind);
 	const place = subject.kind === "Namespace" ? (subject.name ?? "") : subject.namespace;
 	if (
-		rules.length === 0 ||
+		list === undefined ||
 		isExemptNamespace(place, inventory.settings) ||
 		typeof subject.object !== "object" ||
 		subject.object === null ||
@@ -109,8 +113,8 @@ export function evaluate(engine: Engine, inventory: Inventory, given: Subject): 
 	}
 	const world = new RecordingInventory(inventory);
 	const run: Run = { engine, subject, place, policy, mode, world, faults: [], absences: [] };
-	const findings = judge(run, rules, subject.object as Resources[Kind], shaped);
-	return decide(run, markInherited(run, rules, findings));
+	const findings = judge(run, list, subject.object as Resources[Kind], shaped);
+	return decide(run, markInherited(run, list.rules, findings));
 }
 
 /** Whether nothing in a namespace is judged: Kubernetes' own are not, nor those that the configuration names. */
@@ -169,7 +173,7 @@ function policyOf(subject: Subject, shaped: boolean, inventory: Inventory): Poli
 		: inventory.policy(subject.namespace);
 }
 
-function judge(run: Run, rules: readonly Rule[], object: Resources[Kind], shaped: boolean): Finding[] {
+function judge(run: Run, list: RuleList, object: Resources[Kind], shaped: boolean): Finding[] {
 	const { subject, policy, world } = run;
 	const context: RuleContext = {
 		namespace: run.place,
@@ -184,7 +188,7 @@ function judge(run: Run, rules: readonly Rule[], object: Resources[Kind], shaped
 	};
 	const { severities } = world.settings;
 	const findings: Finding[] = [];
-	for (const rule of rules) {
+	for (const rule of shaped ? speakersFor(list, object, context) : list.rules) {
 		const override = severities.get(rule.id);
 		if ((!shaped && rule.raw !== true) || override === "off") {
 			continue;
@@ -274,7 +278,7 @@ function markInherited(run: Run, rules: readonly Rule[], findings: readonly Find
 		faults: [],
 		absences: [],
 	};
-	const ratcheting = rules.filter((rule) => rule.judgesChange !== true);
+	const ratcheting = listRules(rules.filter((rule) => rule.judgesChange !== true));
 	const had = new Map<string, number>();
 	for (const finding of judge(oldRun, ratcheting, subject.old as Resources[Kind], shaped)) {
 		had.set(identity(finding), (had.get(identity(finding)) ?? 0) + 1);

@@ -173,6 +173,7 @@ export interface Inventory {
 }
 
 const nothing: ReadonlyMap<string, unknown> = new Map();
+const none: readonly never[] = [];
 
 /** The kind that an index finds. */
 export function kindOfIndex(name: IndexName): Kind {
@@ -301,7 +302,10 @@ export class ClusterState implements Inventory {
 
 	lookup<I extends IndexName>(name: I, key: string): Iterable<Resources[Indexed<I>]> {
 		const found = this.#indexes.get(name)?.get(key);
-		const all = found === undefined ? [] : found instanceof Set ? found : [found];
+		if (found === undefined) {
+			return none;
+		}
+		const all: Iterable<unknown> = found instanceof Set ? found : [found];
 		return all as Iterable<Resources[Indexed<I>]>;
 	}
 

@@ -16,7 +16,9 @@ type Container = Fields | readonly unknown[];
  * edit touched is shared by both and not looked into.
  */
 export function toJsonPatch(object: unknown, edits: readonly Edit[]): readonly Operation[] {
-	return [...difference(object, applyEdits(object, edits), [])];
+	const operations: Operation[] = [];
+	compare(object, applyEdits(object, edits), [], operations);
+	return operations;
 }
 
 /**
@@ -98,34 +100,35 @@ function withoutMember(container: Container, step: string | number): Container {
 		: Object.fromEntries(Object.entries(container).filter(([key]) => key !== String(step)));
 }
 
-function* difference(before: unknown, after: unknown, path: Path): Iterable<Operation> {
+function compare(before: unknown, after: unknown, path: Path, into: Operation[]): void {
 	if (before === after || !isContainer(before) || !isContainer(after)) {
 		return;
 	}
 	if (isList(before) && isList(after)) {
-		yield* listDifference(before, after, path);
+		compareLists(before, after, path, into);
 	} else if (!isList(before) && !isList(after)) {
-		yield* fieldDifference(before, after, path);
+		compareFields(before, after, path, into);
 	}
 }
 
-function* fieldDifference(before: Fields, after: Fields, path: Path): Iterable<Operation> {
-	for (const [key, value] of Object.entries(after)) {
+function compareFields(before: Fields, after: Fields, path: Path, into: Operation[]): void {
+	for (const key of Object.keys(after)) {
 		// Also where the member is there: `add` replaces it, and `replace` fails on a null in some libraries.
-		yield* memberDifference("add", before, key, value, path);
+		compareMember("add", before, key, after[key], path, into);
 	}
 	for (const key of Object.keys(before)) {
 		if (!Object.hasOwn(after, key)) {
-			yield { op: "remove", path: jsonPointer([...path, key]) };
+			into.push({ op: "remove", path: jsonPointer([...path, key]) });
 		}
 	}
 }
 
-function* listDifference(
+function compareLists(
 	before: readonly unknown[],
 	after: readonly unknown[],
 	path: Path,
-): Iterable<Operation> {
+	into: Operation[],
+): void {
 	const shorter = Math.min(before.length, after.length);
 	let start = 0;
 	while (start < shorter && isSame(before[start], after[start])) {
@@ -136,32 +139,33 @@ function* listDifference(
 		end++;
 	}
 	for (let index = start; index < shorter - end; index++) {
-		yield* memberDifference("replace", before, index, after[index], path);
+		compareMember("replace", before, index, after[index], path, into);
 	}
 	for (let index = before.length - end - 1; index >= shorter - end; index--) {
-		yield { op: "remove", path: jsonPointer([...path, index]) };
+		into.push({ op: "remove", path: jsonPointer([...path, index]) });
 	}
 	for (let index = shorter - end; index < after.length - end; index++) {
-		yield { op: "add", path: jsonPointer([...path, index]), value: after[index] };
+		into.push({ op: "add", path: jsonPointer([...path, index]), value: after[index] });
 	}
 }
 
-function* memberDifference(
+function compareMember(
 	op: "add" | "replace",
 	before: Container,
 	step: string | number,
 	value: unknown,
 	path: Path,
-): Iterable<Operation> {
+	into: Operation[],
+): void {
 	const old = memberOf(before, step);
 	if (hasMember(before, step) && isSame(old, value)) {
 		return;
 	}
 	const here = [...path, step];
 	if (isContainer(old) && isContainer(value) && isList(old) === isList(value)) {
-		yield* difference(old, value, here);
+		compare(old, value, here, into);
 	} else {
-		yield { op, path: jsonPointer(here), value };
+		into.push({ op, path: jsonPointer(here), value });
 	}
 }
 

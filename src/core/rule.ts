@@ -99,6 +99,11 @@ export interface Rule<K extends Kind = Kind> {
 	/** Compares the object with the one that it replaces itself, so an update is never excused by what was there. */
 	readonly judgesChange?: true;
 	readonly docs: RuleDocs<Resources[K]>;
+	/**
+	 * Whether the check has nothing to say about an object of the right shape: a question that many rules share, so
+	 * that one answer spares them all. It is for speed only; a test holds it to what the checks say.
+	 */
+	silentIf?(object: Resources[K], context: RuleContext): boolean;
 	check(object: Resources[K], context: RuleContext): Iterable<Problem>;
 }
 

@@ -131,3 +131,28 @@ function readTarget(entry: ServiceEntry, context: RuleContext): TargetState | un
 		state: inspectWaypoint(binding.target, context.namespace, context.inventory),
 	};
 }
+
+/** Whether the waypoint that an entry shall take exists and takes it: nothing is wrong with either. */
+export function isTargetSound(entry: ServiceEntry, context: RuleContext): boolean {
+	const state = targetState(entry, context)?.state;
+	return (
+		state?.gateway !== undefined &&
+		state.waypointClass === true &&
+		state.selectorFault === undefined &&
+		state.ready &&
+		state.reachable &&
+		state.admits &&
+		state.servesServices &&
+		!state.forbidden
+	);
+}
+
+/** Whether an entry asks for a waypoint, and for the one of its policy where that names one. */
+export function isBoundAsWanted(entry: ServiceEntry, context: RuleContext): boolean {
+	const { request, expected } = entryBinding(entry, context);
+	return (
+		request.asked &&
+		(request.by === "object" || labelOf(entry.metadata?.labels, useWaypointNamespaceLabel) === undefined) &&
+		(expected === undefined || isSameWaypoint(request.waypoint, expected))
+	);
+}

@@ -1,8 +1,10 @@
+import { canonicalHost } from "../core/host-pattern.ts";
 import type { Kind, ServiceEntry } from "../core/kinds.ts";
 import type { RuleContext } from "../core/rule.ts";
 import type { HostOwner } from "./capture.ts";
 import { captureOf } from "./capture.ts";
 import { entryBinding, formatWaypoint } from "./entry-binding.ts";
+import { isWildcard } from "./names.ts";
 
 /** What asking for the wanted waypoint may look at. */
 export const wantedWaypointReads: readonly Kind[] = ["Namespace"];
@@ -49,4 +51,20 @@ export function isOpen(owner: HostOwner, host: string, context: RuleContext): bo
 /** Whether an entry is one of a namespace whose pods ztunnel serves, so that what ambient does matters there. */
 export function isAmbient(context: RuleContext): boolean {
 	return context.policy.ambient === "enforced";
+}
+
+/** Whether an entry names single hosts only, all by itself, and shall take a waypoint. */
+export function isSoleOwner(entry: ServiceEntry, context: RuleContext): boolean {
+	const { namespace, name, inventory } = context;
+	for (const host of entry.spec?.hosts ?? []) {
+		if (isWildcard(host)) {
+			return false;
+		}
+		for (const { metadata } of inventory.lookup("serviceEntryByHost", canonicalHost(host))) {
+			if (metadata?.namespace !== namespace || metadata.name !== name) {
+				return false;
+			}
+		}
+	}
+	return entryBinding(entry, context).target !== undefined;
 }

@@ -25,16 +25,20 @@ export interface EntryPort {
 	readonly targetPort: number;
 }
 
-const read = new WeakMap<ServiceEntry, EntrySpec>();
+// Rules ask about the same entry one after the other. A WeakMap would keep every entry until the garbage collector
+// comes, and cost it more than another reading does.
+let last: { readonly entry: ServiceEntry; readonly spec: EntrySpec } | undefined;
 
-/** Reads a ServiceEntry's spec; every rule asks, so the answer is remembered with the object. */
+/** Reads a ServiceEntry's spec; every rule asks, so the last answer is remembered. */
 export function specOf(entry: ServiceEntry): EntrySpec {
-	const known = read.get(entry);
-	if (known !== undefined) {
-		return known;
+	if (last?.entry !== entry) {
+		last = { entry, spec: readSpec(entry.spec ?? {}) };
 	}
-	const spec = entry.spec ?? {};
-	const result: EntrySpec = {
+	return last.spec;
+}
+
+function readSpec(spec: NonNullable<ServiceEntry["spec"]>): EntrySpec {
+	return {
 		hosts: spec.hosts ?? [],
 		addresses: spec.addresses ?? [],
 		ports: (spec.ports ?? []).map(portOf),
@@ -48,8 +52,6 @@ export function specOf(entry: ServiceEntry): EntrySpec {
 				: (spec.workloadSelector.labels ?? {}),
 		exportTo: spec.exportTo ?? [],
 	};
-	read.set(entry, result);
-	return result;
 }
 
 function portOf(port: ServiceEntryPort): EntryPort {

@@ -21,11 +21,14 @@ export function isWildcard(host: string): boolean {
 
 /** The wildcards that stand for a host too, the nearest first: `*.b.c` and `*.c` for a.b.c and for *.a.b.c. */
 export function wildcardsAbove(host: string): readonly string[] {
-	const labels = host.split(".");
-	return labels
-		.slice(1)
-		.map((_, index) => `*.${labels.slice(index + 1).join(".")}`)
-		.filter((each) => each !== host);
+	const above: string[] = [];
+	for (let dot = host.indexOf("."); dot >= 0; dot = host.indexOf(".", dot + 1)) {
+		const wildcard = `*${host.slice(dot)}`;
+		if (wildcard !== host) {
+			above.push(wildcard);
+		}
+	}
+	return above;
 }
 
 /** What istiod finds wrong with a fully qualified name (Istio pkg/config/validation/agent: ValidateFQDN). */

@@ -115,12 +115,15 @@ function destinationRuleFor(
 	{ waypointNamespace, entryNamespace }: OriginationPlace,
 	inventory: Inventory,
 ): DestinationRule | undefined {
-	const { rootNamespace } = inventory.mesh;
 	const name = canonicalHost(host);
-	const candidates = [name, ...wildcardsAbove(name), "*"].flatMap((each) => [
-		...inventory.lookup("destinationRuleByHost", each),
-	]);
-	for (const namespace of new Set([waypointNamespace, entryNamespace, rootNamespace])) {
+	const candidates: DestinationRule[] = [];
+	for (const each of [name, ...wildcardsAbove(name), "*"]) {
+		candidates.push(...inventory.lookup("destinationRuleByHost", each));
+	}
+	if (candidates.length === 0) {
+		return undefined;
+	}
+	for (const namespace of new Set([waypointNamespace, entryNamespace, inventory.mesh.rootNamespace])) {
 		const found = candidates.find(
 			(rule) => rule.metadata?.namespace === namespace && isExported(rule, waypointNamespace),
 		);

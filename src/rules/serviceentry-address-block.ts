@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.ts";
 import { complaintsOfBlocks } from "../istio/entry-addresses.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** Blocks of addresses stand only where the resolution is NONE or STATIC. */
 export const serviceentryAddressBlock: Rule<"ServiceEntry"> = {
@@ -43,6 +44,7 @@ export const serviceentryAddressBlock: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
+	silentIf: isPlainEntry,
 	check(entry) {
 		return complaintsOfBlocks(entry);
 	},

@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.ts";
 import { complaintsOfAddresses } from "../istio/entry-addresses.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** Every address is an IP address or a CIDR. */
 export const serviceentryAddressForm: Rule<"ServiceEntry"> = {
@@ -43,6 +44,7 @@ export const serviceentryAddressForm: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
+	silentIf: isPlainEntry,
 	check(entry) {
 		return complaintsOfAddresses(entry);
 	},

@@ -4,6 +4,7 @@ import { asIstiodReads, isIPSubnet } from "../istio/addresses.ts";
 import { whyIgnored } from "../istio/capture.ts";
 import { specOf } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** Every listed address must be one that istiod reads as it is written. */
 export const serviceentryAddressReading: Rule<"ServiceEntry"> = {
@@ -26,6 +27,7 @@ export const serviceentryAddressReading: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { resolution: "NONE", addresses: ["203.0.113.9/24"] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		const ignored = whyIgnored(entry, context.namespace, context.inventory);
 		for (const [index, address] of specOf(entry).addresses.entries()) {

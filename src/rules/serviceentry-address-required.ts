@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.ts";
 import { complaintsOfMissingAddresses } from "../istio/entry-addresses.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** A TCP port has an address to be found by. */
 export const serviceentryAddressRequired: Rule<"ServiceEntry"> = {
@@ -41,6 +42,7 @@ export const serviceentryAddressRequired: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
+	silentIf: isPlainEntry,
 	check(entry) {
 		return complaintsOfMissingAddresses(entry);
 	},

@@ -5,6 +5,7 @@ import { overlapsOf } from "../istio/address-overlap.ts";
 import { readAsIstiod } from "../istio/capture.ts";
 import { specOf } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** Where another entry lists exactly the same addresses, however they are written. */
 function firstOther(
@@ -47,6 +48,7 @@ export const serviceentryAddressRival: Rule<"ServiceEntry"> = {
 			},
 		],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		for (const [index, address] of specOf(entry).addresses.entries()) {
 			const other = firstOther(address, context);

@@ -10,6 +10,7 @@ import {
 	teamNamespace,
 	withSpec,
 } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** The listed addresses of an entry must not be those of Services. */
 export const serviceentryAddressService: Rule<"ServiceEntry"> = {
@@ -34,6 +35,7 @@ export const serviceentryAddressService: Rule<"ServiceEntry"> = {
 			exampleService("kubernetes", "default", "10.96.0.1"),
 		],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		const { inventory } = context;
 		const kubernetes = inventory.get("Service", "default", "kubernetes")?.spec?.clusterIP ?? "";

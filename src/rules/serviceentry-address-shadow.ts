@@ -17,6 +17,7 @@ import {
 	withLabels,
 	withSpec,
 } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** The waypoint that ztunnel is given for an entry's addresses, if any; `ignored` where istiod does not serve it. */
 function wayOf(
@@ -84,6 +85,7 @@ export const serviceentryAddressShadow: Rule<"ServiceEntry"> = {
 			withSpec(boundEntry, { resolution: "NONE", addresses: ["203.0.113.0/24"] }),
 		],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		const { addresses } = specOf(entry);
 		const place = { namespace: context.namespace, name: context.name };

@@ -2,6 +2,7 @@ import type { Rule } from "../core/rule.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../istio/entry-capture.ts";
 import { specOf } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** Several hosts of an entry must not share listed addresses at a waypoint. */
 export const serviceentryAddressShared: Rule<"ServiceEntry"> = {
@@ -24,6 +25,7 @@ export const serviceentryAddressShared: Rule<"ServiceEntry"> = {
 		}),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		const { hosts, addresses } = specOf(entry);
 		const waypoint = wantedWaypoint(entry, context);

@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.ts";
 import { complaintsOfAnnotations } from "../istio/entry-rest.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** The object carries no annotation that istiod refuses on sight. */
 export const serviceentryAnnotationReserved: Rule<"ServiceEntry"> = {
@@ -38,6 +39,7 @@ export const serviceentryAnnotationReserved: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
+	silentIf: isPlainEntry,
 	check(entry, { namespace, name }) {
 		return complaintsOfAnnotations(entry, { namespace, name: name ?? "" });
 	},

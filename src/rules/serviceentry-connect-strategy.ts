@@ -2,6 +2,7 @@ import type { Rule } from "../core/rule.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../istio/entry-capture.ts";
 import { boundEntry, plainEntry, teamNamespace, withAnnotations } from "../istio/examples.ts";
 import { labelOf } from "../istio/label-selector.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 const annotation = "istio.io/connect-strategy";
 
@@ -23,6 +24,7 @@ export const serviceentryConnectStrategy: Rule<"ServiceEntry"> = {
 		bad: withAnnotations(plainEntry, { "istio.io/connect-strategy": "RACE_FIRST_TCP_CONNECT" }),
 		given: [withAnnotations(teamNamespace, {})],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		if (
 			labelOf(entry.metadata?.annotations, annotation) === "RACE_FIRST_TCP_CONNECT" &&

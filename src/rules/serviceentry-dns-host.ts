@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.ts";
 import { complaintsOfDnsHosts } from "../istio/entry-hosts.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** Without endpoints, resolution DNS has hosts that DNS can look up. */
 export const serviceentryDnsHost: Rule<"ServiceEntry"> = {
@@ -38,6 +39,7 @@ export const serviceentryDnsHost: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
+	silentIf: isPlainEntry,
 	check(entry) {
 		return complaintsOfDnsHosts(entry);
 	},

@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.ts";
 import { complaintsOfDynamicDns } from "../istio/entry-rest.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** Resolution DYNAMIC_DNS has wildcard hosts, protocols that name a host, and neither addresses nor endpoints. */
 export const serviceentryDynamicDnsForm: Rule<"ServiceEntry"> = {
@@ -39,6 +40,7 @@ export const serviceentryDynamicDnsForm: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
+	silentIf: isPlainEntry,
 	check(entry, { inventory }) {
 		return complaintsOfDynamicDns(entry, inventory.mesh.istioMinor);
 	},

@@ -9,6 +9,7 @@ import {
 	withLabels,
 	withSpec,
 } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** An entry with resolution DYNAMIC_DNS at a waypoint must be MESH_EXTERNAL. */
 export const serviceentryDynamicDnsLocation: Rule<"ServiceEntry"> = {
@@ -47,6 +48,7 @@ export const serviceentryDynamicDnsLocation: Rule<"ServiceEntry"> = {
 			egressWaypoint,
 		],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		const { resolution, location } = specOf(entry);
 		const { request } = entryBinding(entry, context);

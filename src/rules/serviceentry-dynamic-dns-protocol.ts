@@ -3,6 +3,7 @@ import type { Rule } from "../core/rule.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../istio/entry-capture.ts";
 import { specOf } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** The ports of a DYNAMIC_DNS entry at a waypoint must be HTTP. */
 export const serviceentryDynamicDnsProtocol: Rule<"ServiceEntry"> = {
@@ -30,6 +31,7 @@ export const serviceentryDynamicDnsProtocol: Rule<"ServiceEntry"> = {
 		}),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		const waypoint = wantedWaypoint(entry, context);
 		if (specOf(entry).resolution !== "DYNAMIC_DNS" || waypoint === undefined) {

@@ -9,6 +9,7 @@ import {
 	withLabels,
 	withSpec,
 } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** An entry with resolution DYNAMIC_DNS must be bound to a waypoint. */
 export const serviceentryDynamicDnsWaypoint: Rule<"ServiceEntry"> = {
@@ -42,6 +43,7 @@ export const serviceentryDynamicDnsWaypoint: Rule<"ServiceEntry"> = {
 		),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		if (specOf(entry).resolution !== "DYNAMIC_DNS" || wantedWaypoint(entry, context) !== undefined) {
 			return;

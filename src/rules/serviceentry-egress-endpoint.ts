@@ -2,6 +2,7 @@ import type { Rule } from "../core/rule.ts";
 import { egressServiceReads, egressSeverity } from "../istio/egress.ts";
 import { endpointEvidence } from "../istio/egress-objects.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** A ServiceEntry does not lead through an egress gateway where ambient is enforced. */
 export const serviceentryEgressEndpoint: Rule<"ServiceEntry"> = {
@@ -26,6 +27,7 @@ export const serviceentryEgressEndpoint: Rule<"ServiceEntry"> = {
 		}),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		for (const evidence of endpointEvidence(entry, context.namespace, context.inventory)) {
 			yield {

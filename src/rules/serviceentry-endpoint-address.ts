@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.ts";
 import { complaintsOfEndpointAddresses } from "../istio/entry-endpoints.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** Every endpoint has an address that the resolution can use. */
 export const serviceentryEndpointAddress: Rule<"ServiceEntry"> = {
@@ -44,6 +45,7 @@ export const serviceentryEndpointAddress: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
+	silentIf: isPlainEntry,
 	check(entry) {
 		return complaintsOfEndpointAddresses(entry);
 	},

@@ -6,6 +6,7 @@ import { isExternal } from "../istio/entry-binding.ts";
 import { specOf } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
 import { isClusterHost } from "../istio/external.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** The endpoints of an external entry must not lead back into the cluster. */
 export const serviceentryEndpointCluster: Rule<"ServiceEntry"> = {
@@ -25,6 +26,7 @@ export const serviceentryEndpointCluster: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { endpoints: [{ address: "proxy.other.svc.cluster.local" }] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		if (!isExternal(entry)) {
 			return;

@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.ts";
 import { complaintsOfEndpointLabels } from "../istio/entry-endpoints.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** The labels of an endpoint are labels as Kubernetes knows them. */
 export const serviceentryEndpointLabel: Rule<"ServiceEntry"> = {
@@ -40,6 +41,7 @@ export const serviceentryEndpointLabel: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
+	silentIf: isPlainEntry,
 	check(entry) {
 		return complaintsOfEndpointLabels(entry);
 	},

@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.ts";
 import { complaintsOfEndpointList } from "../istio/entry-endpoints.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** The resolution leaves room for the endpoints. */
 export const serviceentryEndpointList: Rule<"ServiceEntry"> = {
@@ -42,6 +43,7 @@ export const serviceentryEndpointList: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
+	silentIf: isPlainEntry,
 	check(entry) {
 		return complaintsOfEndpointList(entry);
 	},

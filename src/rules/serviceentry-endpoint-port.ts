@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.ts";
 import { complaintsOfEndpointPorts } from "../istio/entry-endpoints.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** The ports of an endpoint are named after ports of the ServiceEntry. */
 export const serviceentryEndpointPort: Rule<"ServiceEntry"> = {
@@ -43,6 +44,7 @@ export const serviceentryEndpointPort: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
+	silentIf: isPlainEntry,
 	check(entry) {
 		return complaintsOfEndpointPorts(entry);
 	},

@@ -2,6 +2,7 @@ import type { Rule } from "../core/rule.ts";
 import { isAmbient } from "../istio/entry-capture.ts";
 import { specOf } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** An entry in an ambient namespace should not count on exportTo. */
 export const serviceentryExportScope: Rule<"ServiceEntry"> = {
@@ -24,6 +25,7 @@ export const serviceentryExportScope: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { exportTo: ["."] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		const { exportTo } = specOf(entry);
 		if (exportTo.length > 0 && exportTo.some((each) => each !== "*") && isAmbient(context)) {

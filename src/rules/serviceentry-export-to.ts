@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.ts";
 import { complaintsOfExportTo } from "../istio/entry-rest.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** The list exportTo names namespaces, each once, and does not contradict itself. */
 export const serviceentryExportTo: Rule<"ServiceEntry"> = {
@@ -42,6 +43,7 @@ export const serviceentryExportTo: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
+	silentIf: isPlainEntry,
 	check(entry, { namespace, name }) {
 		return complaintsOfExportTo(entry, { namespace, name: name ?? "" });
 	},

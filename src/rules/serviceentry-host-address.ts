@@ -5,6 +5,7 @@ import { wantedWaypoint, wantedWaypointReads } from "../istio/entry-capture.ts";
 import { specOf } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
 import { isWildcard } from "../istio/names.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 const allocationLabel = "networking.istio.io/enable-autoallocate-ip";
 
@@ -29,6 +30,7 @@ export const serviceentryHostAddress: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { resolution: "NONE" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		const waypoint = wantedWaypoint(entry, context);
 		const host = specOf(entry).hosts.find(

@@ -5,6 +5,7 @@ import { isExternal } from "../istio/entry-binding.ts";
 import { specOf } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
 import { isClusterHost } from "../istio/external.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** An external entry must not have a name of the cluster as its host. */
 export const serviceentryHostCluster: Rule<"ServiceEntry"> = {
@@ -24,6 +25,7 @@ export const serviceentryHostCluster: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { hosts: ["orders.shop.svc.cluster.local"] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		if (!isExternal(entry)) {
 			return;

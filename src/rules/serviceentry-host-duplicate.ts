@@ -1,6 +1,7 @@
 import { quote } from "../core/finding.ts";
 import type { Rule } from "../core/rule.ts";
 import { standingOf } from "../istio/capture.ts";
+import { isSoleOwner } from "../istio/entry-capture.ts";
 import { specOf } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
 import { formatOwner } from "../istio/trace.ts";
@@ -31,6 +32,7 @@ export const serviceentryHostDuplicate: Rule<"ServiceEntry"> = {
 			},
 		],
 	},
+	silentIf: isSoleOwner,
 	*check(entry, context) {
 		const { hosts } = specOf(entry);
 		for (const [index, host] of hosts.entries()) {

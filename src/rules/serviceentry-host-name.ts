@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.ts";
 import { complaintsOfHostNames } from "../istio/entry-hosts.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** Every host is a DNS name, or a wildcard for the first label of one. */
 export const serviceentryHostName: Rule<"ServiceEntry"> = {
@@ -42,6 +43,7 @@ export const serviceentryHostName: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
+	silentIf: isPlainEntry,
 	check(entry) {
 		return complaintsOfHostNames(entry);
 	},

@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.ts";
 import { complaintsOfPartialWildcards } from "../istio/entry-hosts.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** A wildcard stands for whole labels. */
 export const serviceentryHostPartialWildcard: Rule<"ServiceEntry"> = {
@@ -44,6 +45,7 @@ export const serviceentryHostPartialWildcard: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
+	silentIf: isPlainEntry,
 	check(entry) {
 		return complaintsOfPartialWildcards(entry);
 	},

@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.ts";
 import { complaintsOfSeveralHosts } from "../istio/entry-hosts.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** Several hosts share a port only where the protocol names the host. */
 export const serviceentryHostProtocol: Rule<"ServiceEntry"> = {
@@ -38,6 +39,7 @@ export const serviceentryHostProtocol: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
+	silentIf: isPlainEntry,
 	check(entry) {
 		return complaintsOfSeveralHosts(entry);
 	},

@@ -6,6 +6,7 @@ import { specOf } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
 import { isClusterHost, isGoverned } from "../istio/external.ts";
 import { isWildcard } from "../istio/names.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** The registered domain of a host; `isPrivate` counts the suffixes that companies let to customers, such as github.io. */
 function ownerOf(host: string, isPrivate: boolean): string | null {
@@ -38,6 +39,7 @@ export const serviceentryHostPublicSuffix: Rule<"ServiceEntry"> = {
 		}),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		if (!isGoverned(entry, context)) {
 			return;

@@ -10,6 +10,7 @@ import {
 	teamNamespace,
 	withSpec,
 } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** No host of an entry may be the name of a Service. */
 export const serviceentryHostService: Rule<"ServiceEntry"> = {
@@ -29,6 +30,7 @@ export const serviceentryHostService: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { hosts: ["orders.team.svc.cluster.local"] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint, exampleService("orders", "team", "10.96.20.1")],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		for (const [index, host] of specOf(entry).hosts.entries()) {
 			const service = serviceBehind(host, context.inventory);

@@ -7,6 +7,7 @@ import { captureOf, ownersOf } from "../istio/capture.ts";
 import {
 	isAmbient,
 	isOpen,
+	isSoleOwner,
 	wantedWaypoint,
 	waypointOfOwner,
 	waypointOfReads,
@@ -121,6 +122,7 @@ export const serviceentryHostShadow: Rule<"ServiceEntry"> = {
 			boundEntry,
 		],
 	},
+	silentIf: isSoleOwner,
 	*check(entry, context) {
 		const place = { namespace: context.namespace, name: context.name };
 		for (const [index, capture] of captureOf(entry, place, context.inventory).entries()) {

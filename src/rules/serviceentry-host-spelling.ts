@@ -4,6 +4,7 @@ import type { Rule } from "../core/rule.ts";
 import { specOf } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
 import { findHostFault } from "../istio/names.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** A host must be written as DNS queries name it: in lower case and without a final dot. */
 export const serviceentryHostSpelling: Rule<"ServiceEntry"> = {
@@ -23,6 +24,7 @@ export const serviceentryHostSpelling: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { hosts: ["API.payments.example.com"] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry) {
 		for (const [index, host] of specOf(entry).hosts.entries()) {
 			const name = canonicalHost(host);

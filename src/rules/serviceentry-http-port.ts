@@ -3,6 +3,7 @@ import type { Rule } from "../core/rule.ts";
 import { formatWaypoint } from "../istio/entry-binding.ts";
 import type { EntryPort } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 import { isProtocolOf } from "../istio/ports.ts";
 import { leavingPortReads, leavingPorts } from "../istio/tls-origination.ts";
 
@@ -28,6 +29,7 @@ export const serviceentryHttpPort: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { ports: [{ number: 443, name: "https", protocol: "HTTP" }] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		for (const { index, port, waypoint, isPlain } of leavingPorts(entry, context, isHttpOn443)) {
 			if (isPlain) {

@@ -2,6 +2,7 @@ import { quote } from "../core/finding.ts";
 import type { Rule } from "../core/rule.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withLabels } from "../istio/examples.ts";
 import { labelOf } from "../istio/label-selector.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 const label = "istio.io/ingress-use-waypoint";
 
@@ -39,6 +40,7 @@ export const serviceentryIngressLabel: Rule<"ServiceEntry"> = {
 		bad: withLabels(boundEntry, { "istio.io/ingress-use-waypoint": "yes" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry) {
 		const value = labelOf(entry.metadata?.labels, label);
 		if (value !== undefined && !booleans.has(value)) {

@@ -16,6 +16,7 @@ import {
 	withSpec,
 } from "../istio/examples.ts";
 import { isClusterHost } from "../istio/external.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** Whether a host lies below a suffix that is sold on the internet; example.com counts, payments.corp does not. */
 function isPublicHost(host: string, inventory: Inventory): boolean {
@@ -77,6 +78,7 @@ export const serviceentryLocation: Rule<"ServiceEntry"> = {
 		bad: withSpec(plainEntry, { location: "MESH_INTERNAL" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		const { location, selector } = specOf(entry);
 		// A selector finds workloads that the mesh knows.

@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withLabels } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 import { isManaged, managedLabel } from "../istio/waypoint.ts";
 
 /** An entry must not carry the mark of a gateway that istiod manages. */
@@ -20,6 +21,7 @@ export const serviceentryManagedLabel: Rule<"ServiceEntry"> = {
 		bad: withLabels(boundEntry, { "gateway.istio.io/managed": "istio.io-mesh-controller" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry) {
 		if (isManaged(entry.metadata?.labels)) {
 			yield {

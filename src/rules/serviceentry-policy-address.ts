@@ -2,6 +2,7 @@ import { parseAddressRange, rangesOverlap } from "../core/address-range.ts";
 import { quote } from "../core/finding.ts";
 import type { Rule } from "../core/rule.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** The addresses and endpoints of a ServiceEntry stay out of the ranges that the cluster denies. */
 export const serviceentryPolicyAddress: Rule<"ServiceEntry"> = {
@@ -29,6 +30,7 @@ export const serviceentryPolicyAddress: Rule<"ServiceEntry"> = {
 		}),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		const denied = context.inventory.settings.limits.deniedAddresses;
 		const places = [

@@ -15,6 +15,7 @@ import {
 	withSpec,
 } from "../istio/examples.ts";
 import { isGoverned } from "../istio/external.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** Where the traffic for the hosts really goes, as addresses of the internet. */
 function* destinationsOf(entry: ServiceEntry): Iterable<{ readonly address: string; readonly path: Path }> {
@@ -56,6 +57,7 @@ export const serviceentryPolicyEndpoint: Rule<"ServiceEntry"> = {
 			egressWaypoint,
 		],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		const lists = context.policy.allowedHosts;
 		if (lists.length === 0 || !isGoverned(entry, context)) {

@@ -3,6 +3,7 @@ import { canonicalHost } from "../core/host-pattern.ts";
 import type { Rule } from "../core/rule.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
 import { isGoverned } from "../istio/external.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** A wildcard host names at least as many labels as the cluster wants. */
 export const serviceentryPolicyWildcard: Rule<"ServiceEntry"> = {
@@ -22,6 +23,7 @@ export const serviceentryPolicyWildcard: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { hosts: ["*.com"], resolution: "DYNAMIC_DNS" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		const least = context.inventory.settings.limits.wildcardMinimumLabels;
 		if (!isGoverned(entry, context)) {

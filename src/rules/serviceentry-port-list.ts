@@ -2,6 +2,7 @@ import type { Rule } from "../core/rule.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../istio/entry-capture.ts";
 import { specOf } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** An entry that shall take a waypoint must declare its ports. */
 export const serviceentryPortList: Rule<"ServiceEntry"> = {
@@ -21,6 +22,7 @@ export const serviceentryPortList: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { ports: [] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		const waypoint = wantedWaypoint(entry, context);
 		if (waypoint !== undefined && specOf(entry).ports.length === 0 && specOf(entry).hosts.length > 0) {

@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.ts";
 import { complaintsOfPortNames } from "../istio/entry-ports.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** Every port has a name of its own that Istio accepts. */
 export const serviceentryPortName: Rule<"ServiceEntry"> = {
@@ -41,6 +42,7 @@ export const serviceentryPortName: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
+	silentIf: isPlainEntry,
 	check(entry) {
 		return complaintsOfPortNames(entry);
 	},

@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.ts";
 import { complaintsOfPortNumbers } from "../istio/entry-ports.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** Every port and targetPort is a number from 1 to 65535, and no two ports share one. */
 export const serviceentryPortNumber: Rule<"ServiceEntry"> = {
@@ -41,6 +42,7 @@ export const serviceentryPortNumber: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
+	silentIf: isPlainEntry,
 	check(entry) {
 		return complaintsOfPortNumbers(entry);
 	},

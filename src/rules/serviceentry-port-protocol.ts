@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.ts";
 import { complaintsOfProtocols } from "../istio/entry-ports.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** Every protocol is one that Istio knows. */
 export const serviceentryPortProtocol: Rule<"ServiceEntry"> = {
@@ -41,6 +42,7 @@ export const serviceentryPortProtocol: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
+	silentIf: isPlainEntry,
 	check(entry) {
 		return complaintsOfProtocols(entry);
 	},

@@ -2,6 +2,7 @@ import type { Rule } from "../core/rule.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../istio/entry-capture.ts";
 import { specOf } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** A port of an entry that shall take a waypoint should name its protocol. */
 export const serviceentryPortSniffing: Rule<"ServiceEntry"> = {
@@ -21,6 +22,7 @@ export const serviceentryPortSniffing: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { ports: [{ number: 443, name: "tls" }] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		const waypoint = wantedWaypoint(entry, context);
 		for (const [index, { protocol, number }] of specOf(entry).ports.entries()) {

@@ -3,6 +3,7 @@ import type { Rule } from "../core/rule.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../istio/entry-capture.ts";
 import { specOf } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** No port of an entry that shall take a waypoint may be UDP. */
 export const serviceentryPortUdp: Rule<"ServiceEntry"> = {
@@ -25,6 +26,7 @@ export const serviceentryPortUdp: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { ports: [{ number: 53, name: "dns", protocol: "UDP" }] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		const waypoint = wantedWaypoint(entry, context);
 		for (const [index, { protocol, number }] of specOf(entry).ports.entries()) {

@@ -2,6 +2,7 @@ import { quote } from "../core/finding.ts";
 import type { Rule } from "../core/rule.ts";
 import { whyIgnored } from "../istio/capture.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withLabels } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** The label istio.io/rev must name a revision that this mesh has. */
 export const serviceentryRevision: Rule<"ServiceEntry"> = {
@@ -21,6 +22,7 @@ export const serviceentryRevision: Rule<"ServiceEntry"> = {
 		bad: withLabels(boundEntry, { "istio.io/rev": "canary" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		const ignored = whyIgnored(entry, context.namespace, context.inventory);
 		if (ignored?.reason !== "revision") {

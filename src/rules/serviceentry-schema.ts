@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.ts";
 import { complaintsOfSchema } from "../istio/entry-schema.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** The object has the fields, types and limits that the CRD's schema asks for. */
 export const serviceentrySchema: Rule<"ServiceEntry"> = {
@@ -39,6 +40,7 @@ export const serviceentrySchema: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
+	silentIf: isPlainEntry,
 	check(entry) {
 		return complaintsOfSchema(entry);
 	},

@@ -2,6 +2,7 @@ import type { Rule } from "../core/rule.ts";
 import { isExternal } from "../istio/entry-binding.ts";
 import { specOf } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** Only an entry for workloads inside the mesh should select workloads. */
 export const serviceentrySelectorLocation: Rule<"ServiceEntry"> = {
@@ -25,6 +26,7 @@ export const serviceentrySelectorLocation: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { resolution: "STATIC", workloadSelector: { labels: { app: "payments" } } }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry) {
 		if (isExternal(entry) && specOf(entry).selector !== undefined) {
 			yield {

@@ -1,6 +1,7 @@
 import type { Rule } from "../core/rule.ts";
 import { specOf } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** An entry with resolution STATIC must have endpoints or a workload selector. */
 export const serviceentryStaticEndpoint: Rule<"ServiceEntry"> = {
@@ -20,6 +21,7 @@ export const serviceentryStaticEndpoint: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { resolution: "STATIC" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry) {
 		const { resolution, endpoints, selector } = specOf(entry);
 		if (resolution === "STATIC" && endpoints.length === 0 && selector === undefined) {

@@ -1,6 +1,7 @@
 import type { Rule } from "../core/rule.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../istio/entry-capture.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** An entry at a waypoint should not count on subjectAltNames. */
 export const serviceentrySubjectAltName: Rule<"ServiceEntry"> = {
@@ -20,6 +21,7 @@ export const serviceentrySubjectAltName: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { subjectAltNames: ["api.payments.example.com"] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		const waypoint = wantedWaypoint(entry, context);
 		if ((entry.spec?.subjectAltNames ?? []).length > 0 && waypoint !== undefined) {

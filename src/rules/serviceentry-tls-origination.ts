@@ -4,6 +4,7 @@ import type { Rule } from "../core/rule.ts";
 import { formatWaypoint } from "../istio/entry-binding.ts";
 import type { EntryPort } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 import { isProtocolOf } from "../istio/ports.ts";
 import { leavingPortReads, leavingPorts } from "../istio/tls-origination.ts";
 
@@ -45,6 +46,7 @@ export const serviceentryTlsOrigination: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { ports: [{ number: 80, name: "http", protocol: "HTTP", targetPort: 443 }] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint, originating],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		for (const { index, port, host, waypoint, tls, isPlain } of leavingPorts(entry, context, leavesFor443)) {
 			if (isPlain) {

@@ -10,6 +10,7 @@ import {
 	withLabels,
 } from "../istio/examples.ts";
 import { labelOf } from "../istio/label-selector.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 import { inspectWaypoint } from "../istio/waypoint.ts";
 
 const canaryLabel = "istio.io/use-waypoint-canary";
@@ -50,6 +51,7 @@ export const serviceentryWaypointCanary: Rule<"ServiceEntry"> = {
 			{ ...egressWaypoint, metadata: { name: "next", namespace: "istio-egress" } },
 		],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		const { labels, annotations } = entry.metadata ?? {};
 		const name = labelOf(labels, canaryLabel);

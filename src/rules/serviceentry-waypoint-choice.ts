@@ -3,6 +3,7 @@ import {
 	entryBinding,
 	formatWaypoint,
 	hasReadableLabels,
+	isBoundAsWanted,
 	isSameWaypoint,
 	useWaypointPath,
 } from "../istio/entry-binding.ts";
@@ -41,6 +42,7 @@ export const serviceentryWaypointChoice: Rule<"ServiceEntry"> = {
 			{ ...egressWaypoint, metadata: { name: "other", namespace: "istio-egress" } } as typeof egressWaypoint,
 		],
 	},
+	silentIf: isBoundAsWanted,
 	*check(entry, context) {
 		const { request, expected, missingTwin } = entryBinding(entry, context);
 		// A namespace's own label is Istio's default for entries that say nothing, not a policy.

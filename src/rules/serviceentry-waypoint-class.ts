@@ -1,6 +1,6 @@
 import { quote } from "../core/finding.ts";
 import type { Rule } from "../core/rule.ts";
-import { formatWaypoint, targetState } from "../istio/entry-binding.ts";
+import { formatWaypoint, isTargetSound, targetState } from "../istio/entry-binding.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -43,6 +43,7 @@ export const serviceentryWaypointClass: Rule<"ServiceEntry"> = {
 			} as typeof egressWaypoint,
 		],
 	},
+	silentIf: isTargetSound,
 	*check(entry, context) {
 		const found = targetState(entry, context);
 		if (found?.state.gateway === undefined || found.state.waypointClass === true) {

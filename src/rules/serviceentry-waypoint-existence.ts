@@ -1,6 +1,6 @@
 import { isNameLike, mention } from "../core/finding.ts";
 import type { Rule } from "../core/rule.ts";
-import { formatWaypoint, targetState } from "../istio/entry-binding.ts";
+import { formatWaypoint, isTargetSound, targetState } from "../istio/entry-binding.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -34,6 +34,7 @@ export const serviceentryWaypointExistence: Rule<"ServiceEntry"> = {
 		}),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isTargetSound,
 	*check(entry, context) {
 		const found = targetState(entry, context);
 		if (found === undefined || found.state.gateway !== undefined) {

@@ -11,6 +11,7 @@ import {
 	withLabels,
 } from "../istio/examples.ts";
 import { labelOf } from "../istio/label-selector.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** The values of the waypoint labels are names that every part of Istio reads alike. */
 export const serviceentryWaypointLabel: Rule<"ServiceEntry"> = {
@@ -34,6 +35,7 @@ export const serviceentryWaypointLabel: Rule<"ServiceEntry"> = {
 		bad: withLabels(plainEntry, { "istio.io/use-waypoint": "None" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry) {
 		for (const label of [useWaypointLabel, useWaypointNamespaceLabel]) {
 			const value = labelOf(entry.metadata?.labels, label);

@@ -1,5 +1,5 @@
 import type { Rule } from "../core/rule.ts";
-import { entryBinding, isExternal, useWaypointPath } from "../istio/entry-binding.ts";
+import { entryBinding, isBoundAsWanted, isExternal, useWaypointPath } from "../istio/entry-binding.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -27,6 +27,7 @@ export const serviceentryWaypointOptOut: Rule<"ServiceEntry"> = {
 		bad: withLabels(plainEntry, { "istio.io/use-waypoint": "none" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isBoundAsWanted,
 	*check(entry, context) {
 		const { policy } = context;
 		const { request } = entryBinding(entry, context);

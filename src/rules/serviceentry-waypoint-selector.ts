@@ -1,5 +1,5 @@
 import type { Rule } from "../core/rule.ts";
-import { formatWaypoint, targetState } from "../istio/entry-binding.ts";
+import { formatWaypoint, isTargetSound, targetState } from "../istio/entry-binding.ts";
 import {
 	boundEntry,
 	brokenSelectorWaypoint,
@@ -35,6 +35,7 @@ export const serviceentryWaypointSelector: Rule<"ServiceEntry"> = {
 		}),
 		given: [teamNamespace, egressNamespace, egressWaypoint, brokenSelectorWaypoint],
 	},
+	silentIf: isTargetSound,
 	*check(entry, context) {
 		const found = targetState(entry, context);
 		if (found?.state.selectorFault !== undefined) {

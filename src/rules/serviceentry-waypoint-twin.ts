@@ -1,7 +1,12 @@
 import { mention } from "../core/finding.ts";
 import { useWaypointLabel, useWaypointNamespaceLabel } from "../core/policy.ts";
 import type { Rule } from "../core/rule.ts";
-import { entryBinding, useWaypointNamespacePath, useWaypointPath } from "../istio/entry-binding.ts";
+import {
+	entryBinding,
+	isBoundAsWanted,
+	useWaypointNamespacePath,
+	useWaypointPath,
+} from "../istio/entry-binding.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -30,6 +35,7 @@ export const serviceentryWaypointTwin: Rule<"ServiceEntry"> = {
 		bad: withLabels(plainEntry, { "istio.io/use-waypoint": "egress" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isBoundAsWanted,
 	*check(entry, context) {
 		const labels = entry.metadata?.labels;
 		const { missingTwin, expected } = entryBinding(entry, context);

@@ -5,6 +5,7 @@ import { wantedWaypoint, wantedWaypointReads } from "../istio/entry-capture.ts";
 import { specOf } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
 import { isWildcard } from "../istio/names.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** A wildcard host whose traffic shall take a waypoint must have resolution DYNAMIC_DNS or listed addresses. */
 export const serviceentryWildcardResolution: Rule<"ServiceEntry"> = {
@@ -29,6 +30,7 @@ export const serviceentryWildcardResolution: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { hosts: ["*.payments.example.com"], resolution: "NONE" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
+	silentIf: isPlainEntry,
 	*check(entry, context) {
 		const waypoint = wantedWaypoint(entry, context);
 		if (waypoint === undefined) {

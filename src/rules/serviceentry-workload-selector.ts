@@ -1,5 +1,6 @@
 import type { Rule } from "../core/rule.ts";
 import { complaintsOfSelector } from "../istio/entry-rest.ts";
+import { isPlainEntry } from "../istio/plain-entry.ts";
 
 /** The workload selector is one that istiod accepts and that selects something on purpose. */
 export const serviceentryWorkloadSelector: Rule<"ServiceEntry"> = {
@@ -43,6 +44,7 @@ export const serviceentryWorkloadSelector: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
+	silentIf: isPlainEntry,
 	check(entry) {
 		return complaintsOfSelector(entry);
 	},

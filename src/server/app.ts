@@ -11,6 +11,7 @@ import { evaluate, fixingPart } from "../core/evaluate.ts";
 import type { Inventory } from "../core/inventory.ts";
 import { kinds } from "../core/kinds.ts";
 import { installCanary } from "./canary.ts";
+import type { Endpoint } from "./durations.ts";
 import type { Metrics } from "./metrics.ts";
 import { countVerdict } from "./metrics.ts";
 import type { TlsContext } from "./tls.ts";
@@ -41,8 +42,6 @@ export interface WebhookOptions {
 	/** Hooks that must stand before the routes: drain, overload. */
 	readonly before?: (app: FastifyInstance) => void;
 }
-
-type Endpoint = "mutate" | "validate";
 
 /** The webhook's app, and the TLS server below it. */
 export interface Webhook {
@@ -153,7 +152,7 @@ function answer(
 	}
 	const { subject } = review;
 	if (subject === undefined) {
-		options.metrics.duration.observe({ webhook: endpoint, decision: "skip" }, elapsed(start));
+		options.metrics.durations.observe(endpoint, "skip", elapsed(start));
 		return allowed(review);
 	}
 	const missing = options.confirm === undefined ? undefined : unknownNamespace(options.inventory, review);
@@ -241,7 +240,7 @@ function finish(
 		: result.response.patch === undefined
 			? "allow"
 			: "patch";
-	options.metrics.duration.observe({ webhook: endpoint, decision }, elapsed(start));
+	options.metrics.durations.observe(endpoint, decision, elapsed(start));
 	logVerdict(options, endpoint, review, verdict, decision);
 	return result;
 }

@@ -1,10 +1,12 @@
-import { Counter, Histogram, Registry } from "prom-client";
+import { Counter, Registry } from "prom-client";
 import type { Verdict } from "../core/evaluate.ts";
+import type { Durations } from "./durations.ts";
+import { createDurations } from "./durations.ts";
 
 /** What the webhook counts; every label has values that we choose, never the user. */
 export interface Metrics {
 	readonly registry: Registry;
-	readonly duration: Histogram<"webhook" | "decision">;
+	readonly durations: Durations;
 	readonly findings: Counter<"rule" | "severity" | "mode">;
 	readonly faults: Counter<"rule">;
 	readonly rejected: Counter<"code">;
@@ -18,13 +20,7 @@ export function createMetrics(): Metrics {
 	const registers = [registry];
 	return {
 		registry,
-		duration: new Histogram({
-			name: "waymark_admission_duration_seconds",
-			help: "Time to answer an admission review, by webhook and decision",
-			labelNames: ["webhook", "decision"],
-			buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
-			registers,
-		}),
+		durations: createDurations(registry),
 		findings: new Counter({
 			name: "waymark_findings_total",
 			help: "Findings at admission, by rule, severity and mode of the namespace",

@@ -591,7 +591,7 @@ describe("evaluate() of anything at all", () => {
 	});
 
 	it("createEngine() keeps every rule under its kind", () => {
-		const kinds = allKinds.flatMap((kind) => engine.byKind.get(kind) ?? []);
+		const kinds = allKinds.flatMap((kind) => engine.byKind.get(kind)?.rules ?? []);
 		assert.equal(kinds.length, rules.length);
 		assert.equal(engine.ids.size, rules.length);
 	});

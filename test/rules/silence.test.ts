@@ -1,0 +1,290 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Arbitrary } from "fast-check";
+import {
+	array,
+	constant,
+	constantFrom,
+	assert as hold,
+	oneof,
+	property,
+	record,
+	tuple,
+	uniqueArray,
+} from "fast-check";
+import { createEngine, evaluate } from "../../src/core/evaluate.ts";
+import type { MeshFacts } from "../../src/core/inventory.ts";
+import { ClusterState } from "../../src/core/inventory.ts";
+import type {
+	AnyObject,
+	DestinationRule,
+	Kind,
+	KubernetesGateway,
+	Resources,
+	ServiceEntry,
+} from "../../src/core/kinds.ts";
+import type { Rule } from "../../src/core/rule.ts";
+import { parseSettings } from "../../src/core/settings.ts";
+import {
+	boundEntry,
+	brokenSelectorWaypoint,
+	egressNamespace,
+	egressWaypoint,
+	exampleService,
+	teamNamespace,
+} from "../../src/istio/examples.ts";
+import { rules } from "../../src/rules/table.ts";
+import { exampleWorld, subjectOf, world } from "../support/rule-example.ts";
+import { serviceEntry } from "../support/service-entry-arbitrary.ts";
+
+const withQuestions = createEngine(rules);
+const askingEveryRule = createEngine(rules.map(({ silentIf: _, ...rule }) => rule as Rule));
+
+/** Judges an object with and without the questions; both verdicts must be equal, to the order of the findings. */
+function assertSpared(object: AnyObject, state: ClusterState): void {
+	const subject = subjectOf(object);
+	assert.deepEqual(evaluate(withQuestions, state, subject), evaluate(askingEveryRule, state, subject));
+}
+
+/** The first value five times out of six, else another one. */
+function mostly<T>(usual: T, ...others: readonly T[]): Arbitrary<T> {
+	return oneof({ arbitrary: constant(usual), weight: 5 }, { arbitrary: constantFrom(...others), weight: 1 });
+}
+
+const waypointLabels: Arbitrary<Readonly<Record<string, string>>> = mostly<Readonly<Record<string, string>>>(
+	{ "istio.io/use-waypoint": "egress", "istio.io/use-waypoint-namespace": "istio-egress" },
+	{},
+	{ "istio.io/use-waypoint": "egress" },
+	{ "istio.io/use-waypoint-namespace": "istio-egress" },
+	{ "istio.io/use-waypoint": "other", "istio.io/use-waypoint-namespace": "istio-egress" },
+	{ "istio.io/use-waypoint": "none" },
+	{ "istio.io/use-waypoint": "None" },
+	{ "istio.io/use-waypoint": "Egress", "istio.io/use-waypoint-namespace": "istio.egress" },
+);
+const oddLabels: Arbitrary<Readonly<Record<string, string>>> = mostly<Readonly<Record<string, string>>>(
+	{ app: "payments" },
+	{ "istio.io/rev": "canary" },
+	{ "istio.io/use-waypoint-canary": "egress" },
+	{ "istio.io/ingress-use-waypoint": "yes" },
+	{ "gateway.istio.io/managed": "istio.io-mesh-controller" },
+	{ "networking.istio.io/enable-autoallocate-ip": "false" },
+);
+const annotations: Arbitrary<Readonly<Record<string, string>>> = mostly<Readonly<Record<string, string>>>(
+	{ description: "x" },
+	{ "istio.io/dry-run": "true" },
+	{ "internal.istio.io/parents": "x" },
+	{ "istio.io/connect-strategy": "RACE_FIRST_TCP_CONNECT" },
+	{ "networking.istio.io/traffic-distribution": "PreferClose" },
+);
+const host: Arbitrary<string> = constantFrom(
+	"api.payments.example.com",
+	"www.example.com",
+	"api.example.com",
+	"a.b.c.example.net",
+	"x.co.uk",
+	"*.example.com",
+	"API.example.com",
+	"api.example.com.",
+	"api",
+	"api.localhost",
+	"api.team.svc",
+	"api.team.svc.cluster.local",
+	"api.mesh.internal",
+	"a.clusterset.local",
+	"10.0.0.1",
+	"a.12",
+	"a_b.example.com",
+	`${"a".repeat(63)}.com`,
+	`${"a".repeat(64)}.com`,
+	`${"a.".repeat(126)}com`,
+	`${"a.".repeat(127)}com`,
+	"ünicode.example.com",
+);
+const port: Arbitrary<Readonly<Record<string, unknown>>> = record(
+	{
+		number: mostly<unknown>(443, 80, 0, 8443, 65536, 443.5),
+		name: mostly<unknown>("tls", "http", "a_b", "x".repeat(64), ""),
+		protocol: mostly<unknown>("TLS", "HTTP", "HTTPS", "GRPC", "HTTP2", "TCP", "UDP", "tls", "MONGO", "X", ""),
+		targetPort: mostly<unknown>(null, 443, 8443, 0, 70000),
+	},
+	{ requiredKeys: ["number", "name", "protocol"] },
+);
+const spec = record(
+	{
+		hosts: uniqueArray(host, { minLength: 1, maxLength: 2 }),
+		ports: oneof(
+			{ arbitrary: constant([{ number: 443, name: "tls", protocol: "TLS" }]), weight: 2 },
+			{ arbitrary: array(port, { maxLength: 2 }), weight: 1 },
+		),
+		resolution: mostly<unknown>("DNS", "NONE", "STATIC", "DYNAMIC_DNS", "DNS_ROUND_ROBIN", null, "X"),
+		location: mostly<unknown>("MESH_EXTERNAL", "MESH_INTERNAL", null, "X"),
+		addresses: mostly<unknown>([], ["203.0.113.7"], ["203.0.113.0/24"], null),
+		endpoints: mostly<unknown>(null, [], [{ address: "10.1.2.3" }], [{ address: "api.team.svc" }]),
+		exportTo: mostly<unknown>([], ["."], [".", "."], null),
+		subjectAltNames: mostly<unknown>([], ["a"], null),
+		workloadSelector: mostly<unknown>(null, { labels: { app: "x" } }, {}),
+	},
+	{ requiredKeys: ["hosts", "ports", "resolution"] },
+);
+
+/** Entries that are plain or nearly so. */
+const nearlyPlain: Arbitrary<ServiceEntry> = record({
+	name: mostly("payments", "Payments", "a..b", `${"x.".repeat(126)}xx`),
+	labels: tuple(waypointLabels, oddLabels).map(([one, other]) => ({ ...one, ...other })),
+	annotations,
+	generation: mostly<number>(1, 1.5),
+	spec,
+}).map(
+	({ spec: made, ...metadata }) =>
+		({ ...boundEntry, metadata: { ...metadata, namespace: "team" }, spec: made }) as ServiceEntry,
+);
+
+const { listeners } = egressWaypoint.spec ?? {};
+const waypoint: Arbitrary<KubernetesGateway | undefined> = mostly<KubernetesGateway | undefined>(
+	egressWaypoint,
+	undefined,
+	{ ...egressWaypoint, status: {} },
+	{ ...egressWaypoint, status: null, spec: { ...egressWaypoint.spec, addresses: [{ type: "Hostname" }] } },
+	{ ...egressWaypoint, status: { addresses: [{ type: "IPAddress", value: "no address" }] } },
+	{ ...egressWaypoint, spec: { gatewayClassName: "istio", listeners: listeners ?? [] } },
+	{ ...egressWaypoint, spec: { gatewayClassName: "unheard-of", listeners: listeners ?? [] } },
+	{ ...egressWaypoint, spec: { gatewayClassName: "istio-waypoint", listeners: [] } },
+	{ ...brokenSelectorWaypoint, metadata: { name: "egress", namespace: "istio-egress" } },
+	{
+		...egressWaypoint,
+		metadata: { ...egressWaypoint.metadata, labels: { "istio.io/waypoint-for": "workload" } },
+	},
+);
+const policy: Arbitrary<Readonly<Record<string, string>>> = mostly<Readonly<Record<string, string>>>(
+	{ waypoint: "istio-egress/egress" },
+	{},
+	{ waypoint: "none" },
+	{ waypoint: "istio-egress/other" },
+	{ waypoint: "not / a waypoint" },
+	{ waypoint: "istio-egress/egress", "allowed-hosts": "*.example.com", "allowed-ports": "443/TLS" },
+	{ waypoint: "istio-egress/egress", "denied-hosts": "api.example.com", "allowed-protocols": "HTTP" },
+);
+const namespaceLabels: Arbitrary<Readonly<Record<string, string>>> = mostly<Readonly<Record<string, string>>>(
+	{ "istio.io/dataplane-mode": "ambient" },
+	{},
+	{ "istio.io/dataplane-mode": "ambient", "istio.io/use-waypoint": "none" },
+	{
+		"istio.io/dataplane-mode": "ambient",
+		"istio.io/use-waypoint": "egress",
+		"istio.io/use-waypoint-namespace": "istio-egress",
+	},
+);
+const otherEntry = (
+	namespace: string,
+	name: string,
+	labels: Readonly<Record<string, string>>,
+): ServiceEntry => ({
+	...boundEntry,
+	metadata: { name, namespace, labels },
+	spec: { ...boundEntry.spec, hosts: ["api.example.com", "*.example.com"] },
+});
+const wrapping: DestinationRule = {
+	apiVersion: "networking.istio.io/v1",
+	kind: "DestinationRule",
+	metadata: { name: "wrap", namespace: "team" },
+	spec: { host: "*.example.com", trafficPolicy: { tls: { mode: "SIMPLE" } } },
+};
+const others: Arbitrary<readonly AnyObject[]> = mostly<readonly AnyObject[]>(
+	[],
+	[otherEntry("team", "payments", {})],
+	[otherEntry("team", "rival", {})],
+	[otherEntry("other", "shadow", {})],
+	[otherEntry("other", "shadow", boundEntry.metadata?.labels ?? {})],
+	[wrapping],
+	[exampleService("api", "team", "10.96.0.9")],
+);
+const mesh: Arbitrary<Partial<MeshFacts>> = mostly<Partial<MeshFacts>>(
+	{},
+	{ istioMinor: 27 },
+	{ istioMinor: 29 },
+	{ clusterDomain: "mesh.internal" },
+	{ revisions: new Set(["default", "canary"]) },
+	{ serviceEntryVisibility: { defaultVisibility: "NONE", policies: [] } },
+	{ serviceEntryVisibility: { defaultVisibility: "NAMESPACE", policies: [] } },
+);
+const anyWorld: Arbitrary<ClusterState> = tuple(
+	waypoint,
+	policy,
+	namespaceLabels,
+	others,
+	mesh,
+	mostly(false, true),
+).map(([gateway, annotated, labels, more, facts, offline]) => {
+	const texts = Object.entries(annotated).map(([key, text]) => [`egress.waymark.dev/${key}`, text] as const);
+	const namespace = {
+		...teamNamespace,
+		metadata: { name: "team", labels, annotations: Object.fromEntries(texts) },
+	};
+	const other = { ...teamNamespace, metadata: { ...teamNamespace.metadata, name: "other" } };
+	const state = new ClusterState(parseSettings({}).settings, { offline });
+	state.replace("Namespace", [namespace, other, egressNamespace]);
+	state.replace("KubernetesGateway", gateway === undefined ? [] : [gateway]);
+	for (const object of more) {
+		state.set(object.kind as Kind, object as Resources[Kind]);
+	}
+	state.learn(facts);
+	return state;
+});
+const usualWorld = world([teamNamespace, egressNamespace, egressWaypoint]);
+
+describe("silentIf", () => {
+	it("silentIf is asked of the plain entry that the questions are for, and every answer is yes", () => {
+		const { questions = [] } = withQuestions.byKind.get("ServiceEntry") ?? {};
+		assert.ok(questions.length > 0);
+		const speaking: string[] = [];
+		const counted = rules
+			.filter((rule) => rule.kind === "ServiceEntry" && rule.silentIf !== undefined)
+			.map((rule) => ({
+				...rule,
+				check: () => {
+					speaking.push(rule.id);
+					return [];
+				},
+			}));
+		evaluate(createEngine(counted), usualWorld, subjectOf(boundEntry));
+		assert.deepEqual(speaking, []);
+	});
+
+	it("silentIf changes no verdict on the example of any rule in the world of any other", () => {
+		const examples = rules.flatMap(({ docs }) => [docs.good, docs.bad]);
+		for (const rule of rules.filter((each) => each.kind === "ServiceEntry")) {
+			const state = exampleWorld(rule);
+			for (const example of examples) {
+				assertSpared(example, state);
+			}
+		}
+	});
+
+	it("silentIf changes no verdict on an entry that is plain or nearly so, in a world that is well or nearly so", () => {
+		hold(property(nearlyPlain, anyWorld, assertSpared), { numRuns: 10_000 });
+	});
+
+	it("silentIf changes no verdict on entries with faults", () => {
+		hold(
+			property(serviceEntry, (entry) => assertSpared(entry as unknown as AnyObject, usualWorld)),
+			{ numRuns: 3_000 },
+		);
+	});
+
+	it("silentIf that throws spares nobody", () => {
+		const [rule] = rules.filter((each) => each.id === "serviceentry-policy-host");
+		assert.ok(rule);
+		const broken = {
+			...rule,
+			silentIf: () => {
+				throw new Error("broken");
+			},
+			check: () => [{ path: [], message: "Speaks" }],
+		};
+		const { findings } = evaluate(createEngine([broken]), usualWorld, subjectOf(boundEntry));
+		assert.deepEqual(
+			findings.map((each) => each.message),
+			["Speaks"],
+		);
+	});
+});
