@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Document } from "yaml";
 import { parseAllDocuments } from "yaml";
 import type { Edit } from "../core/finding.ts";
+import { jsonPointer } from "../core/finding.ts";
 import type { Operation } from "../core/patch.ts";
 import { applyEdits, toJsonPatch } from "../core/patch.ts";
 import type { Manifest, Source } from "./manifests.ts";
@@ -17,42 +18,100 @@ export interface Mending {
 
 /** The changes to the file's text that mend a manifest; undefined where its form leaves no simple place for one. */
 export function splicesOf({ manifest, edits }: Mending): readonly Splice[] | undefined {
-	const operations = toJsonPatch(manifest.object, edits);
+	// A list is written anew as one: its items have no names by which a patch could mean them.
+	const isList = (edit: Edit): boolean => edit.op === "set" && Array.isArray(edit.value);
+	const lists = edits.flatMap((edit): readonly Operation[] =>
+		edit.op === "set" && isList(edit) ? [{ op: "add", path: jsonPointer(edit.path), value: edit.value }] : [],
+	);
+	const others = edits.filter((edit) => !isList(edit));
+	const operations = [...toJsonPatch(manifest.object, others), ...lists];
 	const splices = operations.map((operation: Operation) =>
 		spliceOf(manifest.source.text, manifest.document, manifest.prefix, operation),
 	);
 	return splices.every((splice) => splice !== undefined) ? splices : undefined;
 }
 
-/** Writes mended manifests back to their files; gives the files. Comments, order and style stay as they were. */
-export function fixFiles(mendings: readonly Mending[]): readonly string[] {
-	const files = Map.groupBy(mendings, ({ manifest }) => manifest.file);
-	for (const [file, group] of files) {
-		const source = group[0]?.manifest.source;
-		if (source !== undefined) {
-			writeFileSync(file, mendedText(source, group));
-		}
-	}
-	return [...files.keys()];
+/** What came of mending files. */
+export interface Mended {
+	readonly files: readonly string[];
+	/** What was left as it is, and why, for a person. */
+	readonly left: readonly string[];
 }
 
-/** The text of a file with its manifests mended. */
-export function mendedText(source: Source, mendings: readonly Mending[]): string {
-	const splices = mendings.map(splicesOf);
-	const wanted = Map.groupBy(mendings, ({ manifest }) => manifest.document);
-	if (splices.every((each) => each !== undefined)) {
-		const text = applySplices(source.text, splices.flat());
-		if (means(text, source, wanted)) {
-			return text;
+/** Writes mended manifests back to their files. Comments, order and style stay as they were, else nothing is written. */
+export function fixFiles(mendings: readonly Mending[]): Mended {
+	const files: string[] = [];
+	const left: string[] = [];
+	for (const [file, group] of Map.groupBy(mendings, ({ manifest }) => manifest.file)) {
+		const source = group[0]?.manifest.source;
+		if (source === undefined) {
+			continue;
+		}
+		const { text, unmended } = mendedText(source, group);
+		left.push(
+			...unmended.map(({ manifest }) => {
+				const { line } = manifest.position([]);
+				return `${file}:${line}: not mended, since its form leaves no simple place for the change: do it by hand`;
+			}),
+		);
+		try {
+			if (text !== source.text) {
+				writeFileSync(file, text);
+				files.push(file);
+			}
+		} catch (error) {
+			left.push(`${file}: not mended, since it cannot be written (${codeOf(error)})`);
 		}
 	}
-	return rewritten(source, wanted);
+	return { files, left };
+}
+
+function codeOf(error: unknown): string {
+	return error instanceof Error && "code" in error ? String(error.code) : String(error);
+}
+
+/** The text of a file with its manifests mended, and those for which the text's form left no place. */
+export function mendedText(
+	source: Source,
+	mendings: readonly Mending[],
+): { readonly text: string; readonly unmended: readonly Mending[] } {
+	const possible = mendings.filter((mending) => splicesOf(mending) !== undefined);
+	const whole = spliced(source, possible);
+	if (whole !== undefined) {
+		return { text: whole, unmended: mendings.filter((mending) => !possible.includes(mending)) };
+	}
+	// One of them cannot be made in place, an anchor that stands for two fields, say: the others still can.
+	let text = source.text;
+	const made: Mending[] = [];
+	for (const mending of possible) {
+		const next = spliced(source, [...made, mending]);
+		if (next !== undefined) {
+			text = next;
+			made.push(mending);
+		}
+	}
+	return { text, unmended: mendings.filter((mending) => !made.includes(mending)) };
+}
+
+/** The text with the changes made; undefined when it would not say what they wish, and otherwise the same. */
+function spliced(source: Source, mendings: readonly Mending[]): string | undefined {
+	const text = applySplices(
+		source.text,
+		mendings.flatMap((mending) => splicesOf(mending) ?? []),
+	);
+	return means(
+		text,
+		source,
+		Map.groupBy(mendings, ({ manifest }) => manifest.document),
+	)
+		? text
+		: undefined;
 }
 
 type Wanted = ReadonlyMap<Document, readonly Mending[]>;
 
 function documentsOf(text: string): readonly Document[] {
-	const documents = parseAllDocuments(text, { logLevel: "silent", uniqueKeys: false });
+	const documents = parseAllDocuments(text, { logLevel: "silent", uniqueKeys: false, merge: true });
 	return Array.isArray(documents) ? documents : [];
 }
 
@@ -77,22 +136,4 @@ function expected(document: Document, wanted: Wanted): unknown {
 
 function prefixed({ manifest, edits }: Mending): readonly Edit[] {
 	return edits.map((edit) => ({ ...edit, path: [...manifest.prefix, ...edit.path] }));
-}
-
-// The parser's own printer keeps comments and order, though not every indentation and quote.
-function rewritten(source: Source, wanted: Wanted): string {
-	const documents = documentsOf(source.text);
-	for (const document of documents) {
-		const edits = [...wanted]
-			.filter(([each]) => each.range?.[0] === document.range?.[0])
-			.flatMap(([, mendings]) => mendings.flatMap(prefixed));
-		for (const edit of edits) {
-			if (edit.op === "set") {
-				document.setIn(edit.path, edit.value);
-			} else {
-				document.deleteIn(edit.path);
-			}
-		}
-	}
-	return documents.map((document) => document.toString({ lineWidth: 0 })).join("");
 }

@@ -69,8 +69,8 @@ export const lint: Verb = {
 		const reading = readAll(options.paths, streams);
 		let judgement = judgeReading(reading, settings, options);
 		if (options.fix && judgement.mendings.length > 0) {
-			const files = fixFiles(judgement.mendings);
-			streams.error(`mended ${files.join(", ")}\n`);
+			const { files, left } = fixFiles(judgement.mendings);
+			streams.error([...(files.length > 0 ? [`mended ${files.join(", ")}`] : []), ...left, ""].join("\n"));
 			judgement = judgeReading(readAll(options.paths, streams), settings, options);
 		}
 		streams.out(render(judgement, options, streams, (performance.now() - started) / 1000));

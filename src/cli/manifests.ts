@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { isUtf8 } from "node:buffer";
+import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
 import type { Document, Node } from "yaml";
 import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments } from "yaml";
@@ -65,23 +66,70 @@ export function readManifests(paths: readonly string[]): Reading {
 	return { manifests, unreadable };
 }
 
-/** The files that a path stands for: itself, or the YAML and JSON files below it. */
+const skippedFolders: ReadonlySet<string> = new Set(["node_modules", ".git"]);
+
+/**
+ * The files that a path stands for: itself, or the YAML and JSON files below it, sorted. Links are followed, and
+ * nothing is read twice: a folder of a ConfigMap is made of links, and links can lead round in a circle.
+ */
 export function filesOf(path: string, unreadable: Unreadable[]): readonly string[] {
 	if (path === "-") {
 		return [path];
 	}
-	try {
-		if (!statSync(path).isDirectory()) {
-			return [path];
+	const files: string[] = [];
+	const links: string[] = [];
+	const seen = new Set<string>();
+	walk(path, true);
+	// What a link leads to may be below the path anyway, under its own name.
+	const own = new Set(links.length > 0 ? files.map((file) => realpathSync(file)) : []);
+	for (const link of links) {
+		const real = realpathSync(link);
+		if (!own.has(real)) {
+			own.add(real);
+			files.push(link);
 		}
-		return readdirSync(path, { recursive: true, withFileTypes: true })
-			.filter((entry) => entry.isFile() && extensions.has(extname(entry.name)))
-			.map((entry) => join(entry.parentPath, entry.name))
-			.filter((file) => !file.split("/").some((step) => step === "node_modules" || step === ".git"))
-			.toSorted();
-	} catch (error) {
-		unreadable.push({ file: path, line: 1, message: reasonOf(error) });
-		return [];
+	}
+	return files.toSorted();
+
+	function walk(place: string, named: boolean): void {
+		try {
+			const stats = statSync(place);
+			if (stats.isDirectory()) {
+				const real = realpathSync(place);
+				if (!seen.has(real)) {
+					seen.add(real);
+					enter(place);
+				}
+			} else if (named || (stats.isFile() && extensions.has(extname(place)))) {
+				files.push(place);
+			}
+		} catch (error) {
+			if (named || extensions.has(extname(place))) {
+				unreadable.push({ file: place, line: 1, message: reasonOf(error) });
+			}
+		}
+	}
+
+	function enter(folder: string): void {
+		const later: string[] = [];
+		for (const entry of readdirSync(folder, { withFileTypes: true })) {
+			const place = join(folder, entry.name);
+			if (entry.isDirectory() && !skippedFolders.has(entry.name)) {
+				walk(place, false);
+			} else if (entry.isFile() && extensions.has(extname(entry.name))) {
+				files.push(place);
+			} else if (entry.isSymbolicLink()) {
+				later.push(place);
+			}
+		}
+		for (const place of later) {
+			const before = files.length;
+			walk(place, false);
+			if (files.length === before + 1 && files[before] === place) {
+				links.push(place);
+				files.pop();
+			}
+		}
 	}
 }
 
@@ -95,8 +143,15 @@ function reasonOf(error: unknown): string {
 /** The manifests in one file, or on the standard input for `-`. */
 export function readManifestFile(file: string): Reading {
 	try {
+		const name = file === "-" ? "<stdin>" : file;
 		// Descriptor 0 is the standard input.
-		return parseManifests(readFileSync(file === "-" ? 0 : file, "utf8"), file === "-" ? "<stdin>" : file);
+		const bytes = readFileSync(file === "-" ? 0 : file);
+		if (!isUtf8(bytes)) {
+			// kubectl refuses it too; read all the same, it would be written back with other characters.
+			const message = "is not UTF-8: save it as UTF-8, or leave it out if it is no manifest";
+			return { manifests: [], unreadable: [{ file: name, line: 1, message }] };
+		}
+		return parseManifests(bytes.toString("utf8"), name);
 	} catch (error) {
 		return { manifests: [], unreadable: [{ file, line: 1, message: reasonOf(error) }] };
 	}
@@ -114,7 +169,13 @@ export function parseManifests(text: string, file: string): Reading {
 			return { line: Math.max(line, 1), column: Math.max(col, 1) };
 		},
 	};
-	const documents = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true, logLevel: "silent" });
+	const documents = parseAllDocuments(text, {
+		lineCounter: lines,
+		uniqueKeys: true,
+		logLevel: "silent",
+		// kubectl knows `<<` too, which YAML 1.2 does not.
+		merge: true,
+	});
 	for (const document of Array.isArray(documents) ? documents : []) {
 		const failure = document.errors[0];
 		if (failure !== undefined) {
