@@ -32,6 +32,12 @@ export function asIstiodReads(text: string): string | undefined {
 	return masked === range.bits ? undefined : `${formatAddress(masked, range.family)}/${range.prefix}`;
 }
 
+/** An address in the one form in which Kubernetes keeps it (RFC 5952), without a zone; any other text as it is. */
+export function canonicalAddress(text: string): string {
+	const range = text.includes(":") && !text.includes("/") ? parseAddressRange(text) : undefined;
+	return range === undefined ? text : formatAddress(range.bits, range.family);
+}
+
 function formatAddress(bits: bigint, family: 4 | 6): string {
 	if (family === 4) {
 		return [24n, 16n, 8n, 0n].map((shift) => String((bits >> shift) & 255n)).join(".");

@@ -83,9 +83,7 @@ export function* routeEvidence(
 	inventory: Inventory,
 ): Generator<EgressEvidence> {
 	const parents = route.spec?.parentRefs ?? [];
-	const gateways = parents.filter(
-		(parent) => (parent.group ?? gatewayGroup) === gatewayGroup && (parent.kind ?? "Gateway") === "Gateway",
-	);
+	const gateways = parents.filter((parent) => isGateway(parent) || isListenerSet(parent));
 	const fromMesh = parents.some((parent) => parent.group === istioGroup && parent.kind === "ServiceEntry");
 	for (const { path, backend } of backendsOf(route)) {
 		const name = backend.name ?? "";
@@ -110,6 +108,15 @@ export function* routeEvidence(
 			}
 		}
 	}
+}
+
+function isGateway(parent: ObjectReference): boolean {
+	return (parent.group ?? gatewayGroup) === gatewayGroup && (parent.kind ?? "Gateway") === "Gateway";
+}
+
+/** Listeners that somebody adds to a Gateway: which one, the route does not say. */
+function isListenerSet(parent: ObjectReference): boolean {
+	return parent.kind === "ListenerSet" || parent.kind === "XListenerSet";
 }
 
 /** What the rule of every kind of route says about it. */
@@ -182,7 +189,9 @@ function forwards(
 	namespace: string,
 	inventory: Inventory,
 ): boolean {
-	const gateway = inventory.get("KubernetesGateway", parent.namespace ?? namespace, parent.name ?? "");
+	const gateway = isGateway(parent)
+		? inventory.get("KubernetesGateway", parent.namespace ?? namespace, parent.name ?? "")
+		: undefined;
 	if (gateway !== undefined && !isPlainGateway(gateway, inventory)) {
 		return false;
 	}

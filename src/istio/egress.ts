@@ -6,6 +6,7 @@ import type { Kind, Service } from "../core/kinds.ts";
 import type { Policy } from "../core/policy.ts";
 import type { RuleContext } from "../core/rule.ts";
 import { serviceOfHost } from "../core/service-host.ts";
+import { canonicalAddress } from "./addresses.ts";
 import { areEgressLabels, builtInService, saysEgressGateway } from "./egress-names.ts";
 import { isWaypoint, managedLabel } from "./waypoint.ts";
 
@@ -53,7 +54,7 @@ function isEgressAddress(address: string, inventory: Inventory): boolean {
 	if (noClusterIp.has(address)) {
 		return false;
 	}
-	for (const service of inventory.lookup("serviceByAddress", address)) {
+	for (const service of inventory.lookup("serviceByAddress", canonicalAddress(address))) {
 		const { name, namespace } = service.metadata ?? {};
 		if (isEgressService(`${name ?? ""}.${namespace ?? ""}.svc`, "", inventory)) {
 			return true;

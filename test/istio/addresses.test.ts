@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { asIstiodReads, isIPAddress, isIPSubnet, isPrivateAddress } from "../../src/istio/addresses.ts";
+import {
+	asIstiodReads,
+	canonicalAddress,
+	isIPAddress,
+	isIPSubnet,
+	isPrivateAddress,
+} from "../../src/istio/addresses.ts";
 
 it("isIPAddress() reads zones as Go does, slashes in them too", () => {
 	assert.deepEqual(
@@ -30,5 +36,12 @@ it("isPrivateAddress() knows what the internet does not route", () => {
 	assert.deepEqual(
 		["10.1.2.3", "fd00::1", "::ffff:192.168.0.1", "8.8.8.8", "a.example.com"].map(isPrivateAddress),
 		[true, true, true, false, false],
+	);
+});
+
+it("canonicalAddress() writes an IPv6 address as Kubernetes keeps it, and leaves the rest", () => {
+	assert.deepEqual(
+		["FD00:0:0::7", "fd00::7%eth0", "::ffff:10.0.0.1", "10.0.0.1", "fd00::/8", "host"].map(canonicalAddress),
+		["fd00::7", "fd00::7", "10.0.0.1", "10.0.0.1", "fd00::/8", "host"],
 	);
 });

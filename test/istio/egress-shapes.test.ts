@@ -235,6 +235,14 @@ describe("the Gateway API's egress gateway", () => {
 		}
 	});
 
+	it("is recognised where the route's listeners are a set of their own", () => {
+		for (const kind of ["ListenerSet", "XListenerSet"]) {
+			const parentRefs = [{ group: "gateway.networking.k8s.io", kind, name: "more" }];
+			const rules = [{ backendRefs: [hostname] }];
+			assertFlagged(gatewayApi("TLSRoute", "r", { parentRefs, hostnames: [host], rules }), backendPath);
+		}
+	});
+
 	it("is recognised as a mirror", () => {
 		const filters = [
 			{ type: "RequestMirror", requestMirror: { backendRef: { name: "istio-egressgateway" } } },
