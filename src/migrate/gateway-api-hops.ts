@@ -1,9 +1,9 @@
 import { canonicalHost } from "../core/host-pattern.ts";
 import type { Bundle } from "./bundles.ts";
+import type { Half } from "./half.ts";
 import type { Item } from "./item.ts";
 import type { Fields } from "./raw.ts";
 import { fieldsOf, listOf, numberOf, textOf, textsOf } from "./raw.ts";
-import type { Half } from "./wishes.ts";
 
 const httpRoutes: ReadonlySet<string | undefined> = new Set(["HTTPRoute", "GRPCRoute"]);
 const httpProtocol = /^(?:HTTP|HTTP2|GRPC|GRPC-WEB)$/i;

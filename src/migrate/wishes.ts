@@ -5,6 +5,7 @@ import type { Leg } from "../istio/egress-routes.ts";
 import type { Bundle, Part } from "./bundles.ts";
 import { coversHost } from "./bundles.ts";
 import { gatewayApiHalves } from "./gateway-api-hops.ts";
+import type { Family, Half } from "./half.ts";
 import type { Item } from "./item.ts";
 import type { Ledger } from "./ledger.ts";
 import { fieldsOf, listOf, numberOf, textOf, textsOf } from "./raw.ts";
@@ -21,22 +22,6 @@ export interface Wish {
 	/** The port of the gateway that the clients were sent to. */
 	readonly listener: number | undefined;
 	/** The namespace of the route that says so. */
-	readonly namespace: string;
-}
-
-/** The kinds of routes in a VirtualService. */
-export type Family = "http" | "tls" | "tcp";
-
-/** One of the two hops: from the clients to the gateway, or from the gateway to the host. */
-export interface Half {
-	readonly hosts: readonly string[];
-	readonly family: Family;
-	/** The port that clients use. */
-	readonly port: number | undefined;
-	/** The port to which the gateway connects. */
-	readonly target: number | undefined;
-	/** The port of the gateway. */
-	readonly listener: number | undefined;
 	readonly namespace: string;
 }
 
