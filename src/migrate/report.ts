@@ -1,4 +1,4 @@
-import type { Item } from "./item.ts";
+import type { Item, Stage } from "./item.ts";
 import { itemTitle } from "./item.ts";
 import type { Fate, LedgerEntry } from "./ledger.ts";
 import type { ConvertedBundle, Migration } from "./migrate.ts";
@@ -37,7 +37,7 @@ export function renderReport(migration: Migration, withheld: readonly Withheld[]
 			? "No sidecar-style egress was found in the input."
 			: `${bundles.length} way${bundles.length === 1 ? "" : "s"} out found. Of their fields ${total.carried} are carried over, ${total.implied} are not needed any more, ${total["not carried"]} could not be carried.`,
 		"",
-		...(bundles.length === 0 ? [] : steps(bundles)),
+		...(bundles.length === 0 ? [] : steps(migration)),
 		...withheld.flatMap(({ title, reasons }) => [
 			`> **Held back:** ${code(title)} was not written, since it would be refused: ${reasons.join("; ")}`,
 			"",
@@ -56,13 +56,20 @@ export function renderReport(migration: Migration, withheld: readonly Withheld[]
 	].join("\n");
 }
 
-function steps(bundles: readonly ConvertedBundle[]): readonly string[] {
+function steps({ bundles, outputs }: Migration): readonly string[] {
+	const has = (stage: Stage): boolean => outputs.some((output) => output.stage === stage);
+	const move =
+		"label the clients' namespaces `istio.io/dataplane-mode=ambient`, remove the sidecar injection and restart the pods";
 	const steering = [...new Set(bundles.flatMap((bundle) => bundle.steering))];
 	return [
 		"## Order",
 		"",
-		"1. `kubectl apply -f 1-add/` at any time: clients with sidecars notice nothing. Wait until every waypoint has an address and every ServiceEntry says `WaypointBound=True`.",
-		"2. In one window: `kubectl apply -f 2-switch/`, then label the clients' namespaces `istio.io/dataplane-mode=ambient`, remove the sidecar injection and restart the pods. Clients that still have a sidecar see `2-switch/` too.",
+		has("1-add")
+			? "1. `kubectl apply -f 1-add/` at any time: clients with sidecars notice nothing. Wait until every waypoint has an address and every ServiceEntry says `WaypointBound=True`."
+			: "1. There is nothing to add beforehand: see that the waypoint has an address.",
+		has("2-switch")
+			? `2. In one window: \`kubectl apply -f 2-switch/\`, then ${move}. Clients that still have a sidecar see \`2-switch/\` too.`
+			: `2. In one window: ${move}.`,
 		...(steering.length === 0
 			? []
 			: [

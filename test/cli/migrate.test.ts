@@ -278,9 +278,20 @@ spec:
 		const { out } = await migrate("origination", bundle("origination"));
 		const report = readFileSync(join(out, "REPORT.md"), "utf8");
 		assert.equal(report.match(/```mermaid/g)?.length, 2);
-		for (const words of ["kubectl apply -f 1-add/", "**Back:**", "### Not carried", "waymark trace"]) {
+		for (const words of ["kubectl apply -f 2-switch/", "**Back:**", "### Not carried", "waymark trace"]) {
 			assert.ok(report.includes(words), words);
 		}
+	});
+
+	it("names only the stages that there are", async () => {
+		const report = async (name: string): Promise<string> =>
+			readFileSync(
+				join((await migrate(name, bundle(name), "--waypoint", "edge/out")).out, "REPORT.md"),
+				"utf8",
+			);
+		const [plain, origination] = [await report("plain"), await report("origination")];
+		assert.ok(plain.includes("apply -f 1-add/") && !plain.includes("apply -f 2-switch/"));
+		assert.ok(!origination.includes("apply -f 1-add/") && origination.includes("apply -f 2-switch/"));
 	});
 
 	it("says which routes have to go when the clients move, since a waypoint would obey them", async () => {
