@@ -93,8 +93,10 @@ export function nextStep(
 	const policy = policies[ending];
 	const cap = at.now - since > policy.patienceMs ? policy.slowMs : policy.capMs;
 	const backoff = Math.min(cap, firstWaitMs * 2 ** Math.min(failures - 1, 20)) * (0.5 + at.random / 2);
-	// A second garbled line in a row: what lies before it may be lost too.
-	const relist = policy.relist || (ending === "malformed" && before.last === "malformed");
+	// A second garbled line in a row: what lies before it may be lost too. A second silence: after etcd was restored from
+	// a backup, a watch is told of nothing, not even bookmarks, until the place is reached from which it resumed.
+	const again = ending === before.last && (ending === "malformed" || ending === "silent");
+	const relist = policy.relist || again;
 	const asked = at.retryAfterMs === undefined ? 0 : at.retryAfterMs * (1 + at.random / 10);
 	return { trouble: { failures, since, last: ending }, waitMs: Math.max(backoff, asked), relist };
 }

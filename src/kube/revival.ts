@@ -16,6 +16,7 @@ export function watchRevival(
 	connection: Connection,
 	revived: () => void,
 	everyMs = 500,
+	answerMs = 3000,
 ): { suspect(ending: Ending): void; stop(): Promise<void> } {
 	const controller = new AbortController();
 	let running: Promise<void> | undefined;
@@ -25,7 +26,7 @@ export function watchRevival(
 	async function poll(): Promise<void> {
 		let wasAway = false;
 		while (!controller.signal.aborted) {
-			const state = await askReadiness(connection, controller.signal);
+			const state = await askReadiness(connection, controller.signal, answerMs);
 			if (state !== "away") {
 				// It may have come back before the first question; a server that is only refusing a kind is not hurried.
 				if (state === "ready" && (wasAway || performance.now() - toldAt > unseenEveryMs)) {
@@ -58,9 +59,12 @@ export function watchRevival(
 async function askReadiness(
 	connection: Connection,
 	signal: AbortSignal,
+	answerMs: number,
 ): Promise<"ready" | "away" | "unknown"> {
 	try {
-		const body = await connection.stream("/readyz", { signal });
+		// An answer that begins and never ends must not end the asking.
+		const inTime = AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
+		const body = await connection.stream("/readyz", { signal: inTime });
 		for await (const _chunk of body) {
 			// Read to its end, so that the connection can be used again.
 		}

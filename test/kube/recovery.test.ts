@@ -79,7 +79,9 @@ test("nextStep() lists again when resuming may lose something, and resumes other
 		endings.filter((ending) => relists(ending)),
 		["expired", "forbidden", "missing", "refused"],
 	);
-	assert.equal(relists("malformed", { failures: 1, since: 0, last: "malformed" }), true);
+	for (const ending of ["malformed", "silent"] as const) {
+		assert.equal(relists(ending, { failures: 1, since: 0, last: ending }), true);
+	}
 });
 
 test("endingOf() names every failure", () => {

@@ -288,6 +288,16 @@ describe("reflector", () => {
 		assert.ok(rig.endings.includes("silent"));
 	});
 
+	test("Reflector notices that etcd went back in time, though its watch is told of nothing", async () => {
+		put("before");
+		const rig = follow({ idleMs: 100 });
+		await rig.reflector.synced;
+		server.restoreBackup(10);
+		put("after");
+		await fresh(rig);
+		assert.deepEqual(rig.endings.slice(0, 3), ["cut", "silent", "silent"]);
+	});
+
 	test("Reflector refuses an event without end", async () => {
 		const rig = follow({ lineBytes: 1000 });
 		await rig.reflector.synced;

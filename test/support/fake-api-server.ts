@@ -30,6 +30,8 @@ interface LoggedEvent {
 interface OpenWatch {
 	readonly resource: FakeResource;
 	readonly response: ServerResponse;
+	/** It is told of nothing up to here, whatever happens: as apiserver's cacheWatcher. */
+	readonly from: number;
 	isSilent: boolean;
 }
 
@@ -149,6 +151,17 @@ export class FakeApiServer {
 		this.#log = [];
 	}
 
+	/** Starts anew from a backup of etcd without objects, so that resourceVersions go on from an earlier one. */
+	restoreBackup(version: number): void {
+		for (const { objects } of this.#resources) {
+			objects.clear();
+		}
+		this.#version = version;
+		this.#oldest = 0;
+		this.#log = [];
+		this.cutWatches();
+	}
+
 	/** Breaks open watches in the middle of their chunked answer. */
 	cutWatches(which: (resource: FakeResource) => boolean = () => true): void {
 		for (const watch of [...this.#watches].filter(({ resource }) => which(resource))) {
@@ -204,7 +217,8 @@ export class FakeApiServer {
 	#emit(event: LoggedEvent): void {
 		this.#log.push(event);
 		for (const watch of this.#watches) {
-			if (watch.resource === event.resource && !watch.isSilent && !watch.response.writableEnded) {
+			const isDue = watch.resource === event.resource && event.version > watch.from && !watch.isSilent;
+			if (isDue && !watch.response.writableEnded) {
 				watch.response.write(line(event));
 			}
 		}
@@ -307,7 +321,7 @@ export class FakeApiServer {
 			);
 			return;
 		}
-		const watch = { resource, response, isSilent: false };
+		const watch = { resource, response, from: isInitial ? 0 : from, isSilent: false };
 		this.#watches.add(watch);
 		response.on("close", () => this.#watches.delete(watch));
 		if (isInitial) {
