@@ -73,20 +73,26 @@ function copy(value: unknown, shape: AnyShape, keep: (text: string) => string): 
 	const result: Record<string, unknown> = {};
 	if ("map" in shape) {
 		for (const [key, item] of Object.entries(value)) {
-			Object.defineProperty(result, keep(key), {
-				value: copy(item, shape.map, keep),
-				enumerable: true,
-				writable: true,
-				configurable: true,
-			});
+			const kept = copy(item, shape.map, keep);
+			if (key === "__proto__") {
+				Object.defineProperty(result, key, {
+					value: kept,
+					enumerable: true,
+					writable: true,
+					configurable: true,
+				});
+			} else {
+				result[keep(key)] = kept;
+			}
 		}
 		return result;
 	}
-	for (const [field, inner] of Object.entries(shape.fields)) {
+	for (const field in shape.fields) {
 		const content: unknown = Object.hasOwn(value, field)
 			? (value as Record<string, unknown>)[field]
 			: undefined;
-		if (content !== undefined && content !== null) {
+		const inner = shape.fields[field];
+		if (content !== undefined && content !== null && inner !== undefined) {
 			result[field] = copy(content, inner, keep);
 		}
 	}
