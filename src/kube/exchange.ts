@@ -37,6 +37,9 @@ export interface Pool {
 
 type Agent = HttpAgent | HttpsAgent;
 
+/** The other side closed an idle connection in the moment in which it was used again: nothing was answered. */
+class StaleConnection extends ExchangeError {}
+
 /** An idle connection is closed after this many milliseconds, before the API server or what lies between does it. */
 const idleMs = 30_000;
 
@@ -115,9 +118,6 @@ function isUnused(agent: Agent): boolean {
 	return [agent.sockets, agent.freeSockets, agent.requests].every((each) => Object.keys(each).length === 0);
 }
 
-/** The other side closed an idle connection in the moment in which it was used again: nothing was answered. */
-class StaleConnection extends ExchangeError {}
-
 function exchange(agent: Agent, message: Message, limits: Timeouts): Promise<IncomingMessage> {
 	const { method, server, path, headers, body, signal } = message;
 	const secure = isSecure(message);
@@ -153,7 +153,7 @@ function exchange(agent: Agent, message: Message, limits: Timeouts): Promise<Inc
 		// Stays when the answer has come: the end of a connection is told here too.
 		request.on("error", (error: NodeJS.ErrnoException) => {
 			clearTimeout(timer);
-			const isStale = request.reusedSocket && error.code === "ECONNRESET";
+			const isStale = request.reusedSocket && (error.code === "ECONNRESET" || error.code === "EPIPE");
 			reject(isStale ? new StaleConnection("cut", "Cannot reach the API server: it hung up", error) : error);
 		});
 		request.end(body);
