@@ -117,9 +117,16 @@ export function evaluate(engine: Engine, inventory: Inventory, given: Subject): 
 	return decide(run, markInherited(run, list.rules, findings));
 }
 
+/** The namespaces that Kubernetes makes. Not all of `kube-*`: a tenant may be able to create one of that name. */
+export const systemNamespaces: ReadonlySet<string> = new Set([
+	"kube-system",
+	"kube-public",
+	"kube-node-lease",
+]);
+
 /** Whether nothing in a namespace is judged: Kubernetes' own are not, nor those that the configuration names. */
 export function isExemptNamespace(namespace: string, settings: Settings): boolean {
-	return namespace.startsWith("kube-") || settings.exemptNamespaces.has(namespace);
+	return systemNamespaces.has(namespace) || settings.exemptNamespaces.has(namespace);
 }
 
 /** The subject as it would be stored, and whether its shape is right; only an object that nulls spoil is copied. */

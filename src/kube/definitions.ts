@@ -1,7 +1,7 @@
 import type { Kind } from "../core/kinds.ts";
 import { kinds } from "../core/kinds.ts";
 import type { Connection } from "./connection.ts";
-import type { ReflectorLimits } from "./reflector.ts";
+import type { ReflectorOptions } from "./reflector.ts";
 import { Reflector } from "./reflector.ts";
 import { Replica } from "./replica.ts";
 
@@ -12,7 +12,7 @@ import { Replica } from "./replica.ts";
 export function watchDefinitions(
 	connection: Connection,
 	reflectors: ReadonlyMap<Kind, Reflector>,
-	limits: Partial<ReflectorLimits> = {},
+	pace: Pick<ReflectorOptions, "limits" | "now" | "random"> = {},
 ): { stop(): Promise<void> } {
 	const byDefinition = new Map(
 		[...reflectors].map(([kind, reflector]) => [`${kinds[kind].plural}.${kinds[kind].group}`, reflector]),
@@ -36,7 +36,7 @@ export function watchDefinitions(
 			delete() {},
 		}),
 		metadataOnly: true,
-		limits,
+		...pace,
 	});
 	definitions.start();
 	return { stop: () => definitions.stop() };

@@ -83,7 +83,10 @@ export function startFeed(options: FeedOptions): Feed {
 		replicas.set(kind, replica);
 		reflectors.set(kind, startReflector(kind, replica, now, { ...options, onRestart }));
 	}
-	const definitions = watchDefinitions(options.connection, reflectors, options.limits);
+	const definitions = watchDefinitions(options.connection, reflectors, {
+		now,
+		...(options.limits === undefined ? {} : { limits: options.limits }),
+	});
 	const status = (): ReadonlyMap<Kind, ReflectorStatus> =>
 		new Map([...reflectors].map(([kind, reflector]) => [kind, reflector.status()]));
 	const watchkeeper = createWatchkeeper({

@@ -6,6 +6,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "yaml";
 import { confirmedKinds, describeValues, judgedKinds, mendedKinds, readRules } from "../../scripts/chart.ts";
 import { followedKinds } from "../../src/cli/served-world.ts";
+import { systemNamespaces } from "../../src/core/evaluate.ts";
 import type { Inventory } from "../../src/core/inventory.ts";
 import type { Kind } from "../../src/core/kinds.ts";
 import { allKinds, kinds } from "../../src/core/kinds.ts";
@@ -19,6 +20,13 @@ const templates = readdirSync(join(chart, "templates")).map((file) => ({
 	file,
 	text: read(`templates/${file}`),
 }));
+
+it("The namespace selector names exactly the namespaces that the engine exempts by itself", () => {
+	const list = /define "waymark\.unjudged" -\}\}\n.*\(?list ((?:"[^"]+" )+)\.Release\.Namespace/.exec(
+		read("templates/_helpers.tpl"),
+	);
+	assert.deepEqual(JSON.parse(`[${list?.[1]?.trim().replaceAll(" ", ",")}]`), [...systemNamespaces]);
+});
 
 describe("values.schema.json", () => {
 	const validate = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true }).compile(

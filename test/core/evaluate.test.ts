@@ -155,7 +155,9 @@ describe("evaluate() of what is not judged", () => {
 		assert.deepEqual(judged({ settings }).findings, []);
 		assert.equal(judged({ settings }).policy, undefined);
 		assert.equal(judged({ subject: { namespace: "kube-system" } }).decision, "allow");
-		assert.equal(judged({ subject: { namespace: "kubeflow" } }).decision, "deny");
+		for (const namespace of ["kubeflow", "kube-anything", "kube-", "kube-system-2"]) {
+			assert.equal(judged({ subject: { namespace } }).decision, "deny", "a tenant may create it");
+		}
 	});
 
 	it("evaluate() allows a bad annotation on an exempt Namespace", () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { PolicyRule } from "../../scripts/chart.ts";
 import { followedKinds } from "../../src/cli/served-world.ts";
 import type { Kind } from "../../src/core/kinds.ts";
@@ -7,7 +8,12 @@ import { allKinds, kinds } from "../../src/core/kinds.ts";
 import { defaultSettings } from "../../src/core/settings.ts";
 import { connect } from "../../src/kube/connection.ts";
 import { kubeconfigCredentials } from "../../src/kube/credentials.ts";
+import { watchDefinitions } from "../../src/kube/definitions.ts";
+import type { Endpoint } from "../../src/kube/endpoints.ts";
+import { readyEndpoints } from "../../src/kube/endpoints.ts";
 import { readMesh } from "../../src/kube/mesh.ts";
+import { Reflector } from "../../src/kube/reflector.ts";
+import { Replica } from "../../src/kube/replica.ts";
 import type { ClusterWorld } from "../../src/kube/world.ts";
 import { followCluster } from "../../src/kube/world.ts";
 import { startControlPlane } from "./control-plane.ts";
@@ -95,6 +101,50 @@ async function follow(): Promise<ClusterWorld> {
 	});
 }
 
+/** Whether a kind that is installed a second after the feed began is followed before it would be asked for again. */
+async function noticesInstallation(): Promise<boolean> {
+	const name = "backendtlspolicies.gateway.networking.k8s.io";
+	const definition = await plane.get("CustomResourceDefinition", undefined, name);
+	assert.ok(definition !== undefined);
+	await plane.api.delete("CustomResourceDefinition", undefined, name);
+	const isThere = async (): Promise<boolean> =>
+		(await plane.get("CustomResourceDefinition", undefined, name)) !== undefined;
+	await eventually("the definition is gone", async () => !(await isThere()));
+	const connection = connect(await kubeconfigCredentials(kubeconfig));
+	const { group, plural, versions } = kinds.BackendTLSPolicy;
+	// Minutes pass at once, and with them the patience that asks for a missing kind every second. Then both wait 1.6 s
+	// from the second second on, and 3.2 s from the fourth.
+	const pace = { now: () => performance.now() * 10_000, random: () => 0.999 };
+	const reflector = new Reflector({
+		connection,
+		resource: { group, plural, versions },
+		replica: new Replica(() => undefined, { replace() {}, set() {}, delete() {} }),
+		metadataOnly: true,
+		...pace,
+	});
+	reflector.start();
+	const definitions = watchDefinitions(connection, new Map([["BackendTLSPolicy", reflector]]), pace);
+	try {
+		await reflector.synced;
+		await sleep(3_500);
+		await plane.api.create({
+			apiVersion: definition.apiVersion,
+			kind: definition.kind,
+			metadata: { name, annotations: definition.metadata.annotations ?? {} },
+			spec: definition.spec,
+		});
+		const end = performance.now() + 2_000;
+		while (reflector.version === undefined && performance.now() < end) {
+			await sleep(50);
+		}
+		return reflector.version !== undefined;
+	} finally {
+		await definitions.stop();
+		await reflector.stop();
+		await connection.stop();
+	}
+}
+
 function kindOf({ group, resource }: Permission): Kind | undefined {
 	return allKinds.find((kind) => kinds[kind].group === group && kinds[kind].plural === resource);
 }
@@ -143,7 +193,15 @@ describe("the chart's ClusterRole", () => {
 		const { verb, resource, group } = permission;
 		const kind = kindOf(permission);
 		if (kind === undefined) {
-			// Definitions only save time: without them, a kind that comes later is noticed ten seconds later.
+			it(`needs ${verb} on ${resource}.${group} to notice at once that a kind was installed`, async () => {
+				assert.equal(await noticesInstallation(), true);
+				await grant(permissions.filter((each) => each !== permission));
+				try {
+					assert.equal(await noticesInstallation(), false, "it would be noticed some seconds later");
+				} finally {
+					await grant(permissions);
+				}
+			});
 			continue;
 		}
 		it(`needs ${verb} on ${resource}${group === "" ? "" : `.${group}`}`, async () => {
@@ -175,6 +233,22 @@ describe("the chart's ClusterRole", () => {
 	}
 });
 
+/** Grants the reader the chart's Role of a namespace. */
+async function bindRoles(namespace: string): Promise<void> {
+	for (const object of objects) {
+		if (object.metadata.namespace === namespace && /^Role(Binding)?$/.test(object.kind)) {
+			await plane.api.apply({
+				...object,
+				metadata: { ...object.metadata, name: "waymark-rbac" },
+				...(object.kind === "RoleBinding" && {
+					roleRef: { ...(object.roleRef as object), name: "waymark-rbac" },
+					subjects: [{ kind: "ServiceAccount", name: "reader", namespace: home }],
+				}),
+			});
+		}
+	}
+}
+
 describe("the chart's Roles", () => {
 	it("let nothing be done but what certificates, bootstrap and Istio's settings need", () => {
 		const roles = objects
@@ -202,6 +276,28 @@ describe("the chart's Roles", () => {
 		]);
 	});
 
+	it("let the replicas be found, which fails without", async () => {
+		const connection = connect(await kubeconfigCredentials(kubeconfig));
+		try {
+			await plane.api.apply({
+				apiVersion: "discovery.k8s.io/v1",
+				kind: "EndpointSlice",
+				metadata: { name: "waymark-1", namespace: home, labels: { "kubernetes.io/service-name": "waymark" } },
+				addressType: "IPv4",
+				endpoints: [{ addresses: ["10.244.0.7"], conditions: { ready: true } }],
+				ports: [{ name: "webhook", port: 8443, protocol: "TCP" }],
+			});
+			const found = (): Promise<readonly Endpoint[]> =>
+				readyEndpoints(connection, home, "waymark", "webhook");
+			await assert.rejects(found, /endpointslices.*forbidden/);
+			await bindRoles(home);
+			await eventually("the replicas are found", () => found().then(Boolean, () => false));
+			assert.deepEqual(await found(), [{ host: "10.244.0.7", port: 8443 }]);
+		} finally {
+			await connection.stop();
+		}
+	});
+
 	it("let Istio's settings be read, which fails without", async () => {
 		await createNamespace(plane, "istio-system");
 		await plane.api.apply({
@@ -213,16 +309,7 @@ describe("the chart's Roles", () => {
 		const connection = connect(await kubeconfigCredentials(kubeconfig));
 		try {
 			assert.match((await readMesh(connection)).problem ?? "", /forbidden/);
-			for (const object of objects.filter(({ metadata }) => metadata.namespace === "istio-system")) {
-				await plane.api.apply({
-					...object,
-					metadata: { ...object.metadata, name: "waymark-rbac" },
-					...(object.kind === "RoleBinding" && {
-						roleRef: { ...(object.roleRef as object), name: "waymark-rbac" },
-						subjects: [{ kind: "ServiceAccount", name: "reader", namespace: home }],
-					}),
-				});
-			}
+			await bindRoles("istio-system");
 			await eventually(
 				"Istio's settings are read",
 				async () => (await readMesh(connection)).problem === undefined,
