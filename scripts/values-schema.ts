@@ -3,6 +3,15 @@ const bool = { type: "boolean" } as const;
 const anyList = { type: "array", items: { type: "object" } } as const;
 const anyObject = { type: "object" } as const;
 const map = { type: "object", additionalProperties: text } as const;
+/** The chart sets these itself; a second key of the same name would make the manifest unreadable. */
+const labels = {
+	...map,
+	propertyNames: {
+		not: { pattern: "^(app\\.kubernetes\\.io/(name|instance|version|managed-by)|helm\\.sh/chart)$" },
+	},
+} as const;
+/** Part of the name of a Service. */
+const dnsLabel = { type: "string", pattern: "^([a-z]([a-z0-9-]*[a-z0-9])?)?$" } as const;
 const names = {
 	type: "array",
 	items: { type: "string", pattern: "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$" },
@@ -19,74 +28,95 @@ export function valuesSchema(config: Readonly<Record<string, unknown>>): object 
 	return {
 		$schema,
 		title: "Values of the Waymark chart",
-		...strict({
-			// Helm puts it into every chart.
-			global: anyObject,
-			nameOverride: text,
-			fullnameOverride: text,
-			commonLabels: map,
-			image: strict({
-				repository: { type: "string", minLength: 1 },
-				tag: text,
-				digest: { type: "string", pattern: "^(sha256:[0-9a-f]{64})?$" },
-				pullPolicy: { enum: ["Always", "IfNotPresent", "Never"] },
-				pullSecrets: { type: "array", items: strict({ name: text }, { required: ["name"] }) },
-			}),
-			replicas: { type: "integer", minimum: 0, maximum: 50 },
-			config: settings,
-			istio: strict({ readConfig: bool }),
-			certificates: strict({
-				mode: { enum: ["self", "cert-manager", "provided"] },
-				certManager: strict({
-					issuerRef: strict({ kind: text, name: text, group: text }),
-					duration: { type: "string", pattern: "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$" },
+		...strict(
+			{
+				// Helm puts it into every chart.
+				global: anyObject,
+				nameOverride: dnsLabel,
+				fullnameOverride: dnsLabel,
+				commonLabels: labels,
+				image: strict({
+					repository: { type: "string", minLength: 1 },
+					tag: text,
+					digest: { type: "string", pattern: "^(sha256:[0-9a-f]{64})?$" },
+					pullPolicy: { enum: ["Always", "IfNotPresent", "Never"] },
+					pullSecrets: { type: "array", items: strict({ name: text }, { required: ["name"] }) },
 				}),
-				provided: strict({
-					secretName: text,
-					caBundle: { type: "string", pattern: "^[A-Za-z0-9+/]*={0,2}$" },
+				replicas: { type: "integer", minimum: 0, maximum: 50 },
+				config: settings,
+				istio: strict({ readConfig: bool }),
+				certificates: strict({
+					mode: { enum: ["self", "cert-manager", "provided"] },
+					certManager: strict({
+						issuerRef: strict({ kind: text, name: text, group: text }),
+						duration: { type: "string", pattern: "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$" },
+					}),
+					provided: strict({
+						secretName: text,
+						caBundle: { type: "string", pattern: "^[A-Za-z0-9+/]*={0,2}$" },
+					}),
 				}),
-			}),
-			tls: strict({
-				minVersion: { enum: ["1.2", "1.3"] },
-				clientCaConfigMap: text,
-				clientNames: { type: "array", items: { type: "string", minLength: 1 } },
-			}),
-			webhooks: strict({
-				url: { type: "string", pattern: "^(https://[^/?#\\s]+/?)?$" },
-				timeoutSeconds: { type: "integer", minimum: 1, maximum: 30 },
-				failurePolicy: { enum: ["Bootstrap", "Ignore", "Fail"] },
-				excludedNamespaces: names,
-				annotations: map,
-			}),
-			service: strict({ port }),
-			listenHost: { type: "string", minLength: 1 },
-			logLevel: { enum: ["trace", "debug", "info", "warn", "error", "fatal"] },
-			hostNetwork: bool,
-			resources: anyObject,
-			priorityClassName: text,
-			podDisruptionBudget: strict({ enabled: bool }),
-			podLabels: map,
-			podAnnotations: map,
-			nodeSelector: map,
-			tolerations: anyList,
-			affinity: anyObject,
-			topologySpreadConstraints: anyList,
-			serviceAccount: strict({ annotations: map }),
-			networkPolicy: strict({
-				enabled: bool,
-				apiServerFrom: anyList,
-				metricsFrom: anyList,
-				apiServerPorts: { type: "array", minItems: 1, items: port },
-			}),
-			monitoring: strict({
-				serviceMonitor: strict({
+				tls: strict({
+					minVersion: { enum: ["1.2", "1.3"] },
+					clientCaConfigMap: text,
+					clientNames: { type: "array", items: { type: "string", minLength: 1 } },
+				}),
+				webhooks: strict({
+					url: { type: "string", pattern: "^(https://[^/?#\\s]+/?)?$" },
+					timeoutSeconds: { type: "integer", minimum: 1, maximum: 30 },
+					failurePolicy: { enum: ["Bootstrap", "Ignore", "Fail"] },
+					excludedNamespaces: names,
+					annotations: map,
+				}),
+				service: strict({ port }),
+				listenHost: { type: "string", minLength: 1 },
+				logLevel: { enum: ["trace", "debug", "info", "warn", "error", "fatal"] },
+				hostNetwork: bool,
+				resources: anyObject,
+				priorityClassName: text,
+				podDisruptionBudget: strict({ enabled: bool }),
+				podLabels: labels,
+				podAnnotations: map,
+				nodeSelector: map,
+				tolerations: anyList,
+				affinity: anyObject,
+				topologySpreadConstraints: anyList,
+				serviceAccount: strict({ annotations: map }),
+				networkPolicy: strict({
 					enabled: bool,
-					labels: map,
-					interval: { type: "string", pattern: "^[0-9]+(ms|s|m)$" },
+					apiServerFrom: anyList,
+					metricsFrom: anyList,
+					apiServerPorts: { type: "array", minItems: 1, items: port },
 				}),
-				prometheusRule: strict({ enabled: bool, labels: map }),
-				dashboard: strict({ enabled: bool, labels: map, annotations: map }),
-			}),
-		}),
+				monitoring: strict({
+					serviceMonitor: strict({
+						enabled: bool,
+						labels: map,
+						interval: { type: "string", pattern: "^[0-9]+(ms|s|m)$" },
+					}),
+					prometheusRule: strict({ enabled: bool, labels: map }),
+					dashboard: strict({ enabled: bool, labels: map, annotations: map }),
+				}),
+			},
+			{
+				// Helm removes what is null, and with --reuse-values brings nothing that an older chart did not have.
+				required: [
+					"image",
+					"replicas",
+					"config",
+					"istio",
+					"certificates",
+					"tls",
+					"webhooks",
+					"service",
+					"listenHost",
+					"logLevel",
+					"podDisruptionBudget",
+					"serviceAccount",
+					"networkPolicy",
+					"monitoring",
+				],
+			},
+		),
 	};
 }

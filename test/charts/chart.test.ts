@@ -75,6 +75,10 @@ describe("values.schema.json", () => {
 		"a tag in the digest": { image: { digest: "v1" } },
 		"a TLS version of the last century": { tls: { minVersion: "1.0" } },
 		"a number in words": { replicas: "three" },
+		"a name that no Service can have": { fullnameOverride: "way.mark" },
+		"a name that begins with a digit": { nameOverride: "1st" },
+		"a label that the chart sets": { commonLabels: { "app.kubernetes.io/name": "mine" } },
+		"the same on pods": { podLabels: { "helm.sh/chart": "mine" } },
 		"a namespace that cannot be": { webhooks: { excludedNamespaces: ["kube-*"] } },
 	};
 	for (const [what, value] of Object.entries(bad)) {
@@ -82,6 +86,13 @@ describe("values.schema.json", () => {
 			assert.equal(validate({ ...values, ...value }), false);
 		});
 	}
+
+	it("refuses a section that null has removed, or that an older chart's values lack", () => {
+		for (const section of ["config", "webhooks", "tls", "monitoring"]) {
+			const { [section]: _, ...others } = values;
+			assert.equal(validate(others), false, section);
+		}
+	});
 
 	it("leaves no object open but those that are Kubernetes' own", () => {
 		const open: string[] = [];

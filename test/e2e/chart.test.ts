@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { parseAllDocuments } from "yaml";
 import type { KubeObject } from "./api.ts";
 import {
 	eventually,
@@ -33,6 +34,17 @@ const variants: Readonly<Record<string, readonly string[]>> = {
 		"--set-string=tls.minVersion=1.2",
 	],
 	"one replica outside": ["--set=replicas=1", "--set=webhooks.url=https://127.0.0.1:9443"],
+	"cert-manager outside": [
+		"--set=certificates.mode=cert-manager",
+		"--set=webhooks.url=https://192.0.2.1:9443",
+	],
+	"nulls where nulls may be": [
+		"--set=webhooks.excludedNamespaces=null",
+		"--set=webhooks.annotations=null",
+		"--set=resources=null",
+		"--set=priorityClassName=null",
+	],
+	"the node's network": ["--set=hostNetwork=true", "--set-string=listenHost=[::]"],
 	configured: [
 		"--set=config.defaults.waypoint=istio-egress/waypoint",
 		"--set=config.exemptNamespaces={istio-system}",
@@ -58,7 +70,7 @@ describe("the chart", () => {
 			assert.equal(result.code, 0, result.stderr);
 			assert.equal(result.stdout.trim().split("\n").length, ours.length);
 			assert.doesNotMatch(result.stderr, /Warning/, "restricted pod security, deprecated fields");
-			assert.equal(foreign.length > 0, name === "everything" || name === "cert-manager");
+			assert.equal(foreign.length > 0, /^everything|^cert-manager/.test(name));
 		});
 	}
 
@@ -95,6 +107,26 @@ describe("the chart", () => {
 			const result = await helm(plane, ["template", "waymark", "CHART", `--set=${bad}`]);
 			assert.notEqual(result.code, 0, bad);
 			assert.match(result.stderr, /schema|secretName/, bad);
+		}
+	});
+
+	it("gives its Service a name that a Service can have, whatever the release is called", async () => {
+		await createNamespace(plane, home);
+		for (const [release, expected] of [
+			["egress", "egress-waymark"],
+			["my.waymark.v2", "my-waymark-v2"],
+			["24-egress", "egress-waymark"],
+			[`a${"1.".repeat(25)}b`, `a${"1-".repeat(23)}1`],
+		] as const) {
+			const text = await mustHelm(plane, "template", release, "CHART", "--namespace", home);
+			const objects = parseAllDocuments(text).flatMap((each) => (each.toJS() as KubeObject | null) ?? []);
+			const names = objects.filter(({ kind }) => kind === "Service").map(({ metadata }) => metadata.name);
+			assert.deepEqual(names.toSorted(), [expected, `${expected}-operations`]);
+			const result = await plane.tryApply(
+				objects.filter(({ metadata }) => metadata.namespace !== "istio-system"),
+				{ dryRun: true },
+			);
+			assert.equal(result.code, 0, result.stderr);
 		}
 	});
 

@@ -1,9 +1,11 @@
+{{/* A Service's name is a DNS label that begins with a letter; a release's may have dots and begin with a digit. */}}
 {{- define "waymark.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 48 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | trunc 48 | trimAll "-" -}}
 {{- else -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
-{{- (contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name)) | trunc 48 | trimSuffix "-" -}}
+{{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
+{{- $full | replace "." "-" | regexFind "[a-z].*" | trunc 48 | trimAll "-" -}}
 {{- end -}}
 {{- end -}}
 
@@ -26,7 +28,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
      create kube-anything, and must not thereby escape. */}}
 {{- define "waymark.unjudged" -}}
 {{- $names := list "kube-system" "kube-public" "kube-node-lease" .Release.Namespace -}}
-{{- $names = concat $names .Values.webhooks.excludedNamespaces (default (list) .Values.config.exemptNamespaces) -}}
+{{- $names = concat $names (default (list) .Values.webhooks.excludedNamespaces) (default (list) .Values.config.exemptNamespaces) -}}
 {{- toYaml (uniq $names) -}}
 {{- end -}}
 
@@ -47,7 +49,7 @@ caBundle: {{ .root.Values.certificates.provided.caBundle }}
 {{- end -}}
 
 {{- define "waymark.webhookAnnotations" -}}
-{{- $annotations := deepCopy .Values.webhooks.annotations -}}
+{{- $annotations := deepCopy (default (dict) .Values.webhooks.annotations) -}}
 {{- if eq .Values.certificates.mode "cert-manager" -}}
 {{- $_ := set $annotations "cert-manager.io/inject-ca-from" (printf "%s/%s" .Release.Namespace (include "waymark.fullname" .)) -}}
 {{- end -}}
