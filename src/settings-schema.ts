@@ -80,7 +80,11 @@ export const settingsSchema: Readonly<Record<string, unknown>> = {
 			pattern: "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$",
 			description: "Absent: cluster.local",
 		},
-		exemptNamespaces: { ...strings, description: "Namespaces that are not judged at all, besides kube-system, kube-public and kube-node-lease" },
+		exemptNamespaces: {
+			...strings,
+			description:
+				"Namespaces that are not judged at all, besides kube-system, kube-public and kube-node-lease",
+		},
 		policyEditors: {
 			description:
 				"Who may write egress.waymark.dev annotations; absent: everybody who may edit the namespace",
