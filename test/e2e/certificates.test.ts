@@ -8,10 +8,11 @@ import { holdAnnotation } from "../../src/kube/bootstrap.ts";
 import { connect } from "../../src/kube/connection.ts";
 import { kubeconfigCredentials } from "../../src/kube/credentials.ts";
 import type { ApiServer } from "../../src/kube/writes.ts";
+import { startBalancer } from "../support/balancer.ts";
 import type { OwnControlPlane } from "./control-plane.ts";
 import { startControlPlane } from "./control-plane.ts";
 import type { Replica } from "./replicas.ts";
-import { home, refusal, refusedLabel, startBalancer, startReplica } from "./replicas.ts";
+import { home, refusal, refusedLabel, startReplica } from "./replicas.ts";
 import { createNamespace, serviceEntry } from "./world.ts";
 
 /** How long each disturbance lasts under load, in seconds; 60 is what the product promises. */
@@ -146,7 +147,7 @@ async function stage(context: TestContext, keepAlive: boolean): Promise<Stage> {
 	const api = await actAs(context, "waymark", Object.keys(permissions));
 	await plane.api.delete("Secret", home.namespace, home.secret);
 	const replicas: Replica[] = [];
-	const balancer = await startBalancer(() => replicas, 200);
+	const balancer = await startBalancer({ backends: () => replicas, everyMs: 50, lagMs: 200 });
 	await install(balancer.port);
 	const peers = (): readonly Replica[] => replicas.filter((replica) => replica.isReady());
 	const add = async (): Promise<Replica> => {
@@ -393,7 +394,7 @@ test("Every permission is needed: without any one of them the work is not done",
 		const api = await actAs(context, `lacking-${index}`, granted);
 		await plane.api.delete("Secret", home.namespace, home.secret);
 		const replicas: Replica[] = [];
-		const balancer = await startBalancer(() => replicas, 0);
+		const balancer = await startBalancer({ backends: () => replicas, everyMs: 50 });
 		await install(balancer.port);
 		const patience = new AbortController();
 		const timer = setTimeout(() => patience.abort(), 1500);

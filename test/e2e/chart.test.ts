@@ -1,16 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseAllDocuments } from "yaml";
+import { startBalancer } from "../support/balancer.ts";
 import type { KubeObject } from "./api.ts";
-import {
-	eventually,
-	helm,
-	mustHelm,
-	podTemplate,
-	render,
-	startPortBalancer,
-	startServe,
-} from "./installation.ts";
+import { eventually, helm, mustHelm, podTemplate, render, startServe } from "./installation.ts";
 import { createProcessGroup, freePorts } from "./processes.ts";
 import { useControlPlane } from "./shared.ts";
 import { createNamespace, createWaypoint, deleteNamespaces, serviceEntry } from "./world.ts";
@@ -192,7 +185,10 @@ describe("an installation", () => {
 		);
 		const processes = replicas.map(({ running }) => running);
 		let alive = replicaPorts;
-		const balancer = await startPortBalancer(balanced, () => alive);
+		const balancer = await startBalancer({
+			port: balanced,
+			backends: () => alive.map((port) => ({ host: "127.0.0.1", port, isReady: () => true })),
+		});
 		stack.defer(() => balancer.stop());
 		const strict = await eventually(
 			"the validating webhooks fail closed",

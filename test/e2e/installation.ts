@@ -1,7 +1,5 @@
 import { execFile } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
-import type { Socket } from "node:net";
-import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseAllDocuments } from "yaml";
@@ -144,47 +142,4 @@ export async function eventually(
 		await sleep(50);
 	}
 	return performance.now() - start;
-}
-
-/** A TCP balancer that plays the Service: a new connection goes to the next port that takes it. */
-export async function startPortBalancer(
-	port: number,
-	targets: () => readonly number[],
-): Promise<{ stop(): Promise<void> }> {
-	const sockets = new Set<Socket>();
-	let turn = 0;
-	const server = createServer({ noDelay: true }, (inbound) => {
-		const ports = targets();
-		const target = ports[turn++ % Math.max(ports.length, 1)];
-		if (target === undefined) {
-			inbound.destroy();
-			return;
-		}
-		const outbound = connect({ host: "127.0.0.1", port: target, noDelay: true });
-		for (const [from, to] of [
-			[inbound, outbound],
-			[outbound, inbound],
-		] as const) {
-			sockets.add(from);
-			from.on("close", () => {
-				sockets.delete(from);
-				to.destroy();
-			});
-			from.on("error", () => to.destroy());
-			from.pipe(to);
-		}
-	});
-	await new Promise<void>((resolve, reject) => {
-		server.once("error", reject);
-		server.listen(port, "127.0.0.1", resolve);
-	});
-	return {
-		stop: () =>
-			new Promise((resolve) => {
-				for (const socket of sockets) {
-					socket.destroy();
-				}
-				server.close(() => resolve());
-			}),
-	};
 }

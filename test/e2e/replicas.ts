@@ -1,6 +1,4 @@
-import { once } from "node:events";
-import type { AddressInfo, Socket } from "node:net";
-import { connect, createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { fastify } from "fastify";
 import { pino } from "pino";
@@ -14,6 +12,7 @@ import type { Drain } from "../../src/server/drain.ts";
 import { installDrain } from "../../src/server/drain.ts";
 import { installOverload } from "../../src/server/overload.ts";
 import { applyCertificates, tlsContext } from "../../src/server/tls.ts";
+import type { Backend } from "../support/balancer.ts";
 
 /** Waymark's own namespace, and the name of its Secret and of both its webhook configurations. */
 export const home = { namespace: "waymark-system", name: "waymark", secret: "waymark-certificates" } as const;
@@ -37,12 +36,10 @@ export interface ReplicaOptions {
 }
 
 /** One replica in this process: certificates, bootstrap, drain and a webhook that denies by label. */
-export interface Replica {
-	readonly port: number;
+export interface Replica extends Backend {
 	readonly certificates: OwnCertificates;
 	readonly bootstrap: Bootstrap | null;
 	readonly drain: Drain;
-	/** Whether a Service would send it requests. */
 	isReady(): boolean;
 	/** How many reviews `/validate` has answered. */
 	answered(): number;
@@ -104,6 +101,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
 					times: { tryMs: 200, lookMs: 2000 },
 				});
 	return {
+		host: "127.0.0.1",
 		port,
 		certificates,
 		bootstrap,
@@ -133,61 +131,4 @@ function judge({ request }: Review, path: string): object {
 		? { uid: request.uid, allowed: false, status: { code: 403, message: refusal } }
 		: { uid: request.uid, allowed: true };
 	return { apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", response };
-}
-
-/** A TCP balancer that plays the Service: new connections go to ready replicas, in turn. */
-export interface Balancer {
-	readonly port: number;
-	stop(): Promise<void>;
-}
-
-/** Starts a balancer that hears of readiness `lagMs` late, as kube-proxy does. */
-export async function startBalancer(replicas: () => readonly Replica[], lagMs: number): Promise<Balancer> {
-	let endpoints: readonly Replica[] = [];
-	const pending = new Set<NodeJS.Timeout>();
-	const look = (): void => {
-		const ready = replicas().filter((replica) => replica.isReady());
-		const timer = setTimeout(() => {
-			pending.delete(timer);
-			endpoints = ready;
-		}, lagMs);
-		pending.add(timer);
-	};
-	look();
-	const looking = setInterval(look, 50);
-	const sockets = new Set<Socket>();
-	let next = 0;
-	const server = createServer({ noDelay: true }, (inbound) => {
-		const target = endpoints[next++ % Math.max(endpoints.length, 1)];
-		if (target === undefined) {
-			inbound.destroy();
-			return;
-		}
-		const outbound = connect({ host: "127.0.0.1", port: target.port, noDelay: true });
-		for (const [from, to] of [
-			[inbound, outbound],
-			[outbound, inbound],
-		] as const) {
-			sockets.add(from);
-			from.on("close", () => sockets.delete(from));
-			from.on("error", () => to.destroy());
-			from.pipe(to);
-		}
-	});
-	server.listen(0, "127.0.0.1");
-	await once(server, "listening");
-	return {
-		port: (server.address() as AddressInfo).port,
-		async stop() {
-			clearInterval(looking);
-			pending.forEach((timer) => {
-				clearTimeout(timer);
-			});
-			for (const socket of sockets) {
-				socket.destroy();
-			}
-			server.close();
-			await once(server, "close");
-		},
-	};
 }

@@ -3,8 +3,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { OutgoingHttpHeaders } from "node:http";
 import { Agent, request } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
-import { connect, createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { connect } from "node:net";
 import type { TestContext } from "node:test";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,6 +12,7 @@ import type { FastifyInstance } from "fastify";
 import { fastify } from "fastify";
 import type { Drain, DrainTimes } from "../../src/server/drain.ts";
 import { installDrain } from "../../src/server/drain.ts";
+import { startBalancer } from "../support/balancer.ts";
 
 const brief: DrainTimes = { quietMs: 250, deadlineMs: 5000, refuseMs: 200, finishMs: 2000 };
 const review = JSON.stringify({ kind: "AdmissionReview", padding: "x".repeat(4000) });
@@ -184,47 +185,16 @@ test("abort() ends a drain at once", async (context) => {
 	await assert.rejects(endless);
 });
 
-/** Plays the Service: connections go to replicas that are ready, of which it hears 50 ms late. */
-async function balance(context: TestContext, replicas: readonly Replica[]): Promise<number> {
-	let next = 0;
-	const endpoints = new Set(replicas);
-	const watching = setInterval(() => {
-		for (const replica of replicas) {
-			if (replica.drain.state() !== "serving" && endpoints.has(replica)) {
-				setTimeout(() => endpoints.delete(replica), 50);
-			}
-		}
-	}, 5);
-	const sockets = new Set<Socket>();
-	const server = createServer({ noDelay: true }, (inbound) => {
-		const targets = [...endpoints];
-		const target = targets[next++ % targets.length];
-		const outbound = connect({ port: target?.port ?? 0, host: "127.0.0.1", noDelay: true });
-		for (const [from, to] of [
-			[inbound, outbound],
-			[outbound, inbound],
-		] as const) {
-			sockets.add(from);
-			from.on("error", () => to.destroy());
-			from.pipe(to);
-		}
-	});
-	server.listen(0, "127.0.0.1");
-	await once(server, "listening");
-	context.after(() => {
-		clearInterval(watching);
-		for (const socket of sockets) {
-			socket.destroy();
-		}
-		server.close();
-	});
-	return (server.address() as AddressInfo).port;
-}
-
 for (const keepAlive of [true, false]) {
 	test(`Two replicas restarting in turn behind a balancer lose no request, keep-alive ${keepAlive}`, async (context) => {
 		const replicas = [await start(context), await start(context), await start(context)] as const;
-		const port = await balance(context, replicas);
+		const backends = replicas.map((replica) => ({
+			host: "127.0.0.1",
+			port: replica.port,
+			isReady: () => replica.drain.state() === "serving",
+		}));
+		const { port, stop } = await startBalancer({ backends: () => backends, everyMs: 5, lagMs: 50 });
+		context.after(stop);
 		const agent = keepAlive ? new Agent({ keepAlive: true, maxSockets: 6 }) : false;
 		const counts = { answered: 0, retried: 0, failed: 0 };
 		let running = true;

@@ -18,7 +18,7 @@ export interface BalancerOptions {
 	readonly port?: number;
 	/** Milliseconds between two rounds of probes: 200 unless told. */
 	readonly everyMs?: number;
-	/** How much later what a probe found takes effect, as endpoints reach kube-proxy late; 0 unless told. */
+	/** How much later what a probe found takes effect, as endpoints reach kube-proxy late; 0 unless told, and at the start. */
 	readonly lagMs?: number;
 }
 
@@ -66,7 +66,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
 		}, ms);
 		timers.add(timer);
 	};
-	const probe = async (): Promise<void> => {
+	const probe = async (lag: number): Promise<void> => {
 		const backends = options.backends();
 		const answers = await Promise.all(backends.map(isReady));
 		const found = backends.filter((backend, index) => {
@@ -78,14 +78,14 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
 		if (isStopped) {
 			return;
 		}
-		if (lagMs === 0) {
+		if (lag === 0) {
 			ready = found;
 		} else {
-			later(lagMs, () => {
+			later(lag, () => {
 				ready = found;
 			});
 		}
-		later(everyMs, () => void probe());
+		later(everyMs, () => void probe(lagMs));
 	};
 
 	const server = createServer({ noDelay: true, allowHalfOpen: true }, (inbound) => {
@@ -105,7 +105,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
 	});
 	server.listen(options.port ?? 0, "127.0.0.1");
 	await once(server, "listening");
-	await probe();
+	await probe(0);
 	return {
 		port: (server.address() as AddressInfo).port,
 		counts: () => ({ ...counts }),
