@@ -111,7 +111,7 @@ const port: Arbitrary<Readonly<Record<string, unknown>>> = record(
 );
 const spec = record(
 	{
-		hosts: uniqueArray(host, { minLength: 1, maxLength: 2 }),
+		hosts: uniqueArray(host, { maxLength: 2 }),
 		ports: oneof(
 			{ arbitrary: constant([{ number: 443, name: "tls", protocol: "TLS" }]), weight: 2 },
 			{ arbitrary: array(port, { maxLength: 2 }), weight: 1 },
@@ -194,6 +194,7 @@ const others: Arbitrary<readonly AnyObject[]> = mostly<readonly AnyObject[]>(
 	[otherEntry("team", "payments", {})],
 	[otherEntry("team", "rival", {})],
 	[otherEntry("other", "shadow", {})],
+	[otherEntry("other", "payments", {})],
 	[otherEntry("other", "shadow", boundEntry.metadata?.labels ?? {})],
 	[wrapping],
 	[exampleService("api", "team", "10.96.0.9")],
