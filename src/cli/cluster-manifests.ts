@@ -2,6 +2,7 @@ import { stringify } from "yaml";
 import type { MeshFacts } from "../core/inventory.ts";
 import { allKinds, kinds } from "../core/kinds.ts";
 import type { RawObject, RawResource } from "../kube/raw-objects.ts";
+import { serverFields } from "../migrate/entries.ts";
 import { fieldsOf, textOf, without } from "../migrate/raw.ts";
 import type { Reading } from "./manifests.ts";
 import { parseManifests } from "./manifests.ts";
@@ -56,14 +57,6 @@ export async function readClusterManifests(kubeconfig: string): Promise<ClusterR
 	}
 }
 
-const serverFields = [
-	"resourceVersion",
-	"uid",
-	"creationTimestamp",
-	"generation",
-	"managedFields",
-	"selfLink",
-] as const;
 const appliedAnnotation = "kubectl.kubernetes.io/last-applied-configuration";
 
 /** An object as its author would write it, so that it can be applied again: without what servers added. */

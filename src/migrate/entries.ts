@@ -114,7 +114,8 @@ function labelsFor({ namespace, name }: WaypointReference): Readonly<Record<stri
 	return { "istio.io/use-waypoint": name, "istio.io/use-waypoint-namespace": namespace };
 }
 
-const serverFields = [
+/** Fields of the metadata that the API server writes. */
+export const serverFields: readonly string[] = [
 	"resourceVersion",
 	"uid",
 	"creationTimestamp",
