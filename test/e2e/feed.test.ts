@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
@@ -316,5 +316,27 @@ describe("the feed, with a real API server", { timeout: 900_000 }, () => {
 		await write();
 		console.log(`fresh ${Math.round(await live.untilFresh())} ms after the new token was there`);
 		await rm(directory, { recursive: true });
+	});
+
+	test("survives that etcd is restored from a backup, and goes on from lower revisions", async () => {
+		const { folder } = plane.connection;
+		await plane.stopEtcd();
+		await cp(join(folder, "etcd"), join(folder, "etcd-backup"), { recursive: true });
+		await plane.startEtcd();
+		const { untilFresh, restarts } = await follow({ limits: { idleMs: 3000, initialIdleMs: 3000 } });
+		for (let i = 0; i < 100; i++) {
+			await change();
+		}
+		await untilFresh();
+		await plane.stopApiServer("SIGKILL");
+		await plane.stopEtcd();
+		await rm(join(folder, "etcd"), { recursive: true });
+		await rename(join(folder, "etcd-backup"), join(folder, "etcd"));
+		await plane.startEtcd();
+		await plane.startApiServer();
+		await change();
+		// Two silences of three seconds, and what lies between them.
+		console.log(`fresh ${Math.round(await untilFresh(12_000))} ms after the restored API server was ready`);
+		assert.ok(restarts.includes("ServiceEntry silent"), restarts.join(", "));
 	});
 });
