@@ -21,6 +21,7 @@ import {
 import { reviewOf } from "../support/reviews.ts";
 import type { ServeProcess } from "../support/serve-process.ts";
 import { runScript, startServe } from "../support/serve-process.ts";
+import { until } from "../support/until.ts";
 
 const root = join(import.meta.dirname, "../..");
 
