@@ -74,12 +74,12 @@ function grouped(
 	}));
 }
 
-/** The rules of a webhook for these kinds: every version, whole objects, creation and update. */
+/** The rules of a webhook for these kinds: every version, whole objects, the operation that the template is given. */
 export function webhookRules(judged: readonly Kind[]): readonly object[] {
 	return grouped(judged, () => true).map(({ apiGroups, resources }) => ({
 		apiGroups,
 		apiVersions: ["*"],
-		operations: ["CREATE", "UPDATE"],
+		operations: ["{{ . }}"],
 		resources,
 		scope: "Namespaced",
 	}));
@@ -100,8 +100,8 @@ function renderTemplates(rules: readonly Rule[]): string {
 		["reads", readRules(rules)],
 		["judged", webhookRules(judgedKinds(rules))],
 		["mended", webhookRules(mendedKinds(rules))],
-		["mutateConditions", conditions(matchConditions.mutate)],
-		["validateConditions", conditions(matchConditions.validate)],
+		["mutateConditions", conditions(matchConditions.mutateUpdates)],
+		["validateConditions", conditions(matchConditions.validateUpdates)],
 		["namespaceConditions", conditions(matchConditions.namespaces)],
 	];
 	return [

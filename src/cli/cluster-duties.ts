@@ -21,9 +21,6 @@ export interface Installation {
 	readonly clusterDomain: string;
 }
 
-/** The webhooks that deny; they are the ones that must fail closed. */
-const validatingWebhooks: readonly string[] = ["validate.waymark.dev", "namespaces.waymark.dev"];
-
 /** Serving certificates of an own CA, kept in one Secret and published to the webhook configurations. */
 export async function openOwnCertificates(
 	installation: Installation,
@@ -83,7 +80,6 @@ export async function startFailingClosed(
 		api: connection,
 		namespace,
 		configuration: webhooks,
-		webhooks: validatingWebhooks,
 		name: name ?? `${service}.${namespace}.svc`,
 		replicas: async () => replicas ?? (await readyEndpoints(connection, namespace, service, "webhook")),
 		...options,

@@ -79,13 +79,9 @@ export function withBundle(configuration: WebhookConfiguration, bundle: string):
 	};
 }
 
-/** The configuration with `failurePolicy: Fail` in these webhooks, or `null` when all of them have it. */
-export function withFail(
-	configuration: WebhookConfiguration,
-	webhooks: readonly string[],
-): WebhookConfiguration | null {
-	const isLax = ({ name, failurePolicy }: Webhook): boolean =>
-		webhooks.includes(name) && failurePolicy !== "Fail";
+/** The configuration with `failurePolicy: Fail` in every webhook but one, or `null` when all of them have it. */
+export function withFail(configuration: WebhookConfiguration, except: string): WebhookConfiguration | null {
+	const isLax = ({ name, failurePolicy }: Webhook): boolean => name !== except && failurePolicy !== "Fail";
 	if (!(configuration.webhooks ?? []).some(isLax)) {
 		return null;
 	}

@@ -29,8 +29,8 @@ interface Variant {
 	/** Where its webhooks are; none without. */
 	readonly mutate?: string;
 	readonly validate?: string;
-	/** Whether the chart's `matchConditions` are in force. */
-	readonly conditions?: true;
+	/** The webhooks otherwise than the chart has them. */
+	readonly adjust?: (webhooks: readonly ChartWebhook[]) => readonly ChartWebhook[];
 	/** Whether entries must come back bound. */
 	readonly binds: boolean;
 }
@@ -52,16 +52,34 @@ const replica = await startWaymark();
 const waymark = `https://127.0.0.1:${replica.port}`;
 const variants: readonly Variant[] = [
 	{ name: "none", binds: false },
-	{ name: "floor", mutate: `${floor}/mutate`, validate: `${floor}/validate`, binds: false },
-	{ name: "floor-patching", mutate: `${floor}/mutate-always`, validate: `${floor}/validate`, binds: true },
+	{
+		name: "floor",
+		mutate: `${floor}/mutate`,
+		validate: `${floor}/validate`,
+		adjust: unconditional,
+		binds: false,
+	},
+	{
+		name: "floor-patching",
+		mutate: `${floor}/mutate-always`,
+		validate: `${floor}/validate`,
+		adjust: unconditional,
+		binds: true,
+	},
 	{
 		name: "waymark",
 		mutate: `${waymark}/mutate`,
 		validate: `${waymark}/validate`,
-		conditions: true,
 		binds: true,
 	},
-	{ name: "waymark-bare", mutate: `${waymark}/mutate`, validate: `${waymark}/validate`, binds: true },
+	// One webhook for creations and updates, with its conditions: why the chart has two.
+	{
+		name: "waymark-joined",
+		mutate: `${waymark}/mutate`,
+		validate: `${waymark}/validate`,
+		adjust: joined,
+		binds: true,
+	},
 ];
 await createNamespace(plane, "istio-egress");
 await createWaypointByHand(plane, "istio-egress", "egress", { from: { from: "All" } });
@@ -138,7 +156,23 @@ function namespaceOf({ name }: Variant): string {
 
 interface ChartWebhook {
 	readonly name: string;
+	readonly rules: readonly object[];
 	readonly matchConditions?: readonly object[];
+}
+
+/** The webhooks for creations and updates in one each. */
+function joined(webhooks: readonly ChartWebhook[]): readonly ChartWebhook[] {
+	return webhooks
+		.filter(({ matchConditions }) => matchConditions !== undefined)
+		.map((webhook) => ({
+			...webhook,
+			rules: webhook.rules.map((rule) => ({ ...rule, operations: ["CREATE", "UPDATE"] })),
+		}));
+}
+
+/** The webhooks for creations and updates in one each, without conditions. */
+function unconditional(webhooks: readonly ChartWebhook[]): readonly ChartWebhook[] {
+	return joined(webhooks).map(({ matchConditions: _, ...webhook }) => webhook);
 }
 
 /** The chart's own webhooks, called by URL for one namespace alone. */
@@ -150,18 +184,18 @@ async function register(variant: Variant): Promise<void> {
 		if (url === undefined || (!isMutating && object.kind !== "ValidatingWebhookConfiguration")) {
 			continue;
 		}
-		const webhooks = (object.webhooks as readonly ChartWebhook[])
-			.filter(({ name }) => name === "mutate.waymark.dev" || name === "validate.waymark.dev")
-			.map(({ matchConditions = [], ...webhook }) => ({
-				...webhook,
-				clientConfig: {
-					url,
-					caBundle: Buffer.from(plane.connection.authority.certificate).toString("base64"),
-				},
-				namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespaceOf(variant) } },
-				failurePolicy: "Fail",
-				...(variant.conditions === true ? { matchConditions } : {}),
-			}));
+		const judging = (object.webhooks as readonly ChartWebhook[]).filter(({ name }) =>
+			/^(mutate|validate)/.test(name),
+		);
+		const webhooks = (variant.adjust?.(judging) ?? judging).map((webhook) => ({
+			...webhook,
+			clientConfig: {
+				url,
+				caBundle: Buffer.from(plane.connection.authority.certificate).toString("base64"),
+			},
+			namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespaceOf(variant) } },
+			failurePolicy: "Fail",
+		}));
 		await plane.api.apply({ ...object, metadata: { name: namespaceOf(variant) }, webhooks });
 	}
 }

@@ -22,7 +22,7 @@ const templates = readdirSync(join(chart, "templates")).map((file) => ({
 }));
 
 it("The namespace selector names exactly the namespaces that the engine exempts by itself", () => {
-	const list = /define "waymark\.unjudged" -\}\}\n.*\(?list ((?:"[^"]+" )+)\.Release\.Namespace/.exec(
+	const list = /define "waymark\.judgedNamespaces" -\}\}\n.*\(?list ((?:"[^"]+" )+)\.Release\.Namespace/.exec(
 		read("templates/_helpers.tpl"),
 	);
 	assert.deepEqual(JSON.parse(`[${list?.[1]?.trim().replaceAll(" ", ",")}]`), [...systemNamespaces]);

@@ -92,7 +92,6 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
 					api: options.api,
 					namespace: home.namespace,
 					configuration: home.name,
-					webhooks: ["validate.waymark.dev"],
 					name: "127.0.0.1",
 					served: () => certificates.current().cert,
 					isReady,

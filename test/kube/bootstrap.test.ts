@@ -107,7 +107,6 @@ async function scene(context: TestContext): Promise<Scene> {
 				api: server.api,
 				namespace: "waymark",
 				configuration: "waymark",
-				webhooks: ["validate.waymark.dev"],
 				name,
 				served: () => leaf.cert,
 				isReady: () => true,

@@ -56,8 +56,7 @@
   apiVersions:
     - "*"
   operations:
-    - CREATE
-    - UPDATE
+    - "{{ . }}"
   resources:
     - serviceentries
     - gateways
@@ -70,8 +69,7 @@
   apiVersions:
     - "*"
   operations:
-    - CREATE
-    - UPDATE
+    - "{{ . }}"
   resources:
     - gateways
     - httproutes
@@ -84,8 +82,7 @@
   apiVersions:
     - "*"
   operations:
-    - CREATE
-    - UPDATE
+    - "{{ . }}"
   resources:
     - asmegresstrafficpolicies
   scope: Namespaced
@@ -96,8 +93,7 @@
   apiVersions:
     - "*"
   operations:
-    - CREATE
-    - UPDATE
+    - "{{ . }}"
   resources:
     - serviceentries
   scope: Namespaced

@@ -24,12 +24,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 {{- end -}}
 
-{{/* Namespaces whose writes never reach the webhooks. Only the three that Kubernetes makes: a tenant may be able to
+{{/* The selector that keeps namespaces from the webhooks. Only the three that Kubernetes makes: a tenant may be able to
      create kube-anything, and must not thereby escape. */}}
-{{- define "waymark.unjudged" -}}
+{{- define "waymark.judgedNamespaces" -}}
 {{- $names := list "kube-system" "kube-public" "kube-node-lease" .Release.Namespace -}}
 {{- $names = concat $names (default (list) .Values.webhooks.excludedNamespaces) (default (list) .Values.config.exemptNamespaces) -}}
-{{- toYaml (uniq $names) -}}
+matchExpressions:
+  - key: kubernetes.io/metadata.name
+    operator: NotIn
+    values:
+      {{- toYaml (uniq $names) | nindent 6 }}
 {{- end -}}
 
 {{/* How the API server reaches a path: include "waymark.clientConfig" (dict "root" . "path" "/validate") */}}
@@ -62,15 +66,16 @@ annotations:
 {{- end -}}
 {{- end -}}
 
-{{/* The failure policy of the validating webhooks. With Bootstrap it is Waymark's to raise; an upgrade keeps what it
-     raised. `lookup` finds nothing in `helm template`, so a rendering depends on nothing but the values. */}}
+{{/* The failure policy of a validating webhook: include "waymark.failurePolicy" (dict "root" . "name" NAME). With
+     Bootstrap it is Waymark's to raise; an upgrade keeps what it raised, webhook by webhook: one that an upgrade brings
+     has no CA bundle yet. `lookup` finds nothing in `helm template`, so a rendering depends on nothing but the values. */}}
 {{- define "waymark.failurePolicy" -}}
-{{- $policy := .Values.webhooks.failurePolicy -}}
+{{- $policy := .root.Values.webhooks.failurePolicy -}}
 {{- if eq $policy "Bootstrap" -}}
 {{- $policy = "Ignore" -}}
-{{- $live := lookup "admissionregistration.k8s.io/v1" "ValidatingWebhookConfiguration" "" (include "waymark.fullname" .) -}}
+{{- $live := lookup "admissionregistration.k8s.io/v1" "ValidatingWebhookConfiguration" "" (include "waymark.fullname" .root) -}}
 {{- range (default (list) $live.webhooks) -}}
-{{- if and (eq .name "validate.waymark.dev") (eq .failurePolicy "Fail") -}}
+{{- if and (eq .name $.name) (eq .failurePolicy "Fail") -}}
 {{- $policy = "Fail" -}}
 {{- end -}}
 {{- end -}}
