@@ -32,7 +32,8 @@ export interface MatchCondition {
 
 const notBeingDeleted: MatchCondition = {
 	name: "not-being-deleted",
-	reason: "An object that is being deleted is allowed whatever it says: its finalizers must come off.",
+	reason:
+		"An object that is being deleted is not mended: nothing may stand in the way of its last finalizer.",
 	expression: "!has(object.metadata.deletionTimestamp)",
 	holds: ({ object }) => object.metadata?.deletionTimestamp === undefined,
 };
@@ -99,8 +100,8 @@ export const matchConditions: {
 	readonly namespaces: readonly MatchCondition[];
 } = {
 	mutateUpdates: [notBeingDeleted, mendable],
-	validateUpdates: [notBeingDeleted, changed],
-	namespaces: [notBeingDeleted, governed, changed],
+	validateUpdates: [changed],
+	namespaces: [governed, changed],
 };
 
 function hasPolicy(object: ConditionObject): boolean {

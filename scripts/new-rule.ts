@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Kind } from "../src/core/kinds.ts";
-import { allKinds } from "../src/core/kinds.ts";
+import { allKinds, kinds } from "../src/core/kinds.ts";
 import { families } from "../src/core/rule.ts";
 import { camelCase } from "./generate.ts";
 
@@ -45,6 +45,14 @@ function scaffold(argv: readonly string[]): number {
 }
 
 function ruleText(id: string, kind: Kind, family: string): string {
+	const { group, versions, kind: name, namespaced } = kinds[kind];
+	const apiVersion = [...(group === "" ? [] : [group]), versions[0]].join("/");
+	const example = (called: string): string =>
+		`{
+			apiVersion: "${apiVersion}",
+			kind: "${name}",
+			metadata: { name: "${called}"${namespaced ? ', namespace: "team"' : ""} },
+		}`;
 	return `import type { Rule } from "../core/rule.ts";
 
 /** TODO: what holds when this rule is silent, in one sentence. */
@@ -61,8 +69,8 @@ export const ${camelCase(id)}: Rule<"${kind}"> = {
 		fix: "TODO: what to write instead.",
 		sources: ["TODO: the file of Istio, the documentation page or the RFC that says so"],
 		since: "0.1.0",
-		good: { metadata: { name: "good", namespace: "team" } },
-		bad: { metadata: { name: "bad", namespace: "team" } },
+		good: ${example("good")},
+		bad: ${example("bad")},
 	},
 	*check(object) {
 		if (object.metadata?.name === "bad") {

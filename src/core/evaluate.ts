@@ -4,6 +4,7 @@ import type { IndexName, Inventory, MeshFacts } from "./inventory.ts";
 import type { AnyObject, Kind, Namespace, Resources } from "./kinds.ts";
 import type { Policy } from "./policy.ts";
 import { parsePolicy } from "./policy.ts";
+import { reachesFurther } from "./reach.ts";
 import type { Requester, Rule, RuleContext } from "./rule.ts";
 import type { RuleList } from "./rule-list.ts";
 import { listRules, speakersFor } from "./rule-list.ts";
@@ -49,7 +50,7 @@ export interface RuleFault {
 export interface Verdict {
 	readonly decision: "allow" | "deny";
 	readonly mode: Mode;
-	/** Undefined where no policy applies: an exempt namespace, or an object being deleted. */
+	/** Undefined where no policy applies: an exempt namespace. */
 	readonly policy: Policy | undefined;
 	/** Every finding with the severity it has in this cluster. */
 	readonly findings: readonly Finding[];
@@ -101,8 +102,7 @@ export function evaluate(engine: Engine, inventory: Inventory, given: Subject): 
 		list === undefined ||
 		isExemptNamespace(place, inventory.settings) ||
 		typeof subject.object !== "object" ||
-		subject.object === null ||
-		isBeingDeleted(subject.object)
+		subject.object === null
 	) {
 		return allowed("off", undefined);
 	}
@@ -164,13 +164,12 @@ function allowed(mode: Mode, policy: Policy | undefined): Verdict {
 	};
 }
 
-function isBeingDeleted(object: object): boolean {
-	const metadata = (object as { metadata?: unknown }).metadata;
-	const timestamp =
-		typeof metadata === "object" && metadata !== null
-			? (metadata as { deletionTimestamp?: unknown }).deletionTimestamp
-			: undefined;
-	return timestamp !== undefined && timestamp !== null;
+/**
+ * Whether an object only waits for its finalizers. Istio obeys it until it is gone, so it is judged like any other;
+ * but it is not mended: a label that nobody asked for must not stand in the way of the last finalizer.
+ */
+function isBeingDeleted(object: AnyObject): boolean {
+	return (object.metadata?.deletionTimestamp ?? undefined) !== undefined;
 }
 
 /** A Namespace is judged by the policy that it would bring. */
@@ -267,7 +266,10 @@ function asFinding(rule: Rule, override: Severity | undefined, problem: Problem,
 	return { ...problem, rule: rule.id, severity };
 }
 
-/** Ratcheting: an update is refused only for what the object that it replaces did not have. */
+/**
+ * Ratcheting: an update is refused only for what the object that it replaces did not have. Where it reaches further,
+ * a mistake of the whole object is a new one for what is added: an old opt-out is no way out for other hosts.
+ */
 function markInherited(run: Run, rules: readonly Rule[], findings: readonly Finding[]): readonly Finding[] {
 	const { subject } = run;
 	if (
@@ -290,14 +292,20 @@ function markInherited(run: Run, rules: readonly Rule[], findings: readonly Find
 	for (const finding of judge(oldRun, ratcheting, subject.old as Resources[Kind], shaped)) {
 		had.set(identity(finding), (had.get(identity(finding)) ?? 0) + 1);
 	}
+	const further = reachesFurther(subject.kind, subject.object, subject.old);
 	return findings.map((finding) => {
 		const left = had.get(identity(finding)) ?? 0;
-		if (left === 0 || finding.severity !== "error") {
+		if (left === 0 || finding.severity !== "error" || (further && isAboutWhole(finding))) {
 			return finding;
 		}
 		had.set(identity(finding), left - 1);
 		return { ...finding, inherited: true };
 	});
+}
+
+/** Whether a mistake is not that of one item of a list, such as one host. */
+function isAboutWhole(finding: Finding): boolean {
+	return finding.path.every((step) => typeof step === "string");
 }
 
 /** The same mistake at another index of a list is the same mistake. */
@@ -318,7 +326,10 @@ function decide(run: Run, findings: readonly Finding[]): Verdict {
 		findings,
 		denials,
 		warnings: shows ? findings.filter((each) => each.severity !== "info" && !isDenial(each)) : [],
-		fixes: shows ? findings.flatMap((each) => each.fix ?? []) : [],
+		fixes:
+			shows && !isBeingDeleted(run.subject.object as AnyObject)
+				? findings.flatMap((each) => each.fix ?? [])
+				: [],
 		faults: run.faults,
 		absences: absencesOf(run, findings),
 	};

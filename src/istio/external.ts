@@ -25,13 +25,13 @@ export function isClusterHost(host: string, inventory: Inventory): boolean {
 /**
  * Whether the namespace's limits hold for an entry: every external one, and every one that says MESH_INTERNAL of a
  * host or to an endpoint outside the cluster, since the location is its author's word and changes nothing in ambient.
+ * A selector makes no difference: whoever may write the entry writes the WorkloadEntries that it selects, too.
  */
 export function isGoverned(entry: ServiceEntry, { inventory }: RuleContext): boolean {
 	return (
 		isExternal(entry) ||
-		(!selectsWorkloads(entry) &&
-			((entry.spec?.hosts ?? []).some((host) => !isClusterHost(host, inventory)) ||
-				(entry.spec?.endpoints ?? []).some(({ address }) => isOutsideName(address ?? "", inventory))))
+		(entry.spec?.hosts ?? []).some((host) => !isClusterHost(host, inventory)) ||
+		(entry.spec?.endpoints ?? []).some(({ address }) => isOutsideName(address ?? "", inventory))
 	);
 }
 
@@ -43,9 +43,4 @@ export function isOutsideName(address: string, inventory: Inventory): boolean {
 		parseAddressRange(address) === undefined &&
 		!isClusterHost(address, inventory)
 	);
-}
-
-/** Whether traffic can only go to workloads that the mesh knows; any other resolution leaves it a way out. */
-function selectsWorkloads(entry: ServiceEntry): boolean {
-	return (entry.spec?.workloadSelector ?? undefined) !== undefined && entry.spec?.resolution === "STATIC";
 }

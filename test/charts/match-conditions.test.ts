@@ -88,12 +88,17 @@ describe("matchConditions", () => {
 			assert.equal(calls(validateWebhook(unchanged), unchanged), false, "an unchanged object is not sent");
 		});
 
-		it(`${rule.id} is asked nothing about an object that is being deleted`, () => {
-			const { bad, old, good } = rule.docs;
-			const deletionTimestamp = "2026-11-23T00:00:00Z";
-			const subject = subjectOf({ ...bad, metadata: { ...bad.metadata, deletionTimestamp } }, old ?? good);
-			assert.equal(calls(validateWebhook(subject), subject), false);
-			assert.equal(evaluate(engine, exampleWorld(rule), subject).decision, "allow");
+		it(`${rule.id} is heard on an object that is being deleted and changed, and not on its last finalizer`, () => {
+			const world = exampleWorld(rule);
+			const { good, bad } = rule.docs;
+			const dying = (object: typeof bad): typeof bad => ({
+				...object,
+				metadata: { ...object.metadata, deletionTimestamp: "2026-11-23T00:00:00Z" },
+			});
+			assertNothingSkipped(withRequester(rule, subjectOf(dying(bad), dying(good))), world);
+			const released = subjectOf(touched(dying(bad)), dying(bad));
+			assert.equal(calls(validateWebhook(released), released), false);
+			assert.equal(calls("mutate", released), false);
 		});
 	}
 

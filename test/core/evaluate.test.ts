@@ -169,11 +169,15 @@ describe("evaluate() of what is not judged", () => {
 		assert.deepEqual(verdict.findings, []);
 	});
 
-	it("evaluate() allows an object that is being deleted", () => {
+	it("evaluate() judges an object that is being deleted, which Istio obeys until it is gone, and does not mend it", () => {
 		const metadata = { namespace: "team", deletionTimestamp: "2026-11-23T00:00:00Z" };
-		assert.equal(judged({ object: { ...plainEntry, metadata } }).decision, "allow");
+		const dying = { ...plainEntry, metadata: { ...metadata, finalizers: ["example.com/keep"] } };
+		const changed = judged({ rules: [badHosts], object: { ...hosts("bad.com"), metadata }, old: dying });
+		assert.equal(changed.decision, "deny");
+		const released = judged({ object: { ...plainEntry, metadata }, old: dying });
+		assert.deepEqual([released.decision, released.fixes], ["allow", []]);
 		const kept = { ...plainEntry, metadata: { ...metadata, deletionTimestamp: null } };
-		assert.equal(judged({ object: kept }).decision, "deny");
+		assert.equal(judged({ object: kept }).fixes.length, 1);
 	});
 
 	it("evaluate() allows a kind that no rule judges, and what is no object", () => {
@@ -245,6 +249,19 @@ describe("evaluate() of an update", () => {
 	it("evaluate() denies a second copy of an old mistake", () => {
 		assert.equal(at(hosts("bad.com", "bad.com"), hosts("bad.com")).denials.length, 1);
 		assert.equal(at(hosts("bad.com", "bad.com"), hosts("bad.com", "bad.com")).decision, "allow");
+	});
+
+	it("evaluate() takes a mistake of the whole entry for a new one where hosts, addresses, endpoints or ports are added", () => {
+		const widened = (spec: object): readonly unknown[] =>
+			judged({ object: { ...plainEntry, spec: { ...plainEntry.spec, ...spec } }, old: plainEntry }).denials;
+		const [host = ""] = plainEntry.spec?.hosts ?? [];
+		assert.equal(widened({ hosts: [host, "more.example.com"] }).length, 1);
+		assert.equal(widened({ addresses: ["203.0.113.7"] }).length, 1);
+		assert.equal(widened({ endpoints: [{ address: "eu.example.com" }] }).length, 1);
+		assert.equal(widened({ ports: [{ number: 8443, name: "tls", protocol: "TLS" }] }).length, 1);
+		assert.equal(widened({ hosts: [`${host.toUpperCase()}.`] }).length, 0);
+		assert.equal(widened({ hosts: [] }).length, 0);
+		assert.equal(widened({ resolution: "STATIC" }).length, 0);
 	});
 
 	it("evaluate() judges an update without an older object as a creation", () => {

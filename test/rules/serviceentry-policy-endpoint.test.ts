@@ -35,14 +35,8 @@ it("serviceentry-policy-endpoint leaves private addresses and names alone", () =
 	assert.deepEqual(places(rule, entry(behind("10.0.0.5", "files.example.org", "127.0.0.1")), limited), []);
 });
 
-it("serviceentry-policy-endpoint is silent where hosts are not limited, and about workloads that a selector finds", () => {
+it("serviceentry-policy-endpoint is silent where hosts are not limited", () => {
 	assert.deepEqual(places(rule, entry(behind("203.0.113.66")), { given: [team()] }), []);
-	const selecting = {
-		...behind("203.0.113.66"),
-		location: "MESH_INTERNAL",
-		workloadSelector: { labels: { app: "vm" } },
-	};
-	assert.deepEqual(places(rule, entry(selecting), limited), []);
 });
 
 it("serviceentry-policy-endpoint refuses where the cluster raises it to an error", () => {

@@ -142,10 +142,11 @@ describe("serviceentry-policy-host", () => {
 		assert.deepEqual(places(rule, internal, allowing("*.example.com")), first);
 	});
 
-	it("serviceentry-policy-host leaves internal workloads of the mesh alone", () => {
+	it("serviceentry-policy-host judges internal workloads too, since a WorkloadEntry has any address", () => {
 		const workloads = { workloadSelector: { labels: { app: "details" } }, resolution: "STATIC" };
 		const internal = entry({ hosts: ["details.example.org"], location: "MESH_INTERNAL", ...workloads });
-		assert.deepEqual(places(rule, internal, allowing("*.example.com")), []);
+		assert.deepEqual(places(rule, internal, allowing("*.example.com")), first);
+		assert.deepEqual(places(rule, internal, allowing("*.example.org")), []);
 	});
 
 	it("serviceentry-policy-host judges internal entries that leave by another way", () => {

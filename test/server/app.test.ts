@@ -229,13 +229,15 @@ test("POST /validate judges an update whose old object cannot be read as a creat
 	}
 });
 
-test("POST /validate allows any change to an object that is being deleted", async (context) => {
+test("POST /validate lets go of an object that is being deleted, and lets nobody change it into a way out", async (context) => {
 	const webhook = await run(context, { "egress.waymark.dev/denied-hosts": "*.example.com" });
 	const dying = {
 		...boundEntry,
 		metadata: { ...boundEntry.metadata, deletionTimestamp: "2026-11-23T10:00:00Z" },
 	} as ServiceEntry;
 	assert.equal((await webhook.ask("validate", reviewOf(dying, { old: boundEntry }))).allowed, true);
+	const changed = { ...dying, spec: { ...dying.spec, hosts: ["other.example.com"] } } as ServiceEntry;
+	assert.equal((await webhook.ask("validate", reviewOf(changed, { old: dying }))).allowed, false);
 });
 
 test("POST /mutate and /validate judge an object that only has a generateName", async (context) => {

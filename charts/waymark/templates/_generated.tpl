@@ -105,14 +105,10 @@
   expression: (request.resource.resource == 'serviceentries' && (!('istio.io/use-waypoint' in object.metadata.?labels.orValue({})) || object.?spec.?hosts.orValue([]).exists(host, !host.matches('^[a-z0-9*._-]*[a-z0-9]$')) || object.?spec.?exportTo.orValue([]).size() > 1 || object.?spec.?endpoints.orValue(['none']).size() == 0)) || (request.resource.resource == 'destinationrules' && object.?spec.?workloadSelector.hasValue())
 {{- end -}}
 {{- define "waymark.validateConditions" -}}
-- name: not-being-deleted
-  expression: "!has(object.metadata.deletionTimestamp)"
 - name: changed
   expression: request.operation != 'UPDATE' || object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({}) || object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({}) || object.?spec.orValue({}) != oldObject.?spec.orValue({})
 {{- end -}}
 {{- define "waymark.namespaceConditions" -}}
-- name: not-being-deleted
-  expression: "!has(object.metadata.deletionTimestamp)"
 - name: has-policy
   expression: object.metadata.?annotations.orValue({}).exists(key, key.startsWith('egress.waymark.dev/')) || (oldObject != null && oldObject.metadata.?annotations.orValue({}).exists(key, key.startsWith('egress.waymark.dev/')))
 - name: changed
