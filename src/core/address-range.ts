@@ -112,6 +112,15 @@ export function addressBucket(range: AddressRange): string | undefined {
 	return range.prefix < prefix ? undefined : `${range.family}/${range.bits >> (width - BigInt(prefix))}`;
 }
 
+const nat64Prefix = 0x64ff9bn << 96n;
+
+/** The IPv4 addresses that NAT64 reaches by a range of its well-known prefix, 64:ff9b::/96 (RFC 6052). */
+export function embeddedAddress(range: AddressRange): AddressRange | undefined {
+	return range.family === 6 && range.prefix >= 96 && range.bits >> 32n === nat64Prefix >> 32n
+		? { text: range.text, family: 4, bits: range.bits & 0xffffffffn, prefix: range.prefix - 96 }
+		: undefined;
+}
+
 /** Whether two ranges have an address in common. */
 export function rangesOverlap(one: AddressRange, other: AddressRange): boolean {
 	return one.family === other.family && sameStart(one, other, Math.min(one.prefix, other.prefix));

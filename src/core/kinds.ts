@@ -4,6 +4,7 @@ export type Kind = keyof Resources;
 /** The object types by kind. */
 export interface Resources {
 	readonly ServiceEntry: ServiceEntry;
+	readonly WorkloadEntry: WorkloadEntry;
 	readonly IstioGateway: IstioGateway;
 	readonly VirtualService: VirtualService;
 	readonly DestinationRule: DestinationRule;
@@ -37,6 +38,7 @@ const istioVersions = ["v1", "v1beta1", "v1alpha3"];
 /** Every kind that Waymark judges or reads. */
 export const kinds: { readonly [K in Kind]: KindInfo } = {
 	ServiceEntry: namespaced(istio, "ServiceEntry", "serviceentries", istioVersions),
+	WorkloadEntry: namespaced(istio, "WorkloadEntry", "workloadentries", istioVersions),
 	IstioGateway: namespaced(istio, "Gateway", "gateways", istioVersions),
 	VirtualService: namespaced(istio, "VirtualService", "virtualservices", istioVersions),
 	DestinationRule: namespaced(istio, "DestinationRule", "destinationrules", istioVersions),
@@ -147,6 +149,11 @@ export interface ServiceEntryPort {
 	readonly protocol?: Optional<string>;
 	readonly name?: Optional<string>;
 	readonly targetPort?: Optional<number>;
+}
+
+/** A machine that ServiceEntries select by its labels. */
+export interface WorkloadEntry extends AnyObject {
+	readonly spec?: Optional<WorkloadEntrySpec>;
 }
 
 export interface WorkloadEntrySpec {

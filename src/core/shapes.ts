@@ -25,6 +25,7 @@ import type {
 	TlsRoute,
 	TrafficPolicy,
 	VirtualService,
+	WorkloadEntry,
 	WorkloadEntrySpec,
 } from "./kinds.ts";
 import type { Shape } from "./shape.ts";
@@ -58,7 +59,7 @@ const serviceEntryPort: Shape<ServiceEntryPort> = {
 	fields: { number: "number", protocol: "string", name: "string", targetPort: "number" },
 };
 
-const workloadEntry: Shape<WorkloadEntrySpec> = {
+const workloadEntrySpec: Shape<WorkloadEntrySpec> = {
 	fields: {
 		address: "string",
 		ports: { map: "number" },
@@ -70,6 +71,8 @@ const workloadEntry: Shape<WorkloadEntrySpec> = {
 	},
 };
 
+const workloadEntry: Shape<WorkloadEntry> = { fields: { ...common, spec: workloadEntrySpec } };
+
 const serviceEntry: Shape<ServiceEntry> = {
 	fields: {
 		...common,
@@ -80,7 +83,7 @@ const serviceEntry: Shape<ServiceEntry> = {
 				ports: { list: serviceEntryPort },
 				location: "string",
 				resolution: "string",
-				endpoints: { list: workloadEntry },
+				endpoints: { list: workloadEntrySpec },
 				workloadSelector: { fields: { labels: stringMap } },
 				exportTo: strings,
 				subjectAltNames: strings,
@@ -309,6 +312,7 @@ const backendTlsPolicy: Shape<BackendTlsPolicy> = {
 /** The fields of every kind that Waymark reads: what the guard checks and what a watch keeps. */
 export const shapes: { readonly [K in keyof Resources]: Shape<Resources[K]> } = {
 	ServiceEntry: serviceEntry,
+	WorkloadEntry: workloadEntry,
 	IstioGateway: istioGateway,
 	VirtualService: virtualService,
 	DestinationRule: destinationRule,

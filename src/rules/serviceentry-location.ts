@@ -81,11 +81,7 @@ export const serviceentryLocation: Rule<"ServiceEntry"> = {
 	silentIf: isPlainEntry,
 	*check(entry, context) {
 		const { location, selector } = specOf(entry);
-		// A selector finds workloads that the mesh knows.
-		const outside =
-			location === "MESH_INTERNAL" && selector === undefined
-				? placeOutside(entry, context.inventory)
-				: undefined;
+		const outside = location === "MESH_INTERNAL" ? placeOutside(entry, context.inventory) : undefined;
 		if (outside === undefined) {
 			return;
 		}
@@ -95,12 +91,14 @@ export const serviceentryLocation: Rule<"ServiceEntry"> = {
 			waypoint === undefined ||
 			waypoint === "none" ||
 			(request.asked && isSameWaypoint(request.waypoint, waypoint));
-		if (isBound && !outside.isCertain) {
+		const selects = selector !== undefined;
+		if (isBound && (selects || !outside.isCertain)) {
 			return;
 		}
 		yield {
 			path: ["spec", "location"],
-			...(isBound ? { severity: "warning" as const } : {}),
+			// What a selector finds may be a machine of the mesh, or a WorkloadEntry with any address.
+			...(isBound || selects ? { severity: "warning" as const } : {}),
 			message: `MESH_INTERNAL is claimed for ${outside.what}${isBound ? "" : ", so the policy's waypoint would not govern its traffic"}`,
 			hint: "Write location: MESH_EXTERNAL",
 		};

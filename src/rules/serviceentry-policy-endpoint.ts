@@ -1,10 +1,8 @@
 import type { Path } from "../core/finding.ts";
 import { quote } from "../core/finding.ts";
-import { covers } from "../core/host-pattern.ts";
 import type { ServiceEntry } from "../core/kinds.ts";
 import { allows } from "../core/policy.ts";
 import type { Rule } from "../core/rule.ts";
-import { isPublicAddress } from "../istio/addresses.ts";
 import { specOf } from "../istio/entry-spec.ts";
 import {
 	boundEntry,
@@ -16,6 +14,7 @@ import {
 } from "../istio/examples.ts";
 import { isGoverned } from "../istio/external.ts";
 import { isPlainEntry } from "../istio/plain-entry.ts";
+import { limitOnAddress } from "../istio/policy-limits.ts";
 
 /** Where the traffic for the hosts really goes, as addresses of the internet. */
 function* destinationsOf(entry: ServiceEntry): Iterable<{ readonly address: string; readonly path: Path }> {
@@ -59,14 +58,11 @@ export const serviceentryPolicyEndpoint: Rule<"ServiceEntry"> = {
 	},
 	silentIf: isPlainEntry,
 	*check(entry, context) {
-		const lists = context.policy.allowedHosts;
-		if (lists.length === 0 || !isGoverned(entry, context)) {
+		if (context.policy.allowedHosts.length === 0 || !isGoverned(entry, context)) {
 			return;
 		}
 		for (const { address, path } of destinationsOf(entry)) {
-			const strict = isPublicAddress(address)
-				? lists.find((list) => !list.patterns.some((each) => covers(each, address)))
-				: undefined;
+			const strict = limitOnAddress(address, context.policy);
 			if (strict !== undefined) {
 				yield {
 					path,

@@ -33,6 +33,7 @@ import { serviceentryEndpointCluster } from "./serviceentry-endpoint-cluster.ts"
 import { serviceentryEndpointLabel } from "./serviceentry-endpoint-label.ts";
 import { serviceentryEndpointList } from "./serviceentry-endpoint-list.ts";
 import { serviceentryEndpointPort } from "./serviceentry-endpoint-port.ts";
+import { serviceentryEndpointSocket } from "./serviceentry-endpoint-socket.ts";
 import { serviceentryExportScope } from "./serviceentry-export-scope.ts";
 import { serviceentryExportTo } from "./serviceentry-export-to.ts";
 import { serviceentryHostAddress } from "./serviceentry-host-address.ts";
@@ -91,6 +92,7 @@ import { tlsrouteEgressBackend } from "./tlsroute-egress-backend.ts";
 import { virtualserviceEgressGateway } from "./virtualservice-egress-gateway.ts";
 import { virtualserviceEgressRoute } from "./virtualservice-egress-route.ts";
 import { virtualserviceGatewayReference } from "./virtualservice-gateway-reference.ts";
+import { workloadentryAddress } from "./workloadentry-address.ts";
 
 /** Every rule, in the order of their ids. */
 export const rules: readonly Rule[] = [
@@ -127,6 +129,7 @@ export const rules: readonly Rule[] = [
 	serviceentryEndpointLabel as unknown as Rule,
 	serviceentryEndpointList as unknown as Rule,
 	serviceentryEndpointPort as unknown as Rule,
+	serviceentryEndpointSocket as unknown as Rule,
 	serviceentryExportScope as unknown as Rule,
 	serviceentryExportTo as unknown as Rule,
 	serviceentryHostAddress as unknown as Rule,
@@ -185,4 +188,5 @@ export const rules: readonly Rule[] = [
 	virtualserviceEgressGateway as unknown as Rule,
 	virtualserviceEgressRoute as unknown as Rule,
 	virtualserviceGatewayReference as unknown as Rule,
+	workloadentryAddress as unknown as Rule,
 ];

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { AddressRange } from "../../src/core/address-range.ts";
-import { parseAddressRange, rangeContains, rangesOverlap } from "../../src/core/address-range.ts";
+import {
+	embeddedAddress,
+	parseAddressRange,
+	rangeContains,
+	rangesOverlap,
+} from "../../src/core/address-range.ts";
 
 /** What Go 1.26's netip.ParseAddr, or ParsePrefix where there is a slash, says: the masked prefix without its zone. */
 const netip: readonly (readonly [string, string])[] = [
@@ -209,4 +214,19 @@ describe("rangesOverlap() and rangeContains()", () => {
 			assert.equal(rangesOverlap(parsed(one), parsed(other)), expected);
 		});
 	}
+});
+
+describe("embeddedAddress()", () => {
+	it("embeddedAddress() gives the IPv4 addresses behind the well-known prefix of NAT64, and nothing else", () => {
+		const embedded = (text: string): string | undefined => {
+			const range = parseAddressRange(text);
+			const inner = range && embeddedAddress(range);
+			return inner && `${inner.family} ${inner.bits.toString(16)}/${inner.prefix}`;
+		};
+		assert.equal(embedded("64:ff9b::169.254.169.254"), "4 a9fea9fe/32");
+		assert.equal(embedded("64:ff9b::a9fe:0/112"), "4 a9fe0000/16");
+		assert.equal(embedded("64:ff9b:1::a9fe:a9fe"), undefined);
+		assert.equal(embedded("64:ff9b::/64"), undefined);
+		assert.equal(embedded("169.254.169.254"), undefined);
+	});
 });

@@ -24,7 +24,14 @@ export interface WebhookOptions {
 const rules = [
 	{
 		apiGroups: ["networking.istio.io"],
-		resources: ["serviceentries", "gateways", "virtualservices", "destinationrules", "sidecars"],
+		resources: [
+			"serviceentries",
+			"workloadentries",
+			"gateways",
+			"virtualservices",
+			"destinationrules",
+			"sidecars",
+		],
 	},
 	{
 		apiGroups: ["gateway.networking.k8s.io"],

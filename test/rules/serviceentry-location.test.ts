@@ -48,6 +48,21 @@ it("serviceentry-location only warns where the entry is bound all the same", () 
 	);
 });
 
+it("serviceentry-location warns of a host on the internet that a selector stands for, unless it is bound", () => {
+	const selecting = {
+		location: "MESH_INTERNAL",
+		resolution: "STATIC",
+		workloadSelector: { labels: { app: "vm" } },
+	};
+	const given = [teamNamespace, egressNamespace, egressWaypoint];
+	assert.deepEqual(spots(serviceentryLocation, withSpec(plainEntry, selecting), given), [
+		"warning spec.location",
+	]);
+	assert.deepEqual(spots(serviceentryLocation, withSpec(boundEntry, selecting), given), []);
+	const corporate = { ...selecting, hosts: ["vm.corp.internal"] };
+	assert.deepEqual(spots(serviceentryLocation, withSpec(plainEntry, corporate), given), []);
+});
+
 it("serviceentry-location looks at endpoints and addresses too, whatever the host is called", () => {
 	const spotsOf = (spec: object): readonly string[] =>
 		spots(

@@ -59,6 +59,7 @@
     - "{{ . }}"
   resources:
     - serviceentries
+    - workloadentries
     - gateways
     - virtualservices
     - destinationrules
