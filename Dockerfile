@@ -5,7 +5,8 @@
 ARG NODE_IMAGE=node:24-bookworm-slim
 
 FROM ${NODE_IMAGE} AS build
-WORKDIR /build
+# As in the image: the compile cache knows files by their paths.
+WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # First what changes least: an edit of the source does not install again.
 RUN npm ci
@@ -16,6 +17,11 @@ RUN npm run build \
  && npm uninstall --no-save --omit=dev --omit=optional @kubernetes/client-node \
  && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.cts' -o -name '*.d.mts' -o -name '*.md' \) -delete
 
+# What V8 makes of the modules, so that a start need not do it again; Node keeps one for each user.
+RUN mkdir compile-cache && chown 65532:65532 compile-cache \
+ && NODE_COMPILE_CACHE=/app/compile-cache setpriv --reuid=65532 --regid=65532 --clear-groups node --input-type=module --eval \
+    'import { globSync } from "node:fs"; for (const file of globSync("/app/dist/**/*.js")) await import(file);'
+
 # The root of the final stage: node with the libraries that it loads, found by the loader itself.
 RUN set -eu; root=/root-of-image; node="$(command -v node)"; \
     mkdir -p "$root/usr/bin" "$root/etc" "$root/app"; \
@@ -25,7 +31,7 @@ RUN set -eu; root=/root-of-image; node="$(command -v node)"; \
     done; \
     echo 'nonroot:x:65532:65532:nonroot:/:/sbin/nologin' > "$root/etc/passwd"; \
     echo 'nonroot:x:65532:' > "$root/etc/group"; \
-    cp -a package.json node_modules "$root/app/"; cp -a dist "$root/app/dist"; \
+    cp -a package.json node_modules dist compile-cache "$root/app/"; \
     chmod -R a+rX,go-w "$root"
 
 FROM scratch
@@ -36,7 +42,7 @@ COPY --from=build /root-of-image /
 WORKDIR /app
 USER 65532:65532
 # Less than the limit of 256 MiB that the chart sets: buffers and TLS live outside the heap.
-ENV NODE_ENV=production NODE_OPTIONS=--max-old-space-size=160
+ENV NODE_ENV=production NODE_OPTIONS=--max-old-space-size=160 NODE_COMPILE_CACHE=/app/compile-cache
 EXPOSE 8443 8081
 ENTRYPOINT ["/usr/bin/node", "/app/dist/main.js"]
 CMD ["serve"]

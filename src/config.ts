@@ -1,6 +1,4 @@
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import type { ValidateFunction } from "ajv/dist/2020.js";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse, YAMLError } from "yaml";
@@ -9,32 +7,6 @@ import { formatPath } from "./core/finding.ts";
 import type { Settings, SettingsFile } from "./core/settings.ts";
 import { parseSettings } from "./core/settings.ts";
 import { settingsSchema } from "./settings-schema.ts";
-
-/** What Waymark takes from its environment; the only place that reads it. */
-export interface Environment {
-	/** Where the API server is, inside a pod. */
-	readonly kubernetesHost: string | undefined;
-	readonly kubernetesPort: string | undefined;
-	readonly podName: string | undefined;
-	readonly podNamespace: string | undefined;
-	readonly logLevel: string;
-	/** The kubeconfig file for verbs that look at a cluster. */
-	readonly kubeconfig: string;
-	readonly continuousIntegration: boolean;
-}
-
-/** Reads the environment once, at start. */
-export function readEnvironment(variables: NodeJS.ProcessEnv = process.env): Environment {
-	return {
-		kubernetesHost: variables.KUBERNETES_SERVICE_HOST,
-		kubernetesPort: variables.KUBERNETES_SERVICE_PORT,
-		podName: variables.POD_NAME,
-		podNamespace: variables.POD_NAMESPACE,
-		logLevel: variables.WAYMARK_LOG_LEVEL ?? "info",
-		kubeconfig: variables.KUBECONFIG || join(homedir(), ".kube", "config"),
-		continuousIntegration: variables.CI !== undefined && variables.CI !== "",
-	};
-}
 
 /** A configuration that cannot be used; `problems` holds every reason, one line each. */
 export class ConfigError extends Error {

@@ -1,6 +1,5 @@
 import type { Streams, Verb } from "./cli/io.ts";
 import { exitCodes, UsageError } from "./cli/io.ts";
-import { ConfigError } from "./config.ts";
 
 /** The verbs; each is loaded only when it is asked for, so that none pays for another's imports. */
 const verbs: ReadonlyMap<string, () => Promise<Verb>> = new Map([
@@ -35,15 +34,17 @@ export async function main(argv: readonly string[], streams: Streams): Promise<n
 	try {
 		return await verb.run(rest, streams);
 	} catch (error) {
-		return report(error, verb, streams);
+		return await report(error, verb, streams);
 	}
 }
 
-function report(error: unknown, verb: Verb, streams: Streams): number {
+async function report(error: unknown, verb: Verb, streams: Streams): Promise<number> {
 	if (error instanceof UsageError || isArgumentError(error)) {
 		streams.error(`waymark: ${error.message}\n\n${verb.usage}\n`);
 		return exitCodes.usage;
 	}
+	// Loaded here: reading configurations takes a YAML parser and a schema validator.
+	const { ConfigError } = await import("./config.ts");
 	if (error instanceof ConfigError) {
 		streams.error(`${error.message}\n`);
 		return exitCodes.unreadable;

@@ -132,8 +132,8 @@ describe("the text of src/", () => {
 	const holders = (pattern: RegExp): readonly string[] =>
 		files.filter((file) => pattern.test(readFileSync(join(root, file), "utf8")));
 
-	it("only config reads the environment", () => {
-		assert.deepEqual(holders(/\bprocess\.env\b/), ["src/config.ts"]);
+	it("only environment reads the environment", () => {
+		assert.deepEqual(holders(/\bprocess\.env\b/), ["src/environment.ts"]);
 	});
 
 	it("nobody ends the process but a second signal: verbs return exit codes", () => {

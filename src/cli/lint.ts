@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { loadSettings, readEnvironment } from "../config.ts";
+import { loadSettings } from "../config.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { Kind } from "../core/kinds.ts";
 import type { AmbientStance, Settings } from "../core/settings.ts";
 import { ambientStances, defaultSettings } from "../core/settings.ts";
+import { readEnvironment } from "../environment.ts";
 import { rules } from "../rules/table.ts";
 import { clusterManifests, readCluster } from "./cluster-world.ts";
 import { fixFiles } from "./fix-files.ts";

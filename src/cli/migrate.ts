@@ -1,11 +1,12 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { loadSettings, readEnvironment } from "../config.ts";
+import { loadSettings } from "../config.ts";
 import type { ClusterState } from "../core/inventory.ts";
 import { kindOfObject } from "../core/kinds.ts";
 import type { Settings, WaypointReference } from "../core/settings.ts";
 import { defaultSettings, parseWaypointReference } from "../core/settings.ts";
+import { readEnvironment } from "../environment.ts";
 import type { Item, Output } from "../migrate/item.ts";
 import { outputKey } from "../migrate/item.ts";
 import type { Migration } from "../migrate/migrate.ts";

@@ -8,8 +8,7 @@ import { watchCertificateFiles } from "../certificates/files.ts";
 import { verificationFault } from "../certificates/inspect.ts";
 import type { CertificateSource } from "../certificates/source.ts";
 import { throwAwayCertificate } from "../certificates/throw-away.ts";
-import { readEnvironment } from "../config.ts";
-import { rules } from "../rules/table.ts";
+import { readEnvironment } from "../environment.ts";
 import type { DrainTimes } from "../server/drain.ts";
 import { defaultDrainTimes } from "../server/drain.ts";
 import { createMetrics } from "../server/metrics.ts";
@@ -21,7 +20,6 @@ import { exitCodes, UsageError } from "./io.ts";
 import type { ClientDemands } from "./served-webhook.ts";
 import type { ServedWorld } from "./served-world.ts";
 import { serveCluster, serveDirectory, WorldError } from "./served-world.ts";
-import { followSettings } from "./settings-file.ts";
 
 const usage = `Usage: waymark serve [--world DIR | --kubeconfig FILE] [--config FILE]
                      [--listen HOST:PORT] [--operations HOST:PORT]
@@ -195,12 +193,21 @@ function createLog(): Logger {
 	return pino({ level: logLevel, base: null }, destination({ dest: 2, sync: false, maxLength: 1 << 20 }));
 }
 
-/** config → state → feed → certificate → app → first sync → listen → drain. */
+/** feed → config → certificate → app → first sync → listen → drain. */
 async function run(options: ServeOptions, streams: Streams): Promise<number> {
 	const log = createLog();
 	const metrics = createMetrics();
 	const stops: (() => unknown)[] = [];
 	try {
+		// Begun before all else: the API server gathers the first lists while everything that serves is loaded.
+		const world: ServedWorld = await (options.world === undefined
+			? serveCluster(options, metrics, log)
+			: serveDirectory(options.world, log));
+		stops.push(() => world.stop());
+		const [{ followSettings }, { rules }] = await Promise.all([
+			import("./settings-file.ts"),
+			import("../rules/table.ts"),
+		]);
 		const settings = followSettings(options.config, new Set(rules.map((rule) => rule.id)), (result) => {
 			metrics.configReloads.inc({ result: result.settings === undefined ? "failed" : "applied" });
 			if (result.settings === undefined) {
@@ -211,15 +218,10 @@ async function run(options: ServeOptions, streams: Streams): Promise<number> {
 			}
 		});
 		stops.push(() => settings.stop());
-		const world: ServedWorld =
-			options.world === undefined
-				? await serveCluster(options, settings.current(), metrics, log)
-				: serveDirectory(options.world, settings.current(), log);
-		stops.push(() => world.stop());
+		world.configure(settings.current());
 		const installation = { ...options.installation, clusterDomain: settings.current().clusterDomain };
 		const certificates = await openCertificates(options, installation, world, log);
 		stops.push(() => certificates.source.stop());
-		// Loaded while the API server gathers the first lists: what serves takes longer to load than all before.
 		const [{ openWebhook }, { createOperations }] = await Promise.all([
 			import("./served-webhook.ts"),
 			import("../server/probes.ts"),

@@ -1,15 +1,14 @@
 import type { Logger } from "pino";
-import { readEnvironment } from "../config.ts";
 import type { Inventory } from "../core/inventory.ts";
-import type { Kind } from "../core/kinds.ts";
 import type { Settings } from "../core/settings.ts";
+import { defaultSettings } from "../core/settings.ts";
+import { readEnvironment } from "../environment.ts";
 import type { Connection } from "../kube/connection.ts";
-import { rules } from "../rules/table.ts";
 import type { Confirm } from "../server/app.ts";
 import { createFeedMetrics } from "../server/feed-metrics.ts";
 import type { Metrics } from "../server/metrics.ts";
 import type { Check } from "../server/probes.ts";
-import { followDirectory } from "./world-directory.ts";
+import { followedKinds } from "./followed-kinds.ts";
 
 /** A world that the webhook judges by, whatever feeds it. */
 export interface ServedWorld {
@@ -32,9 +31,10 @@ export class WorldError extends Error {
 	}
 }
 
-/** A world of the YAML files below a directory. */
-export function serveDirectory(directory: string, settings: Settings, log: Logger): ServedWorld {
-	const world = followDirectory(directory, settings, (status) => {
+/** A world of the YAML files below a directory; `configure` it before use. */
+export async function serveDirectory(directory: string, log: Logger): Promise<ServedWorld> {
+	const { followDirectory } = await import("./world-directory.ts");
+	const world = followDirectory(directory, (status) => {
 		for (const problem of status.problems) {
 			log.error({ problem }, "world not read, the last good one is kept");
 		}
@@ -70,23 +70,17 @@ export function serveDirectory(directory: string, settings: Settings, log: Logge
 	};
 }
 
-/** Every kind that some rule reads; the policies are read from Namespaces in any case. */
-export function followedKinds(): readonly Kind[] {
-	return [...new Set<Kind>(["Namespace", ...rules.flatMap((rule) => rule.reads)])];
-}
-
-/** The world of the API server that a kubeconfig names, or of the one around this pod. */
+/** The world of the API server that a kubeconfig names, or of the one around this pod; `configure` it before use. */
 export async function serveCluster(
 	options: { readonly kubeconfig: string | undefined },
-	settings: Settings,
 	metrics: Metrics,
 	log: Logger,
 ): Promise<ServedWorld> {
 	const { followCluster } = await import("../kube/world.ts");
 	const world = followCluster({
 		credentials: await credentialsOf(options.kubeconfig),
-		kinds: followedKinds(),
-		settings,
+		kinds: followedKinds,
+		settings: defaultSettings,
 		log,
 		onEvent: (kind, lagMs) => feedMetrics.lag.observe({ kind }, lagMs / 1000),
 		onRestart: (kind, reason) => feedMetrics.restarts.inc({ kind, reason }),

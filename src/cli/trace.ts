@@ -1,9 +1,10 @@
 import { parseArgs, styleText } from "node:util";
-import { loadSettings, readEnvironment } from "../config.ts";
+import { loadSettings } from "../config.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { Kind } from "../core/kinds.ts";
 import type { Settings } from "../core/settings.ts";
 import { defaultSettings } from "../core/settings.ts";
+import { readEnvironment } from "../environment.ts";
 import type { TracedHost } from "../istio/trace.ts";
 import { traceAll } from "../istio/trace.ts";
 import type { Route } from "../istio/trace-route.ts";

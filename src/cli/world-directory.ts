@@ -2,7 +2,7 @@ import { watch } from "node:fs";
 import { ClusterState } from "../core/inventory.ts";
 import type { AnyObject, Kind, Resources } from "../core/kinds.ts";
 import { allKinds } from "../core/kinds.ts";
-import type { Settings } from "../core/settings.ts";
+import { defaultSettings } from "../core/settings.ts";
 import type { Reading } from "./manifests.ts";
 import { readManifests, worldOf } from "./manifests.ts";
 
@@ -28,10 +28,9 @@ const pollMs = 2_000;
 /** Reads the world below a directory and keeps it up to date; tells of every change and of everything unreadable. */
 export function followDirectory(
 	directory: string,
-	settings: Settings,
 	onChange: (status: DirectoryStatus) => void,
 ): DirectoryWorld {
-	const state = new ClusterState(settings, { offline: true });
+	const state = new ClusterState(defaultSettings, { offline: true });
 	let status: DirectoryStatus = { objects: 0, problems: [] };
 	let last = "";
 	const read = (): void => {
@@ -41,7 +40,7 @@ export function followDirectory(
 			return;
 		}
 		last = signature;
-		status = take(state, reading, settings, status);
+		status = take(state, reading, status);
 		onChange(status);
 	};
 	read();
@@ -63,17 +62,12 @@ export function followDirectory(
 	};
 }
 
-function take(
-	state: ClusterState,
-	reading: Reading,
-	settings: Settings,
-	before: DirectoryStatus,
-): DirectoryStatus {
+function take(state: ClusterState, reading: Reading, before: DirectoryStatus): DirectoryStatus {
 	if (reading.unreadable.length > 0) {
 		const problems = reading.unreadable.map((each) => `${each.file}:${each.line}: ${each.message}`);
 		return { objects: before.objects, problems };
 	}
-	const fresh = worldOf(reading.manifests, settings);
+	const fresh = worldOf(reading.manifests, state.settings);
 	for (const kind of allKinds) {
 		state.replace(kind, fresh.all(kind) as Iterable<Resources[Kind] & AnyObject>);
 	}

@@ -75,6 +75,11 @@ const indexes: {
 	virtualServiceByService: index("VirtualService", servicesRouted),
 };
 
+const indexesOf: ReadonlyMap<Kind, readonly (readonly [string, Index<Kind>])[]> = Map.groupBy(
+	Object.entries(indexes) as unknown as readonly (readonly [string, Index<Kind>])[],
+	([, { kind }]) => kind,
+);
+
 function bucketsListed(entry: ServiceEntry): ReadonlySet<string> {
 	const buckets = new Set<string>();
 	for (const address of entry.spec?.addresses ?? []) {
@@ -352,10 +357,10 @@ export class ClusterState implements Inventory {
 	}
 
 	*#places<K extends Kind>(kind: K, object: Resources[K]): Iterable<[IndexEntries, string]> {
-		for (const [name, definition] of Object.entries(indexes)) {
+		for (const [name, { keys }] of indexesOf.get(kind) ?? none) {
 			const entries = this.#indexes.get(name);
-			if (definition.kind === kind && entries !== undefined) {
-				for (const key of (definition as unknown as Index<K>).keys(object)) {
+			if (entries !== undefined) {
+				for (const key of keys(object)) {
 					yield [entries, key];
 				}
 			}

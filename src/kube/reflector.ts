@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { finished } from "node:stream/promises";
 import type { Resource } from "./api.ts";
 import { ApiError, ExchangeError, errorOfEvent, resourcePath } from "./api.ts";
 import type { Connection } from "./connection.ts";
@@ -342,12 +343,12 @@ export class Reflector {
 		const watchdog = startWatchdog(body, initial ? initialIdleMs : idleMs);
 		const lines = new LineSplitter(this.#limits.lineBytes);
 		try {
-			for await (const chunk of body as AsyncIterable<Buffer>) {
+			await eachChunk(body, (chunk) => {
 				const arrived = this.#now();
 				this.#lastContact = arrived;
 				lines.push(chunk, (line) => this.#line(line, arrived));
 				watchdog.patted(this.#isFollowing ? idleMs : initialIdleMs);
-			}
+			});
 		} catch (error) {
 			throw translate(error);
 		} finally {
@@ -376,13 +377,30 @@ export class Reflector {
 				this.#sync();
 				return;
 			case "applied":
-				this.#progressed ||= this.#isFollowing;
-				this.#observer.event?.(this.#now() - arrived);
+				// Before, it is put aside, and the world does not have it yet.
+				if (this.#isFollowing) {
+					this.#progressed = true;
+					this.#observer.event?.(this.#now() - arrived);
+				}
 				return;
 			case "ignored":
 			case "bookmark":
 		}
 	}
+}
+
+/** Hands on each chunk as it comes, to the end of the stream; an async iterator would cost three promises for each. */
+async function eachChunk(body: Readable, take: (chunk: Buffer) => void): Promise<void> {
+	body.on("data", (chunk: Buffer) => {
+		try {
+			if (!body.destroyed) {
+				take(chunk);
+			}
+		} catch (error) {
+			body.destroy(error as Error);
+		}
+	});
+	await finished(body);
 }
 
 /** Breaks a stream that has been silent for too long; `patted` says that it was not. */

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "yaml";
 import { confirmedKinds, describeValues, judgedKinds, mendedKinds, readRules } from "../../scripts/chart.ts";
-import { followedKinds } from "../../src/cli/served-world.ts";
+import { followedKinds } from "../../src/cli/followed-kinds.ts";
 import { systemNamespaces } from "../../src/core/evaluate.ts";
 import type { Inventory } from "../../src/core/inventory.ts";
 import type { Kind } from "../../src/core/kinds.ts";
@@ -170,7 +170,7 @@ describe("the generated templates", () => {
 	it("let the ClusterRole read exactly what the rules read, and definitions", () => {
 		assert.deepEqual(
 			[...granted.keys()].toSorted(),
-			[...followedKinds().map(keyOf), "customresourcedefinitions.apiextensions.k8s.io"].toSorted(),
+			[...followedKinds.map(keyOf), "customresourcedefinitions.apiextensions.k8s.io"].toSorted(),
 		);
 	});
 
@@ -185,7 +185,7 @@ describe("the generated templates", () => {
 			assert.ok(confirmedKinds().has(kind), `a rule asks for a ${kind} by name`);
 			assert.ok(granted.get(keyOf(kind))?.includes("get"), keyOf(kind));
 		}
-		for (const kind of followedKinds().filter((each) => !confirmedKinds().has(each))) {
+		for (const kind of followedKinds.filter((each) => !confirmedKinds().has(each))) {
 			assert.deepEqual(granted.get(keyOf(kind)), ["list", "watch"]);
 		}
 	});

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PolicyRule } from "../../scripts/chart.ts";
-import { followedKinds } from "../../src/cli/served-world.ts";
+import { followedKinds } from "../../src/cli/followed-kinds.ts";
 import type { Kind } from "../../src/core/kinds.ts";
 import { allKinds, kinds } from "../../src/core/kinds.ts";
 import { defaultSettings } from "../../src/core/settings.ts";
@@ -95,7 +95,7 @@ async function grant(granted: readonly Permission[]): Promise<void> {
 async function follow(): Promise<ClusterWorld> {
 	return followCluster({
 		credentials: await kubeconfigCredentials(kubeconfig),
-		kinds: followedKinds(),
+		kinds: followedKinds,
 		settings: defaultSettings,
 		log: silent,
 	});
