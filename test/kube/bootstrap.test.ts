@@ -138,7 +138,9 @@ test("startBootstrap() goes on trying by itself until it is proved", async (cont
 	let ready = false;
 	install(usual);
 	const bootstrap = start({ isReady: () => ready });
-	await sleep(80);
+	while (bootstrap.status().state === "unknown") {
+		await sleep(5);
+	}
 	assert.deepEqual(policies(), lax);
 	assert.deepEqual(bootstrap.status(), { state: "lax", reason: "this replica is not ready" });
 	ready = true;
