@@ -23,27 +23,47 @@ export interface Unreadable {
 	readonly message: string;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+/**
+ * What is read of a review and of the objects in it; each may be anything. None of these names is one that every object
+ * inherits, so what JSON did not say is undefined.
+ */
+interface Fields {
+	readonly apiVersion?: unknown;
+	readonly request?: unknown;
+	readonly uid?: unknown;
+	readonly operation?: unknown;
+	readonly subResource?: unknown;
+	readonly kind?: unknown;
+	readonly group?: unknown;
+	readonly namespace?: unknown;
+	readonly name?: unknown;
+	readonly object?: unknown;
+	readonly oldObject?: unknown;
+	readonly metadata?: unknown;
+	readonly dryRun?: unknown;
+	readonly userInfo?: unknown;
+	readonly username?: unknown;
+	readonly groups?: unknown;
+}
 
 /** Reads an AdmissionReview (admission.k8s.io/v1) that was parsed from JSON; every field may be anything. */
 export function readReview(body: unknown, today: string): Review | Unreadable {
 	const review = fields(body);
-	const request = fields(own(review, "request"));
-	const uid = text(own(request, "uid"));
+	const request = fields(review?.request);
+	const uid = text(request?.uid);
 	if (review === undefined) {
 		return { message: "The body is not an AdmissionReview: it is not a JSON object" };
 	}
 	if (request === undefined || uid === "") {
 		return { message: "The body is not an AdmissionReview: it has no request.uid" };
 	}
-	const version = text(own(review, "apiVersion"));
-	const operation = text(own(request, "operation"));
+	const { apiVersion: version } = review;
+	const operation = text(request.operation);
 	const kind = judgedKind(request, operation);
-	const namespace = text(own(request, "namespace"));
-	const object = own(request, "object");
-	const dryRun = own(request, "dryRun") === true;
-	const name =
-		text(own(request, "name")) || text(own(fields(own(fields(object), "metadata")), "name")) || undefined;
+	const namespace = text(request.namespace);
+	const { object } = request;
+	const dryRun = request.dryRun === true;
+	const name = text(request.name) || text(fields(fields(object)?.metadata)?.name) || undefined;
 	return {
 		uid,
 		// The API server refuses an answer of another version than it asked in; both look the same.
@@ -60,8 +80,8 @@ export function readReview(body: unknown, today: string): Review | Unreadable {
 						namespace: kinds[kind].namespaced ? namespace : "",
 						name,
 						object,
-						...(operation === "UPDATE" ? { old: own(request, "oldObject") } : {}),
-						requester: readRequester(own(request, "userInfo")),
+						old: operation === "UPDATE" ? request.oldObject : undefined,
+						requester: readRequester(request.userInfo),
 						today,
 					},
 	};
@@ -69,28 +89,24 @@ export function readReview(body: unknown, today: string): Review | Unreadable {
 
 /** Only creations and updates of whole objects are judged. */
 function judgedKind(request: Fields, operation: string): Kind | undefined {
-	if ((operation !== "CREATE" && operation !== "UPDATE") || text(own(request, "subResource")) !== "") {
+	if ((operation !== "CREATE" && operation !== "UPDATE") || text(request.subResource) !== "") {
 		return undefined;
 	}
-	const kind = fields(own(request, "kind"));
-	return kindOf(text(own(kind, "group")), text(own(kind, "kind")));
+	const kind = fields(request.kind);
+	return kindOf(text(kind?.group), text(kind?.kind));
 }
 
 function readRequester(value: unknown): Requester {
 	const user = fields(value);
-	const groups = own(user, "groups");
+	const groups = user?.groups;
 	return {
-		username: text(own(user, "username")),
+		username: text(user?.username),
 		groups: Array.isArray(groups) ? groups.filter((group): group is string => typeof group === "string") : [],
 	};
 }
 
 function fields(value: unknown): Fields | undefined {
-	return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
-}
-
-function own(object: Fields | undefined, key: string): unknown {
-	return object !== undefined && Object.hasOwn(object, key) ? object[key] : undefined;
+	return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
 }
 
 function text(value: unknown): string {

@@ -21,11 +21,11 @@ export function canaryNonce(object: unknown): string | null {
  * is reached (pkg/webhooks/validation/controller/controller.go): a denial by Waymark would answer in istiod's place.
  */
 export function isIstiodCanary(object: unknown, dryRun: boolean): boolean {
-	const annotation = field(
-		field(field(object, "metadata"), "annotations"),
-		"internal.istio.io/webhook-always-reject",
+	return (
+		dryRun &&
+		field(field(field(object, "metadata"), "annotations"), "internal.istio.io/webhook-always-reject") ===
+			"true"
 	);
-	return dryRun && annotation === "true";
 }
 
 function field(value: unknown, name: string): unknown {

@@ -315,21 +315,29 @@ function identity(finding: Finding): string {
 
 function decide(run: Run, findings: readonly Finding[]): Verdict {
 	const { mode } = run;
-	const isDenial = (finding: Finding): boolean =>
-		finding.severity === "error" && finding.inherited !== true && mode === "enforce";
-	const denials = findings.filter(isDenial);
 	const shows = mode === "enforce" || mode === "warn";
+	const mends = shows && !isBeingDeleted(run.subject.object as AnyObject);
+	const denials: Finding[] = [];
+	const warnings: Finding[] = [];
+	const fixes: Edit[] = [];
+	for (const finding of findings) {
+		if (finding.severity === "error" && finding.inherited !== true && mode === "enforce") {
+			denials.push(finding);
+		} else if (finding.severity !== "info" && shows) {
+			warnings.push(finding);
+		}
+		if (finding.fix !== undefined && mends) {
+			fixes.push(...finding.fix);
+		}
+	}
 	return {
 		decision: denials.length > 0 ? "deny" : "allow",
 		mode,
 		policy: run.policy,
 		findings,
 		denials,
-		warnings: shows ? findings.filter((each) => each.severity !== "info" && !isDenial(each)) : [],
-		fixes:
-			shows && !isBeingDeleted(run.subject.object as AnyObject)
-				? findings.flatMap((each) => each.fix ?? [])
-				: [],
+		warnings,
+		fixes,
 		faults: run.faults,
 		absences: absencesOf(run, findings),
 	};

@@ -44,9 +44,7 @@ function matches(value: unknown, shape: AnyShape): boolean {
 		return Object.values(value).every((item) => matches(item, shape.map));
 	}
 	for (const field in shape.fields) {
-		const content: unknown = Object.hasOwn(value, field)
-			? (value as Record<string, unknown>)[field]
-			: undefined;
+		const content = (value as Readonly<Record<string, unknown>>)[field];
 		const expected = shape.fields[field];
 		if (content !== undefined && content !== null && expected !== undefined && !matches(content, expected)) {
 			return false;
