@@ -71,8 +71,8 @@ export async function openWebhook(options: ServedWebhookOptions): Promise<Served
 		tls: tlsContext(source.current(), tlsDemands()),
 		...(world.confirm === undefined ? {} : { confirm: world.confirm }),
 		before: (instance) => {
-			hooks.overload = installOverload(instance);
 			hooks.drain = installDrain(instance, options.drainTimes);
+			hooks.overload = installOverload(instance, hooks.drain);
 			installClientNames(instance, clientCaFile === undefined ? [] : clientNames);
 		},
 	});

@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import type { FastifyInstance } from "fastify";
 import { answerLater } from "./later.ts";
 
@@ -62,7 +63,7 @@ export function installDrain(app: FastifyInstance, times: Partial<DrainTimes> = 
 		inFlight += 1;
 		lastRequest = performance.now();
 		// "close" follows every end of a response: finished, failed, or the client went away.
-		reply.raw.once("close", () => {
+		reply.raw.on("close", () => {
 			inFlight -= 1;
 			wake?.();
 		});

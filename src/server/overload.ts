@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify";
+import type { Drain } from "./drain.ts";
 import { answerLater } from "./later.ts";
 
 /** What a replica takes upon itself before it sends requests elsewhere. */
@@ -33,10 +34,16 @@ export const defaultOverloadLimits: OverloadLimits = { maxInFlight: 512, maxDela
 
 const tickMs = 20;
 
-/** Hooks overload protection into an app, before its routes; beyond the limits it answers 503 with `Retry-After: 1`. */
-export function installOverload(app: FastifyInstance, limits: Partial<OverloadLimits> = {}): Overload {
+/**
+ * Hooks overload protection into an app, after its drain, which counts the requests, and before its routes; beyond the
+ * limits it answers 503 with `Retry-After: 1`.
+ */
+export function installOverload(
+	app: FastifyInstance,
+	{ inFlight }: Pick<Drain, "inFlight">,
+	limits: Partial<OverloadLimits> = {},
+): Overload {
 	const { maxInFlight, maxDelayMs, windowMs } = { ...defaultOverloadLimits, ...limits };
-	let inFlight = 0;
 	const shed = { concurrency: 0, "event-loop": 0 };
 	let tickedAt = performance.now();
 	let longest = { delayMs: 0, at: tickedAt };
@@ -51,16 +58,12 @@ export function installOverload(app: FastifyInstance, limits: Partial<OverloadLi
 	}, tickMs);
 	ticking.unref();
 	const reason = (): OverloadReason | null => {
-		if (inFlight > maxInFlight) {
+		if (inFlight() > maxInFlight) {
 			return "concurrency";
 		}
 		return longest.delayMs > maxDelayMs ? "event-loop" : null;
 	};
 	app.addHook("onRequest", (request, reply, done) => {
-		inFlight += 1;
-		reply.raw.once("close", () => {
-			inFlight -= 1;
-		});
 		const why = reason();
 		if (why !== null) {
 			shed[why] += 1;
@@ -71,7 +74,7 @@ export function installOverload(app: FastifyInstance, limits: Partial<OverloadLi
 		done();
 	});
 	return {
-		reason: () => (inFlight >= maxInFlight ? "concurrency" : reason()),
+		reason: () => (inFlight() >= maxInFlight ? "concurrency" : reason()),
 		shed: (why) => shed[why],
 		delayMs: () => longest.delayMs,
 		stop() {

@@ -71,8 +71,7 @@ async function listenAsWebhook(objects: number): Promise<Server> {
 		confirm: async () => ({ found: false, unconfirmed: false }),
 		before: (instance) => {
 			// What else the machine does must not make it send requests away.
-			installOverload(instance, { maxDelayMs: 60_000 });
-			installDrain(instance);
+			installOverload(instance, installDrain(instance), { maxDelayMs: 60_000 });
 		},
 	});
 	await app.listen({ host: "127.0.0.1", port: 0 });

@@ -70,8 +70,8 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
 		...(options.keepAlive ? {} : { maxRequestsPerSocket: 1 }),
 	});
 	const app = secure as unknown as FastifyInstance;
-	const overload = installOverload(app);
 	const drain = installDrain(app, { quietMs: 400, deadlineMs: 10_000, refuseMs: 1000, finishMs: 2000 });
+	const overload = installOverload(app, drain);
 	let answered = 0;
 	for (const path of ["/validate", "/mutate"]) {
 		app.post<{ Body: Review }>(path, (request) => {

@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fastify } from "fastify";
+import { installDrain } from "../../src/server/drain.ts";
 import { installOverload } from "../../src/server/overload.ts";
 
 test("installOverload() turns away what exceeds its concurrency, and nothing else", async (context) => {
 	const app = fastify();
-	const overload = installOverload(app, { maxInFlight: 3, maxDelayMs: 60_000 });
+	const overload = installOverload(app, installDrain(app), { maxInFlight: 3, maxDelayMs: 60_000 });
 	context.after(async () => {
 		overload.stop();
 		await app.close();
@@ -34,7 +35,7 @@ test("installOverload() turns away what exceeds its concurrency, and nothing els
 
 test("installOverload() turns requests away while the event loop is late, and takes them again after", async (context) => {
 	const app = fastify();
-	const overload = installOverload(app, { maxDelayMs: 50, windowMs: 40 });
+	const overload = installOverload(app, installDrain(app), { maxDelayMs: 50, windowMs: 40 });
 	context.after(async () => {
 		overload.stop();
 		await app.close();

@@ -97,7 +97,7 @@ export async function runWebhook(
 		metrics,
 		log: pino({ base: null }, sink),
 		tls: tlsContext(certificate),
-		now: () => new Date(`${exampleDay}T12:00:00Z`),
+		now: () => Date.parse(`${exampleDay}T12:00:00Z`),
 		...(options.confirm === undefined ? {} : { confirm: options.confirm }),
 	});
 	await webhook.app.listen({ host: "127.0.0.1", port: 0 });
