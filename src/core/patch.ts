@@ -29,30 +29,30 @@ export function applyEdits<T>(object: T, edits: readonly Edit[]): T {
 	let current: unknown = object;
 	for (const edit of edits) {
 		if (isContainer(current)) {
-			current = edited(current, edit.path, edit) ?? current;
+			current = edited(current, edit, 0) ?? current;
 		}
 	}
 	return current as T;
 }
 
-/** The container with the edit made below it; undefined when it cannot be made or changes nothing. */
-function edited(container: Container, path: Path, edit: Edit): Container | undefined {
-	const [step, ...rest] = path;
+/** The container at a depth of the edit's path with the edit made; undefined when it cannot be made or changes nothing. */
+function edited(container: Container, edit: Edit, depth: number): Container | undefined {
+	const step = edit.path[depth];
 	if (step === undefined || (isList(container) && !isIndex(step, container.length))) {
 		return undefined;
 	}
 	const before = memberOf(container, step);
-	if (rest.length === 0) {
+	if (depth === edit.path.length - 1) {
 		if (edit.op === "set") {
 			return isSame(before, edit.value) ? undefined : withMember(container, step, edit.value);
 		}
 		return hasMember(container, step) ? withoutMember(container, step) : undefined;
 	}
 	if (before === undefined || before === null) {
-		const value = edit.op === "set" ? nested(rest, edit.value) : undefined;
+		const value = edit.op === "set" ? nested(edit.path.slice(depth + 1), edit.value) : undefined;
 		return value === undefined ? undefined : withMember(container, step, value);
 	}
-	const after = isContainer(before) ? edited(before, rest, edit) : undefined;
+	const after = isContainer(before) ? edited(before, edit, depth + 1) : undefined;
 	return after === undefined ? undefined : withMember(container, step, after);
 }
 
@@ -157,8 +157,9 @@ function compareMember(
 	path: Path,
 	into: Operation[],
 ): void {
-	const old = memberOf(before, step);
-	if (hasMember(before, step) && isSame(old, value)) {
+	const isThere = hasMember(before, step);
+	const old = isThere ? (before as Fields)[step] : undefined;
+	if (isThere && isSame(old, value)) {
 		return;
 	}
 	const here = [...path, step];

@@ -32,9 +32,11 @@ export function isExternal(entry: ServiceEntry): boolean {
 	return (entry.spec?.location ?? "MESH_EXTERNAL") !== "MESH_INTERNAL";
 }
 
+const waypointName = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/;
+
 /** Whether the value of a waypoint label is a name that istiod, its validation and its status all read alike. */
 export function isWaypointLabelValue(value: string): boolean {
-	return value === "none" || (/^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/.test(value) && value.length <= 63);
+	return value === "none" || (waypointName.test(value) && value.length <= 63);
 }
 
 /** Whether an entry's own waypoint labels can be read at all; another rule speaks when they cannot. */

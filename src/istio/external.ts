@@ -14,12 +14,16 @@ const clusterSetDomain = "clusterset.local";
  */
 export function isClusterHost(host: string, inventory: Inventory): boolean {
 	const name = canonicalHost(host);
-	const isWildcard = name.startsWith("*");
-	const suffix = isWildcard ? name.slice(1) : `.${name}`;
 	return (
-		(!isWildcard && !name.includes(".")) ||
-		[".svc", `.${inventory.mesh.clusterDomain}`, `.${clusterSetDomain}`].some((each) => suffix.endsWith(each))
+		!(name.includes(".") || name.startsWith("*")) ||
+		isUnder("svc", name) ||
+		isUnder(inventory.mesh.clusterDomain, name) ||
+		isUnder(clusterSetDomain, name)
 	);
+}
+
+function isUnder(domain: string, name: string): boolean {
+	return name.endsWith(domain) && (name.length === domain.length || name.at(-domain.length - 1) === ".");
 }
 
 /**

@@ -4,11 +4,10 @@ import { useWaypointLabel, useWaypointNamespaceLabel } from "../core/policy.ts";
 import type { RuleContext } from "../core/rule.ts";
 import { hasReadableLabels } from "./entry-binding.ts";
 import { isClusterHost } from "./external.ts";
-import { isDnsLabel } from "./names.ts";
 import { isPortNumber } from "./ports.ts";
 
 const label = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
-const plainHost = new RegExp(`^(?:${label}\\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$`);
+// One for all names: where little is asked, fetching another expression's code costs more than running it.
 const plainName = new RegExp(`^${label}(?:\\.${label})*$`);
 
 /** Protocols that say which host a connection is for, and whether they are plain text. */
@@ -55,12 +54,23 @@ function arePlainHosts(hosts: readonly string[], inventory: Inventory): boolean 
 		hosts.length <= 256 &&
 		hosts.every(
 			(host) =>
-				host.length <= 253 &&
-				plainHost.test(host) &&
+				isPlainName(host) &&
+				hasPlainEnd(host) &&
 				!host.endsWith(".localhost") &&
 				!isClusterHost(host, inventory),
 		)
 	);
+}
+
+/** Lower case and digits, as host names and the names of objects are. */
+function isPlainName(name: string): boolean {
+	return name.length <= 253 && plainName.test(name);
+}
+
+/** Whether a plain name has several labels, the last of which begins with a letter, so that it is no IP address. */
+function hasPlainEnd(host: string): boolean {
+	const dot = host.lastIndexOf(".");
+	return dot > 0 && host.charAt(dot + 1) >= "a";
 }
 
 function arePlainPorts(ports: readonly ServiceEntryPort[]): boolean {
@@ -80,7 +90,8 @@ function isPlainPort({ name, number, protocol, targetPort }: ServiceEntryPort): 
 	return (
 		plain !== undefined &&
 		isPortNumber(number ?? 0) &&
-		isDnsLabel(name ?? "") &&
+		isPlainName(name ?? "") &&
+		!name?.includes(".") &&
 		(isAbsent(targetPort) || isPortNumber(targetPort ?? 0)) &&
 		// Others look for what encrypts what goes to 443.
 		!(plain.isClear && (number === 443 || targetPort === 443))
@@ -91,7 +102,7 @@ function isPlainPort({ name, number, protocol, targetPort }: ServiceEntryPort): 
 function hasPlainMetadata(metadata: ServiceEntry["metadata"]): boolean {
 	const { name, generation, labels, annotations } = metadata ?? {};
 	return (
-		(isAbsent(name) || (plainName.test(name ?? "") && (name ?? "").length <= 253)) &&
+		(isAbsent(name) || isPlainName(name ?? "")) &&
 		Number.isInteger(generation ?? 0) &&
 		saysNothing(annotations) &&
 		saysNothing(labels) &&

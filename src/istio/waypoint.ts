@@ -129,7 +129,7 @@ function boundListener(
 	const annotation =
 		labelOf(gateway.metadata?.annotations, bindingAnnotation) ??
 		labelOf(classOf(gateway, inventory)?.metadata?.annotations, bindingAnnotation);
-	const match = /^(NONE|PROXY)(?:\/(.*))?$/s.exec(annotation ?? "");
+	const match = annotation === undefined ? null : /^(NONE|PROXY)(?:\/(.*))?$/s.exec(annotation);
 	if (match === null || match[2]?.includes("/")) {
 		return -1;
 	}
