@@ -95,6 +95,28 @@ export function* leavingPorts(
 	}
 }
 
+/**
+ * Whether nothing stands where a waypoint would look for TLS settings of an entry: no DestinationRule in any of the
+ * three namespaces, and no BackendTLSPolicy.
+ */
+export function isWithoutTlsSettings(entry: ServiceEntry, context: RuleContext): boolean {
+	const { namespace, inventory } = context;
+	const waypointNamespace = entryBinding(entry, context).target?.namespace ?? namespace;
+	return (
+		isNone(inventory.inNamespace("DestinationRule", waypointNamespace)) &&
+		isNone(inventory.inNamespace("DestinationRule", namespace)) &&
+		isNone(inventory.inNamespace("DestinationRule", inventory.mesh.rootNamespace)) &&
+		isNone(inventory.inNamespace("BackendTLSPolicy", namespace))
+	);
+}
+
+function isNone(objects: Iterable<unknown>): boolean {
+	for (const _ of objects) {
+		return false;
+	}
+	return true;
+}
+
 /** The TLS settings of a DestinationRule for a port; undefined when it has none. */
 export function tlsOf(rule: DestinationRule, port: number): Origination | undefined {
 	const { trafficPolicy } = rule.spec ?? {};

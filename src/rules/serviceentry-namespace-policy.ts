@@ -8,6 +8,7 @@ import {
 	teamNamespace,
 	withAnnotations,
 } from "../istio/examples.ts";
+import { isWithinPolicy } from "../istio/within-policy.ts";
 
 /** The policy of a ServiceEntry's namespace can be read. */
 export const serviceentryNamespacePolicy: Rule<"ServiceEntry"> = {
@@ -34,6 +35,7 @@ export const serviceentryNamespacePolicy: Rule<"ServiceEntry"> = {
 			egressWaypoint,
 		],
 	},
+	silentIf: isWithinPolicy,
 	*check(_entry, { policy }) {
 		for (const problem of policy.problems) {
 			yield {

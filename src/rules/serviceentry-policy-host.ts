@@ -9,6 +9,7 @@ import {
 } from "../istio/examples.ts";
 import { isGoverned, isOutsideName } from "../istio/external.ts";
 import { forbiddenHost } from "../istio/policy-limits.ts";
+import { isWithinPolicy } from "../istio/within-policy.ts";
 
 /** The hosts of an external ServiceEntry are ones that its namespace and the cluster allow. */
 export const serviceentryPolicyHost: Rule<"ServiceEntry"> = {
@@ -36,6 +37,7 @@ export const serviceentryPolicyHost: Rule<"ServiceEntry"> = {
 			egressWaypoint,
 		],
 	},
+	silentIf: isWithinPolicy,
 	*check(entry, context) {
 		if (!isGoverned(entry, context)) {
 			return;

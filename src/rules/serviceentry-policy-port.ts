@@ -11,6 +11,7 @@ import {
 	withSpec,
 } from "../istio/examples.ts";
 import { isGoverned } from "../istio/external.ts";
+import { isWithinPolicy } from "../istio/within-policy.ts";
 
 /** The ports of an external ServiceEntry are ones that its namespace and the cluster allow. */
 export const serviceentryPolicyPort: Rule<"ServiceEntry"> = {
@@ -43,6 +44,7 @@ export const serviceentryPolicyPort: Rule<"ServiceEntry"> = {
 			egressWaypoint,
 		],
 	},
+	silentIf: isWithinPolicy,
 	*check(entry, context) {
 		const { allowedPorts } = context.policy;
 		if (allowedPorts.length === 0 || !isGoverned(entry, context)) {

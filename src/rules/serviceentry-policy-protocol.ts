@@ -11,6 +11,7 @@ import {
 	withSpec,
 } from "../istio/examples.ts";
 import { isGoverned } from "../istio/external.ts";
+import { isWithinPolicy } from "../istio/within-policy.ts";
 
 /** The protocols of an external ServiceEntry are ones that its namespace and the cluster allow. */
 export const serviceentryPolicyProtocol: Rule<"ServiceEntry"> = {
@@ -38,6 +39,7 @@ export const serviceentryPolicyProtocol: Rule<"ServiceEntry"> = {
 			egressWaypoint,
 		],
 	},
+	silentIf: isWithinPolicy,
 	*check(entry, context) {
 		const { allowedProtocols } = context.policy;
 		if (allowedProtocols.length === 0 || !isGoverned(entry, context)) {

@@ -4,7 +4,7 @@ import type { Rule } from "../core/rule.ts";
 import type { EntryPort } from "../istio/entry-spec.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../istio/examples.ts";
 import { isProtocolOf } from "../istio/ports.ts";
-import { leavingPortReads, leavingPorts } from "../istio/tls-origination.ts";
+import { isWithoutTlsSettings, leavingPortReads, leavingPorts } from "../istio/tls-origination.ts";
 
 const wholeHost: DestinationRule = {
 	apiVersion: "networking.istio.io/v1",
@@ -31,6 +31,7 @@ export const serviceentryTlsWrap: Rule<"ServiceEntry"> = {
 		bad: boundEntry,
 		given: [teamNamespace, egressNamespace, egressWaypoint, wholeHost],
 	},
+	silentIf: isWithoutTlsSettings,
 	*check(entry, context) {
 		const carriesTls = ({ protocol }: EntryPort): boolean => isProtocolOf("tls", protocol);
 		for (const { index, port, host, tls } of leavingPorts(entry, context, carriesTls)) {

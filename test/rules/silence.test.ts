@@ -17,6 +17,7 @@ import type { MeshFacts } from "../../src/core/inventory.ts";
 import { ClusterState } from "../../src/core/inventory.ts";
 import type {
 	AnyObject,
+	BackendTlsPolicy,
 	DestinationRule,
 	Kind,
 	KubernetesGateway,
@@ -113,13 +114,23 @@ const spec = record(
 	{
 		hosts: uniqueArray(host, { maxLength: 2 }),
 		ports: oneof(
-			{ arbitrary: constant([{ number: 443, name: "tls", protocol: "TLS" }]), weight: 2 },
+			{
+				arbitrary: mostly("tls", "t.ls").map((name) => [{ number: 443, name, protocol: "TLS" }]),
+				weight: 2,
+			},
 			{ arbitrary: array(port, { maxLength: 2 }), weight: 1 },
 		),
 		resolution: mostly<unknown>("DNS", "NONE", "STATIC", "DYNAMIC_DNS", "DNS_ROUND_ROBIN", null, "X"),
 		location: mostly<unknown>("MESH_EXTERNAL", "MESH_INTERNAL", null, "X"),
 		addresses: mostly<unknown>([], ["203.0.113.7"], ["203.0.113.0/24"], null),
-		endpoints: mostly<unknown>(null, [], [{ address: "10.1.2.3" }], [{ address: "api.team.svc" }]),
+		endpoints: mostly<unknown>(
+			null,
+			[],
+			[{ address: "10.1.2.3" }],
+			[{ address: "10.1.2.3", ports: { tls: 8443 } }],
+			[{ address: "api.team.svc" }],
+			[{ address: "www.example.org" }],
+		),
 		exportTo: mostly<unknown>([], ["."], [".", "."], null),
 		subjectAltNames: mostly<unknown>([], ["a"], null),
 		workloadSelector: mostly<unknown>(null, { labels: { app: "x" } }, {}),
@@ -163,6 +174,10 @@ const policy: Arbitrary<Readonly<Record<string, string>>> = mostly<Readonly<Reco
 	{ waypoint: "not / a waypoint" },
 	{ waypoint: "istio-egress/egress", "allowed-hosts": "*.example.com", "allowed-ports": "443/TLS" },
 	{ waypoint: "istio-egress/egress", "denied-hosts": "api.example.com", "allowed-protocols": "HTTP" },
+	{ waypoint: "istio-egress/egress", "allowed-ports": "443, https" },
+	{ waypoint: "istio-egress/egress", "allowed-hosts": "*.example.com", "denied-hosts": "api.*" },
+	{ waypoint: "istio-egress/egress", "allowed-protocols": "TLS", "allowed-ports": "80, 443/HTTP" },
+	{ waypoint: "istio-egress/egress", "denied-hosts": "*.payments.example.com" },
 );
 const namespaceLabels: Arbitrary<Readonly<Record<string, string>>> = mostly<Readonly<Record<string, string>>>(
 	{ "istio.io/dataplane-mode": "ambient" },
@@ -189,6 +204,12 @@ const wrapping: DestinationRule = {
 	metadata: { name: "wrap", namespace: "team" },
 	spec: { host: "*.example.com", trafficPolicy: { tls: { mode: "SIMPLE" } } },
 };
+const wrappingPolicy: BackendTlsPolicy = {
+	apiVersion: "gateway.networking.k8s.io/v1",
+	kind: "BackendTLSPolicy",
+	metadata: { name: "wrap", namespace: "team" },
+	spec: { targetRefs: [{ group: "networking.istio.io", kind: "ServiceEntry", name: "payments" }] },
+};
 const others: Arbitrary<readonly AnyObject[]> = mostly<readonly AnyObject[]>(
 	[],
 	[otherEntry("team", "payments", {})],
@@ -197,6 +218,9 @@ const others: Arbitrary<readonly AnyObject[]> = mostly<readonly AnyObject[]>(
 	[otherEntry("other", "payments", {})],
 	[otherEntry("other", "shadow", boundEntry.metadata?.labels ?? {})],
 	[wrapping],
+	[{ ...wrapping, metadata: { name: "wrap", namespace: "istio-egress" } }],
+	[{ ...wrapping, metadata: { name: "wrap", namespace: "istio-system" } }],
+	[wrappingPolicy],
 	[exampleService("api", "team", "10.96.0.9")],
 );
 const mesh: Arbitrary<Partial<MeshFacts>> = mostly<Partial<MeshFacts>>(
@@ -249,6 +273,11 @@ describe("silentIf", () => {
 			}));
 		evaluate(createEngine(counted), usualWorld, subjectOf(boundEntry));
 		assert.deepEqual(speaking, []);
+		assert.deepEqual(
+			rules.filter((rule) => rule.kind === "ServiceEntry" && rule.silentIf === undefined),
+			[],
+			"no rule is left for it",
+		);
 	});
 
 	it("silentIf changes no verdict on the example of any rule in the world of any other", () => {
