@@ -51,15 +51,30 @@ export function* gatewayEvidence(
 		};
 	}
 	const inward = gateway.metadata?.annotations?.[serviceTypeAnnotation] === "ClusterIP";
+	const named = isNamedEgress(gateway, inventory);
 	for (const [index, { hostname, tls }] of (gateway.spec?.listeners ?? []).entries()) {
+		const path = ["spec", "listeners", index, "hostname"];
 		const meshOnly = inward || tls?.options?.[terminateModeOption] === "ISTIO_MUTUAL";
 		if (hostname && meshOnly && isExternalEntry(hostname, inventory)) {
 			yield {
-				path: ["spec", "listeners", index, "hostname"],
+				path,
 				message: `Makes this Gateway a sidecar-style egress gateway for ${quote(hostname)}, which a ServiceEntry puts outside the mesh`,
+			};
+		} else if (hostname && named && isExternalName(hostname, inventory)) {
+			yield {
+				path,
+				message: `Makes this Gateway, which is no waypoint and says egress gateway, one for ${quote(hostname)}; that has no place where ambient is enforced`,
 			};
 		}
 	}
+}
+
+/** Whether Istio would run a Gateway as an ordinary one, with a Service whose name says egress gateway. */
+function isNamedEgress(gateway: KubernetesGateway, inventory: Inventory): boolean {
+	return (
+		controllerOf(gateway, inventory) === "istio.io/gateway-controller" &&
+		saysEgressGateway(gateway.metadata?.name ?? "")
+	);
 }
 
 /** Whether Istio would run this Gateway as an ordinary gateway: neither a waypoint nor an east-west gateway. */
@@ -203,6 +218,7 @@ function forwards(
 	}
 	const listeners = gateway.spec?.listeners ?? [];
 	return (
+		isNamedEgress(gateway, inventory) ||
 		listeners.some(({ hostname }) => hostname && isCovered(host, hostname)) ||
 		!gatewayEvidence(gateway, parent.namespace ?? namespace, inventory).next().done
 	);

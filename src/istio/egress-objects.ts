@@ -1,15 +1,19 @@
+import type { Path } from "../core/finding.ts";
 import { quote } from "../core/finding.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type {
 	AsmEgressTrafficPolicy,
+	ClientTls,
 	DestinationRule,
 	IstioGateway,
 	ServiceEntry,
 	Sidecar,
+	TrafficPolicy,
 } from "../core/kinds.ts";
+import { serviceOfHost } from "../core/service-host.ts";
 import type { EgressEvidence } from "./egress.ts";
-import { isEgressService, selectsEgressPods } from "./egress.ts";
-import { areOtherGatewayLabels, egressPair } from "./egress-names.ts";
+import { isEgressService, isExternalEntry, isExternalName, selectsEgressPods } from "./egress.ts";
+import { areOtherGatewayLabels, egressPair, saysOtherGateway } from "./egress-names.ts";
 import { isSteeredTo, isUsedForEgress } from "./egress-routes.ts";
 
 const noPlace = "which has no place where ambient is enforced";
@@ -37,6 +41,21 @@ export function* selectorEvidence(
 			path: ["spec", "selector"],
 			message: `Belongs to a sidecar-style egress gateway, since a VirtualService sends external hosts out through it, ${noPlace}`,
 		};
+	} else if (!areOtherGatewayLabels(selector)) {
+		yield* meshOnlyServers(gateway, inventory);
+	}
+}
+
+/** Servers that only clients of the mesh can speak to, for a host that a ServiceEntry puts outside it. */
+function* meshOnlyServers(gateway: IstioGateway, inventory: Inventory): Generator<EgressEvidence> {
+	for (const [index, { hosts, tls }] of (gateway.spec?.servers ?? []).entries()) {
+		const host = (hosts ?? []).find((each) => isExternalEntry(each.slice(each.indexOf("/") + 1), inventory));
+		if (tls?.mode === "ISTIO_MUTUAL" && host !== undefined) {
+			yield {
+				path: ["spec", "servers", index, "tls", "mode"],
+				message: `Takes the traffic of sidecars to ${quote(host)}, which a ServiceEntry puts outside the mesh, so it is a sidecar-style egress gateway, ${noPlace}`,
+			};
+		}
 	}
 }
 
@@ -52,6 +71,44 @@ export function* hostEvidence(
 			path: ["spec", "host"],
 			message: `Is for ${quote(host)}, a sidecar-style egress gateway, ${noPlace}`,
 		};
+		return;
+	}
+	const service = serviceOfHost(host, namespace);
+	if (service === undefined || isExternalName(host, inventory) || saysOtherGateway(service.name)) {
+		return;
+	}
+	for (const { path, tls } of clientTls(rule)) {
+		// The name of the mesh's own TLS is what a gateway picks the next hop by: no workload has an external one.
+		if (tls.mode === "ISTIO_MUTUAL" && tls.sni && isExternalName(tls.sni, inventory)) {
+			yield {
+				path: [...path, "sni"],
+				message: `Leads connections for ${quote(tls.sni)} to ${quote(host)} by the mesh's own TLS, so that is a sidecar-style egress gateway, ${noPlace}`,
+			};
+		}
+	}
+}
+
+function* clientTls(rule: DestinationRule): Generator<{ readonly path: Path; readonly tls: ClientTls }> {
+	const { trafficPolicy, subsets } = rule.spec ?? {};
+	const policies: readonly (readonly [Path, TrafficPolicy | null | undefined])[] = [
+		[["spec", "trafficPolicy"], trafficPolicy],
+		...(subsets ?? []).map(
+			(subset, index) => [["spec", "subsets", index, "trafficPolicy"], subset.trafficPolicy] as const,
+		),
+	];
+	for (const [path, policy] of policies) {
+		const levels = [
+			{ at: path, tls: policy?.tls },
+			...(policy?.portLevelSettings ?? []).map(({ tls }, index) => ({
+				at: [...path, "portLevelSettings", index],
+				tls,
+			})),
+		];
+		for (const { at, tls } of levels) {
+			if (tls) {
+				yield { path: [...at, "tls"], tls };
+			}
+		}
 	}
 }
 

@@ -291,8 +291,8 @@ function isEgressGateway(
 		outward.has(key) ||
 		// On an ingress gateway, a host that is sent to itself, outside the mesh, would come back for ever.
 		loop ||
-		(saysEgressGateway(name) &&
-			legs.some((leg) => leg.gateways.has(key) && isExternalName(leg.host, inventory)))
+		// Nobody has to send on to the internet: a forward proxy of the cluster may stand between.
+		(saysEgressGateway(name) && legs.some((leg) => leg.gateways.has(key)))
 	);
 }
 

@@ -67,6 +67,17 @@ describe("a Gateway by its selector", () => {
 	});
 });
 
+describe("a Gateway by its servers", () => {
+	const server = { port: { number: 8443, name: "mtls", protocol: "HTTPS" }, hosts: [`./${host}`] };
+	const external = istio("ServiceEntry", "api", { hosts: [host], resolution: "DNS" });
+
+	it("is recognised where only sidecars can speak to it and the host lies outside the mesh", () => {
+		const servers = [server, { ...server, tls: { mode: "ISTIO_MUTUAL" } }];
+		const gateway = istio("Gateway", "out", { selector: { app: "edge-out" }, servers });
+		assertFlagged(gateway, "spec.servers.1.tls.mode", [external]);
+	});
+});
+
 describe("a VirtualService to an egress gateway", () => {
 	for (const destination of [
 		egress,
@@ -249,5 +260,52 @@ describe("the Gateway API's egress gateway", () => {
 		];
 		const route = gatewayApi("HTTPRoute", "r", { parentRefs: [fromEntry], rules: [{ filters }] });
 		assertFlagged(route, "spec.rules.0.filters.0.requestMirror.backendRef.name");
+	});
+});
+
+describe("a DestinationRule for a Service that nothing else tells of", () => {
+	const mutual = { mode: "ISTIO_MUTUAL", sni: host };
+	const rule = (spec: object): AnyObject => istio("DestinationRule", "hop", { host: proxy, ...spec });
+
+	it("is recognised by an external name for the mesh's own TLS", () => {
+		assertFlagged(rule({ trafficPolicy: { tls: mutual } }), "spec.trafficPolicy.tls.sni");
+		const settings = [{ port: { number: 443 }, tls: mutual }];
+		assertFlagged(
+			rule({ subsets: [{ name: "api", trafficPolicy: { portLevelSettings: settings } }] }),
+			"spec.subsets.0.trafficPolicy.portLevelSettings.0.tls.sni",
+		);
+	});
+});
+
+describe("a VirtualService on a Gateway whose name says egress gateway", () => {
+	it("is recognised though it sends to a forward proxy of the cluster", () => {
+		const spec = { gateways: ["squid-egress-gateway"] };
+		assertFlagged(routed([to("squid.proxies.svc.cluster.local")], spec), "spec.gateways.0");
+	});
+});
+
+describe("a Gateway of the Gateway API whose name says egress gateway", () => {
+	const listeners = [{ name: "api", hostname: host, port: 80, protocol: "HTTP" }];
+
+	it("is recognised without its ServiceEntry, unless it is a waypoint or of a stranger's class", () => {
+		const gateway = (gatewayClassName: string, name = "api-egress-gateway"): AnyObject =>
+			gatewayApi("Gateway", name, { gatewayClassName, listeners });
+		assertFlagged(gateway("istio"), "spec.listeners.0.hostname");
+		for (const other of [gateway("istio-waypoint"), gateway("eg"), gateway("istio", "api")]) {
+			assert.deepEqual(egressFindings(other), []);
+		}
+	});
+
+	it("makes a route that gives a host another name a way out", () => {
+		const gateway = gatewayApi("Gateway", "egress-gateway", {
+			gatewayClassName: "istio",
+			listeners: [{ name: "any", port: 80, protocol: "HTTP" }],
+		});
+		const route = gatewayApi("HTTPRoute", "api", {
+			parentRefs: [{ name: "egress-gateway" }],
+			hostnames: ["egress-gateway-istio.shop.svc.cluster.local"],
+			rules: [{ backendRefs: [{ group: "networking.istio.io", kind: "Hostname", name: host, port: 443 }] }],
+		});
+		assertFlagged(route, "spec.rules.0.backendRefs.0.name", [gateway]);
 	});
 });

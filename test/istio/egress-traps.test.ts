@@ -227,3 +227,24 @@ it("where ambient is only permitted, sidecar-style egress is told and not refuse
 		["info"],
 	);
 });
+
+it("mutual TLS of the mesh inside the cluster, to ingress gateways and by names of the mesh, is left alone", () => {
+	const tls = (sni: string): object => ({ tls: { mode: "ISTIO_MUTUAL", sni } });
+	const rule = (name: string, host: string, trafficPolicy: object): AnyObject =>
+		istio("DestinationRule", name, { host, trafficPolicy });
+	assertUntouched([
+		rule("plain", "shop.shop.svc.cluster.local", { tls: { mode: "ISTIO_MUTUAL" } }),
+		rule("own", "shop.shop.svc.cluster.local", tls("shop.shop.svc.cluster.local")),
+		rule("hairpin", "istio-ingressgateway.istio-system.svc.cluster.local", tls("shop.example.com")),
+		rule("external", "api.example.com", { tls: { mode: "SIMPLE", sni: "api.example.com" } }),
+		istio("Gateway", "mesh-ingress", {
+			selector: { istio: "ingressgateway" },
+			servers: [{ hosts: ["api.example.com"], tls: { mode: "ISTIO_MUTUAL" } }],
+		}),
+		istio("Gateway", "public-custom", {
+			selector: { app: "edge" },
+			servers: [{ hosts: ["api.example.com"], tls: { mode: "SIMPLE", credentialName: "api" } }],
+		}),
+		external("api.example.com"),
+	]);
+});
