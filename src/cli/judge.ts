@@ -1,16 +1,20 @@
 import type { Engine } from "../core/evaluate.ts";
 import { createEngine, evaluate } from "../core/evaluate.ts";
 import type { Finding } from "../core/finding.ts";
-import { formatPath } from "../core/finding.ts";
+import { formatPath, quote } from "../core/finding.ts";
 import type { Inventory } from "../core/inventory.ts";
-import type { Kind } from "../core/kinds.ts";
+import type { AnyObject, Kind } from "../core/kinds.ts";
+import { kinds } from "../core/kinds.ts";
+import { reshape } from "../core/reshape.ts";
 import type { Rule } from "../core/rule.ts";
 import { ruleUrl } from "../core/rule.ts";
 import type { AmbientStance } from "../core/settings.ts";
+import { conformsToKind, shapes } from "../core/shapes.ts";
+import { storedForm } from "../core/stored-form.ts";
 import type { Mending } from "./fix-files.ts";
 import { splicesOf } from "./fix-files.ts";
 import { ignoreComments } from "./ignore-comments.ts";
-import type { Manifest, Reading, Source } from "./manifests.ts";
+import type { Manifest, Reading, Source, Unreadable } from "./manifests.ts";
 import { namespaceOf } from "./manifests.ts";
 import type {
 	IgnoredFinding,
@@ -62,7 +66,10 @@ export function judgeManifests(reading: Reading, judging: Judging): Judgement {
 	const ignored: IgnoredFinding[] = [];
 	const fixes = new Map<LintFinding, readonly Replacement[]>();
 	const mendings: Mending[] = [];
-	for (const manifest of reading.manifests) {
+	const unreadable: Unreadable[] = [...reading.unreadable];
+	for (const written of reading.manifests) {
+		const { manifest, misreadings } = readAround(written, engine);
+		unreadable.push(...misreadings);
 		const found = judge(manifest, engine, judging);
 		if (found === undefined) {
 			continue;
@@ -106,7 +113,7 @@ export function judgeManifests(reading: Reading, judging: Judging): Judgement {
 			findings,
 			ignored,
 			skipped,
-			unreadable: reading.unreadable.map(({ file, line, message }) => ({ file, line, message })),
+			unreadable: unreadable.map(({ file, line, message }) => ({ file, line, message })),
 		},
 		judged,
 		fixes,
@@ -131,6 +138,49 @@ function splitRules(
 		}
 	}
 	return { kept, skipped };
+}
+
+const words = {
+	string: "a text belongs",
+	number: "a number belongs",
+	boolean: "true or false belongs",
+	list: "a list belongs",
+	map: "fields belong",
+} as const;
+
+/** More mistakes than this are one mistake, such as a template that nobody rendered. */
+const mostMisreadings = 8;
+
+/**
+ * An object whose fields have other types than its kind wants, as its author most likely meant it, and what is wrong:
+ * the API server refuses it. Kinds with a rule that says so keep their objects as they are.
+ */
+function readAround(
+	manifest: Manifest,
+	engine: Engine,
+): { readonly manifest: Manifest; readonly misreadings: readonly Unreadable[] } {
+	const { kind, object, file } = manifest;
+	const list = kind === undefined ? undefined : engine.byKind.get(kind);
+	if (kind === undefined || list === undefined || list.rules.some((rule) => rule.raw === true)) {
+		return { manifest, misreadings: [] };
+	}
+	if (conformsToKind(kind, storedForm(object))) {
+		return { manifest, misreadings: [] };
+	}
+	const { value, faults } = reshape(object, shapes[kind]);
+	const misreadings = faults.slice(0, mostMisreadings).map(({ path, expected, value: found }) => ({
+		file,
+		line: manifest.position(path).line,
+		message: `${formatPath(path)}: ${words[expected]} here, not ${describe(found)}; the API server refuses this ${kinds[kind].kind}`,
+	}));
+	return { manifest: { ...manifest, object: value as AnyObject }, misreadings };
+}
+
+function describe(value: unknown): string {
+	if (typeof value === "string") {
+		return quote(value);
+	}
+	return Array.isArray(value) ? "a list" : typeof value === "object" ? "a map" : String(value);
 }
 
 function judge(manifest: Manifest, engine: Engine, judging: Judging): readonly Finding[] | undefined {

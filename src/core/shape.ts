@@ -11,7 +11,8 @@ export type Shape<T> = [T] extends [string]
 					? { readonly map: Shape<T[keyof T]> }
 					: { readonly fields: { readonly [Field in keyof T]-?: Shape<NonNullable<T[Field]>> } };
 
-type AnyShape =
+/** The shape of any type. */
+export type AnyShape =
 	| "string"
 	| "number"
 	| "boolean"

@@ -144,6 +144,40 @@ describe("waymark lint", () => {
 		assert.equal(report.unreadable[2]?.line, 13);
 	});
 
+	it("judges an object with fields of wrong types as it was meant, and says what the API server refuses", async () => {
+		const quoted = folder.write(
+			"quoted.yaml",
+			`apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: out, namespace: shop}
+spec:
+  selector: {istio: egressgateway}
+  servers:
+  - port: {number: "443", name: tls, protocol: TLS}
+    hosts: api.payments.example
+`,
+		);
+		const { code, report } = await lintJson("--assume", "ambient=enforced", quoted);
+		assert.equal(code, 65);
+		assert.deepEqual(
+			report.findings.map(({ rule }) => rule),
+			["istiogateway-egress-selector"],
+		);
+		assert.deepEqual(
+			report.unreadable.map(({ line, message }) => [line, message]),
+			[
+				[
+					7,
+					'spec.servers[0].port.number: a number belongs here, not "443"; the API server refuses this Gateway',
+				],
+				[
+					8,
+					'spec.servers[0].hosts: a list belongs here, not "api.payments.example"; the API server refuses this Gateway',
+				],
+			],
+		);
+	});
+
 	it("judges an object with a duplicate key by the last, and calls it unreadable too", async () => {
 		const twice = folder.write(
 			"twice.yaml",
