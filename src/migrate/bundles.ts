@@ -128,9 +128,9 @@ function routePart(item: Item, inventory: Inventory): Part | undefined {
 		(each.match ?? []).flatMap((match) => match.sniHosts ?? []),
 	);
 	const named = [...(route.spec?.hosts ?? []), ...sni].map(canonicalHost).filter((host) => host !== "*");
+	// The gateway may send a wildcard's traffic to one host below it, which has a ServiceEntry of its own.
 	const out = hops.forwards.map((leg) => canonicalHost(leg.host));
-	const outside = named.some((host) => isExternalName(host, inventory));
-	const hosts = [...new Set([...named, ...(outside ? [] : out)])];
+	const hosts = [...new Set([...named, ...out])];
 	const subsets = hops.steers.map((leg) => `subset ${item.namespace} ${subsetOf(item, leg.path)}`);
 	return { item, role: "route", hosts, ties: [...gateways.map((key) => `gateway ${key}`), ...subsets], hops };
 }

@@ -4,7 +4,8 @@ import type { Part } from "./bundles.ts";
 import type { BoundEntry, Conversion } from "./entries.ts";
 import type { Item, Output } from "./item.ts";
 import type { Fields } from "./raw.ts";
-import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf } from "./raw.ts";
+import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf, without } from "./raw.ts";
+import { needsSubset } from "./subsets.ts";
 
 /**
  * TLS and TCP routes of the old gateway, where they say more than host and port: shares of several destinations. A
@@ -21,7 +22,10 @@ export function carryConnections(
 		for (const [index, route] of listOf(fieldsOf(item.object.spec)[family]).map(fieldsOf).entries()) {
 			noteMatches(item, family, index, route, conversion);
 			const isOut = (hops?.forwards ?? []).some((leg) => leg.path[1] === family && leg.path[2] === index);
-			if (!isOut || listOf(route.route).length < 2) {
+			const destinations = listOf(route.route).map((each) => fieldsOf(fieldsOf(each).destination));
+			const says =
+				destinations.length > 1 || destinations.some((each) => needsSubset(each, conversion.bundle));
+			if (!isOut || !says) {
 				continue;
 			}
 			const path = ["spec", family, index, "route"];
@@ -46,7 +50,10 @@ export function carryConnections(
 				one.hosts.add(host);
 			}
 			const match = ports.map((port) => ({ port }));
-			one.tcp.push({ match, route: listOf(route.route).map((each) => forOneHop(fieldsOf(each))) });
+			one.tcp.push({
+				match,
+				route: listOf(route.route).map((each) => forOneHop(fieldsOf(each), conversion)),
+			});
 		}
 	}
 	return [...written].map(([entry, { hosts, tcp }]) => {
@@ -93,9 +100,10 @@ function destinationOf(
 	return { entry, hosts, ports: [...new Set(ports)] };
 }
 
-function forOneHop(own: Fields): Fields {
+function forOneHop(own: Fields, { bundle }: Conversion): Fields {
 	const destination = fieldsOf(own.destination);
-	return { ...own, destination: { ...destination, host: canonicalHost(textOf(destination.host) ?? "") } };
+	const rest = needsSubset(destination, bundle) ? destination : without(destination, "subset");
+	return { ...own, destination: { ...rest, host: canonicalHost(textOf(destination.host) ?? "") } };
 }
 
 const byAddress = ["destinationSubnets", "destination_subnets", "sourceLabels", "sourceNamespace"] as const;

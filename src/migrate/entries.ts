@@ -61,7 +61,8 @@ export function boundEntries(conversion: Conversion): readonly BoundEntry[] {
 	const missing = [...new Set(wishes.map((wish) => wish.host))].filter(
 		(host) => !known.has(host) && ![...known].some((each) => coversHost(each, host)),
 	);
-	for (const host of bundle.hosts.filter((each) => !isExternalName(each, inventory))) {
+	const inside = bundle.hosts.filter((each) => !isExternalName(each, inventory));
+	for (const host of inside.filter((each) => !isEgressService(each, "", inventory))) {
 		conversion.notes.push(
 			`\`${host}\` is a name of this cluster: no ServiceEntry is written for it. Bind its Service to the waypoint by the same two labels, or give the external host its own name.`,
 		);
@@ -161,7 +162,10 @@ function continueEntry(item: Item, conversion: Conversion): readonly BoundEntry[
 		return !through;
 	});
 	const named = { ...metadata, namespace: item.namespace, labels: bound };
-	const rest = endpoints.length > 0 ? { ...spec, endpoints } : without(spec, "endpoints");
+	const rest = {
+		...(endpoints.length > 0 ? { ...spec, endpoints } : without(spec, "endpoints")),
+		...(spec.addresses === undefined ? {} : { addresses: listOf(spec.addresses).map(withoutFullMask) }),
+	};
 	return splitEntry(item, hosts, rest, conversion).map((part, index) => {
 		const name = index === 0 ? item.name : `${objectName(item.name)}-${part.suffix}`.slice(0, 253);
 		const object = {
@@ -179,6 +183,13 @@ function continueEntry(item: Item, conversion: Conversion): readonly BoundEntry[
 		const ports = listOf(part.spec.ports) as readonly EntryPort[];
 		return { namespace: item.namespace, name, hosts: part.hosts, ports, output, waypoint };
 	});
+}
+
+// A block of one address is that address, which resolution DNS can stand for.
+function withoutFullMask(address: unknown): unknown {
+	return typeof address === "string"
+		? address.replace(/^([\d.]+)\/32$|^([\da-f:]+)\/128$/i, "$1$2")
+		: address;
 }
 
 function sameButMetadata(one: Fields, other: Fields): boolean {

@@ -6,6 +6,7 @@ import { plainMetadata } from "./entries.ts";
 import type { Item, Output } from "./item.ts";
 import type { Fields } from "./raw.ts";
 import { fieldsOf, listOf, objectName, textOf, textsOf, without } from "./raw.ts";
+import { withSoleSubset } from "./subsets.ts";
 import type { Wish } from "./wishes.ts";
 
 /** DestinationRules for the hosts of a bundle, made to work at the waypoint, and the old ones that they replace. */
@@ -114,6 +115,7 @@ function continueRule(
 		ledger.note(item, ["spec", "workloadSelector"], "implied", "the waypoint takes the gateway's place");
 		spec = without(spec, "workloadSelector");
 	}
+	spec = withSoleSubset(item, spec, conversion);
 	const foreign = entry.waypoint.namespace !== entry.namespace;
 	if (foreign && textsOf(spec.exportTo).length > 0 && !textsOf(spec.exportTo).includes("*")) {
 		ledger.note(item, ["spec", "exportTo"], "not carried", "the waypoint in another namespace must see it");
@@ -227,11 +229,19 @@ function withSecret(item: Item, host: string, settings: Fields, { ledger, notes 
 }
 
 function pathsOfFields(item: Item, names: readonly string[]): readonly (readonly (string | number)[])[] {
-	const base = ["spec", "trafficPolicy"];
-	const levels = listOf(fieldsOf(fieldsOf(item.object.spec).trafficPolicy).portLevelSettings);
-	return names.flatMap((name) => [
-		[...base, "tls", name],
-		...levels.map((_, index) => [...base, "portLevelSettings", index, "tls", name]),
+	const { trafficPolicy, subsets } = fieldsOf(item.object.spec);
+	const policies = [
+		{ base: ["spec", "trafficPolicy"], policy: fieldsOf(trafficPolicy) },
+		...listOf(subsets).map((subset, index) => ({
+			base: ["spec", "subsets", index, "trafficPolicy"],
+			policy: fieldsOf(fieldsOf(subset).trafficPolicy),
+		})),
+	];
+	return policies.flatMap(({ base, policy }) => [
+		...names.map((name) => [...base, "tls", name]),
+		...listOf(policy.portLevelSettings).flatMap((_, index) =>
+			names.map((name) => [...base, "portLevelSettings", index, "tls", name]),
+		),
 	]);
 }
 

@@ -1,9 +1,12 @@
+import type { Path } from "../core/finding.ts";
 import { canonicalHost } from "../core/host-pattern.ts";
+import { isExternalName } from "../istio/egress.ts";
 import type { Bundle, Part } from "./bundles.ts";
 import { coversHost } from "./bundles.ts";
 import type { BoundEntry, Conversion } from "./entries.ts";
 import type { Item } from "./item.ts";
-import { fieldsOf, listOf, textOf, textsOf } from "./raw.ts";
+import type { Ledger } from "./ledger.ts";
+import { fieldsOf, listOf, textOf, textsOf, valueAt } from "./raw.ts";
 import { answersItself } from "./route-features.ts";
 
 const gone = "it goes with the egress gateway";
@@ -163,12 +166,22 @@ function noteCollapsed(
 	}
 }
 
-function noteGatewayRoute(item: Item, { ledger }: Conversion, entries: readonly BoundEntry[]): void {
+function noteGatewayRoute(
+	item: Item,
+	{ ledger, notes, inventory }: Conversion,
+	entries: readonly BoundEntry[],
+): void {
 	const spec = fieldsOf(item.object.spec);
 	ledger.note(item, ["spec", "parentRefs"], "implied", "ztunnel leads every client to the waypoint");
 	for (const [index, name] of textsOf(spec.hostnames).entries()) {
 		const found = isRegistered(canonicalHost(name), entries);
 		const path = ["spec", "hostnames", index];
+		if (!found && !isExternalName(name, inventory)) {
+			const reason = "clients called the gateway by its own name: let them call the external host by its own";
+			ledger.note(item, path, "not carried", reason);
+			notes.push(`\`${name}\` in ${item.title} \`${item.namespace}/${item.name}\`: ${reason}.`);
+			continue;
+		}
 		ledger.note(item, path, found ? "carried" : "not carried", found ? "as a host of the ServiceEntry" : own);
 	}
 	for (const [index, rule] of listOf(spec.rules).map(fieldsOf).entries()) {
@@ -230,9 +243,37 @@ function noteSidecar(item: Item, { ledger, notes }: Conversion): void {
 	);
 }
 
+const byHand = "it shapes the egress gateway's own proxy: move it by hand";
+
+/** What a person makes of the objects that shape a gateway's own proxy, by their kinds. */
+const afterwards: Readonly<Record<string, string>> = {
+	PeerAuthentication:
+		"A waypoint takes nothing but mutual TLS, from everybody: it needs no such object. Delete it with the gateway.",
+	ProxyConfig:
+		"If the waypoint needs the same, write one whose selector is `gateway.networking.k8s.io/gateway-name: WAYPOINT`, and restart the waypoint's pods.",
+};
+
 function noteSatellite(item: Item, { ledger, notes }: Conversion): void {
-	ledger.note(item, ["spec"], "not carried", "it shapes the egress gateway's own proxy: move it by hand");
-	notes.push(
-		`${item.title} \`${item.namespace}/${item.name}\` selects the egress gateway's pods. Decide by hand what of it the waypoint needs (targetRefs instead of a selector).`,
-	);
+	ledger.note(item, ["spec"], "not carried", byHand);
+	if (item.title === "PeerAuthentication") {
+		ledger.note(item, ["spec", "selector"], "implied", gone);
+		noteMutualTls(item, ["spec", "mtls"], ledger);
+		for (const port of Object.keys(fieldsOf(fieldsOf(item.object.spec).portLevelMtls))) {
+			noteMutualTls(item, ["spec", "portLevelMtls", port], ledger);
+		}
+	}
+	const advice =
+		afterwards[item.title] ??
+		"Decide by hand what of it the waypoint needs (targetRefs instead of a selector).";
+	notes.push(`${item.title} \`${item.namespace}/${item.name}\` selects the egress gateway's pods. ${advice}`);
+}
+
+/** A gateway that took plain connections too had clients outside the mesh, whom a waypoint refuses. */
+function noteMutualTls(item: Item, path: Path, ledger: Ledger): void {
+	const { mode } = fieldsOf(valueAt(item.object, path));
+	const isStrict = mode === "STRICT" || mode === "UNSET" || mode === undefined;
+	const note = isStrict
+		? "the way to the waypoint is mutual TLS by itself"
+		: "a waypoint takes mutual TLS alone: clients that are in no mesh cannot use it";
+	ledger.note(item, path, isStrict ? "implied" : "not carried", note);
 }

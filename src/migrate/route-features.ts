@@ -1,7 +1,7 @@
 import type { Path } from "../core/finding.ts";
 import { canonicalHost } from "../core/host-pattern.ts";
 import { isExternalName } from "../istio/egress.ts";
-import type { Part } from "./bundles.ts";
+import type { Bundle, Part } from "./bundles.ts";
 import { carryConnections } from "./connection-routes.ts";
 import type { BoundEntry, Conversion } from "./entries.ts";
 import { toHttpRouteRules } from "./http-route.ts";
@@ -10,6 +10,7 @@ import type { Fields } from "./raw.ts";
 import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf, without } from "./raw.ts";
 import type { Place } from "./service-ports.ts";
 import { httpPorts, servicePort } from "./service-ports.ts";
+import { needsSubset, noteSubsets } from "./subsets.ts";
 
 const plainRoute: ReadonlySet<string> = new Set(["match", "route", "name"]);
 const plainMatch: ReadonlySet<string> = new Set(["gateways", "port", "name"]);
@@ -30,6 +31,7 @@ export function carriedRoutes(conversion: Conversion, entries: readonly BoundEnt
 			outputs.push(...carryConnections(part, conversion, entries));
 		}
 	}
+	noteSubsets(conversion);
 	return outputs;
 }
 
@@ -52,7 +54,7 @@ function carryHttp(part: Part, conversion: Conversion, entries: readonly BoundEn
 	const only = extra.length === 1 ? extra[0] : undefined;
 	const overlaid = carried.map((each) => ({ ...each, route: overlay(each.route, only?.route) }));
 	noteOverlay(item, carried, extra, conversion);
-	if (!overlaid.some((each) => hasFeatures(each.route))) {
+	if (!overlaid.some((each) => hasFeatures(each.route, conversion.bundle))) {
 		return [];
 	}
 	const hosts = textsOf(fieldsOf(item.object.spec).hosts)
@@ -80,12 +82,14 @@ export function answersItself(route: Fields): boolean {
 	return route.route === undefined && (route.redirect !== undefined || route.directResponse !== undefined);
 }
 
-function hasFeatures(route: Fields): boolean {
+function hasFeatures(route: Fields, bundle: Bundle): boolean {
 	const destinations = listOf(route.route).map(fieldsOf);
 	return (
 		Object.keys(route).some((field) => !plainRoute.has(field)) ||
 		destinations.length > 1 ||
-		destinations.some((each) => each.headers !== undefined) ||
+		destinations.some(
+			(each) => each.headers !== undefined || needsSubset(fieldsOf(each.destination), bundle),
+		) ||
 		listOf(route.match)
 			.map(fieldsOf)
 			.some((match) => Object.keys(match).some((field) => !plainMatch.has(field)))
@@ -187,6 +191,7 @@ function forOneHop(
 	const host = steers ? (place.hosts[0] ?? "") : (textOf(destination.host) ?? "");
 	const target = steers ? undefined : numberOf(fieldsOf(destination.port).number);
 	const number = servicePort(host, target, port, place);
+	const keepsSubset = !steers && needsSubset(destination, place.conversion.bundle);
 	if (number === "none") {
 		const reason = `the ServiceEntry for ${host} has no port behind which ${String(target)} lies`;
 		place.conversion.ledger.note(item, path, "not carried", reason);
@@ -197,7 +202,7 @@ function forOneHop(
 	return {
 		...own,
 		destination: {
-			...without(destination, "port", ...(steers ? ["subset"] : [])),
+			...without(destination, "port", ...(keepsSubset ? [] : ["subset"])),
 			host,
 			...(typeof number === "number" ? { port: { number } } : {}),
 		},

@@ -1,0 +1,120 @@
+import type { Path } from "../core/finding.ts";
+import { canonicalHost } from "../core/host-pattern.ts";
+import type { Bundle } from "./bundles.ts";
+import type { Conversion } from "./entries.ts";
+import type { Item } from "./item.ts";
+import type { Fields } from "./raw.ts";
+import { fieldsOf, listOf, textOf, valueAt, without } from "./raw.ts";
+
+interface SubsetUse {
+	readonly item: Item;
+	/** Where the route names the subset. */
+	readonly path: Path;
+	readonly host: string;
+	/** Undefined where the route goes to the host without one. */
+	readonly name: string | undefined;
+}
+
+/** Which subset each route out of the old gateway leads to. */
+function usesOf(bundle: Bundle): readonly SubsetUse[] {
+	return bundle.parts.flatMap(({ item, hops }) =>
+		(hops?.forwards ?? []).map((leg) => {
+			const path = [...leg.path.slice(0, -1), "subset"];
+			return { item, path, host: canonicalHost(leg.host), name: textOf(valueAt(item.object, path)) };
+		}),
+	);
+}
+
+function subsetsOf(host: string, bundle: Bundle): readonly Fields[] {
+	return bundle.parts
+		.filter(({ role, item }) => role === "host rule" && ruleHost(item) === host)
+		.flatMap(({ item }) => listOf(fieldsOf(item.object.spec).subsets).map(fieldsOf));
+}
+
+function ruleHost(item: Item): string {
+	return canonicalHost(textOf(fieldsOf(item.object.spec).host) ?? "");
+}
+
+/**
+ * The one subset that every route of the old gateway to a host names. Without labels, which would choose endpoints, its
+ * settings are as good as the host's own, and no route is needed to reach them.
+ */
+export function soleSubset(host: string, bundle: Bundle): string | undefined {
+	const names = new Set(usesOf(bundle).flatMap((use) => (use.host === host ? [use.name] : [])));
+	const [name] = names;
+	const [subset, ...others] = subsetsOf(host, bundle).filter((each) => each.name === name);
+	const isFree = Object.keys(fieldsOf(subset?.labels)).length === 0;
+	return names.size === 1 && subset !== undefined && others.length === 0 && isFree ? name : undefined;
+}
+
+/** Whether a destination needs a route at the waypoint because a subset of its host has settings of its own. */
+export function needsSubset(destination: Fields, bundle: Bundle): boolean {
+	const host = canonicalHost(textOf(destination.host) ?? "");
+	return (
+		destination.subset !== undefined &&
+		destination.subset !== soleSubset(host, bundle) &&
+		subsetsOf(host, bundle).some((each) => each.name === destination.subset)
+	);
+}
+
+/** Says what became of the subsets that the routes of the old gateway name, where no route is written for them. */
+export function noteSubsets({ bundle, ledger, notes }: Conversion): void {
+	for (const { item, path, host, name } of usesOf(bundle)) {
+		if (name === undefined) {
+			continue;
+		}
+		if (name === soleSubset(host, bundle)) {
+			ledger.note(item, path, "carried", "the subset's settings are the host's own now");
+		} else if (!subsetsOf(host, bundle).some((each) => each.name === name)) {
+			const reason = `no DestinationRule of the input has a subset "${name}" of ${host}`;
+			ledger.note(item, path, "not carried", reason);
+			notes.push(
+				`\`${item.namespace}/${item.name}\` names a subset, but ${reason}: if one begins TLS, add it to the input, else the waypoint connects in plain text.`,
+			);
+		}
+	}
+}
+
+/** A DestinationRule whose sole subset has become the settings of the host itself. */
+export function withSoleSubset(item: Item, spec: Fields, { bundle, ledger }: Conversion): Fields {
+	const name = soleSubset(ruleHost(item), bundle);
+	const subsets = listOf(spec.subsets).map(fieldsOf);
+	const index = subsets.findIndex((each) => each.name === name);
+	if (name === undefined || index < 0) {
+		return spec;
+	}
+	ledger.note(item, ["spec", "subsets", index], "carried", "the subset's settings are the host's own now");
+	const trafficPolicy = merged(fieldsOf(spec.trafficPolicy), fieldsOf(subsets[index]?.trafficPolicy));
+	const others = subsets.filter((_, at) => at !== index);
+	return {
+		...without(spec, "trafficPolicy", "subsets"),
+		...(Object.keys(trafficPolicy).length > 0 ? { trafficPolicy } : {}),
+		...(others.length > 0 ? { subsets: others } : {}),
+	};
+}
+
+const levelFields = ["connectionPool", "loadBalancer", "outlierDetection", "tls"];
+
+/**
+ * A host's settings with those of its subset over them, port by port: a port with a level of its own has nothing from
+ * above (pilot/pkg/networking/util/util.go: MergeSubsetTrafficPolicy, GetPortLevelTrafficPolicy).
+ */
+function merged(host: Fields, subset: Fields): Fields {
+	const own = without(subset, "portLevelSettings");
+	const levelsOf = (policy: Fields): readonly Fields[] => listOf(policy.portLevelSettings).map(fieldsOf);
+	const numberOfLevel = ({ port }: Fields): unknown => fieldsOf(port).number;
+	const whole = Object.fromEntries(Object.entries(host).filter(([field]) => levelFields.includes(field)));
+	const said = levelsOf(subset).map((level) => ({
+		...(levelsOf(host).find((each) => numberOfLevel(each) === numberOfLevel(level)) ?? whole),
+		...level,
+	}));
+	const inherited = levelsOf(host)
+		.filter((level) => !said.some((each) => numberOfLevel(each) === numberOfLevel(level)))
+		.map((level) => ({ ...level, ...own }));
+	const levels = [...said, ...inherited];
+	return {
+		...without(host, "portLevelSettings"),
+		...own,
+		...(levels.length > 0 ? { portLevelSettings: levels } : {}),
+	};
+}
