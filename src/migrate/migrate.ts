@@ -1,3 +1,4 @@
+import { canonicalHost } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { WaypointReference } from "../core/settings.ts";
 import { legsOf } from "../istio/egress-routes.ts";
@@ -15,6 +16,7 @@ import type { LedgerEntry } from "./ledger.ts";
 import { Ledger } from "./ledger.ts";
 import { noteOldParts } from "./old-parts.ts";
 import { movedPolicies, noteNamespacePolicies } from "./policies.ts";
+import { fieldsOf } from "./raw.ts";
 import { carriedRoutes } from "./route-features.ts";
 import { wishesOf } from "./wishes.ts";
 
@@ -85,7 +87,7 @@ function convert(
 	noteOldParts(conversion, entries);
 	const rules = hostRules(conversion, entries);
 	const outputs = [
-		...entries.map((entry) => entry.output),
+		...entries.map((entry) => withItsRule(entry, rules.outputs)),
 		...asm.outputs,
 		...rules.outputs,
 		...carriedRoutes(conversion, entries),
@@ -104,6 +106,15 @@ function convert(
 		ledger: ledger.entries(own),
 		notes: [...new Set(notes)],
 	};
+}
+
+/** An entry whose traffic goes to another port goes together with the rule that begins TLS there. */
+function withItsRule({ hosts, ports, output }: BoundEntry, rules: readonly Output[]): Output {
+	const isMoved = ports.some(({ targetPort }) => targetPort !== undefined);
+	const hasRule = rules.some(({ object }) =>
+		hosts.includes(canonicalHost(String(fieldsOf(object.spec).host))),
+	);
+	return isMoved && hasRule ? { ...output, stage: "2-switch" } : output;
 }
 
 /** The waypoint for entries of a namespace: the one asked for, the policy's, one of the input, or a new one. */

@@ -93,23 +93,17 @@ export function withSoleSubset(item: Item, spec: Fields, { bundle, ledger }: Con
 	};
 }
 
-const levelFields = ["connectionPool", "loadBalancer", "outlierDetection", "tls"];
-
 /**
- * A host's settings with those of its subset over them, port by port: a port with a level of its own has nothing from
- * above (pilot/pkg/networking/util/util.go: MergeSubsetTrafficPolicy, GetPortLevelTrafficPolicy).
+ * A host's settings with those of its subset over them. What the subset says of a port stands alone there, whatever the
+ * host says (pilot/pkg/networking/util/util.go: MergeSubsetTrafficPolicy, pilot/pkg/model: MergeTrafficPolicy).
  */
 function merged(host: Fields, subset: Fields): Fields {
 	const own = without(subset, "portLevelSettings");
-	const levelsOf = (policy: Fields): readonly Fields[] => listOf(policy.portLevelSettings).map(fieldsOf);
-	const numberOfLevel = ({ port }: Fields): unknown => fieldsOf(port).number;
-	const whole = Object.fromEntries(Object.entries(host).filter(([field]) => levelFields.includes(field)));
-	const said = levelsOf(subset).map((level) => ({
-		...(levelsOf(host).find((each) => numberOfLevel(each) === numberOfLevel(level)) ?? whole),
-		...level,
-	}));
-	const inherited = levelsOf(host)
-		.filter((level) => !said.some((each) => numberOfLevel(each) === numberOfLevel(level)))
+	const said = listOf(subset.portLevelSettings).map(fieldsOf);
+	const ports = new Set(said.map(({ port }) => fieldsOf(port).number));
+	const inherited = listOf(host.portLevelSettings)
+		.map(fieldsOf)
+		.filter(({ port }) => !ports.has(fieldsOf(port).number))
 		.map((level) => ({ ...level, ...own }));
 	const levels = [...said, ...inherited];
 	return {

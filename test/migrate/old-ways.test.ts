@@ -77,6 +77,21 @@ spec:
 	assert.ok(entries.some(({ file }) => file.endsWith("serviceentry.shop.landing.yaml")));
 });
 
+it("a ServiceEntry whose targetPort wants TLS goes in the step of the rule that begins it", async () => {
+	const { entries } = await migrated(
+		"together",
+		`${plainBundle.replace("{number: 80, name: http, protocol: HTTP}]\n  resolution", "{number: 80, name: http, protocol: HTTP, targetPort: 443}]\n  resolution")}apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: tls, namespace: istio-system}
+spec:
+  host: api.one.example
+  workloadSelector: {matchLabels: {istio: egressgateway}}
+  trafficPolicy: {tls: {mode: SIMPLE, sni: api.one.example}}
+`,
+	);
+	assert.equal(entries[0]?.file, "2-switch/serviceentry.shop.one.yaml");
+});
+
 it("a block of one address becomes that address, which resolution DNS can stand for", async () => {
 	const addressed = plainBundle.replace(
 		"  resolution: DNS\n",

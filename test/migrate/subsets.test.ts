@@ -73,12 +73,10 @@ it("TLS that begins in the one subset of a host begins for the host itself, with
 			loadBalancer: { simple: "RANDOM" },
 			portLevelSettings: [
 				{
-					outlierDetection: { consecutive5xxErrors: 3 },
 					loadBalancer: { simple: "LEAST_REQUEST" },
 					port: { number: 443 },
 				},
 				{
-					outlierDetection: { consecutive5xxErrors: 3 },
 					loadBalancer: { simple: "LEAST_REQUEST" },
 					port: { number: 80 },
 					tls: { mode: "SIMPLE", sni: host },

@@ -185,6 +185,51 @@ ${steer(80)}  - match: [{gateways: [one], port: 80}]
 `),
 		].join(""),
 	},
+	"TLS that begins in the one subset of the host": {
+		host,
+		port: 80,
+		gatewayPort: 80,
+		text: [
+			entry("one", http, "{number: 443, name: https, protocol: HTTPS}"),
+			gateway("HTTP", undefined, 80),
+			route(`  http:
+${steer(80)}  - match: [{gateways: [one], port: 80}]
+    route: [{destination: {host: api.one.example, subset: secure, port: {number: 443}}}]
+`),
+			rule(`  trafficPolicy:
+    loadBalancer: {simple: RANDOM}
+    connectionPool: {tcp: {maxConnections: 5}}
+    portLevelSettings: [{port: {number: 443}, outlierDetection: {consecutive5xxErrors: 3}}]
+  subsets:
+  - name: secure
+    trafficPolicy:
+      connectionPool: {tcp: {maxConnections: 2}}
+      portLevelSettings: [{port: {number: 443}, tls: {mode: SIMPLE, sni: sni.one.example}}]
+`),
+		].join(""),
+	},
+	"endpoints by their locality": {
+		host,
+		port: 80,
+		gatewayPort: 80,
+		text: [
+			entry("one", http).replace(
+				"  resolution: DNS\n",
+				`  resolution: DNS
+  endpoints: [{address: eu.one.example, locality: eu/west, weight: 80}, {address: us.one.example, locality: us/east, weight: 20}]
+`,
+			),
+			gateway("HTTP", undefined, 80),
+			route(`  http:
+${steer(80)}  - match: [{gateways: [one], port: 80}]
+    route: [{destination: {host: api.one.example, port: {number: 80}}}]
+`),
+			rule(`  trafficPolicy:
+    outlierDetection: {consecutive5xxErrors: 5, interval: 5s, baseEjectionTime: 30s}
+    loadBalancer: {simple: LEAST_REQUEST, localityLbSetting: {enabled: true, distribute: [{from: "eu/*", to: {"eu/*": 80, "us/*": 20}}]}}
+`),
+		].join(""),
+	},
 	"two ports": {
 		host,
 		port: 8080,
