@@ -1,4 +1,6 @@
 import { canonicalHost } from "../core/host-pattern.ts";
+import type { Caller } from "./callers.ts";
+import { callersOf, sourcesOf } from "./callers.ts";
 import type { BoundEntry, Conversion, EntryPort } from "./entries.ts";
 import type { Item, Output } from "./item.ts";
 import type { Fields } from "./raw.ts";
@@ -7,12 +9,15 @@ import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf } from "./raw.t
 /** One port of a host with who may use it. */
 interface Permission {
 	readonly port: EntryPort;
-	readonly namespaces: readonly string[];
+	readonly callers: readonly Caller[];
 	readonly upgraded: boolean;
 }
 
 /** What an ASMEgressTrafficPolicy becomes: entries, TLS at the waypoint, and who may use them. */
-export function convertAsm(conversion: Conversion): {
+export function convertAsm(
+	conversion: Conversion,
+	items: readonly Item[],
+): {
 	readonly entries: readonly BoundEntry[];
 	readonly outputs: readonly Output[];
 } {
@@ -26,16 +31,17 @@ export function convertAsm(conversion: Conversion): {
 		// Two rules for the same hosts become one entry: two entries for one host would hide each other.
 		const ways = new Map<string, { readonly hosts: readonly string[]; readonly permissions: Permission[] }>();
 		for (const [index, rule] of listOf(fieldsOf(item.object.spec).egressRules).map(fieldsOf).entries()) {
+			const callers = callersOf(rule, items);
 			for (const [at, to] of listOf(rule.to).map(fieldsOf).entries()) {
 				const path = ["spec", "egressRules", index, "to", at, "byEgressGateway"];
 				conversion.ledger.note(item, path, "implied", "the waypoint takes the gateway's place");
 				for (const hosts of hostGroups(to)) {
 					const way = ways.get(hosts.join()) ?? { hosts, permissions: [] };
-					way.permissions.push(permissionOf(rule, to, hosts));
+					way.permissions.push(permissionOf(callers, to, hosts));
 					ways.set(hosts.join(), way);
 				}
 			}
-			noteClients(item, index, rule, conversion);
+			noteClients(item, index, callers, conversion);
 		}
 		for (const { hosts, permissions } of ways.values()) {
 			const entry = entryOf(item, hosts, permissions, conversion);
@@ -58,13 +64,12 @@ function hostGroups(to: Fields): readonly (readonly string[])[] {
 	);
 }
 
-function permissionOf(rule: Fields, to: Fields, hosts: readonly string[]): Permission {
+function permissionOf(callers: readonly Caller[], to: Fields, hosts: readonly string[]): Permission {
 	const wildcard = hosts.some((host) => host.startsWith("*"));
 	const declared = fieldsOf(to.port);
 	const number = numberOf(declared.number) ?? 443;
 	const upgrade = upgradePort(to);
 	const protocol = upgrade === undefined ? asmProtocol(textOf(declared.protocol) ?? "TCP", wildcard) : "HTTP";
-	const namespaces = listOf(rule.from).flatMap((each) => textOf(fieldsOf(each).namespace) ?? []);
 	return {
 		port: {
 			number,
@@ -72,7 +77,7 @@ function permissionOf(rule: Fields, to: Fields, hosts: readonly string[]): Permi
 			protocol,
 			...(upgrade === undefined || upgrade === number ? {} : { targetPort: upgrade }),
 		},
-		namespaces: [...new Set(namespaces)],
+		callers,
 		upgraded: upgrade !== undefined,
 	};
 }
@@ -147,9 +152,9 @@ function originationOf(permissions: readonly Permission[], entry: BoundEntry): r
 function authorization(permissions: readonly Permission[], entry: BoundEntry): Output {
 	const targetRefs = [{ group: "networking.istio.io", kind: "ServiceEntry", name: entry.name }];
 	const rules = permissions
-		.filter(({ namespaces }) => namespaces.length > 0)
-		.map(({ port, namespaces }) => ({
-			from: [{ source: { namespaces } }],
+		.filter(({ callers }) => callers.length > 0)
+		.map(({ port, callers }) => ({
+			from: sourcesOf(callers).map((source) => ({ source })),
 			to: [{ operation: { ports: [String(port.number)] } }],
 		}));
 	return {
@@ -164,15 +169,32 @@ function authorization(permissions: readonly Permission[], entry: BoundEntry): O
 	};
 }
 
-function noteClients(item: Item, index: number, rule: Fields, { ledger, notes }: Conversion): void {
-	for (const [at, from] of listOf(rule.from).map(fieldsOf).entries()) {
-		if (from.workloadSelector !== undefined) {
-			const reason = "an AuthorizationPolicy knows service accounts, not labels: add principals by hand";
-			const path = ["spec", "egressRules", index, "from", at, "workloadSelector"];
-			ledger.note(item, path, "not carried", reason);
-			notes.push(
-				`\`${item.namespace}/${item.name}\` allows some workloads of namespace \`${textOf(from.namespace) ?? ""}\` only; the policy that is written allows the whole namespace: ${reason}.`,
+function noteClients(
+	item: Item,
+	index: number,
+	callers: readonly Caller[],
+	{ ledger, notes }: Conversion,
+): void {
+	const object = `\`${item.namespace}/${item.name}\` allows some workloads of namespace`;
+	for (const { at, namespace, accounts } of callers.filter(({ isSelected }) => isSelected)) {
+		const path = ["spec", "egressRules", index, "from", at, "workloadSelector"];
+		if (accounts.length > 0) {
+			ledger.note(
+				item,
+				path,
+				"carried",
+				`as the service accounts of these workloads: ${accounts.join(", ")}`,
 			);
+			notes.push(
+				`${object} \`${namespace}\` only, which becomes their service accounts (${accounts.map((each) => `\`${each}\``).join(", ")}): workloads that share one of these may call too.`,
+			);
+			continue;
 		}
+		const reason =
+			"an AuthorizationPolicy knows service accounts, not labels: add these workloads to the input, or principals by hand";
+		ledger.note(item, path, "not carried", reason);
+		notes.push(
+			`${object} \`${namespace}\` only; the policy that is written allows the whole namespace: ${reason}.`,
+		);
 	}
 }

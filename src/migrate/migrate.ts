@@ -82,7 +82,7 @@ function convert(
 		notes,
 		waypointOf: (namespace) => waypointFor(namespace, inventory, waypoint, waypoints),
 	};
-	const asm = convertAsm(conversion);
+	const asm = convertAsm(conversion, items);
 	const entries = [...boundEntries(conversion), ...asm.entries];
 	noteOldParts(conversion, entries);
 	const rules = hostRules(conversion, entries);

@@ -150,3 +150,52 @@ spec: {selector: {matchLabels: {istio: egressgateway}}, concurrency: 2}
 	const concurrency = bundle?.ledger.find(({ path }) => path === "spec.concurrency");
 	assert.equal(concurrency?.fate, "not carried");
 });
+
+const asm = `apiVersion: istio.alibabacloud.com/v1beta1
+kind: ASMEgressTrafficPolicy
+metadata: {name: out, namespace: istio-egress}
+spec:
+  byEgressGateway: {name: egressgateway}
+  egressRules:
+  - name: one
+    from:
+    - {namespace: shop, workloadSelector: {app: checkout}}
+    - {namespace: shop, workloadSelector: {app: unknown}}
+    - {namespace: pay}
+    to: [{name: one, hosts: [api.one.example], port: {number: 443, name: https, protocol: HTTPS}, byEgressGateway: {port: 443}}]
+`;
+
+function workload(kind: string, name: string, namespace: string, template: string): string {
+	return `---
+apiVersion: apps/v1
+kind: ${kind}
+metadata: {name: ${name}, namespace: ${namespace}}
+spec: ${template}
+`;
+}
+
+it("the workloads that an ASM policy selects become their service accounts, where the input has them", async () => {
+	const pod = (app: string, account: string): string =>
+		`{metadata: {labels: {app: ${app}}}, spec: {serviceAccountName: ${account}}}`;
+	const workloads = [
+		workload("Deployment", "checkout", "shop", `{template: ${pod("checkout", "till")}}`),
+		workload("CronJob", "nightly", "shop", `{jobTemplate: {spec: {template: ${pod("checkout", "night")}}}}`),
+		workload("Deployment", "other", "shop", `{template: ${pod("other", "other")}}`),
+		workload("Deployment", "checkout", "elsewhere", `{template: ${pod("checkout", "stranger")}}`),
+	];
+	const out = join(folder.path, "asm");
+	const file = folder.write("asm.yaml", asm + workloads.join(""));
+	const { out: json } = await runVerb("migrate", file, "--out", out, "--output", "json");
+	const [bundle] = (JSON.parse(json) as Result).bundles;
+	const path = bundle?.written.find((each) => each.file.startsWith("authorizationpolicy."));
+	const { rules } = parse(readFileSync(join(out, path?.stage ?? "", path?.file ?? ""), "utf8")).spec;
+	assert.deepEqual(rules[0].from, [
+		{ source: { namespaces: ["shop", "pay"] } },
+		{ source: { principals: ["*/ns/shop/sa/night", "*/ns/shop/sa/till"] } },
+	]);
+	const fates = bundle?.ledger
+		.filter((each) => each.path.includes("workloadSelector"))
+		.map(({ fate }) => fate);
+	assert.deepEqual(fates, ["carried", "not carried"]);
+	assert.ok(bundle?.notes.some((note) => note.includes("workloads that share one of these may call too")));
+});
