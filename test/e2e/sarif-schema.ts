@@ -10,11 +10,11 @@ const module = "github.com/owenrumney/go-sarif/v3@v3.3.1";
 const sum = "h1:bKY8YnWcY8zYTiGVObC5wZLlfEvMkCxK9XMGXBbzEtQ=";
 
 /**
- * The official schema of SARIF 2.1.0, from the cache beside the control plane, else from the Go module that carries it.
+ * The official schema of SARIF 2.1.0, from the cache of the control plane, else from the Go module that carries it.
  * It stands in no go.mod, so that the programs of the control plane do not have to be built anew for it.
  */
 export async function sarifSchema(): Promise<Record<string, unknown>> {
-	const path = join(dirname(await cacheFolder()), "sarif-schema-2.1.0.json");
+	const path = join(await cacheFolder(), "sarif-schema-2.1.0.json");
 	const known = await readFile(path, "utf8").catch(() => undefined);
 	if (known !== undefined) {
 		return JSON.parse(known) as Record<string, unknown>;
