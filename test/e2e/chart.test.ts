@@ -89,6 +89,57 @@ describe("the chart", () => {
 		await deleteNamespaces(plane, home);
 	});
 
+	it("runs under a LimitRange and a ResourceQuota; under one of CPU limits with a limit only", async () => {
+		await using stack = new AsyncDisposableStack();
+		await createNamespace(plane, home);
+		stack.defer(() => deleteNamespaces(plane, home));
+		const account = {
+			apiVersion: "v1",
+			kind: "ServiceAccount",
+			metadata: { name: "waymark", namespace: home },
+		};
+		await plane.api.apply(account);
+		const tryPod = async (...args: readonly string[]): Promise<string> => {
+			const { metadata, spec } = podTemplate(await render(plane, "--namespace", home, ...args));
+			const pod = {
+				apiVersion: "v1",
+				kind: "Pod",
+				metadata: { ...metadata, name: "x", namespace: home },
+				spec,
+			};
+			return (await plane.tryApply(pod, { dryRun: true })).stderr;
+		};
+		const range = { type: "Container", max: { memory: "256Mi" }, min: { memory: "64Mi", cpu: "50m" } };
+		await plane.api.apply({
+			apiVersion: "v1",
+			kind: "LimitRange",
+			metadata: { name: "limits", namespace: home },
+			spec: { limits: [range] },
+		});
+		await eventually("the range is in force", async () =>
+			/maximum memory/.test(await tryPod("--set=resources.limits.memory=512Mi")),
+		);
+		assert.equal(await tryPod(), "");
+
+		const hard = { pods: "4", "requests.cpu": "1", "requests.memory": "1Gi", "limits.cpu": "4" };
+		await plane.api.apply({
+			apiVersion: "v1",
+			kind: "ResourceQuota",
+			metadata: { name: "quota", namespace: home },
+			spec: { hard },
+		});
+		// There is no controller to do it.
+		const used = Object.fromEntries(Object.keys(hard).map((name) => [name, "0"]));
+		const path = `/api/v1/namespaces/${home}/resourcequotas/quota/status`;
+		const answer = await plane.api.request("PATCH", path, {
+			body: { status: { hard, used } },
+			contentType: "application/merge-patch+json",
+		});
+		assert.equal(answer.status, 200, JSON.stringify(answer.body));
+		await eventually("the quota is in force", async () => /must specify limits\.cpu/.test(await tryPod()));
+		assert.equal(await tryPod("--set=resources.limits.cpu=1"), "");
+	});
+
 	it("refuses values that it does not know, and what cannot be", async () => {
 		for (const bad of [
 			"replicaCount=2",

@@ -43,12 +43,18 @@ export async function mustHelm(plane: ControlPlane, ...args: readonly string[]):
 	return stdout;
 }
 
-/** The objects of the chart as `helm template` renders them. */
-export async function render(
+/** The objects of the chart as `helm template` renders them for a release called waymark. */
+export function render(plane: ControlPlane, ...args: readonly string[]): Promise<readonly KubeObject[]> {
+	return renderAs(plane, "waymark", ...args);
+}
+
+/** The objects of the chart as `helm template` renders them for a release. */
+export async function renderAs(
 	plane: ControlPlane,
+	release: string,
 	...args: readonly string[]
 ): Promise<readonly KubeObject[]> {
-	const text = await mustHelm(plane, "template", "waymark", "CHART", ...args);
+	const text = await mustHelm(plane, "template", release, "CHART", ...args);
 	return parseAllDocuments(text)
 		.map((document) => document.toJS() as KubeObject | null)
 		.filter((object) => object !== null);
