@@ -118,9 +118,7 @@ function readOptions(argv: readonly string[]): Options {
 	if (values.waypoint !== undefined && waypoint === undefined) {
 		throw new UsageError(`--waypoint must be NAMESPACE/NAME, and is ${JSON.stringify(values.waypoint)}`);
 	}
-	if (existsSync(values.out) && readdirSync(values.out).length > 0) {
-		throw new UsageError(`--out ${JSON.stringify(values.out)} is not empty`);
-	}
+	prepareDirectory(values.out);
 	return {
 		paths: positionals,
 		out: values.out,
@@ -226,10 +224,32 @@ function group<T>(
 	return files;
 }
 
+/** Sees to it that there is a directory, and that nothing is in it. */
+function prepareDirectory(path: string): void {
+	let present: readonly string[];
+	try {
+		makeDirectory(path);
+		present = readdirSync(path);
+	} catch (error) {
+		throw new UsageError(`--out ${JSON.stringify(path)} cannot be a directory: ${(error as Error).message}`);
+	}
+	if (present.length > 0) {
+		throw new UsageError(`--out ${JSON.stringify(path)} is not empty`);
+	}
+}
+
+/** Makes a directory and those above it: Node's own recursion never ends where none can be made, as below /proc. */
+function makeDirectory(path: string): void {
+	if (!existsSync(path)) {
+		makeDirectory(dirname(path));
+		mkdirSync(path);
+	}
+}
+
 function write(directory: string, files: ReadonlyMap<string, string>): void {
 	for (const [name, text] of files) {
 		const path = join(directory, name);
-		mkdirSync(dirname(path), { recursive: true });
+		makeDirectory(dirname(path));
 		writeFileSync(path, text);
 	}
 }

@@ -341,13 +341,17 @@ spec:
 		assert.equal(existsSync(join(folder.path, "evil.yaml.yaml")), false);
 	});
 
-	it("ends with 64 for arguments that make no sense, among them a folder that is not empty", async () => {
+	it("ends with 64 for arguments that make no sense, among them a folder that is not empty or cannot be", async () => {
 		const file = folder.write("some.yaml", bundle("plain"));
 		for (const argv of [
 			[],
 			[file, "--waypoint", "x"],
 			[file, "--output", "xml"],
 			[file, "--out", folder.path],
+			[file, "--out", file],
+			[file, "--out", join(file, "below")],
+			// Node's own recursion would never end here.
+			...(existsSync("/proc/self") ? [[file, "--out", "/proc/waymark/migration"]] : []),
 		]) {
 			assert.equal((await runVerb("migrate", ...argv)).code, 64, argv.join(" "));
 		}
