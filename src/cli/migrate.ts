@@ -75,6 +75,7 @@ export const migrate: Verb = {
 			...removalFiles(migration, items),
 			["REPORT.md", renderReport(migration, [...withheld.values()])],
 		]);
+		asDirectory(options.out, () => makeDirectory(options.out));
 		write(options.out, files);
 		const counts = countFates(migration.bundles.flatMap((bundle) => bundle.ledger));
 		streams.out(
@@ -118,7 +119,7 @@ function readOptions(argv: readonly string[]): Options {
 	if (values.waypoint !== undefined && waypoint === undefined) {
 		throw new UsageError(`--waypoint must be NAMESPACE/NAME, and is ${JSON.stringify(values.waypoint)}`);
 	}
-	prepareDirectory(values.out);
+	refuseUnusable(values.out);
 	return {
 		paths: positionals,
 		out: values.out,
@@ -224,17 +225,19 @@ function group<T>(
 	return files;
 }
 
-/** Sees to it that there is a directory, and that nothing is in it. */
-function prepareDirectory(path: string): void {
-	let present: readonly string[];
-	try {
-		makeDirectory(path);
-		present = readdirSync(path);
-	} catch (error) {
-		throw new UsageError(`--out ${JSON.stringify(path)} cannot be a directory: ${(error as Error).message}`);
+/** Refuses a directory for the result that cannot be one, or that something is in. */
+function refuseUnusable(directory: string): void {
+	if (existsSync(directory) && asDirectory(directory, () => readdirSync(directory)).length > 0) {
+		throw new UsageError(`--out ${JSON.stringify(directory)} is not empty`);
 	}
-	if (present.length > 0) {
-		throw new UsageError(`--out ${JSON.stringify(path)} is not empty`);
+}
+
+function asDirectory<T>(directory: string, use: () => T): T {
+	try {
+		return use();
+	} catch (error) {
+		const reason = error instanceof Error ? error.message : String(error);
+		throw new UsageError(`--out ${JSON.stringify(directory)} cannot be a directory: ${reason}`);
 	}
 }
 
