@@ -4,7 +4,7 @@ import { parseDocument, stringify } from "yaml";
 import type { Kind } from "../src/core/kinds.ts";
 import { allKinds, kinds } from "../src/core/kinds.ts";
 import type { Rule } from "../src/core/rule.ts";
-import { settingsSchema } from "../src/settings-schema.ts";
+import { settingsSchema } from "../src/settings/schema.ts";
 import { renderDashboard } from "./dashboard.ts";
 import type { MatchCondition } from "./match-conditions.ts";
 import { matchConditions } from "./match-conditions.ts";
@@ -53,7 +53,7 @@ export function readRules(rules: readonly Rule[]): readonly PolicyRule[] {
 /** The kinds that rules ask for by name, and that are therefore read directly before a denial rests on their absence. */
 export function confirmedKinds(): ReadonlySet<Kind> {
 	const found = new Set<Kind>();
-	for (const file of globSync("src/{rules,istio}/*.ts", { cwd: root })) {
+	for (const file of globSync("src/{rules,istio}/**/*.ts", { cwd: root })) {
 		for (const [, kind] of readFileSync(join(root, file), "utf8").matchAll(/\.get\(\s*"(\w+)"/g)) {
 			if (kind !== undefined && kind in kinds) {
 				found.add(kind as Kind);

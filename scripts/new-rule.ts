@@ -29,8 +29,8 @@ function scaffold(argv: readonly string[]): number {
 	}
 	const root = join(import.meta.dirname, "..");
 	const files = new Map([
-		[join(root, `src/rules/${id}.ts`), ruleText(id, kind, values.family)],
-		[join(root, `test/rules/${id}.test.ts`), testText(id)],
+		[join(root, `src/rules/${values.family}/${id}.ts`), ruleText(id, kind, values.family)],
+		[join(root, `test/rules/${values.family}/${id}.test.ts`), testText(id, values.family)],
 	]);
 	for (const [path, text] of files) {
 		if (existsSync(path)) {
@@ -53,7 +53,7 @@ function ruleText(id: string, kind: Kind, family: string): string {
 			kind: "${name}",
 			metadata: { name: "${called}"${namespaced ? ', namespace: "team"' : ""} },
 		}`;
-	return `import type { Rule } from "../core/rule.ts";
+	return `import type { Rule } from "../../core/rule.ts";
 
 /** TODO: what holds when this rule is silent, in one sentence. */
 export const ${camelCase(id)}: Rule<"${kind}"> = {
@@ -85,11 +85,11 @@ export const ${camelCase(id)}: Rule<"${kind}"> = {
 `;
 }
 
-function testText(id: string): string {
+function testText(id: string, family: string): string {
 	return `import assert from "node:assert/strict";
 import { it } from "node:test";
-import { ${camelCase(id)} as rule } from "../../src/rules/${id}.ts";
-import { findings } from "../support/rule-example.ts";
+import { ${camelCase(id)} as rule } from "../../../src/rules/${family}/${id}.ts";
+import { findings } from "../../support/rule-example.ts";
 
 it("${id} TODO: says what in which case", () => {
 	assert.equal(findings([rule], rule.docs.bad, rule.docs.given).length, 1);

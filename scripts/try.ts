@@ -3,8 +3,8 @@ import { request } from "node:https";
 import { parseArgs, styleText } from "node:util";
 import { applyPatch } from "rfc6902";
 import { stringify } from "yaml";
-import { readManifests } from "../src/cli/manifests.ts";
 import { kinds } from "../src/core/kinds.ts";
+import { readManifests } from "../src/manifests/read.ts";
 
 const usage = `Usage: npm run -s try -- FILE… [--url https://127.0.0.1:8443] [--ca .waymark/ca.crt]
 

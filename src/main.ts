@@ -3,7 +3,7 @@ import { exitCodes, UsageError } from "./cli/io.ts";
 
 /** The verbs; each is loaded only when it is asked for, so that none pays for another's imports. */
 const verbs: ReadonlyMap<string, () => Promise<Verb>> = new Map([
-	["serve", async () => (await import("./cli/serve.ts")).serve],
+	["serve", async () => (await import("./serve/serve.ts")).serve],
 	["lint", async () => (await import("./cli/lint.ts")).lint],
 	["migrate", async () => (await import("./cli/migrate.ts")).migrate],
 	["trace", async () => (await import("./cli/trace.ts")).trace],
@@ -44,7 +44,7 @@ async function report(error: unknown, verb: Verb, streams: Streams): Promise<num
 		return exitCodes.usage;
 	}
 	// Loaded here: reading configurations takes a YAML parser and a schema validator.
-	const { ConfigError } = await import("./config.ts");
+	const { ConfigError } = await import("./settings/read.ts");
 	if (error instanceof ConfigError) {
 		streams.error(`${error.message}\n`);
 		return exitCodes.unreadable;

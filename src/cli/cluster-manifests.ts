@@ -1,11 +1,11 @@
 import { stringify } from "yaml";
 import type { MeshFacts } from "../core/inventory.ts";
 import { allKinds, kinds } from "../core/kinds.ts";
-import type { RawObject, RawResource } from "../kube/raw-objects.ts";
+import type { RawObject, RawResource } from "../kube/client/list-raw.ts";
+import type { Reading } from "../manifests/read.ts";
+import { parseManifests } from "../manifests/read.ts";
 import { serverFields } from "../migrate/entries.ts";
 import { fieldsOf, textOf, without } from "../migrate/raw.ts";
-import type { Reading } from "./manifests.ts";
-import { parseManifests } from "./manifests.ts";
 
 /** A cluster's objects with every field that a person wrote, and what is known about its mesh. */
 export interface ClusterReading {
@@ -32,10 +32,10 @@ function satellite(group: string, kind: string, plural: string): RawResource {
 export async function readClusterManifests(kubeconfig: string): Promise<ClusterReading> {
 	// Loaded here, so that a verb that only reads files does not pay for it.
 	const [{ connect }, { kubeconfigCredentials }, { readMesh }, { listRaw }] = await Promise.all([
-		import("../kube/connection.ts"),
-		import("../kube/credentials.ts"),
-		import("../kube/mesh.ts"),
-		import("../kube/raw-objects.ts"),
+		import("../kube/client/connection.ts"),
+		import("../kube/client/credentials.ts"),
+		import("../kube/watch/mesh.ts"),
+		import("../kube/client/list-raw.ts"),
 	]);
 	const connection = connect(await kubeconfigCredentials(kubeconfig));
 	try {

@@ -3,7 +3,7 @@ import { ClusterState } from "../core/inventory.ts";
 import type { Kind } from "../core/kinds.ts";
 import { kinds } from "../core/kinds.ts";
 import type { Settings } from "../core/settings.ts";
-import type { Manifest, Position } from "./manifests.ts";
+import type { Manifest, Position } from "../manifests/read.ts";
 
 /** How long a cluster may take to list everything, in milliseconds. */
 const deadlineMs = 60_000;
@@ -16,10 +16,10 @@ export async function readCluster(
 ): Promise<ClusterState> {
 	// Loaded here, so that a verb that only reads files does not pay for it.
 	const [{ connect }, { kubeconfigCredentials }, { startFeed }, { readMesh }] = await Promise.all([
-		import("../kube/connection.ts"),
-		import("../kube/credentials.ts"),
-		import("../kube/feed.ts"),
-		import("../kube/mesh.ts"),
+		import("../kube/client/connection.ts"),
+		import("../kube/client/credentials.ts"),
+		import("../kube/watch/feed.ts"),
+		import("../kube/watch/mesh.ts"),
 	]);
 	const state = new ClusterState(settings);
 	const connection = connect(await kubeconfigCredentials(kubeconfig));

@@ -1,5 +1,5 @@
-import { loadSettings } from "../config.ts";
 import { rules } from "../rules/table.ts";
+import { loadSettings } from "../settings/read.ts";
 import type { Verb } from "./io.ts";
 import { exitCodes, UsageError } from "./io.ts";
 

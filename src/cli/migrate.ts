@@ -1,12 +1,13 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { loadSettings } from "../config.ts";
 import type { ClusterState } from "../core/inventory.ts";
 import { kindOfObject } from "../core/kinds.ts";
 import type { Settings, WaypointReference } from "../core/settings.ts";
 import { defaultSettings, parseWaypointReference } from "../core/settings.ts";
-import { readEnvironment } from "../environment.ts";
+import { judgeManifests } from "../lint/judge.ts";
+import type { Manifest, Reading } from "../manifests/read.ts";
+import { addToWorld, namespaceOf, parseManifests, readManifests, worldOf } from "../manifests/read.ts";
 import type { Item, Output } from "../migrate/item.ts";
 import { outputKey } from "../migrate/item.ts";
 import type { Migration } from "../migrate/migrate.ts";
@@ -15,12 +16,11 @@ import { fieldsOf, textOf } from "../migrate/raw.ts";
 import type { Withheld } from "../migrate/report.ts";
 import { countFates, itemName, renderReport } from "../migrate/report.ts";
 import { rules } from "../rules/table.ts";
+import { loadSettings } from "../settings/read.ts";
 import { readClusterManifests } from "./cluster-manifests.ts";
+import { readEnvironment } from "./environment.ts";
 import type { Verb } from "./io.ts";
 import { exitCodes, UsageError } from "./io.ts";
-import { judgeManifests } from "./judge.ts";
-import type { Manifest, Reading } from "./manifests.ts";
-import { addToWorld, namespaceOf, parseManifests, readManifests, worldOf } from "./manifests.ts";
 import { continuedText, freshText, originalText } from "./migrated-text.ts";
 
 const usage = `Usage: waymark migrate [FILE|DIR|-]... [--out DIR] [--waypoint NAMESPACE/NAME] [--config FILE]

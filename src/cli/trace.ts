@@ -1,20 +1,20 @@
 import { parseArgs, styleText } from "node:util";
-import { loadSettings } from "../config.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { Kind } from "../core/kinds.ts";
 import type { Settings } from "../core/settings.ts";
 import { defaultSettings } from "../core/settings.ts";
-import { readEnvironment } from "../environment.ts";
-import type { TracedHost } from "../istio/trace.ts";
-import { traceAll } from "../istio/trace.ts";
-import type { Route } from "../istio/trace-route.ts";
-import { traceRoute } from "../istio/trace-route.ts";
-import type { StepMark } from "../istio/trace-steps.ts";
+import { readManifests, worldOf } from "../manifests/read.ts";
 import { rules } from "../rules/table.ts";
+import { loadSettings } from "../settings/read.ts";
+import type { TracedHost } from "../trace/hosts.ts";
+import { traceAll } from "../trace/hosts.ts";
+import type { Route } from "../trace/route.ts";
+import { traceRoute } from "../trace/route.ts";
+import type { StepMark } from "../trace/steps.ts";
 import { readCluster } from "./cluster-world.ts";
+import { readEnvironment } from "./environment.ts";
 import type { Streams, Verb } from "./io.ts";
 import { exitCodes, UsageError } from "./io.ts";
-import { readManifests, worldOf } from "./manifests.ts";
 
 const usage = `Usage: waymark trace HOST[:PORT] --from NAMESPACE [FILE|DIR|-]…
        waymark trace --all [FILE|DIR|-]…

@@ -4,13 +4,13 @@ import type { IndexName, Inventory, MeshFacts } from "./inventory.ts";
 import type { AnyObject, Kind, Namespace, Resources } from "./kinds.ts";
 import type { Policy } from "./policy.ts";
 import { parsePolicy } from "./policy.ts";
-import { reachesFurther } from "./reach.ts";
+import { storedForm } from "./prune-nulls.ts";
 import type { Requester, Rule, RuleContext } from "./rule.ts";
-import type { RuleList } from "./rule-list.ts";
-import { listRules, speakersFor } from "./rule-list.ts";
 import type { Mode, Settings } from "./settings.ts";
 import { conformsToKind } from "./shapes.ts";
-import { storedForm } from "./stored-form.ts";
+import type { RuleList } from "./triggers.ts";
+import { listRules, speakersFor } from "./triggers.ts";
+import { reachesFurther } from "./widening.ts";
 
 /** The rules, grouped by the kind they judge. */
 export interface Engine {

@@ -4,7 +4,7 @@ import type { Kind, LabelSelector, Namespace, Resources, ServiceEntry, VirtualSe
 import { allKinds } from "./kinds.ts";
 import type { Policy } from "./policy.ts";
 import { parsePolicy } from "./policy.ts";
-import { gatewayOfReference, serviceOfHost } from "./service-host.ts";
+import { gatewayOfReference, serviceOfHost } from "./service-names.ts";
 import type { Settings } from "./settings.ts";
 import { defaultSettings } from "./settings.ts";
 

@@ -1,19 +1,19 @@
 import { canonicalHost, covers, parseHostPattern } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { Resources, VirtualService } from "../core/kinds.ts";
-import { gatewayOfReference, meshGateway } from "../core/service-host.ts";
+import { gatewayOfReference, meshGateway } from "../core/service-names.ts";
 import { conformsToKind } from "../core/shapes.ts";
-import { isEgressService, isExternalName, selectsEgressPods } from "../istio/egress.ts";
-import { gatewayEvidence, routeEvidence } from "../istio/egress-gateway-api.ts";
+import { gatewayEvidence, routeEvidence } from "../istio/egress/gateway-api.ts";
 import {
 	endpointEvidence,
 	hostEvidence,
 	proxyEvidence,
 	selectorEvidence,
 	workloadEvidence,
-} from "../istio/egress-objects.ts";
-import type { Hops } from "../istio/egress-routes.ts";
-import { attachEvidence, gatewayReferences, hopsOf, legsOf } from "../istio/egress-routes.ts";
+} from "../istio/egress/objects.ts";
+import { isEgressService, isExternalName, selectsEgressPods } from "../istio/egress/services.ts";
+import type { Hops } from "../istio/egress/virtual-services.ts";
+import { attachEvidence, gatewayReferences, hopsOf, legsOf } from "../istio/egress/virtual-services.ts";
 import type { Item } from "./item.ts";
 import { fieldsOf, listOf, textOf, textsOf } from "./raw.ts";
 

@@ -1,5 +1,5 @@
 import { canonicalHost } from "../core/host-pattern.ts";
-import { isExternalName } from "../istio/egress.ts";
+import { isExternalName } from "../istio/egress/services.ts";
 import type { Part } from "./bundles.ts";
 import type { BoundEntry, Conversion } from "./entries.ts";
 import type { Item, Output } from "./item.ts";

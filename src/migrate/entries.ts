@@ -1,7 +1,7 @@
 import { canonicalHost } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { WaypointReference } from "../core/settings.ts";
-import { isEgressService, isExternalName } from "../istio/egress.ts";
+import { isEgressService, isExternalName } from "../istio/egress/services.ts";
 import type { Bundle } from "./bundles.ts";
 import { coversHost } from "./bundles.ts";
 import type { Item, Output } from "./item.ts";

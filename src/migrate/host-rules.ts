@@ -1,6 +1,6 @@
 import { canonicalHost } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
-import { selectsEgressPods } from "../istio/egress.ts";
+import { selectsEgressPods } from "../istio/egress/services.ts";
 import type { BoundEntry, Conversion } from "./entries.ts";
 import { plainMetadata } from "./entries.ts";
 import type { Item, Output } from "./item.ts";

@@ -1,8 +1,8 @@
 import { canonicalHost } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { WaypointReference } from "../core/settings.ts";
-import { legsOf } from "../istio/egress-routes.ts";
-import { isWaypoint } from "../istio/waypoint.ts";
+import { legsOf } from "../istio/egress/virtual-services.ts";
+import { isWaypoint } from "../istio/waypoint/waypoint.ts";
 import { convertAsm } from "./asm.ts";
 import type { Bundle } from "./bundles.ts";
 import { bundlesOf, egressParts, typed } from "./bundles.ts";

@@ -1,6 +1,6 @@
 import type { Path } from "../core/finding.ts";
 import { canonicalHost } from "../core/host-pattern.ts";
-import { isExternalName } from "../istio/egress.ts";
+import { isExternalName } from "../istio/egress/services.ts";
 import type { Bundle, Part } from "./bundles.ts";
 import { coversHost } from "./bundles.ts";
 import type { BoundEntry, Conversion } from "./entries.ts";

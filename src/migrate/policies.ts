@@ -1,4 +1,4 @@
-import { serviceOfHost } from "../core/service-host.ts";
+import { serviceOfHost } from "../core/service-names.ts";
 import type { BoundEntry, Conversion } from "./entries.ts";
 import { plainMetadata } from "./entries.ts";
 import type { Item, Output } from "./item.ts";

@@ -1,6 +1,6 @@
 import type { Path } from "../core/finding.ts";
 import { canonicalHost } from "../core/host-pattern.ts";
-import { isExternalName } from "../istio/egress.ts";
+import { isExternalName } from "../istio/egress/services.ts";
 import type { Bundle, Part } from "./bundles.ts";
 import { carryConnections } from "./connection-routes.ts";
 import type { BoundEntry, Conversion } from "./entries.ts";

@@ -1,7 +1,7 @@
 import { canonicalHost } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
-import { isExternalName } from "../istio/egress.ts";
-import type { Leg } from "../istio/egress-routes.ts";
+import { isExternalName } from "../istio/egress/services.ts";
+import type { Leg } from "../istio/egress/virtual-services.ts";
 import type { Bundle, Part } from "./bundles.ts";
 import { coversHost } from "./bundles.ts";
 import { gatewayApiHalves } from "./gateway-api-hops.ts";

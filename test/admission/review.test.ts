@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Review } from "../../src/admission/review.ts";
 import { readReview } from "../../src/admission/review.ts";
-import { boundEntry, plainEntry, teamNamespace } from "../../src/istio/examples.ts";
+import { boundEntry, plainEntry, teamNamespace } from "../../src/rules/examples.ts";
 import { reviewOf } from "../support/reviews.ts";
 
 const today = "2026-11-23";

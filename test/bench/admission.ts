@@ -3,7 +3,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { boundEntry, plainEntry } from "../../src/istio/examples.ts";
+import { boundEntry, plainEntry } from "../../src/rules/examples.ts";
 import { reviewOf } from "../support/reviews.ts";
 import type { Line } from "./load.ts";
 import { openLine, requestOf, sendSteadily } from "./load.ts";

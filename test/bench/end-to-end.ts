@@ -8,7 +8,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { handshakeFault } from "../../src/kube/endpoints.ts";
+import { handshakeFault } from "../../src/kube/install/endpoints.ts";
 import { expectSuccess } from "../e2e/api.ts";
 import { startControlPlane } from "../e2e/control-plane.ts";
 import { render } from "../e2e/installation.ts";

@@ -11,7 +11,7 @@ import {
 	egressWaypoint,
 	teamNamespace,
 	withAnnotations,
-} from "../../src/istio/examples.ts";
+} from "../../src/rules/examples.ts";
 import { rules } from "../../src/rules/table.ts";
 import { bodyLimit, createWebhook } from "../../src/server/app.ts";
 import { installDrain } from "../../src/server/drain.ts";

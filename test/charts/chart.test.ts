@@ -5,12 +5,12 @@ import { describe, it } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "yaml";
 import { confirmedKinds, describeValues, judgedKinds, mendedKinds, readRules } from "../../scripts/chart.ts";
-import { followedKinds } from "../../src/cli/followed-kinds.ts";
 import { systemNamespaces } from "../../src/core/evaluate.ts";
 import type { Inventory } from "../../src/core/inventory.ts";
 import type { Kind } from "../../src/core/kinds.ts";
 import { allKinds, kinds } from "../../src/core/kinds.ts";
 import { rules } from "../../src/rules/table.ts";
+import { followedKinds } from "../../src/serve/followed-kinds.ts";
 import { defaultDrainTimes } from "../../src/server/drain.ts";
 import { exampleWorld, judgeExample } from "../support/rule-example.ts";
 

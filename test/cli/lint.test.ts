@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import type { LintReport } from "../../src/cli/report.ts";
+import type { LintReport } from "../../src/lint/report.ts";
 import { runVerb, temporaryFolder } from "../support/run-verb.ts";
 
 const folder = temporaryFolder();

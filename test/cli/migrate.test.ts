@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "yaml";
-import type { LintReport } from "../../src/cli/report.ts";
+import type { LintReport } from "../../src/lint/report.ts";
 import { unaccounted } from "../../src/migrate/ledger.ts";
 import { leavesOf } from "../../src/migrate/raw.ts";
 import { rules } from "../../src/rules/table.ts";

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { judgeManifests } from "../../src/cli/judge.ts";
-import { parseManifests, worldOf } from "../../src/cli/manifests.ts";
 import type { AnyObject, Kind } from "../../src/core/kinds.ts";
 import type { Rule } from "../../src/core/rule.ts";
 import type { Settings } from "../../src/core/settings.ts";
 import { parseSettings } from "../../src/core/settings.ts";
+import { judgeManifests } from "../../src/lint/judge.ts";
+import { parseManifests, worldOf } from "../../src/manifests/read.ts";
 import { rules } from "../../src/rules/table.ts";
 import { reviewOf } from "../support/reviews.ts";
 import { exampleDay } from "../support/rule-example.ts";

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { stringify } from "yaml";
 import { createAuthority, issueCertificate } from "../../src/certificates/authority.ts";
 import type { CertificatePair } from "../../src/certificates/inspect.ts";
-import { boundEntry, egressNamespace, egressWaypoint, teamNamespace } from "../../src/istio/examples.ts";
+import { boundEntry, egressNamespace, egressWaypoint, teamNamespace } from "../../src/rules/examples.ts";
 import { post } from "../support/https.ts";
 import { reviewOf } from "../support/reviews.ts";
 import type { ServeProcess } from "../support/serve-process.ts";

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, it } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
+import { main } from "../../src/main.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -11,8 +12,7 @@ import {
 	plainEntry,
 	teamNamespace,
 	withSpec,
-} from "../../src/istio/examples.ts";
-import { main } from "../../src/main.ts";
+} from "../../src/rules/examples.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "waymark-trace-"));
 after(() => rmSync(folder, { recursive: true }));

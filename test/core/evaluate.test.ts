@@ -10,7 +10,7 @@ import { allKinds } from "../../src/core/kinds.ts";
 import type { Rule, RuleContext } from "../../src/core/rule.ts";
 import type { SettingsFile } from "../../src/core/settings.ts";
 import { modes } from "../../src/core/settings.ts";
-import { plainEntry } from "../../src/istio/examples.ts";
+import { plainEntry } from "../../src/rules/examples.ts";
 import { rules } from "../../src/rules/table.ts";
 import { exampleDay, exampleWorld, subjectOf, world } from "../support/rule-example.ts";
 import { entry, surroundings, team } from "../support/team.ts";

@@ -3,13 +3,13 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { parse, parseAllDocuments } from "yaml";
-import { readSettings } from "../../src/config.ts";
 import { createEngine, evaluate } from "../../src/core/evaluate.ts";
 import type { AnyObject } from "../../src/core/kinds.ts";
 import { applyEdits } from "../../src/core/patch.ts";
 import { annotationPrefix } from "../../src/core/policy.ts";
-import { egressNamespace, egressWaypoint } from "../../src/istio/examples.ts";
+import { egressNamespace, egressWaypoint } from "../../src/rules/examples.ts";
 import { rules } from "../../src/rules/table.ts";
+import { readSettings } from "../../src/settings/read.ts";
 import { subjectOf, world } from "../support/rule-example.ts";
 
 const text = readFileSync(join(import.meta.dirname, "../../docs/policies.md"), "utf8");

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { assert as assertProperty, asyncProperty, sample } from "fast-check";
-import type { TracedHost } from "../../src/istio/trace.ts";
-import { traceAll } from "../../src/istio/trace.ts";
+import type { TracedHost } from "../../src/trace/hosts.ts";
+import { traceAll } from "../../src/trace/hosts.ts";
 import type { OwnControlPlane } from "./control-plane.ts";
 import { startControlPlane } from "./control-plane.ts";
 import type { NamedWorld } from "./generated-worlds.ts";

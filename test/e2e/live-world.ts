@@ -3,12 +3,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ClusterState } from "../../src/core/inventory.ts";
 import type { AnyObject, Kind } from "../../src/core/kinds.ts";
 import { allKinds, kinds } from "../../src/core/kinds.ts";
-import type { Connection } from "../../src/kube/connection.ts";
-import { connect } from "../../src/kube/connection.ts";
-import type { Credentials } from "../../src/kube/credentials.ts";
-import type { Feed, FeedOptions } from "../../src/kube/feed.ts";
-import { startFeed } from "../../src/kube/feed.ts";
-import { metadataOnlyKinds, projectionOf } from "../../src/kube/projection.ts";
+import type { Connection } from "../../src/kube/client/connection.ts";
+import { connect } from "../../src/kube/client/connection.ts";
+import type { Credentials } from "../../src/kube/client/credentials.ts";
+import type { Feed, FeedOptions } from "../../src/kube/watch/feed.ts";
+import { startFeed } from "../../src/kube/watch/feed.ts";
+import { metadataOnlyKinds, projectionOf } from "../../src/kube/watch/projection.ts";
 import type { ControlPlane } from "./control-plane.ts";
 
 /** A world that a feed keeps, and what it is held to. */

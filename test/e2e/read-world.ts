@@ -1,7 +1,7 @@
 import { ClusterState } from "../../src/core/inventory.ts";
 import type { Kind, Resources } from "../../src/core/kinds.ts";
 import { kinds } from "../../src/core/kinds.ts";
-import { meshFacts } from "../../src/kube/mesh.ts";
+import { meshFacts } from "../../src/kube/watch/mesh.ts";
 import type { ControlPlane } from "./control-plane.ts";
 
 const read: readonly Kind[] = [

@@ -7,7 +7,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { kubeconfigCredentials } from "../../src/kube/credentials.ts";
+import { kubeconfigCredentials } from "../../src/kube/client/credentials.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import type { KubeObject } from "./api.ts";
 import { startControlPlane } from "./control-plane.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { traceAll } from "../../src/istio/trace.ts";
 import { main } from "../../src/main.ts";
+import { traceAll } from "../../src/trace/hosts.ts";
 import { readWorld } from "./read-world.ts";
 import { useControlPlane } from "./shared.ts";
 import { createNamespace, createWaypoint, deleteNamespaces, serviceEntry, useWaypoint } from "./world.ts";

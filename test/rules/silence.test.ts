@@ -33,7 +33,7 @@ import {
 	egressWaypoint,
 	exampleService,
 	teamNamespace,
-} from "../../src/istio/examples.ts";
+} from "../../src/rules/examples.ts";
 import { rules } from "../../src/rules/table.ts";
 import { exampleWorld, subjectOf, world } from "../support/rule-example.ts";
 import { serviceEntry } from "../support/service-entry-arbitrary.ts";

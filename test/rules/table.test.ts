@@ -30,8 +30,11 @@ for (const rule of rules) {
 			assert.match(rule.id, /^[a-z]+(-[a-z0-9]+)+$/);
 			assert.ok(rule.id.startsWith(`${rule.kind.toLowerCase()}-`), `${rule.id} judges ${rule.kind}`);
 			assert.ok(rule.id.length <= 56, "exempt.ID must fit the 63 characters of an annotation's name");
-			assert.ok(existsSync(join(root, `src/rules/${rule.id}.ts`)));
-			assert.ok(existsSync(join(root, `test/rules/${rule.id}.test.ts`)), "has no test of its own");
+			assert.ok(existsSync(join(root, `src/rules/${rule.family}/${rule.id}.ts`)));
+			assert.ok(
+				existsSync(join(root, `test/rules/${rule.family}/${rule.id}.test.ts`)),
+				"has no test of its own",
+			);
 		});
 
 		it("accepts its good example and reports its bad one", () => {

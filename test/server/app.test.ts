@@ -14,7 +14,7 @@ import {
 	withAnnotations,
 	withLabels,
 	withSpec,
-} from "../../src/istio/examples.ts";
+} from "../../src/rules/examples.ts";
 import { rules } from "../../src/rules/table.ts";
 import { reviewOf } from "../support/reviews.ts";
 import { world } from "../support/rule-example.ts";

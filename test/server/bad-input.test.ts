@@ -10,7 +10,7 @@ import {
 	egressWaypoint,
 	plainEntry,
 	teamNamespace,
-} from "../../src/istio/examples.ts";
+} from "../../src/rules/examples.ts";
 import { bodyLimit } from "../../src/server/app.ts";
 import { reviewOf } from "../support/reviews.ts";
 import { world } from "../support/rule-example.ts";

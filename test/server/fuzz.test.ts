@@ -21,7 +21,7 @@ import {
 	plainEntry,
 	teamNamespace,
 	withAnnotations,
-} from "../../src/istio/examples.ts";
+} from "../../src/rules/examples.ts";
 import { reviewOf } from "../support/reviews.ts";
 import { world } from "../support/rule-example.ts";
 import type { ReviewResponse } from "../support/webhook.ts";

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Credentials } from "../../src/kube/credentials.ts";
+import type { Credentials } from "../../src/kube/client/credentials.ts";
 
 /** An object of the fake API server: as JSON, with what every object has. */
 export interface FakeObject {

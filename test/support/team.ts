@@ -5,7 +5,7 @@ import type { MeshFacts } from "../../src/core/inventory.ts";
 import type { AnyObject, KubernetesGateway, Namespace, ServiceEntry } from "../../src/core/kinds.ts";
 import type { Requester, Rule } from "../../src/core/rule.ts";
 import type { SettingsFile } from "../../src/core/settings.ts";
-import { egressNamespace, egressWaypoint, plainEntry } from "../../src/istio/examples.ts";
+import { egressNamespace, egressWaypoint, plainEntry } from "../../src/rules/examples.ts";
 import { subjectOf, world } from "./rule-example.ts";
 
 type Labels = Readonly<Record<string, string>>;

@@ -1,0 +1,54 @@
+import type { AddressRange } from "../../core/address-range.ts";
+import { addressBucket, isSingle, rangesOverlap } from "../../core/address-range.ts";
+import type { Inventory } from "../../core/inventory.ts";
+import type { ServiceEntry } from "../../core/kinds.ts";
+import { specOf } from "../entry/entry.ts";
+import type { Place } from "./capture.ts";
+import { readAsIstiod } from "./capture.ts";
+
+/** Another ServiceEntry and an address of its own that meets a given one. */
+export interface Overlap {
+	readonly entry: ServiceEntry;
+	readonly place: { readonly namespace: string; readonly name: string };
+	readonly range: AddressRange;
+}
+
+/** More entries than this on one address are not looked at: enough to find one that matters, few enough to wait for. */
+const mostOverlaps = 256;
+
+/** The other entries that list an address in a range, each with the first such address of its own. */
+export function overlapsOf(range: AddressRange, self: Place, inventory: Inventory): readonly Overlap[] {
+	const overlaps: Overlap[] = [];
+	const bucket = addressBucket(range);
+	for (const key of bucket === undefined ? ["all"] : [bucket, "wide"]) {
+		for (const entry of inventory.lookup("serviceEntryByAddressBucket", key)) {
+			const place = { namespace: entry.metadata?.namespace ?? "", name: entry.metadata?.name ?? "" };
+			const met = rangesListed(entry).find((each) => rangesOverlap(each, range));
+			if (met !== undefined && (place.namespace !== self.namespace || place.name !== self.name)) {
+				overlaps.push({ entry, place, range: met });
+			}
+			if (overlaps.length === mostOverlaps) {
+				return overlaps;
+			}
+		}
+	}
+	return overlaps;
+}
+
+function rangesListed(entry: ServiceEntry): readonly AddressRange[] {
+	return specOf(entry).addresses.flatMap((address) => readAsIstiod(address) ?? []);
+}
+
+/**
+ * Whether clients of some namespace are given `taker` for an address of `holder`'s, where both overlap: a single
+ * address goes before every block, then the client's own namespace, then the narrower block (ztunnel src/state).
+ */
+export function takesFrom(
+	taker: { readonly range: AddressRange; readonly namespace: string },
+	holder: { readonly range: AddressRange; readonly namespace: string },
+): boolean {
+	if (isSingle(holder.range) !== isSingle(taker.range)) {
+		return isSingle(taker.range);
+	}
+	return taker.namespace !== holder.namespace || taker.range.prefix >= holder.range.prefix;
+}

@@ -1,0 +1,262 @@
+import type { AddressRange } from "../../core/address-range.ts";
+import { parseAddressRange } from "../../core/address-range.ts";
+import { canonicalHost } from "../../core/host-pattern.ts";
+import type { Inventory } from "../../core/inventory.ts";
+import type { Service, ServiceEntry } from "../../core/kinds.ts";
+import { isAllocated, specOf } from "../entry/entry.ts";
+import { isWildcard } from "../entry/hosts.ts";
+import { labelOf } from "../waypoint/label-selector.ts";
+import type { Binding } from "../waypoint/waypoint.ts";
+import { bindingOf, visibilityOf } from "../waypoint/waypoint.ts";
+
+/** Where an object stands; the name is undefined while the API server has not given one (generateName). */
+export interface Place {
+	readonly namespace: string;
+	readonly name: string | undefined;
+}
+
+/** Why istiod leaves a whole ServiceEntry out of ambient, without a condition or a message anywhere. */
+export type Ignored =
+	| { readonly reason: "revision"; readonly revision: string }
+	| { readonly reason: "address"; readonly index: number; readonly address: string }
+	| { readonly reason: "block"; readonly index: number; readonly address: string }
+	| { readonly reason: "visibility" };
+
+/**
+ * Whether istiod ignores an entry: another revision's (crdclient), an address it cannot parse, a block of addresses
+ * before Istio 1.30 (ambient/helpers.go: parseCidrOrIP), visibility NONE (ambient/services.go: serviceEntriesInfo).
+ */
+export function whyIgnored(
+	entry: ServiceEntry,
+	namespace: string,
+	inventory: Inventory,
+): Ignored | undefined {
+	const revision = labelOf(entry.metadata?.labels, "istio.io/rev");
+	if (revision !== undefined && !inventory.mesh.revisions.has(revision)) {
+		return { reason: "revision", revision };
+	}
+	for (const [index, address] of specOf(entry).addresses.entries()) {
+		const range = readAsIstiod(address);
+		if (range === undefined) {
+			return { reason: "address", index, address };
+		}
+		const isBlock = range.prefix < (range.family === 4 ? 32 : 128);
+		if (isBlock && inventory.mesh.istioMinor < 30) {
+			return { reason: "block", index, address };
+		}
+	}
+	return visibilityOf(namespace, inventory) === "NONE" ? { reason: "visibility" } : undefined;
+}
+
+/**
+ * The addresses that istiod makes of a listed text: no zone (ambient/helpers.go: parseCidrOrIP). Its validation lets a
+ * zone with slashes pass as an address, which this reads as a block.
+ */
+export function readAsIstiod(address: string): AddressRange | undefined {
+	const percent = address.indexOf("%");
+	return parseAddressRange(
+		percent > 0 && percent < address.length - 1 && !address.includes("/")
+			? address.slice(0, percent)
+			: address,
+	);
+}
+
+/** How ztunnel knows a host: by addresses that istiod allocates, by listed ones, or not at all. */
+export type AddressSource = "automatic" | "listed" | "none";
+
+/** Where the addresses of a host come from (ambient/services.go: constructServiceEntries). */
+export function addressSource(entry: ServiceEntry, host: string): AddressSource {
+	const { addresses, resolution } = specOf(entry);
+	if (addresses.length > 0) {
+		return "listed";
+	}
+	return isAllocated(entry) && (!isWildcard(host) || resolution === "DYNAMIC_DNS") ? "automatic" : "none";
+}
+
+/** An object that answers for a host. */
+export interface HostOwner {
+	readonly kind: "ServiceEntry" | "Service";
+	readonly namespace: string;
+	readonly name: string;
+	/** When it was created, in milliseconds; infinity while it is being written. */
+	readonly created: number;
+	/** The entry itself; undefined for a Service. */
+	readonly entry: ServiceEntry | undefined;
+}
+
+/** The owner that an entry would be. */
+export function ownerOf(entry: ServiceEntry, { namespace, name }: Place): HostOwner {
+	const created = Date.parse(entry.metadata?.creationTimestamp ?? "");
+	return {
+		kind: "ServiceEntry",
+		namespace,
+		name: name ?? "",
+		created: Number.isNaN(created) ? Number.POSITIVE_INFINITY : created,
+		entry,
+	};
+}
+
+/** The Service whose name in the cluster's DNS a host is; ExternalName Services do not count in ambient. */
+export function serviceBehind(host: string, inventory: Inventory): Service | undefined {
+	const suffix = `.svc.${inventory.mesh.clusterDomain}`;
+	const parts = host.endsWith(suffix) ? host.slice(0, -suffix.length).split(".") : [];
+	const [name, namespace] = parts;
+	if (parts.length !== 2 || name === undefined || namespace === undefined) {
+		return undefined;
+	}
+	const service = inventory.get("Service", namespace, name);
+	return service?.spec?.type === "ExternalName" ? undefined : service;
+}
+
+/** How an entry stands among all objects that answer for one of its hosts. */
+export interface HostStanding {
+	/** The object of the same namespace that takes the host from the entry. */
+	readonly lostTo: HostOwner | undefined;
+	/** Another entry of the namespace was created in the same second, so that either may win. */
+	readonly isTied: boolean;
+	/** Other entries of the same namespace with this host. */
+	readonly rivals: readonly HostOwner[];
+	/** The owner in each other namespace. */
+	readonly elsewhere: readonly HostOwner[];
+	/** Whether clients of namespaces without an owner of their own are given this entry. */
+	readonly canonical: boolean;
+}
+
+/**
+ * Who answers for a host, by the spelling that istiod compares: in each namespace a Service, else the oldest entry;
+ * one of these is canonical (ambient/services.go: selectWorkloadServices).
+ */
+export function standingOf(
+	host: string,
+	entry: ServiceEntry,
+	place: Place,
+	inventory: Inventory,
+): HostStanding {
+	const self = ownerOf(entry, place);
+	const service = serviceBehind(host, inventory);
+	const stored = ownersOf(host, inventory);
+	const isSelf = (each: HostOwner): boolean => each.namespace === place.namespace && each.name === place.name;
+	// Where times are equal, the order of the world decides, for all alike.
+	const all = stored.some(isSelf) ? stored.map((each) => (isSelf(each) ? self : each)) : [...stored, self];
+	const others = all.filter((each) => each !== self);
+	const rivals = others.filter((each) => each.namespace === place.namespace);
+	const older = oldest(all.filter((each) => each.namespace === place.namespace));
+	const serviceOwner = service === undefined ? undefined : ownerOfService(service);
+	const lostTo =
+		serviceOwner?.namespace === place.namespace ? serviceOwner : older === self ? undefined : older;
+	const elsewhere = [
+		...Map.groupBy(
+			others.filter((each) => each.namespace !== place.namespace),
+			(each) => each.namespace,
+		).values(),
+	].flatMap((each) => oldest(each) ?? []);
+	const isPublic = visibilityOf(place.namespace, inventory) === "PUBLIC";
+	const publicOwners = new Set([
+		self,
+		...elsewhere.filter((each) => visibilityOf(each.namespace, inventory) === "PUBLIC"),
+	]);
+	return {
+		lostTo,
+		isTied: lostTo?.kind !== "Service" && rivals.some((each) => each.created === self.created),
+		rivals,
+		elsewhere:
+			serviceOwner === undefined || serviceOwner.namespace === place.namespace
+				? elsewhere
+				: [serviceOwner, ...elsewhere.filter((each) => each.namespace !== serviceOwner.namespace)],
+		canonical:
+			lostTo === undefined &&
+			serviceOwner === undefined &&
+			isPublic &&
+			oldest(all.filter((each) => publicOwners.has(each))) === self,
+	};
+}
+
+/** Every entry that istiod takes for a host, as it is written. */
+export function ownersOf(host: string, inventory: Inventory): readonly HostOwner[] {
+	const owners: HostOwner[] = [];
+	for (const entry of inventory.lookup("serviceEntryByHost", canonicalHost(host))) {
+		const namespace = entry.metadata?.namespace ?? "";
+		if (specOf(entry).hosts.includes(host) && whyIgnored(entry, namespace, inventory) === undefined) {
+			owners.push(ownerOf(entry, { namespace, name: entry.metadata?.name ?? "" }));
+		}
+	}
+	return owners;
+}
+
+function ownerOfService(service: Service): HostOwner {
+	return {
+		kind: "Service",
+		namespace: service.metadata?.namespace ?? "",
+		name: service.metadata?.name ?? "",
+		created: Date.parse(service.metadata?.creationTimestamp ?? ""),
+		entry: undefined,
+	};
+}
+
+/** The first of the oldest; one without a time is being written, so it is younger than all that have one. */
+function oldest(owners: readonly HostOwner[]): HostOwner | undefined {
+	let found: HostOwner | undefined;
+	for (const owner of owners) {
+		if (found === undefined || owner.created < found.created) {
+			found = owner;
+		}
+	}
+	return found;
+}
+
+/** What istiod does with one host of an entry. */
+export interface HostCapture {
+	readonly host: string;
+	/** The condition on the entry; `None` too where istiod ignores it or it has lost all its hosts. */
+	readonly binding: Binding;
+	readonly ignored: Ignored | undefined;
+	readonly standing: HostStanding;
+	/** Whether ztunnel is told of the host at all. */
+	readonly known: boolean;
+	/** What ztunnel knows the host by; `none` where it is not told of it. */
+	readonly addresses: AddressSource;
+	/** Istio has not allocated the addresses yet: traffic goes past ztunnel's services until it does. */
+	readonly pending: boolean;
+	/** `NAMESPACE/NAME` of the waypoint that ztunnel is given; undefined: it connects directly. */
+	readonly waypoint: string | undefined;
+	readonly canonical: boolean;
+}
+
+const unbound: Binding = { status: "None", request: { asked: false } };
+
+/** What istiod does with each host of an entry, once each. */
+export function captureOf(entry: ServiceEntry, place: Place, inventory: Inventory): readonly HostCapture[] {
+	const ignored = whyIgnored(entry, place.namespace, inventory);
+	const asked = bindingOf(entry.metadata?.labels, place.namespace, inventory);
+	const hosts = [...new Set(specOf(entry).hosts)];
+	const standings = hosts.map((host) => standingOf(host, entry, place, inventory));
+	const isListed = ignored === undefined && standings.some((each) => each.lostTo === undefined);
+	const binding = isListed ? asked : unbound;
+	return hosts.map((host, index) => {
+		const standing = standings[index] ?? standingOf(host, entry, place, inventory);
+		const known = ignored === undefined && standing.lostTo === undefined;
+		const addresses = known ? addressSource(entry, host) : "none";
+		return {
+			host,
+			binding,
+			ignored,
+			standing,
+			known,
+			addresses,
+			pending: addresses === "automatic" && !inventory.offline && !hasAllocation(entry, host),
+			waypoint: known ? waypointOf(binding) : undefined,
+			canonical: known && standing.canonical,
+		};
+	});
+}
+
+function hasAllocation(entry: ServiceEntry, host: string): boolean {
+	return (entry.status?.addresses ?? []).some((each) => each.host === host && (each.value ?? "") !== "");
+}
+
+// A waypoint whose address is neither a name nor an IP address: the condition is True, and ztunnel is given none.
+function waypointOf(binding: Binding): string | undefined {
+	return binding.status === "True" && binding.state.reachable
+		? `${binding.request.waypoint.namespace}/${binding.request.waypoint.name}`
+		: undefined;
+}

@@ -1,0 +1,116 @@
+import { mention } from "../../core/finding.ts";
+import { canonicalHost } from "../../core/host-pattern.ts";
+import type { Kind, ServiceEntry } from "../../core/kinds.ts";
+import type { RuleContext } from "../../core/rule.ts";
+import { isWildcard } from "../entry/hosts.ts";
+import { entryBinding, formatWaypoint } from "../waypoint/binding.ts";
+import type { HostCapture, HostOwner } from "./capture.ts";
+import { captureOf } from "./capture.ts";
+
+/** What asking for the wanted waypoint may look at. */
+export const wantedWaypointReads: readonly Kind[] = ["Namespace"];
+
+/**
+ * The waypoint that an entry asks for, or that its namespace's policy wants for it, as people write it; undefined
+ * where nobody wants one, so that nothing is lost when the entry is not captured.
+ */
+export function wantedWaypoint(entry: ServiceEntry, context: RuleContext): string | undefined {
+	return context.once(readWanted, entry);
+}
+
+function readWanted(entry: ServiceEntry, context: RuleContext): string | undefined {
+	const { target } = entryBinding(entry, context);
+	return target === undefined ? undefined : formatWaypoint(target);
+}
+
+/** What looking at another entry's way may look at. */
+export const waypointOfReads: readonly Kind[] = [
+	"ServiceEntry",
+	"Service",
+	"Namespace",
+	"KubernetesGateway",
+	"GatewayClass",
+];
+
+/** The waypoint that ztunnel is given for a host of another entry; undefined: it connects directly. */
+export function waypointOfOwner(owner: HostOwner, host: string, context: RuleContext): string | undefined {
+	if (owner.entry === undefined) {
+		return undefined;
+	}
+	return captureOf(owner.entry, owner, context.inventory).find((each) => each.host === host)?.waypoint;
+}
+
+/** Whether ambient pods of an owner's namespace reach a host through that owner without any waypoint. */
+export function isOpen(owner: HostOwner, host: string, context: RuleContext): boolean {
+	if (owner.entry === undefined || context.inventory.policy(owner.namespace).ambient !== "enforced") {
+		return false;
+	}
+	const capture = captureOf(owner.entry, owner, context.inventory).find((each) => each.host === host);
+	return capture?.known === true && capture.addresses !== "none" && capture.waypoint === undefined;
+}
+
+/** Whether an entry is one of a namespace whose pods ztunnel serves, so that what ambient does matters there. */
+export function isAmbient(context: RuleContext): boolean {
+	return context.policy.ambient === "enforced";
+}
+
+/** Whether an entry names single hosts only, all by itself, and shall take a waypoint. */
+export function isSoleOwner(entry: ServiceEntry, context: RuleContext): boolean {
+	const { namespace, name, inventory } = context;
+	for (const host of entry.spec?.hosts ?? []) {
+		if (isWildcard(host)) {
+			return false;
+		}
+		for (const { metadata } of inventory.lookup("serviceEntryByHost", canonicalHost(host))) {
+			if (metadata?.namespace !== namespace || metadata.name !== name) {
+				return false;
+			}
+		}
+	}
+	return entryBinding(entry, context).target !== undefined;
+}
+
+/** Whether ztunnel knows a host by an address. */
+export function isCaptured(capture: HostCapture): boolean {
+	return capture.addresses !== "none" && !capture.pending;
+}
+
+/** Why ztunnel knows a host, or why not, in words for a person. */
+export function captureReason(capture: HostCapture): string {
+	if (capture.ignored !== undefined) {
+		return ignoredReason(capture);
+	}
+	const { lostTo } = capture.standing;
+	if (lostTo !== undefined) {
+		return `${formatOwner(lostTo)} answers for this host in the namespace`;
+	}
+	if (capture.pending) {
+		return "Istio has not allocated an address yet";
+	}
+	switch (capture.addresses) {
+		case "automatic":
+			return "Istio allocates an address for the host";
+		case "listed":
+			return "the ServiceEntry lists addresses";
+		default:
+			return "it has no address: none is listed and Istio allocates none";
+	}
+}
+
+function ignoredReason({ ignored }: HostCapture): string {
+	switch (ignored?.reason) {
+		case "revision":
+			return `istiod ignores the ServiceEntry: its label istio.io/rev names another revision, ${JSON.stringify(ignored.revision)}`;
+		case "visibility":
+			return "istiod ignores the ServiceEntry: the mesh shows those of this namespace to nobody";
+		case "block":
+			return `istiod before 1.30 ignores the whole ServiceEntry for the CIDR ${ignored.address}`;
+		default:
+			return "istiod ignores the whole ServiceEntry: it cannot read one of its addresses";
+	}
+}
+
+/** `ServiceEntry NAMESPACE/NAME`. */
+export function formatOwner(owner: HostOwner): string {
+	return `${owner.kind} ${mention(`${owner.namespace}/${owner.name}`)}`;
+}

@@ -1,0 +1,166 @@
+import { canonicalHost } from "../../core/host-pattern.ts";
+import type { Inventory } from "../../core/inventory.ts";
+import type { DestinationRule, Kind, ServiceEntry } from "../../core/kinds.ts";
+import type { RuleContext } from "../../core/rule.ts";
+import type { WaypointReference } from "../../core/settings.ts";
+import type { EntryPort } from "../entry/entry.ts";
+import { specOf } from "../entry/entry.ts";
+import { wildcardsAbove } from "../entry/hosts.ts";
+import { entryBinding } from "../waypoint/binding.ts";
+
+/** What `leavingPorts` may look at. */
+export const leavingPortReads: readonly Kind[] = ["Namespace", "DestinationRule", "BackendTLSPolicy"];
+
+/** Who looks for a host's DestinationRule: a waypoint, on behalf of an entry. */
+interface OriginationPlace {
+	readonly waypointNamespace: string;
+	readonly entryNamespace: string;
+	readonly entryName: string;
+}
+
+/** What encrypts the traffic of a port when it leaves a waypoint. */
+export interface Origination {
+	/** SIMPLE, MUTUAL, ISTIO_MUTUAL or DISABLE; a BackendTLSPolicy is SIMPLE. */
+	readonly mode: string;
+	/** `DestinationRule NAMESPACE/NAME`, for messages. */
+	readonly source: string;
+	/** The settings are the whole host's, and so every port's. */
+	readonly isWholeHost: boolean;
+}
+
+/**
+ * The TLS settings that a waypoint uses for a port of a host: a BackendTLSPolicy for the entry, else the DestinationRule
+ * of the waypoint's namespace, of the entry's, of the root namespace, with the most specific host
+ * (pilot/pkg/model/push_context.go: destinationRule).
+ */
+function originationAt(
+	host: string,
+	port: { readonly number: number; readonly name: string },
+	place: OriginationPlace,
+	inventory: Inventory,
+): Origination | undefined {
+	const { entryNamespace, entryName } = place;
+	const key = `${entryNamespace}/networking.istio.io/ServiceEntry/${entryName}`;
+	for (const policy of inventory.lookup("backendTlsPolicyByTarget", key)) {
+		const reaches = (policy.spec?.targetRefs ?? []).some(
+			(target) =>
+				target.kind === "ServiceEntry" &&
+				target.name === entryName &&
+				(target.sectionName ?? port.name) === port.name,
+		);
+		if (reaches) {
+			const source = `BackendTLSPolicy ${entryNamespace}/${policy.metadata?.name ?? ""}`;
+			return { mode: "SIMPLE", source, isWholeHost: false };
+		}
+	}
+	const rule = destinationRuleFor(host, place, inventory);
+	return rule === undefined ? undefined : tlsOf(rule, port.number);
+}
+
+/** A port of an entry at a waypoint, with what encrypts its traffic when it leaves. */
+export interface LeavingPort {
+	readonly index: number;
+	readonly port: EntryPort;
+	/** The first host: all hosts of an entry share its ports. */
+	readonly host: string;
+	readonly waypoint: WaypointReference;
+	readonly tls: Origination | undefined;
+	/** Nothing encrypts it: mode ISTIO_MUTUAL has no effect at a waypoint. */
+	readonly isPlain: boolean;
+}
+
+/** The ports of an entry that shall take a waypoint, as far as a rule picks them. */
+export function* leavingPorts(
+	entry: ServiceEntry,
+	context: RuleContext,
+	picks: (port: EntryPort) => boolean,
+): Iterable<LeavingPort> {
+	const { target } = entryBinding(entry, context);
+	const { hosts, ports } = specOf(entry);
+	const host = hosts[0];
+	if (target === undefined || host === undefined) {
+		return;
+	}
+	const place = {
+		waypointNamespace: target.namespace,
+		entryNamespace: context.namespace,
+		entryName: context.name ?? "",
+	};
+	for (const [index, port] of ports.entries()) {
+		if (picks(port)) {
+			const tls = originationAt(host, port, place, context.inventory);
+			const isPlain = tls === undefined || tls.mode === "DISABLE" || tls.mode === "ISTIO_MUTUAL";
+			yield { index, port, host, waypoint: target, tls, isPlain };
+		}
+	}
+}
+
+/**
+ * Whether nothing stands where a waypoint would look for TLS settings of an entry: no DestinationRule in any of the
+ * three namespaces, and no BackendTLSPolicy.
+ */
+export function isWithoutTlsSettings(entry: ServiceEntry, context: RuleContext): boolean {
+	const { namespace, inventory } = context;
+	const waypointNamespace = entryBinding(entry, context).target?.namespace ?? namespace;
+	return (
+		isNone(inventory.inNamespace("DestinationRule", waypointNamespace)) &&
+		isNone(inventory.inNamespace("DestinationRule", namespace)) &&
+		isNone(inventory.inNamespace("DestinationRule", inventory.mesh.rootNamespace)) &&
+		isNone(inventory.inNamespace("BackendTLSPolicy", namespace))
+	);
+}
+
+function isNone(objects: Iterable<unknown>): boolean {
+	for (const _ of objects) {
+		return false;
+	}
+	return true;
+}
+
+/** The TLS settings of a DestinationRule for a port; undefined when it has none. */
+export function tlsOf(rule: DestinationRule, port: number): Origination | undefined {
+	const { trafficPolicy } = rule.spec ?? {};
+	const level = (trafficPolicy?.portLevelSettings ?? []).find((each) => each.port?.number === port);
+	// Settings of a port replace those of the host altogether (util.GetPortLevelTrafficPolicy).
+	const tls = level === undefined ? trafficPolicy?.tls : level.tls;
+	return tls === undefined || tls === null
+		? undefined
+		: {
+				mode: tls.mode ?? "DISABLE",
+				source: `DestinationRule ${rule.metadata?.namespace ?? ""}/${rule.metadata?.name ?? ""}`,
+				isWholeHost: level === undefined,
+			};
+}
+
+function destinationRuleFor(
+	host: string,
+	{ waypointNamespace, entryNamespace }: OriginationPlace,
+	inventory: Inventory,
+): DestinationRule | undefined {
+	const name = canonicalHost(host);
+	const candidates: DestinationRule[] = [];
+	for (const each of [name, ...wildcardsAbove(name), "*"]) {
+		candidates.push(...inventory.lookup("destinationRuleByHost", each));
+	}
+	if (candidates.length === 0) {
+		return undefined;
+	}
+	for (const namespace of new Set([waypointNamespace, entryNamespace, inventory.mesh.rootNamespace])) {
+		const found = candidates.find(
+			(rule) => rule.metadata?.namespace === namespace && isExported(rule, waypointNamespace),
+		);
+		if (found !== undefined) {
+			return found;
+		}
+	}
+	return undefined;
+}
+
+function isExported(rule: DestinationRule, to: string): boolean {
+	const exportTo = rule.spec?.exportTo ?? [];
+	const own = rule.metadata?.namespace ?? "";
+	return (
+		exportTo.length === 0 ||
+		exportTo.some((each) => each === "*" || each === to || (each === "." && own === to))
+	);
+}

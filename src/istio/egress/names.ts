@@ -1,0 +1,81 @@
+import type { Settings } from "../../core/settings.ts";
+
+type Labels = Readonly<Record<string, string>>;
+
+/** The Service that Istio's own charts and every page of its documentation give an egress gateway. */
+export const builtInService = "istio-egressgateway";
+
+// manifests/charts/gateways/istio-egress; the gateway chart derives `app` and `istio` from the release's name.
+const builtInPairs: readonly (readonly [string, string])[] = [
+	["istio", "egressgateway"],
+	["app", "istio-egressgateway"],
+	["operator.istio.io/component", "EgressGateways"],
+];
+
+const egressWord = /(?:^|[-_.])egress(?:$|[-_.])|egress[-_]?(?:gateway|gw)/;
+const gatewayWords =
+	/egress[-_]?(?:gateways?|gw)(?:$|[-_.\d])|(?:^|[-_.])(?:gateway|gw)[-_]?egress(?:$|[-_.\d])/;
+const besideGateway =
+	/[-_.](?:metrics|monitor|monitoring|dashboard|ui|exporter|operator|controller|webhook|api|docs?|tests?|admin|health|logs?|logging|audit|config|reporter|report)$/;
+const otherGateway = /ingress|east-?west/;
+
+/** Whether a workload or Service name says egress gateway: `egress-gw`, `istio-egressgateway-with-sni-proxy`. */
+export function saysEgressGateway(name: string): boolean {
+	const text = name.toLowerCase();
+	return (
+		(gatewayWords.test(text) || text === "istio-egress") &&
+		!besideGateway.test(text) &&
+		!otherGateway.test(text)
+	);
+}
+
+/** Whether a name has the word egress in it, which needs other evidence beside it. */
+export function mentionsEgress(name: string): boolean {
+	const text = name.toLowerCase();
+	return egressWord.test(text) && !besideGateway.test(text);
+}
+
+/** Whether a name is that of an ingress or east-west gateway. */
+export function saysOtherGateway(name: string): boolean {
+	return otherGateway.test(name.toLowerCase());
+}
+
+/**
+ * Whether labels, of a gateway's pods or in a selector for them, are those of an egress gateway: the configured
+ * sets, the built-in pairs, and what the gateway chart makes of a release whose name says egress
+ * (manifests/charts/gateway/templates/_helpers.tpl: `istio` is the release's name without `istio-`).
+ */
+export function areEgressLabels(labels: Labels | null | undefined, settings: Settings): boolean {
+	return egressPair(labels, settings) !== undefined;
+}
+
+/** The label that makes labels those of an egress gateway, as a key; "" when a configured set does. */
+export function egressPair(labels: Labels | null | undefined, settings: Settings): string | undefined {
+	const entries = Object.entries(labels ?? {});
+	if (labels === null || labels === undefined || entries.length === 0) {
+		return undefined;
+	}
+	if (settings.egressGateways.labels.some((set) => isSubset(set, labels) || isSubset(labels, set))) {
+		return "";
+	}
+	const builtIn = builtInPairs.find(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
+	if (builtIn !== undefined) {
+		return builtIn[0];
+	}
+	if (entries.some(([, value]) => saysOtherGateway(value))) {
+		return undefined;
+	}
+	return entries.find(([key, value]) =>
+		key === "istio" ? mentionsEgress(value) : saysEgressGateway(value),
+	)?.[0];
+}
+
+/** Whether labels are those of a gateway for another direction: `istio: ingressgateway`, `istio: eastwestgateway`. */
+export function areOtherGatewayLabels(labels: Labels | null | undefined): boolean {
+	return Object.values(labels ?? {}).some(saysOtherGateway);
+}
+
+/** Whether every label of one set stands in the other. */
+export function isSubset(part: Labels, whole: Labels): boolean {
+	return Object.entries(part).every(([key, value]) => Object.hasOwn(whole, key) && whole[key] === value);
+}

@@ -1,0 +1,358 @@
+import type { Path } from "../../core/finding.ts";
+import { quote } from "../../core/finding.ts";
+import { canonicalHost, covers, parseHostPattern } from "../../core/host-pattern.ts";
+import type { Inventory } from "../../core/inventory.ts";
+import type { Destination, Kind, RouteMatch, VirtualService } from "../../core/kinds.ts";
+import { gatewayOfReference, meshGateway, serviceOfHost } from "../../core/service-names.ts";
+import {
+	areOtherGatewayLabels,
+	builtInService,
+	mentionsEgress,
+	saysEgressGateway,
+	saysOtherGateway,
+} from "./names.ts";
+import type { EgressEvidence } from "./services.ts";
+import {
+	egressServiceReads,
+	isEgressService,
+	isExternalEntry,
+	isExternalName,
+	selectsEgressPods,
+} from "./services.ts";
+
+/** The kinds that recognising a VirtualService of an egress gateway may ask for. */
+export const virtualServiceReads: readonly Kind[] = [
+	...egressServiceReads,
+	"Namespace",
+	"IstioGateway",
+	"VirtualService",
+	"ServiceEntry",
+];
+
+/** One way that traffic can take through a VirtualService. */
+export interface Leg {
+	/** Where the destination stands. */
+	readonly path: Path;
+	readonly host: string;
+	readonly port: number | undefined;
+	/** `mesh` or NAMESPACE/NAME; empty in a delegate, whose gateways are its root's. */
+	readonly gateways: ReadonlySet<string>;
+	/** Whether only a copy of the traffic takes it. */
+	readonly mirror: boolean;
+}
+
+/** The namespace in which an object stands, for objects of the inventory. */
+function home(object: VirtualService): string {
+	return object.metadata?.namespace ?? "";
+}
+
+/** Every destination of a VirtualService, of http, tls and tcp routes, with its mirrors and those of its delegates. */
+export function* legsOf(route: VirtualService, namespace: string, inventory?: Inventory): Generator<Leg> {
+	const { hosts, gateways, http, tls, tcp } = route.spec ?? {};
+	const isDelegate = (hosts ?? []).length === 0 && (gateways ?? []).length === 0;
+	const top = isDelegate ? [] : (gateways ?? [meshGateway]);
+	for (const [index, each] of (http ?? []).entries()) {
+		const base: Path = ["spec", "http", index];
+		const effective = effectiveGateways(each.match, top, namespace);
+		yield* routed(each.route, base, effective);
+		yield* mirrored(each.mirror, [...base, "mirror"], effective);
+		for (const [at, { destination }] of (each.mirrors ?? []).entries()) {
+			yield* mirrored(destination, [...base, "mirrors", at, "destination"], effective);
+		}
+		if (each.delegate?.name && inventory !== undefined) {
+			const place = each.delegate.namespace ?? namespace;
+			const child = inventory.get("VirtualService", place, each.delegate.name);
+			for (const leg of child === undefined ? [] : legsOf(child, place)) {
+				yield { ...leg, path: [...base, "delegate", "name"], gateways: effective };
+			}
+		}
+	}
+	for (const [kind, routes] of [
+		["tls", tls],
+		["tcp", tcp],
+	] as const) {
+		for (const [index, each] of (routes ?? []).entries()) {
+			const effective = effectiveGateways(each.match, top, namespace);
+			yield* routed(each.route, ["spec", kind, index], effective);
+		}
+	}
+}
+
+type Routes = NonNullable<NonNullable<VirtualService["spec"]>["tls"]>[number]["route"];
+
+function* routed(routes: Routes, base: Path, gateways: ReadonlySet<string>): Generator<Leg> {
+	for (const [at, { destination }] of (routes ?? []).entries()) {
+		if (destination?.host) {
+			const path = [...base, "route", at, "destination", "host"];
+			yield { path, host: destination.host, port: portOf(destination), gateways, mirror: false };
+		}
+	}
+}
+
+function* mirrored(
+	destination: Destination | null | undefined,
+	base: Path,
+	gateways: ReadonlySet<string>,
+): Generator<Leg> {
+	if (destination?.host) {
+		const path = [...base, "host"];
+		yield { path, host: destination.host, port: portOf(destination), gateways, mirror: true };
+	}
+}
+
+function portOf(destination: Destination): number | undefined {
+	return destination.port?.number ?? undefined;
+}
+
+/** A route's gateways: those of its matches, where a match without any means those of the whole VirtualService. */
+function effectiveGateways(
+	matches: readonly RouteMatch[] | null | undefined,
+	top: readonly string[],
+	namespace: string,
+): ReadonlySet<string> {
+	const names =
+		(matches ?? []).length === 0
+			? top
+			: (matches ?? []).flatMap((match) =>
+					(match.gateways ?? []).length > 0 ? (match.gateways ?? []) : top,
+				);
+	return new Set(names.map((name) => gatewayOfReference(name, namespace)));
+}
+
+const isMeshOnly = (leg: Leg): boolean => leg.gateways.size === 1 && leg.gateways.has(meshGateway);
+const isGatewayOnly = (leg: Leg): boolean => leg.gateways.size > 0 && !leg.gateways.has(meshGateway);
+
+/** What a VirtualService does with egress, by its own content and, where that is not enough, by its neighbours. */
+export interface Hops {
+	/** Legs from the sidecars to an egress gateway. */
+	readonly steers: readonly Leg[];
+	/** Legs from an egress gateway to the outside. */
+	readonly forwards: readonly Leg[];
+}
+
+/**
+ * The two hops of sidecar-style egress. A leg to the Service of an egress gateway steers, whatever the rest says.
+ * Without such a name it takes both hops to tell: the sidecars send an external host to a Service of the cluster,
+ * and a gateway sends the same host out. Both may stand in one VirtualService or in two for the same host.
+ */
+export function hopsOf(route: VirtualService, namespace: string, inventory: Inventory): Hops {
+	const legs = [...legsOf(route, namespace, inventory)];
+	const known = legs.filter((leg) => isEgressService(leg.host, namespace, inventory));
+	const hosts = namesOf(route);
+	if (!hosts.some((host) => isExternalName(host, inventory))) {
+		return { steers: known, forwards: known.length > 0 ? forwardsOf(legs, hosts, inventory) : [] };
+	}
+	const candidates = legs.filter((leg) => isSteerCandidate(leg, namespace, hosts, inventory));
+	const forwards = forwardsOf(legs, hosts, inventory);
+	const paired =
+		(candidates.length > 0 && (forwards.length > 0 || hasPartner(route, namespace, "forward", inventory))) ||
+		(forwards.length > 0 && hasPartner(route, namespace, "steer", inventory));
+	const suspicious = candidates.filter((leg) => paired || saysEgress(leg.host, namespace));
+	const steers = legs.filter((leg) => known.includes(leg) || suspicious.includes(leg));
+	return { steers, forwards: paired || steers.length > 0 ? forwards : [] };
+}
+
+/** The hosts and the SNI names that a VirtualService is about. */
+function namesOf(route: VirtualService): readonly string[] {
+	const sni = (route.spec?.tls ?? []).flatMap((each) =>
+		(each.match ?? []).flatMap((match) => match.sniHosts ?? []),
+	);
+	return [...new Set([...(route.spec?.hosts ?? []), ...sni].map(canonicalHost))];
+}
+
+// A Service that gets an external host's traffic from the sidecars alone: an egress gateway, or an in-cluster stand-in.
+function isSteerCandidate(
+	leg: Leg,
+	namespace: string,
+	hosts: readonly string[],
+	inventory: Inventory,
+): boolean {
+	if (!isMeshOnly(leg) || leg.mirror || hosts.includes(canonicalHost(leg.host))) {
+		return false;
+	}
+	const service = serviceOfHost(leg.host, namespace);
+	return service !== undefined && !isExternalName(leg.host, inventory) && !saysOtherGateway(service.name);
+}
+
+function saysEgress(host: string, namespace: string): boolean {
+	const service = serviceOfHost(host, namespace);
+	return (
+		service !== undefined &&
+		(mentionsEgress(service.name) || (canonicalHost(host).includes(".") && mentionsEgress(service.namespace)))
+	);
+}
+
+function forwardsOf(legs: readonly Leg[], hosts: readonly string[], inventory: Inventory): readonly Leg[] {
+	return legs.filter(
+		(leg) =>
+			isGatewayOnly(leg) &&
+			!leg.mirror &&
+			isExternalName(leg.host, inventory) &&
+			hosts.some((host) => host === "*" || isCovered(leg.host, host)),
+	);
+}
+
+function isCovered(host: string, by: string): boolean {
+	const pattern = parseHostPattern(by);
+	return pattern !== undefined && covers(pattern, host);
+}
+
+/** Whether another VirtualService for the same host makes the other hop. */
+function hasPartner(
+	route: VirtualService,
+	namespace: string,
+	hop: "steer" | "forward",
+	inventory: Inventory,
+): boolean {
+	for (const host of (route.spec?.hosts ?? []).filter((each) => isExternalName(each, inventory))) {
+		for (const other of inventory.lookup("virtualServiceByHost", canonicalHost(host))) {
+			if (home(other) === namespace && other.metadata?.name === route.metadata?.name) {
+				continue;
+			}
+			const legs = [...legsOf(other, home(other))];
+			const names = namesOf(other);
+			const found =
+				hop === "forward"
+					? forwardsOf(legs, names, inventory).length > 0
+					: legs.some((leg) => isSteerCandidate(leg, home(other), names, inventory));
+			if (found) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/** Where a VirtualService routes to an egress gateway. */
+export function* steerEvidence(
+	route: VirtualService,
+	namespace: string,
+	inventory: Inventory,
+): Generator<EgressEvidence> {
+	for (const leg of hopsOf(route, namespace, inventory).steers) {
+		const verb = leg.path.includes("delegate") ? "Delegates to routes that lead" : "Routes";
+		yield {
+			path: leg.path,
+			message: `${verb} to ${quote(leg.host)}, a sidecar-style egress gateway, which has no place where ambient is enforced`,
+		};
+	}
+}
+
+/** Where a VirtualService attaches to a Gateway of an egress gateway's pods, or forwards from one to the outside. */
+export function* attachEvidence(
+	route: VirtualService,
+	namespace: string,
+	inventory: Inventory,
+): Generator<EgressEvidence> {
+	const outward = new Set(hopsOf(route, namespace, inventory).forwards.flatMap((leg) => [...leg.gateways]));
+	const legs = [...legsOf(route, namespace, inventory)];
+	const seen = new Set<string>();
+	for (const { path, name } of gatewayReferences(route)) {
+		const key = gatewayOfReference(name, namespace);
+		if (key === meshGateway || seen.has(key)) {
+			continue;
+		}
+		seen.add(key);
+		const loop = legs.some(
+			(leg) =>
+				isGatewayOnly(leg) &&
+				leg.gateways.has(key) &&
+				(route.spec?.hosts ?? []).some((host) => canonicalHost(host) === canonicalHost(leg.host)) &&
+				isExternalEntry(leg.host, inventory),
+		);
+		if (isEgressGateway(key, outward, legs, loop, inventory)) {
+			yield {
+				path,
+				message: `Attaches to ${quote(name)}, a Gateway of a sidecar-style egress gateway, which has no place where ambient is enforced`,
+			};
+		}
+	}
+}
+
+function isEgressGateway(
+	key: string,
+	outward: ReadonlySet<string>,
+	legs: readonly Leg[],
+	loop: boolean,
+	inventory: Inventory,
+): boolean {
+	const slash = key.indexOf("/");
+	const [namespace, name] = [key.slice(0, slash), key.slice(slash + 1)];
+	const gateway = inventory.get("IstioGateway", namespace, name);
+	if (gateway !== undefined) {
+		const selector = gateway.spec?.selector ?? {};
+		return selectsEgressPods(selector, inventory) || (outward.has(key) && !areOtherGatewayLabels(selector));
+	}
+	if (saysOtherGateway(name)) {
+		return false;
+	}
+	return (
+		name === builtInService ||
+		outward.has(key) ||
+		// On an ingress gateway, a host that is sent to itself, outside the mesh, would come back for ever.
+		loop ||
+		// Nobody has to send on to the internet: a forward proxy of the cluster may stand between.
+		(saysEgressGateway(name) && legs.some((leg) => leg.gateways.has(key)))
+	);
+}
+
+/** Every Gateway that a VirtualService names, with where it stands. */
+export function* gatewayReferences(
+	route: VirtualService,
+): Generator<{ readonly path: Path; readonly name: string }> {
+	const { gateways, http, tls, tcp } = route.spec ?? {};
+	for (const [index, name] of (gateways ?? []).entries()) {
+		yield { path: ["spec", "gateways", index], name };
+	}
+	for (const [kind, routes] of [
+		["http", http],
+		["tls", tls],
+		["tcp", tcp],
+	] as const) {
+		for (const [at, { match }] of (routes ?? []).entries()) {
+			for (const [index, each] of (match ?? []).entries()) {
+				for (const [place, name] of (each.gateways ?? []).entries()) {
+					yield { path: ["spec", kind, at, "match", index, "gateways", place], name };
+				}
+			}
+		}
+	}
+}
+
+// A shared ingress gateway may have thousands of routes, and a verdict has to cost the same everywhere.
+const mostRoutes = 128;
+
+/** Whether VirtualServices of the inventory send traffic out of the cluster through a Gateway. */
+export function isUsedForEgress(gateway: string, inventory: Inventory): boolean {
+	let looked = 0;
+	for (const route of inventory.lookup("virtualServiceByGateway", gateway)) {
+		if (++looked > mostRoutes) {
+			return false;
+		}
+		if (hopsOf(route, home(route), inventory).forwards.some((leg) => leg.gateways.has(gateway))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/** Whether VirtualServices of the inventory make the sidecars send external hosts to this Service. */
+export function isSteeredTo(host: string, namespace: string, inventory: Inventory): boolean {
+	const service = serviceOfHost(host, namespace);
+	if (service === undefined) {
+		return false;
+	}
+	let looked = 0;
+	for (const route of inventory.lookup("virtualServiceByService", `${service.namespace}/${service.name}`)) {
+		if (++looked > mostRoutes) {
+			return false;
+		}
+		for (const leg of hopsOf(route, home(route), inventory).steers) {
+			const target = serviceOfHost(leg.host, home(route));
+			if (target?.name === service.name && target.namespace === service.namespace) {
+				return true;
+			}
+		}
+	}
+	return false;
+}

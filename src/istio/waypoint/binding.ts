@@ -1,0 +1,160 @@
+import type { Path } from "../../core/finding.ts";
+import { mention } from "../../core/finding.ts";
+import type { ServiceEntry } from "../../core/kinds.ts";
+import { useWaypointLabel, useWaypointNamespaceLabel } from "../../core/policy.ts";
+import type { RuleContext } from "../../core/rule.ts";
+import type { WaypointReference } from "../../core/settings.ts";
+import { labelOf } from "./label-selector.ts";
+import type { WaypointRequest, WaypointState } from "./waypoint.ts";
+import { inspectWaypoint, requestedWaypoint } from "./waypoint.ts";
+
+/** Where the two labels stand. */
+export const useWaypointPath: Path = ["metadata", "labels", useWaypointLabel];
+export const useWaypointNamespacePath: Path = ["metadata", "labels", useWaypointNamespaceLabel];
+
+/** How a ServiceEntry stands to the waypoint it asks for, or to the one that its namespace's policy wants. */
+export interface EntryBinding {
+	readonly request: WaypointRequest;
+	/** The waypoint of the policy, for external entries. */
+	readonly expected: WaypointReference | undefined;
+	/** The waypoint whose state matters: the one that labels ask for, else the expected one. */
+	readonly target: WaypointReference | undefined;
+	/** Where to point a person who reads about the target. */
+	readonly targetPath: Path;
+	/** What to call the target's origin in a message. */
+	readonly origin: string;
+	/** The namespace of the expected waypoint that the author named without its namespace. */
+	readonly missingTwin: string | undefined;
+}
+
+/** Whether Istio takes an entry for something outside the mesh; the field's default is MESH_EXTERNAL. */
+export function isExternal(entry: ServiceEntry): boolean {
+	return (entry.spec?.location ?? "MESH_EXTERNAL") !== "MESH_INTERNAL";
+}
+
+const waypointName = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/;
+
+/** Whether the value of a waypoint label is a name that istiod, its validation and its status all read alike. */
+export function isWaypointLabelValue(value: string): boolean {
+	return value === "none" || (waypointName.test(value) && value.length <= 63);
+}
+
+/** Whether an entry's own waypoint labels can be read at all; another rule speaks when they cannot. */
+export function hasReadableLabels(entry: ServiceEntry): boolean {
+	const name = labelOf(entry.metadata?.labels, useWaypointLabel);
+	const namespace = labelOf(entry.metadata?.labels, useWaypointNamespaceLabel);
+	return (
+		(name === undefined || isWaypointLabelValue(name)) &&
+		(namespace === undefined || (isWaypointLabelValue(namespace) && !namespace.includes(".")))
+	);
+}
+
+/** Reads how an entry is bound and how it should be. */
+export function entryBinding(entry: ServiceEntry, context: RuleContext): EntryBinding {
+	return context.once(readBinding, entry);
+}
+
+function readBinding(entry: ServiceEntry, context: RuleContext): EntryBinding {
+	const { namespace, policy, inventory } = context;
+	const labels = entry.metadata?.labels;
+	const request = requestedWaypoint(
+		labels,
+		namespace,
+		inventory.get("Namespace", "", namespace)?.metadata?.labels,
+	);
+	const expected =
+		isExternal(entry) && policy.waypoint !== "none" && policy.waypoint !== undefined
+			? policy.waypoint
+			: undefined;
+	const missingTwin =
+		request.asked &&
+		request.by === "object" &&
+		expected !== undefined &&
+		labelOf(labels, useWaypointNamespaceLabel) === undefined &&
+		request.waypoint.name === expected.name &&
+		request.waypoint.namespace !== expected.namespace
+			? expected.namespace
+			: undefined;
+	const own = request.asked && request.by === "object";
+	// Injection replaces what the namespace's label asks for, so the policy's waypoint is the one to look at.
+	const target = own ? request.waypoint : (expected ?? (request.asked ? request.waypoint : undefined));
+	return {
+		request,
+		expected,
+		// A namespace that opts out is outvoted by its policy; an entry that does so gets no waypoint whatever we add.
+		target:
+			request.asked || request.optedOut === undefined || request.optedOut === "namespace"
+				? target
+				: undefined,
+		targetPath: own ? useWaypointPath : ["metadata", "labels"],
+		origin: originOf(own, expected, policy.waypointSource),
+		missingTwin,
+	};
+}
+
+function originOf(own: boolean, expected: WaypointReference | undefined, source: string): string {
+	if (own) {
+		return "its label names";
+	}
+	return expected !== undefined && source !== "namespace label"
+		? `the policy of this namespace (${source}) names`
+		: "the label of its namespace names";
+}
+
+/** `NAMESPACE/NAME`, as people and istiod write it. */
+export function formatWaypoint(waypoint: WaypointReference): string {
+	return mention(`${waypoint.namespace}/${waypoint.name}`);
+}
+
+/** Whether two references name the same waypoint. */
+export function isSameWaypoint(one: WaypointReference, other: WaypointReference): boolean {
+	return one.namespace === other.namespace && one.name === other.name;
+}
+
+/** A binding whose target can be looked at, and what it is. */
+export interface TargetState extends EntryBinding {
+	readonly target: WaypointReference;
+	readonly state: WaypointState;
+}
+
+/** The target with its state, unless labels are unreadable or another rule must speak first. */
+export function targetState(entry: ServiceEntry, context: RuleContext): TargetState | undefined {
+	return context.once(readTarget, entry);
+}
+
+function readTarget(entry: ServiceEntry, context: RuleContext): TargetState | undefined {
+	const binding = entryBinding(entry, context);
+	if (binding.target === undefined || binding.missingTwin !== undefined || !hasReadableLabels(entry)) {
+		return undefined;
+	}
+	return {
+		...binding,
+		target: binding.target,
+		state: inspectWaypoint(binding.target, context.namespace, context.inventory),
+	};
+}
+
+/** Whether the waypoint that an entry shall take exists and takes it: nothing is wrong with either. */
+export function isTargetSound(entry: ServiceEntry, context: RuleContext): boolean {
+	const state = targetState(entry, context)?.state;
+	return (
+		state?.gateway !== undefined &&
+		state.waypointClass === true &&
+		state.selectorFault === undefined &&
+		state.ready &&
+		state.reachable &&
+		state.admits &&
+		state.servesServices &&
+		!state.forbidden
+	);
+}
+
+/** Whether an entry asks for a waypoint, and for the one of its policy where that names one. */
+export function isBoundAsWanted(entry: ServiceEntry, context: RuleContext): boolean {
+	const { request, expected } = entryBinding(entry, context);
+	return (
+		request.asked &&
+		(request.by === "object" || labelOf(entry.metadata?.labels, useWaypointNamespaceLabel) === undefined) &&
+		(expected === undefined || isSameWaypoint(request.waypoint, expected))
+	);
+}

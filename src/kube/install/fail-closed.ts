@@ -1,0 +1,214 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "pino";
+import { verificationFault } from "../../certificates/inspect.ts";
+import { canaryLabel, canaryMessage, canaryWebhook } from "../../core/canary.ts";
+import type { ApiRequest, ApiServer } from "../client/writes.ts";
+import { isConflict } from "../client/writes.ts";
+import type { Endpoint } from "./endpoints.ts";
+import { handshakeFault } from "./endpoints.ts";
+import type { WebhookConfiguration, WebhookConfigurationRef } from "./webhook-configurations.ts";
+import {
+	bundlesOf,
+	readConfiguration,
+	withFail,
+	withoutPolicyClaim,
+	writeConfiguration,
+} from "./webhook-configurations.ts";
+
+/** What is to be made strict, and what proves that it may. */
+export interface BootstrapOptions {
+	readonly api: ApiServer;
+	/** Waymark's own namespace, where canaries are tried. */
+	readonly namespace: string;
+	/** The name of the validating webhook configuration: all in it but the canary's webhook become `Fail`. */
+	readonly configuration: string;
+	/** The DNS name or address by which the API server calls the webhooks. */
+	readonly name: string;
+	/** The certificate that this replica serves, PEM. */
+	readonly served: () => string;
+	/** Whether this replica could judge a request now. */
+	readonly isReady: () => boolean;
+	/** Every replica that the API server may reach. */
+	readonly replicas: () => Promise<readonly Endpoint[]>;
+	readonly log: Pick<Logger, "info" | "warn">;
+	readonly now?: () => Date;
+	/** How often it is tried until it is done, and looked at afterwards, in milliseconds. */
+	readonly times?: { readonly tryMs: number; readonly lookMs: number };
+	/** The version of ServiceEntry that canaries are written in. */
+	readonly version?: string;
+}
+
+/** `strict`: all is `Fail`; `held`: a person keeps it from that; `lax`: not proved yet, `reason` says why. */
+export interface BootstrapStatus {
+	readonly state: "strict" | "held" | "lax" | "unknown";
+	readonly reason: string;
+}
+
+/** Turns the validating webhooks to `Fail` once it is proved that they are reached; never back. */
+export interface Bootstrap {
+	status(): BootstrapStatus;
+	/** Tries now. */
+	attempt(): Promise<BootstrapStatus>;
+	stop(): Promise<void>;
+}
+
+/** The annotation on the validating webhook configuration by which a person keeps it from `Fail` (break-glass). */
+export const holdAnnotation = "egress.waymark.dev/failure-policy";
+
+const deadlineMs = 10_000;
+
+/** Starts trying, and goes on looking afterwards: a re-installed configuration starts as `Ignore` again. */
+export function startBootstrap(options: BootstrapOptions): Bootstrap {
+	const { tryMs, lookMs } = options.times ?? { tryMs: 5_000, lookMs: 60_000 };
+	const stop = new AbortController();
+	const { signal } = stop;
+	const exchange: ApiRequest = { deadlineMs, signal };
+	let status: BootstrapStatus = { state: "unknown", reason: "it has not been looked at yet" };
+	const attempt = async (): Promise<BootstrapStatus> => {
+		const next = await tryOnce(options, exchange);
+		if (next.state !== status.state || next.reason !== status.reason) {
+			options.log.info(
+				{ state: next.state, reason: next.reason },
+				"failure policy of the validating webhooks",
+			);
+		}
+		status = next;
+		return next;
+	};
+	const loop = async (): Promise<void> => {
+		while (!signal.aborted) {
+			const { state } = await attempt();
+			const pauseMs = (state === "strict" ? lookMs : tryMs) * (0.85 + Math.random() * 0.3);
+			await sleep(pauseMs, undefined, { signal, ref: false }).catch(() => {});
+		}
+	};
+	const looping = loop();
+	return {
+		status: () => status,
+		attempt,
+		async stop() {
+			stop.abort();
+			// Listing the replicas knows nothing of the signal; a proof that it ends has no effect any more.
+			await Promise.race([looping, sleep(1_000, undefined, { ref: false })]);
+		},
+	};
+}
+
+async function tryOnce(options: BootstrapOptions, exchange: ApiRequest): Promise<BootstrapStatus> {
+	const ref: WebhookConfigurationRef = {
+		kind: "ValidatingWebhookConfiguration",
+		name: options.configuration,
+	};
+	try {
+		const configuration = await readConfiguration(options.api, ref, exchange);
+		if (configuration === null) {
+			return { state: "lax", reason: `${ref.kind} ${ref.name} does not exist` };
+		}
+		const strict = withFail(configuration, canaryWebhook);
+		if (strict === null) {
+			return { state: "strict", reason: "every validating webhook fails closed" };
+		}
+		if (configuration.metadata.annotations?.[holdAnnotation] === "Ignore") {
+			return { state: "held", reason: `the annotation ${holdAnnotation} keeps it at Ignore` };
+		}
+		const doubt = await doubtOf(options, configuration, exchange);
+		if (doubt !== null) {
+			return { state: "lax", reason: doubt };
+		}
+		// Carries the version that was proved: whatever changed in between makes this fail, and the proof starts again.
+		const written = await writeConfiguration(options.api, ref, strict, exchange);
+		await giveUpClaim(options, ref, written, exchange);
+		return { state: "strict", reason: "a canary was denied, so the validating webhooks fail closed now" };
+	} catch (error) {
+		if (isConflict(error)) {
+			return { state: "lax", reason: "somebody else changed the configuration at the same time" };
+		}
+		return { state: "unknown", reason: error instanceof Error ? error.message : String(error) };
+	}
+}
+
+/** Leaves the field to whoever applies the configuration; it is strict already, so that a failure is no harm. */
+async function giveUpClaim(
+	options: BootstrapOptions,
+	ref: WebhookConfigurationRef,
+	written: WebhookConfiguration,
+	exchange: ApiRequest,
+): Promise<void> {
+	const unclaimed = withoutPolicyClaim(written);
+	if (unclaimed !== null) {
+		await writeConfiguration(options.api, ref, unclaimed, exchange).catch((error: unknown) => {
+			options.log.warn({ fault: String(error) }, "cannot give up the claim on the failure policy");
+		});
+	}
+}
+
+/** The first reason not to fail closed yet, or `null` when everything is proved. */
+async function doubtOf(
+	options: BootstrapOptions,
+	configuration: WebhookConfiguration,
+	exchange: ApiRequest,
+): Promise<string | null> {
+	if (!options.isReady()) {
+		return "this replica is not ready";
+	}
+	if (!(configuration.webhooks ?? []).some(({ name }) => name === canaryWebhook)) {
+		return `the configuration has no webhook ${canaryWebhook}`;
+	}
+	const bundles = [...new Set(bundlesOf(configuration))];
+	const now = options.now?.() ?? new Date();
+	for (const bundle of bundles) {
+		const fault = verificationFault(options.served(), { now, bundle, name: options.name });
+		if (fault !== null) {
+			return `the published CA bundle does not verify this replica: ${fault}`;
+		}
+	}
+	const replicas = await options.replicas();
+	if (replicas.length === 0) {
+		return "no replica is ready";
+	}
+	const checks = replicas.flatMap((replica) =>
+		bundles.map((bundle) => handshakeFault(replica, options.name, bundle)),
+	);
+	const fault = (await Promise.all(checks)).find((each) => each !== null);
+	if (fault !== undefined) {
+		return `the published CA bundle does not verify every replica: ${fault}`;
+	}
+	return await tryCanary(options, exchange);
+}
+
+/** Asks the API server for a ServiceEntry that only Waymark refuses, as a dry run; says what came instead, or `null`. */
+async function tryCanary(options: BootstrapOptions, exchange: ApiRequest): Promise<string | null> {
+	const nonce = randomBytes(16).toString("hex");
+	const version = options.version ?? "v1";
+	const path = `/apis/networking.istio.io/${version}/namespaces/${encodeURIComponent(options.namespace)}/serviceentries`;
+	try {
+		await options.api.request("POST", path, {
+			...exchange,
+			query: { dryRun: "All" },
+			body: {
+				apiVersion: `networking.istio.io/${version}`,
+				kind: "ServiceEntry",
+				metadata: {
+					name: `waymark-canary-${nonce}`,
+					namespace: options.namespace,
+					labels: { [canaryLabel]: nonce },
+				},
+				// Valid to istiod, and of no use to anybody should the dry run ever be written.
+				spec: {
+					hosts: ["canary.waymark.invalid"],
+					ports: [{ number: 443, name: "tls", protocol: "TLS" }],
+					location: "MESH_EXTERNAL",
+					resolution: "NONE",
+					exportTo: ["."],
+				},
+			},
+		});
+	} catch (error) {
+		const message = error instanceof Error ? error.message : String(error);
+		// Another webhook, a policy or RBAC may deny it as well; only Waymark knows the nonce's sentence.
+		const isOurs = message.includes(`"${canaryWebhook}"`) && message.includes(canaryMessage(nonce));
+		return isOurs ? null : `the canary was refused by somebody else: ${message}`;
+	}
+	return "the canary was let through: the API server does not reach the webhook yet";
+}

@@ -1,0 +1,98 @@
+import { ClusterState } from "../../core/inventory.ts";
+import type { Kind } from "../../core/kinds.ts";
+import type { Settings } from "../../core/settings.ts";
+import type { Connection } from "../client/connection.ts";
+import { connect } from "../client/connection.ts";
+import type { Credentials } from "../client/credentials.ts";
+import type { Log } from "../client/log.ts";
+import type { Ending } from "./backoff.ts";
+import { createConfirmer } from "./confirm.ts";
+import { startFeed } from "./feed.ts";
+import type { FeedStatus } from "./feed-status.ts";
+import { keepYoungGenerationSmall, settleMemory } from "./memory.ts";
+import { followMesh } from "./mesh.ts";
+
+/** What following a cluster needs. */
+export interface ClusterWorldOptions {
+	readonly credentials: Credentials;
+	readonly kinds: readonly Kind[];
+	readonly settings: Settings;
+	readonly log: Log;
+	readonly onEvent?: (kind: Kind, lagMs: number) => void;
+	readonly onRestart?: (kind: Kind, reason: Ending) => void;
+}
+
+/** A world that follows an API server. */
+export interface ClusterWorld {
+	readonly state: ClusterState;
+	readonly connection: Connection;
+	/** Settles when every kind was listed once and the mesh's facts were asked for. */
+	readonly synced: Promise<void>;
+	status(): FeedStatus;
+	/** Why the mesh's facts could not be read; undefined when they were. */
+	meshProblem(): string | undefined;
+	/** Takes new cluster settings; what they say of the mesh goes before what the cluster says. */
+	configure(settings: Settings): void;
+	/** Asks the API server for objects that the world lacks; what is there is put into the world. */
+	confirm(
+		absences: readonly { readonly kind: Kind; readonly namespace: string; readonly name: string }[],
+		deadlineMs: number,
+	): Promise<{ readonly found: boolean; readonly unconfirmed: boolean }>;
+	stop(): Promise<void>;
+}
+
+/** Most objects that are asked for on behalf of one request. */
+const mostReads = 8;
+
+/** Long enough for the first answers to be given before the pause that it costs. */
+const settleAfterMs = 2000;
+
+/** Begins to follow the cluster of these credentials. */
+export function followCluster(options: ClusterWorldOptions): ClusterWorld {
+	const { log } = options;
+	const letGrow = keepYoungGenerationSmall();
+	const state = new ClusterState(options.settings);
+	const connection = connect(options.credentials);
+	const feed = startFeed({
+		connection,
+		kinds: options.kinds,
+		sink: state,
+		log,
+		...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
+		...(options.onRestart === undefined ? {} : { onRestart: options.onRestart }),
+	});
+	const mesh = followMesh({ connection, log, learn: (facts) => state.learn(facts) });
+	const confirmer = createConfirmer({ connection, feed });
+	let settling: NodeJS.Timeout | undefined;
+	const synced = Promise.all([feed.synced, mesh.first]).then(() => {
+		letGrow();
+		settling = setTimeout(settleMemory, settleAfterMs);
+		settling.unref();
+	});
+	return {
+		state,
+		connection,
+		synced,
+		status: () => feed.status(),
+		meshProblem: () => mesh.problem(),
+		configure: (settings) => state.configure(settings),
+		async confirm(absences, deadlineMs) {
+			const signal = AbortSignal.timeout(deadlineMs);
+			const answers = await Promise.all(
+				absences
+					.slice(0, mostReads)
+					.map(({ kind, namespace, name }) => confirmer.confirm(kind, namespace, name, signal)),
+			);
+			return {
+				found: answers.some((answer) => answer.status === "present"),
+				unconfirmed: absences.length > mostReads || answers.some((answer) => answer.status === "unconfirmed"),
+			};
+		},
+		async stop() {
+			clearTimeout(settling);
+			await mesh.stop();
+			await feed.stop();
+			await connection.stop();
+		},
+	};
+}

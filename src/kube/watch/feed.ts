@@ -1,0 +1,157 @@
+import type { AnyObject, Kind, Resources } from "../../core/kinds.ts";
+import { kinds } from "../../core/kinds.ts";
+import type { Connection } from "../client/connection.ts";
+import type { Log } from "../client/log.ts";
+import type { Ending } from "./backoff.ts";
+import { watchDefinitions } from "./crd-watch.ts";
+import type { FeedStatus, Staleness } from "./feed-status.ts";
+import { defaultStaleness } from "./feed-status.ts";
+import { metadataOnlyKinds, projectionOf, stringPool } from "./projection.ts";
+import type { ReflectorLimits, ReflectorStatus } from "./reflector.ts";
+import { Reflector } from "./reflector.ts";
+import { watchRevival } from "./server-return.ts";
+import { createWatchkeeper } from "./staleness.ts";
+import { Replica } from "./store.ts";
+
+/** Where the objects go; `ClusterState` is one. */
+export interface Sink {
+	/** Makes the objects of a kind exactly these, in one step as seen by a reader. */
+	replace<K extends Kind>(kind: K, objects: Iterable<Resources[K]>): void;
+	set<K extends Kind>(kind: K, object: Resources[K]): void;
+	delete(kind: Kind, namespace: string, name: string): void;
+}
+
+/** What changed: one object, or, without a name, any number of objects of the kind. */
+export interface Change {
+	readonly kind: Kind;
+	readonly namespace?: string;
+	readonly name?: string;
+}
+
+export interface FeedOptions {
+	readonly connection: Connection;
+	/** The kinds to follow: the union of what rules read. */
+	readonly kinds: readonly Kind[];
+	readonly sink: Sink;
+	readonly log: Log;
+	readonly limits?: Partial<ReflectorLimits>;
+	readonly staleness?: Partial<Staleness>;
+	/** Monotonic milliseconds. */
+	readonly now?: () => number;
+	/** Told after the world has changed; must not throw. */
+	readonly onChange?: (change: Change) => void;
+	/** Told of every event, and how many milliseconds after its bytes arrived the world had it; must not throw. */
+	readonly onEvent?: (kind: Kind, lagMs: number) => void;
+	/** Told whenever the watch of a kind has to be opened again, and why; must not throw. */
+	readonly onRestart?: (kind: Kind, reason: Ending) => void;
+}
+
+/** The live feed of a world: one reflector per kind. */
+export interface Feed {
+	/** Settles when every kind was listed once. */
+	readonly synced: Promise<void>;
+	status(): FeedStatus;
+	/** The version in which the API server serves a kind; undefined when it does not. */
+	version(kind: Kind): string | undefined;
+	/** Takes an object that was read directly, unless the watch is already past it. */
+	offer(kind: Kind, raw: unknown): boolean;
+	/** Ends every watch; the world stays as it is. */
+	stop(): Promise<void>;
+}
+
+/** Begins to follow the kinds; nothing is judged by the world before `synced`. */
+export function startFeed(options: FeedOptions): Feed {
+	const now = options.now ?? (() => performance.now());
+	const keep = stringPool();
+	const replicas = new Map<Kind, Replica>();
+	const reflectors = new Map<Kind, Reflector>();
+	const revival = watchRevival(options.connection, () => {
+		for (const reflector of reflectors.values()) {
+			if (!reflector.status().following) {
+				reflector.wake();
+			}
+		}
+	});
+	const onRestart = (kind: Kind, reason: Ending): void => {
+		revival.suspect(reason);
+		options.onRestart?.(kind, reason);
+	};
+	for (const kind of options.kinds) {
+		const project = projectionOf(kind, keep);
+		const version = (): string => reflectors.get(kind)?.version ?? "";
+		const replica = new Replica((raw) => project(raw, version()), changesOf(kind, options));
+		replicas.set(kind, replica);
+		reflectors.set(kind, startReflector(kind, replica, now, { ...options, onRestart }));
+	}
+	const definitions = watchDefinitions(options.connection, reflectors, {
+		now,
+		...(options.limits === undefined ? {} : { limits: options.limits }),
+	});
+	const status = (): ReadonlyMap<Kind, ReflectorStatus> =>
+		new Map([...reflectors].map(([kind, reflector]) => [kind, reflector.status()]));
+	const watchkeeper = createWatchkeeper({
+		status,
+		now,
+		log: options.log,
+		staleness: { ...defaultStaleness, ...options.staleness },
+	});
+	const synced = Promise.all([...reflectors.values()].map((reflector) => reflector.synced)).then(() => {});
+	return {
+		synced,
+		status: () => watchkeeper.check(),
+		version: (kind) => reflectors.get(kind)?.version,
+		offer: (kind, raw) => replicas.get(kind)?.offer(raw) ?? false,
+		async stop() {
+			watchkeeper.stop();
+			await Promise.all([
+				revival.stop(),
+				definitions.stop(),
+				...[...reflectors.values()].map((reflector) => reflector.stop()),
+			]);
+		},
+	};
+}
+
+function startReflector(kind: Kind, replica: Replica, now: () => number, options: FeedOptions): Reflector {
+	const { group, plural, versions } = kinds[kind];
+	const reflector = new Reflector({
+		connection: options.connection,
+		resource: { group, plural, versions },
+		replica,
+		metadataOnly: metadataOnlyKinds.has(kind),
+		now,
+		...(options.limits === undefined ? {} : { limits: options.limits }),
+		observer: {
+			ended: (ending) => options.onRestart?.(kind, ending),
+			event: (lagMs) => options.onEvent?.(kind, lagMs),
+		},
+	});
+	reflector.start();
+	return reflector;
+}
+
+/** Hands the changes of one kind to the world; the projection has seen to it that they are objects of that kind. */
+function changesOf<K extends Kind>(
+	kind: K,
+	options: FeedOptions,
+): {
+	replace(objects: Iterable<AnyObject>): void;
+	set(object: AnyObject): void;
+	delete(namespace: string, name: string): void;
+} {
+	const { sink, onChange } = options;
+	return {
+		replace(objects) {
+			sink.replace(kind, objects as Iterable<Resources[K]>);
+			onChange?.({ kind });
+		},
+		set(object) {
+			sink.set(kind, object as Resources[K]);
+			onChange?.({ kind, namespace: object.metadata?.namespace ?? "", name: object.metadata?.name ?? "" });
+		},
+		delete(namespace, name) {
+			sink.delete(kind, namespace, name);
+			onChange?.({ kind, namespace, name });
+		},
+	};
+}

@@ -1,0 +1,425 @@
+import type { Readable } from "node:stream";
+import { finished } from "node:stream/promises";
+import type { Resource } from "../client/api.ts";
+import { ApiError, ExchangeError, errorOfEvent, resourcePath } from "../client/api.ts";
+import type { Connection } from "../client/connection.ts";
+import { translate } from "../client/connection.ts";
+import { servedVersions } from "../client/discovery.ts";
+import { LineSplitter } from "../client/lines.ts";
+import type { Ending, Trouble } from "./backoff.ts";
+import { calm, endingOf, nextStep } from "./backoff.ts";
+import type { Replica } from "./store.ts";
+
+/** The waits and sizes of a reflector; the defaults suit a cluster, tests shorten them. */
+export interface ReflectorLimits {
+	/** Milliseconds without a byte before an open watch counts as dead: bookmarks come once a minute. */
+	readonly idleMs: number;
+	/** The same while initial events are due: a server that ignores `sendInitialEvents` stays silent. */
+	readonly initialIdleMs: number;
+	/** Objects in a page of a list. */
+	readonly pageSize: number;
+	/** Bytes of one watch event; etcd keeps objects to 1.5 MB. */
+	readonly lineBytes: number;
+	/** Milliseconds after which a watch that lives has ended the trouble before it. */
+	readonly provenMs: number;
+	/** Seconds after which the server ends a watch; up to twice that, so that watches do not end together. */
+	readonly watchSeconds: number;
+}
+
+/** Limits that suit a cluster. */
+export const defaultLimits: ReflectorLimits = {
+	idleMs: 75_000,
+	initialIdleMs: 15_000,
+	pageSize: 500,
+	lineBytes: 16 * 1024 * 1024,
+	provenMs: 5000,
+	watchSeconds: 300,
+};
+
+/** What a reflector is made of. */
+export interface ReflectorOptions {
+	readonly connection: Connection;
+	readonly resource: Resource;
+	/** Makes the replica that the objects go to; `version` gives the served version at the time of the call. */
+	readonly replica: Replica;
+	readonly metadataOnly: boolean;
+	readonly limits?: Partial<ReflectorLimits>;
+	/** Monotonic milliseconds, so that steps of the wall clock change nothing. */
+	readonly now?: () => number;
+	/** A number in [0, 1). */
+	readonly random?: () => number;
+	/** Told what happens; must not throw. */
+	readonly observer?: ReflectorObserver;
+}
+
+/** Who is told what happens to a reflector. */
+export interface ReflectorObserver {
+	/** A watch is open and the objects are those of the API server. */
+	following?(): void;
+	/** An attempt ended, and the next one comes after `waitMs`. */
+	ended?(ending: Ending, waitMs: number, message: string): void;
+	/** An event was applied so many milliseconds after its bytes arrived. */
+	event?(lagMs: number): void;
+}
+
+/** How a reflector is. */
+export interface ReflectorStatus {
+	/** The objects were listed once. */
+	readonly synced: boolean;
+	/** A watch is open now, or the API server does not have the kind. */
+	readonly following: boolean;
+	readonly objects: number;
+	/** Monotonic time of the last byte from the API server about this kind; undefined: none yet. */
+	readonly lastContact: number | undefined;
+	readonly restarts: ReadonlyMap<Ending, number>;
+	/** The version in use; undefined while the API server serves none. */
+	readonly version: string | undefined;
+	/** Why no watch is open. */
+	readonly problem: string | undefined;
+}
+
+const listAccept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+const watchAccept = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+
+const pageDeadlineMs = 60_000;
+
+/** Follows one kind: lists it, watches it, and after every fault resumes or lists again, until it is stopped. */
+export class Reflector {
+	/** Settles when the objects were listed once, or the API server said that it does not have the kind. */
+	readonly synced: Promise<void>;
+	readonly #connection: Connection;
+	readonly #resource: Resource;
+	readonly #replica: Replica;
+	readonly #metadataOnly: boolean;
+	readonly #limits: ReflectorLimits;
+	readonly #now: () => number;
+	readonly #random: () => number;
+	readonly #observer: ReflectorObserver;
+	readonly #stop = new AbortController();
+	readonly #restarts = new Map<Ending, number>();
+	#markSynced: () => void = () => {};
+	#isSynced = false;
+	#isFollowing = false;
+	#lastContact: number | undefined;
+	#problem: string | undefined;
+	#version: string | undefined;
+	#watchList = true;
+	#trouble: Trouble = calm;
+	#progressed = false;
+	#isWoken = false;
+	#endPause: () => void = () => {};
+	#running: Promise<void> | undefined;
+
+	constructor(options: ReflectorOptions) {
+		this.#connection = options.connection;
+		this.#resource = options.resource;
+		this.#replica = options.replica;
+		this.#metadataOnly = options.metadataOnly;
+		this.#limits = { ...defaultLimits, ...options.limits };
+		this.#now = options.now ?? (() => performance.now());
+		this.#random = options.random ?? Math.random;
+		this.#observer = options.observer ?? {};
+		this.#version = options.resource.versions[0];
+		this.synced = new Promise((resolve) => {
+			this.#markSynced = resolve;
+		});
+	}
+
+	/** The version whose paths are asked now; undefined while the API server serves none. */
+	get version(): string | undefined {
+		return this.#version;
+	}
+
+	/** Begins to follow; a second call changes nothing. */
+	start(): void {
+		this.#running ??= this.#run();
+	}
+
+	/** Ends the open exchange, and settles when nothing of this reflector runs any more. */
+	async stop(): Promise<void> {
+		this.#stop.abort();
+		this.#endPause();
+		await this.#running;
+	}
+
+	/** Ends a wait, this one or the next: something says that it is worth trying. */
+	wake(): void {
+		this.#isWoken = true;
+		this.#trouble = calm;
+		this.#endPause();
+	}
+
+	status(): ReflectorStatus {
+		return {
+			synced: this.#isSynced,
+			following: this.#isFollowing,
+			objects: this.#replica.size,
+			lastContact: this.#lastContact,
+			restarts: this.#restarts,
+			version: this.#version,
+			problem: this.#problem,
+		};
+	}
+
+	async #run(): Promise<void> {
+		while (!this.#stop.signal.aborted) {
+			this.#progressed = false;
+			let failure: unknown;
+			try {
+				await this.#attempt();
+			} catch (error) {
+				failure = error;
+			}
+			if (this.#stop.signal.aborted) {
+				this.#isFollowing = false;
+				return;
+			}
+			await this.#pause(this.#recover(failure));
+		}
+	}
+
+	/** Notes how the attempt ended and gives the milliseconds to wait before the next one. */
+	#recover(failure: unknown): number {
+		const ending = failure === undefined ? "closed" : endingOf(failure);
+		const step = nextStep(this.#trouble, ending, {
+			now: this.#now(),
+			random: this.#random(),
+			progressed: this.#progressed,
+			retryAfterMs: failure instanceof ApiError ? failure.retryAfterMs : undefined,
+		});
+		this.#trouble = step.trouble;
+		if (step.relist) {
+			this.#replica.forget();
+		}
+		this.#restarts.set(ending, (this.#restarts.get(ending) ?? 0) + 1);
+		const message = failure instanceof Error ? failure.message : "the API server closed the watch";
+		// A kind that the API server does not have is followed by asking for it now and then.
+		this.#isFollowing = ending === "missing" && this.#version === undefined;
+		this.#problem = this.#isFollowing ? undefined : message;
+		this.#observer.ended?.(ending, step.waitMs, message);
+		return step.waitMs;
+	}
+
+	#pause(waitMs: number): Promise<void> {
+		if (this.#isWoken || this.#stop.signal.aborted) {
+			this.#isWoken = false;
+			return Promise.resolve();
+		}
+		return new Promise((resolve) => {
+			const timer = setTimeout(resolve, waitMs);
+			this.#endPause = () => {
+				this.#isWoken = false;
+				clearTimeout(timer);
+				resolve();
+			};
+		});
+	}
+
+	async #attempt(): Promise<void> {
+		if (this.#version === undefined) {
+			await this.#discover();
+		}
+		try {
+			if (this.#replica.resume !== undefined) {
+				await this.#watch(false);
+			} else if (this.#watchList) {
+				await this.#watchInitial();
+			} else {
+				await this.#list();
+				await this.#watch(false);
+			}
+		} catch (error) {
+			if (!(error instanceof ApiError) || error.status !== 404) {
+				throw error;
+			}
+			// Which version does it serve, if any? The next attempt uses it.
+			await this.#discover();
+			throw error;
+		}
+	}
+
+	/** Asks which version is served; when none is, the kind is empty and synced, and the error says so. */
+	async #discover(): Promise<void> {
+		if (this.#resource.group === "") {
+			return;
+		}
+		const [version] = await servedVersions(this.#connection, this.#resource, this.#stop.signal);
+		this.#contact();
+		this.#version = version;
+		if (version === undefined) {
+			this.#replica.begin();
+			this.#replica.commit(undefined);
+			this.#sync();
+			throw new ApiError(404, "NotFound", "the API server does not serve this kind");
+		}
+	}
+
+	#sync(): void {
+		this.#isFollowing = true;
+		this.#isSynced = true;
+		this.#problem = undefined;
+		this.#markSynced();
+		this.#observer.following?.();
+	}
+
+	#contact(): void {
+		this.#lastContact = this.#now();
+	}
+
+	#path(): string {
+		const { group, versions, plural, namespace } = this.#resource;
+		return resourcePath(group, this.#version ?? versions[0] ?? "v1", plural, namespace);
+	}
+
+	/** Reads every page aside, then swaps. No resourceVersion: with one, the server would ignore the limit. */
+	async #list(): Promise<void> {
+		this.#replica.begin();
+		let token: string | undefined;
+		let resourceVersion: string | undefined;
+		do {
+			const page = (await this.#connection.request("GET", this.#path(), {
+				query: { limit: this.#limits.pageSize, continue: token, fieldSelector: this.#resource.fieldSelector },
+				accept: this.#metadataOnly ? listAccept : "application/json",
+				signal: this.#stop.signal,
+				deadlineMs: pageDeadlineMs,
+			})) as { items?: unknown; metadata?: { continue?: unknown; resourceVersion?: unknown } };
+			this.#contact();
+			const { items, metadata } = page ?? {};
+			if ((items !== null && !Array.isArray(items)) || typeof metadata?.resourceVersion !== "string") {
+				throw new ExchangeError("malformed", "Cannot read a list: it has no items or no resourceVersion");
+			}
+			for (const item of items ?? []) {
+				if (!this.#replica.collect(item)) {
+					throw new ExchangeError("malformed", "Cannot read a list: an item has no name");
+				}
+			}
+			resourceVersion = metadata.resourceVersion;
+			token =
+				typeof metadata.continue === "string" && metadata.continue !== "" ? metadata.continue : undefined;
+		} while (token !== undefined);
+		this.#replica.commit(resourceVersion);
+		this.#isSynced = true;
+		this.#markSynced();
+	}
+
+	/** A watch that begins with the objects there are (WatchList); where the server cannot, the next attempt lists. */
+	async #watchInitial(): Promise<void> {
+		this.#replica.begin();
+		try {
+			await this.#watch(true);
+		} catch (error) {
+			const ending = endingOf(error);
+			if (this.#replica.resume === undefined && (ending === "refused" || ending === "silent")) {
+				this.#watchList = false;
+			}
+			throw error;
+		}
+		if (this.#replica.resume === undefined) {
+			this.#watchList = false;
+			throw new ExchangeError("cut", "Cannot follow the kind: the watch ended before its initial events did");
+		}
+	}
+
+	async #watch(initial: boolean): Promise<void> {
+		const { idleMs, initialIdleMs, watchSeconds } = this.#limits;
+		const body = await this.#connection.stream(this.#path(), {
+			query: {
+				watch: true,
+				allowWatchBookmarks: true,
+				timeoutSeconds: Math.round(watchSeconds * (1 + this.#random())),
+				fieldSelector: this.#resource.fieldSelector,
+				resourceVersion: initial ? undefined : this.#replica.resume,
+				sendInitialEvents: initial || undefined,
+				resourceVersionMatch: initial ? "NotOlderThan" : undefined,
+			},
+			accept: this.#metadataOnly ? watchAccept : "application/json",
+			signal: this.#stop.signal,
+		});
+		const opened = this.#now();
+		this.#contact();
+		if (!initial) {
+			this.#sync();
+		}
+		const watchdog = startWatchdog(body, initial ? initialIdleMs : idleMs);
+		const lines = new LineSplitter(this.#limits.lineBytes);
+		try {
+			await eachChunk(body, (chunk) => {
+				const arrived = this.#now();
+				this.#lastContact = arrived;
+				lines.push(chunk, (line) => this.#line(line, arrived));
+				watchdog.patted(this.#isFollowing ? idleMs : initialIdleMs);
+			});
+		} catch (error) {
+			throw translate(error);
+		} finally {
+			watchdog.stop();
+			body.destroy();
+			this.#progressed ||= this.#isFollowing && this.#now() - opened >= this.#limits.provenMs;
+		}
+		if (lines.pending > 0) {
+			throw new ExchangeError("cut", "Cannot read a watch event: the connection ended in its middle");
+		}
+	}
+
+	#line(line: string, arrived: number): void {
+		let event: unknown;
+		try {
+			event = JSON.parse(line);
+		} catch (error) {
+			throw new ExchangeError("malformed", "Cannot read a watch event: it is not JSON", error);
+		}
+		switch (this.#replica.event(event)) {
+			case "error":
+				throw errorOfEvent((event as { object?: unknown }).object);
+			case "malformed":
+				throw new ExchangeError("malformed", "Cannot read a watch event: it has no known type or no name");
+			case "synced":
+				this.#sync();
+				return;
+			case "applied":
+				// Before, it is put aside, and the world does not have it yet.
+				if (this.#isFollowing) {
+					this.#progressed = true;
+					this.#observer.event?.(this.#now() - arrived);
+				}
+				return;
+			case "ignored":
+			case "bookmark":
+		}
+	}
+}
+
+/** Hands on each chunk as it comes, to the end of the stream; an async iterator would cost three promises for each. */
+async function eachChunk(body: Readable, take: (chunk: Buffer) => void): Promise<void> {
+	body.on("data", (chunk: Buffer) => {
+		try {
+			if (!body.destroyed) {
+				take(chunk);
+			}
+		} catch (error) {
+			body.destroy(error as Error);
+		}
+	});
+	await finished(body);
+}
+
+/** Breaks a stream that has been silent for too long; `patted` says that it was not. */
+function startWatchdog(body: Readable, idleMs: number): { patted(idleMs: number): void; stop(): void } {
+	let limit = idleMs;
+	const bark = (): void => {
+		body.destroy(new ExchangeError("silent", "Cannot follow the kind: the watch is open but silent"));
+	};
+	let timer = setTimeout(bark, limit);
+	return {
+		patted(next) {
+			if (next === limit) {
+				timer.refresh();
+				return;
+			}
+			limit = next;
+			clearTimeout(timer);
+			timer = setTimeout(bark, limit);
+		},
+		stop: () => clearTimeout(timer),
+	};
+}

@@ -1,0 +1,112 @@
+import type { Kind } from "../../core/kinds.ts";
+import type { Log } from "../client/log.ts";
+import type { FeedStatus, KindStatus, Staleness } from "./feed-status.ts";
+import type { ReflectorStatus } from "./reflector.ts";
+
+const checkEveryMs = 1000;
+
+// A kind that is not served is asked for every ten seconds: that long it may take to notice an outage that was told of.
+const sameEventMs = 60_000;
+
+/**
+ * Judges how stale a feed is, and logs when that begins and when it ends, not while it lasts. A kind is stale when it
+ * has had no watch for longer than the notice; the feed is as stale as its stalest kind.
+ */
+export function createWatchkeeper(options: {
+	readonly status: () => ReadonlyMap<Kind, ReflectorStatus>;
+	readonly now: () => number;
+	readonly log: Log;
+	readonly staleness: Staleness;
+}): { check(): FeedStatus; stop(): void } {
+	const { now, log, staleness } = options;
+	const start = now();
+	const seen = new Map<Kind, number>();
+	const stale = new Set<Kind>();
+	let staleSince: number | undefined;
+	let toldAt = Number.NEGATIVE_INFINITY;
+	let isPastLimit = false;
+
+	function check(): FeedStatus {
+		const time = now();
+		const without: Kind[] = [];
+		let worst = 0;
+		let worstNew = 0;
+		let synced = true;
+		const kinds = new Map<Kind, KindStatus>();
+		for (const [kind, status] of options.status()) {
+			if (status.following) {
+				seen.set(kind, time);
+			}
+			const age = time - (seen.get(kind) ?? start);
+			worst = Math.max(worst, age);
+			if (status.following) {
+				stale.delete(kind);
+			} else if (!stale.has(kind)) {
+				without.push(kind);
+				worstNew = Math.max(worstNew, age);
+			}
+			synced &&= status.synced;
+			kinds.set(kind, describe(status, time));
+		}
+		// Kinds that lost their watch together are told of together, though not noticed in the same millisecond.
+		const begun = worstNew > staleness.noticeMs ? without : [];
+		note(begun, kinds, time, time - worst, synced);
+		if (staleSince === undefined) {
+			isPastLimit = false;
+		} else if (time - staleSince > staleness.limitMs) {
+			isPastLimit = true;
+		}
+		return {
+			synced,
+			fresh: staleSince === undefined,
+			ready: synced && !isPastLimit,
+			staleMs: staleSince === undefined ? 0 : time - staleSince,
+			kinds,
+		};
+	}
+
+	function note(
+		begun: readonly Kind[],
+		kinds: ReadonlyMap<Kind, KindStatus>,
+		time: number,
+		lastFresh: number,
+		synced: boolean,
+	): void {
+		if (begun.length > 0) {
+			for (const kind of begun) {
+				stale.add(kind);
+			}
+			staleSince ??= lastFresh;
+			if (time - toldAt < sameEventMs) {
+				return;
+			}
+			toldAt = time;
+			const problems = new Set(begun.map((kind) => kinds.get(kind)?.problem ?? "no answer yet"));
+			log.warn(
+				{ kinds: begun, problems: [...problems] },
+				synced ? "watch lost, answering from the last world" : "kinds not readable yet, not ready",
+			);
+		}
+		if (stale.size === 0 && staleSince !== undefined) {
+			log.info({ staleMs: Math.round(time - staleSince) }, "every kind is watched, the world is fresh");
+			staleSince = undefined;
+			toldAt = Number.NEGATIVE_INFINITY;
+		}
+	}
+
+	const timer = setInterval(check, checkEveryMs);
+	timer.unref();
+	return { check, stop: () => clearInterval(timer) };
+}
+
+function describe(status: ReflectorStatus, time: number): KindStatus {
+	return {
+		synced: status.synced,
+		following: status.following,
+		objects: status.objects,
+		lastContactMs: status.lastContact === undefined ? undefined : Math.max(0, time - status.lastContact),
+		restarts: status.restarts,
+		version: status.version,
+		problem: status.problem,
+	};
+}

@@ -1,0 +1,257 @@
+import type { Engine } from "../core/evaluate.ts";
+import { createEngine, evaluate } from "../core/evaluate.ts";
+import type { Finding } from "../core/finding.ts";
+import { formatPath, quote } from "../core/finding.ts";
+import type { Inventory } from "../core/inventory.ts";
+import type { AnyObject, Kind } from "../core/kinds.ts";
+import { kinds } from "../core/kinds.ts";
+import { storedForm } from "../core/prune-nulls.ts";
+import { reshape } from "../core/reshape.ts";
+import type { Rule } from "../core/rule.ts";
+import { ruleUrl } from "../core/rule.ts";
+import type { AmbientStance } from "../core/settings.ts";
+import { conformsToKind, shapes } from "../core/shapes.ts";
+import type { Mending } from "../manifests/fix.ts";
+import { splicesOf } from "../manifests/fix.ts";
+import type { Manifest, Reading, Source, Unreadable } from "../manifests/read.ts";
+import { namespaceOf } from "../manifests/read.ts";
+import type { Splice } from "../manifests/splice.ts";
+import { ignoreComments } from "./ignore-comments.ts";
+import type {
+	IgnoredFinding,
+	JudgedObject,
+	LintFinding,
+	LintResult,
+	ObjectName,
+	Replacement,
+	SkippedRule,
+} from "./report.ts";
+
+/** How to judge manifests. */
+export interface Judging {
+	readonly rules: readonly Rule[];
+	readonly inventory: Inventory;
+	/** The day in UTC, as YYYY-MM-DD. */
+	readonly today: string;
+	/** Whether to work out where fixes would stand in the text. */
+	readonly withReplacements: boolean;
+}
+
+/** A verdict on every manifest, and what would mend them. */
+export interface Judgement extends LintResult {
+	readonly mendings: readonly Mending[];
+}
+
+/** The world as if every namespace had said so. */
+export function assuming(inventory: Inventory, ambient: AmbientStance): Inventory {
+	return {
+		settings: inventory.settings,
+		mesh: inventory.mesh,
+		offline: inventory.offline,
+		get: (kind, namespace, name) => inventory.get(kind, namespace, name),
+		inNamespace: (kind, namespace) => inventory.inNamespace(kind, namespace),
+		all: (kind) => inventory.all(kind),
+		lookup: (index, key) => inventory.lookup(index, key),
+		policy: (namespace) => ({ ...inventory.policy(namespace), ambient }),
+	};
+}
+
+/** Judges every object of a reading in a world, by the same engine as the webhook. */
+export function judgeManifests(reading: Reading, judging: Judging): Judgement {
+	const present = new Set(reading.manifests.flatMap(({ kind }) => kind ?? []));
+	const { kept, skipped } = splitRules(judging.rules, present, judging.inventory);
+	const engine = createEngine(kept);
+	const judged: JudgedObject[] = [];
+	const findings: LintFinding[] = [];
+	const ignored: IgnoredFinding[] = [];
+	const fixes = new Map<LintFinding, readonly Replacement[]>();
+	const mendings: Mending[] = [];
+	const unreadable: Unreadable[] = [...reading.unreadable];
+	for (const written of reading.manifests) {
+		const { manifest, misreadings } = readAround(written, engine);
+		unreadable.push(...misreadings);
+		const found = judge(manifest, engine, judging);
+		if (found === undefined) {
+			continue;
+		}
+		const object = nameOf(manifest);
+		const reasons = found.length === 0 ? new Map<string, string>() : ignoreReasons(manifest);
+		const kept: Finding[] = [];
+		const shown: LintFinding[] = [];
+		for (const finding of found) {
+			const shownFinding = show(finding, manifest, object, engine);
+			const reason = reasons.get(finding.rule);
+			if (reason !== undefined) {
+				ignored.push({ ...shownFinding, reason });
+				continue;
+			}
+			kept.push(finding);
+			shown.push(shownFinding);
+			if (judging.withReplacements && finding.fix !== undefined) {
+				fixes.set(shownFinding, replacementsOf({ manifest, edits: finding.fix }));
+			}
+		}
+		const edits = kept.flatMap((finding) => finding.fix ?? []);
+		if (edits.length > 0) {
+			mendings.push({ manifest, edits });
+		}
+		findings.push(...shown);
+		judged.push({ file: manifest.file, object, findings: shown });
+	}
+	const count = (severity: string): number => findings.filter((each) => each.severity === severity).length;
+	return {
+		report: {
+			version: 1,
+			summary: {
+				documents: reading.manifests.length,
+				judged: judged.length,
+				errors: count("error"),
+				warnings: count("warning"),
+				infos: count("info"),
+				ignored: ignored.length,
+			},
+			findings,
+			ignored,
+			skipped,
+			unreadable: unreadable.map(({ file, line, message }) => ({ file, line, message })),
+		},
+		judged,
+		fixes,
+		mendings,
+	};
+}
+
+/** Rules that would take an object for missing which the input could not contain are left out, and named. */
+function splitRules(
+	rules: readonly Rule[],
+	present: ReadonlySet<Kind>,
+	inventory: Inventory,
+): { readonly kept: readonly Rule[]; readonly skipped: readonly SkippedRule[] } {
+	const kept: Rule[] = [];
+	const skipped: SkippedRule[] = [];
+	for (const rule of rules) {
+		const needs = inventory.offline ? (rule.needs ?? []).filter((kind) => !present.has(kind)) : [];
+		if (needs.length === 0) {
+			kept.push(rule);
+		} else if (present.has(rule.kind)) {
+			skipped.push({ rule: rule.id, needs });
+		}
+	}
+	return { kept, skipped };
+}
+
+const words = {
+	string: "a text belongs",
+	number: "a number belongs",
+	boolean: "true or false belongs",
+	list: "a list belongs",
+	map: "fields belong",
+} as const;
+
+/** More mistakes than this are one mistake, such as a template that nobody rendered. */
+const mostMisreadings = 8;
+
+/**
+ * An object whose fields have other types than its kind wants, as its author most likely meant it, and what is wrong:
+ * the API server refuses it. Kinds with a rule that says so keep their objects as they are.
+ */
+function readAround(
+	manifest: Manifest,
+	engine: Engine,
+): { readonly manifest: Manifest; readonly misreadings: readonly Unreadable[] } {
+	const { kind, object, file } = manifest;
+	const list = kind === undefined ? undefined : engine.byKind.get(kind);
+	if (kind === undefined || list === undefined || list.rules.some((rule) => rule.raw === true)) {
+		return { manifest, misreadings: [] };
+	}
+	if (conformsToKind(kind, storedForm(object))) {
+		return { manifest, misreadings: [] };
+	}
+	const { value, faults } = reshape(object, shapes[kind]);
+	const misreadings = faults.slice(0, mostMisreadings).map(({ path, expected, value: found }) => ({
+		file,
+		line: manifest.position(path).line,
+		message: `${formatPath(path)}: ${words[expected]} here, not ${describe(found)}; the API server refuses this ${kinds[kind].kind}`,
+	}));
+	return { manifest: { ...manifest, object: value as AnyObject }, misreadings };
+}
+
+function describe(value: unknown): string {
+	if (typeof value === "string") {
+		return quote(value);
+	}
+	return Array.isArray(value) ? "a list" : typeof value === "object" ? "a map" : String(value);
+}
+
+function judge(manifest: Manifest, engine: Engine, judging: Judging): readonly Finding[] | undefined {
+	const { kind, object } = manifest;
+	if (kind === undefined || !engine.byKind.has(kind)) {
+		return undefined;
+	}
+	const name: unknown = object.metadata?.name;
+	const verdict = evaluate(engine, judging.inventory, {
+		kind,
+		namespace: namespaceOf(kind, object),
+		name: typeof name === "string" ? name : undefined,
+		object,
+		today: judging.today,
+	});
+	const [fault] = verdict.faults;
+	if (fault !== undefined) {
+		throw new Error(`Cannot finish: rule ${fault.rule} failed on ${manifest.file}`, { cause: fault.error });
+	}
+	return verdict.findings;
+}
+
+function nameOf({ kind, object }: Manifest): ObjectName {
+	const text = (value: unknown): string | null => (typeof value === "string" && value !== "" ? value : null);
+	const { metadata } = object;
+	return {
+		apiVersion: text(object.apiVersion),
+		kind: text(object.kind),
+		namespace: kind === undefined ? text(metadata?.namespace) : text(namespaceOf(kind, object)),
+		name: text(metadata?.name) ?? text(metadata?.generateName),
+	};
+}
+
+function ignoreReasons({ document }: Manifest): ReadonlyMap<string, string> {
+	return new Map(
+		ignoreComments(document)
+			.filter(({ reason }) => reason !== "")
+			.map(({ rule, reason }) => [rule, reason]),
+	);
+}
+
+function show(finding: Finding, manifest: Manifest, object: ObjectName, engine: Engine): LintFinding {
+	const rule = engine.rules.find((each) => each.id === finding.rule);
+	return {
+		rule: finding.rule,
+		family: rule?.family ?? "hygiene",
+		severity: finding.severity,
+		message: finding.message,
+		hint: finding.hint ?? null,
+		path: formatPath(finding.path),
+		file: manifest.file,
+		...manifest.position(finding.path),
+		object,
+		fixable: finding.fix !== undefined,
+		url: ruleUrl(finding.rule),
+	};
+}
+
+function replacementsOf(mending: Mending): readonly Replacement[] {
+	const { source } = mending.manifest;
+	return (splicesOf(mending) ?? []).map((splice) => replacementOf(splice, source));
+}
+
+function replacementOf({ start, end, text }: Splice, source: Source): Replacement {
+	const from = source.place(start);
+	const to = source.place(end);
+	return {
+		startLine: from.line,
+		startColumn: from.column,
+		endLine: to.line,
+		endColumn: to.column,
+		text,
+	};
+}

@@ -1,0 +1,139 @@
+import { writeFileSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
+import type { Document } from "yaml";
+import { parseAllDocuments } from "yaml";
+import type { Edit } from "../core/finding.ts";
+import { jsonPointer } from "../core/finding.ts";
+import type { Operation } from "../core/patch.ts";
+import { applyEdits, toJsonPatch } from "../core/patch.ts";
+import type { Manifest, Source } from "./read.ts";
+import type { Splice } from "./splice.ts";
+import { applySplices, spliceOf } from "./splice.ts";
+
+/** The edits that mend one manifest. */
+export interface Mending {
+	readonly manifest: Manifest;
+	readonly edits: readonly Edit[];
+}
+
+/** The changes to the file's text that mend a manifest; undefined where its form leaves no simple place for one. */
+export function splicesOf({ manifest, edits }: Mending): readonly Splice[] | undefined {
+	// A list is written anew as one: its items have no names by which a patch could mean them.
+	const isList = (edit: Edit): boolean => edit.op === "set" && Array.isArray(edit.value);
+	const lists = edits.flatMap((edit): readonly Operation[] =>
+		edit.op === "set" && isList(edit) ? [{ op: "add", path: jsonPointer(edit.path), value: edit.value }] : [],
+	);
+	const others = edits.filter((edit) => !isList(edit));
+	const operations = [...toJsonPatch(manifest.object, others), ...lists];
+	const splices = operations.map((operation: Operation) =>
+		spliceOf(manifest.source.text, manifest.document, manifest.prefix, operation),
+	);
+	return splices.every((splice) => splice !== undefined) ? splices : undefined;
+}
+
+/** What came of mending files. */
+export interface Mended {
+	readonly files: readonly string[];
+	/** What was left as it is, and why, for a person. */
+	readonly left: readonly string[];
+}
+
+/** Writes mended manifests back to their files. Comments, order and style stay as they were, else nothing is written. */
+export function fixFiles(mendings: readonly Mending[]): Mended {
+	const files: string[] = [];
+	const left: string[] = [];
+	for (const [file, group] of Map.groupBy(mendings, ({ manifest }) => manifest.file)) {
+		const source = group[0]?.manifest.source;
+		if (source === undefined) {
+			continue;
+		}
+		const { text, unmended } = mendedText(source, group);
+		left.push(
+			...unmended.map(({ manifest }) => {
+				const { line } = manifest.position([]);
+				return `${file}:${line}: not mended, since its form leaves no simple place for the change: do it by hand`;
+			}),
+		);
+		try {
+			if (text !== source.text) {
+				writeFileSync(file, text);
+				files.push(file);
+			}
+		} catch (error) {
+			left.push(`${file}: not mended, since it cannot be written (${codeOf(error)})`);
+		}
+	}
+	return { files, left };
+}
+
+function codeOf(error: unknown): string {
+	return error instanceof Error && "code" in error ? String(error.code) : String(error);
+}
+
+/** The text of a file with its manifests mended, and those for which the text's form left no place. */
+export function mendedText(
+	source: Source,
+	mendings: readonly Mending[],
+): { readonly text: string; readonly unmended: readonly Mending[] } {
+	const possible = mendings.filter((mending) => splicesOf(mending) !== undefined);
+	const whole = spliced(source, possible);
+	if (whole !== undefined) {
+		return { text: whole, unmended: mendings.filter((mending) => !possible.includes(mending)) };
+	}
+	// One of them cannot be made in place, an anchor that stands for two fields, say: the others still can.
+	let text = source.text;
+	const made: Mending[] = [];
+	for (const mending of possible) {
+		const next = spliced(source, [...made, mending]);
+		if (next !== undefined) {
+			text = next;
+			made.push(mending);
+		}
+	}
+	return { text, unmended: mendings.filter((mending) => !made.includes(mending)) };
+}
+
+/** The text with the changes made; undefined when it would not say what they wish, and otherwise the same. */
+function spliced(source: Source, mendings: readonly Mending[]): string | undefined {
+	const text = applySplices(
+		source.text,
+		mendings.flatMap((mending) => splicesOf(mending) ?? []),
+	);
+	return means(
+		text,
+		source,
+		Map.groupBy(mendings, ({ manifest }) => manifest.document),
+	)
+		? text
+		: undefined;
+}
+
+type Wanted = ReadonlyMap<Document, readonly Mending[]>;
+
+function documentsOf(text: string): readonly Document[] {
+	const documents = parseAllDocuments(text, { logLevel: "silent", uniqueKeys: false, merge: true });
+	return Array.isArray(documents) ? documents : [];
+}
+
+/** Whether a changed text says what the edits wish, and otherwise what it said before. */
+function means(text: string, source: Source, wanted: Wanted): boolean {
+	const before = documentsOf(source.text);
+	const after = documentsOf(text);
+	if (after.length !== before.length || after.some((document) => document.errors.length > 0)) {
+		return false;
+	}
+	return before.every((document, index) =>
+		isDeepStrictEqual(after[index]?.toJS(), expected(document, wanted)),
+	);
+}
+
+function expected(document: Document, wanted: Wanted): unknown {
+	const edits = [...wanted]
+		.filter(([each]) => each.range?.[0] === document.range?.[0])
+		.flatMap(([, mendings]) => mendings.flatMap(prefixed));
+	return applyEdits(document.toJS() as unknown, edits);
+}
+
+function prefixed({ manifest, edits }: Mending): readonly Edit[] {
+	return edits.map((edit) => ({ ...edit, path: [...manifest.prefix, ...edit.path] }));
+}

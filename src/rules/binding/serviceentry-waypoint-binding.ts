@@ -1,0 +1,71 @@
+import { mention } from "../../core/finding.ts";
+import { useWaypointNamespaceLabel } from "../../core/policy.ts";
+import type { Rule } from "../../core/rule.ts";
+import {
+	formatWaypoint,
+	isBoundAsWanted,
+	isSameWaypoint,
+	targetState,
+	useWaypointNamespacePath,
+	useWaypointPath,
+} from "../../istio/waypoint/binding.ts";
+import { labelOf } from "../../istio/waypoint/label-selector.ts";
+import { egressNamespace, egressWaypoint, plainEntry, teamNamespace, withLabels } from "../examples.ts";
+
+/** An external ServiceEntry is bound to the waypoint that its namespace's policy names. */
+export const serviceentryWaypointBinding: Rule<"ServiceEntry"> = {
+	id: "serviceentry-waypoint-binding",
+	kind: "ServiceEntry",
+	family: "binding",
+	severity: "error",
+	reads: ["Namespace", "KubernetesGateway", "GatewayClass"],
+	fixable: true,
+	docs: {
+		summary: "An external ServiceEntry must be bound to the waypoint that its namespace's policy names",
+		why: "Istio sends traffic through a waypoint only when two labels bind the entry to it. Without them ztunnel connects straight to the internet: no authorization policy, no metrics, no log, and no error anywhere.",
+		fix: "Nothing by hand: the mutating webhook adds both labels. Where it could not run, add them as the hint says.",
+		sources: [
+			"istio/istio pilot/pkg/serviceregistry/ambient/waypoints.go: fetchWaypointForTarget",
+			"istio.io docs: ambient/usage/egress-gateway",
+		],
+		since: "0.1.0",
+		good: withLabels(plainEntry, {
+			"istio.io/use-waypoint": "egress",
+			"istio.io/use-waypoint-namespace": "istio-egress",
+		}),
+		bad: plainEntry,
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+	},
+	silentIf: isBoundAsWanted,
+	*check(entry, context) {
+		const found = targetState(entry, context);
+		if (found?.expected === undefined || (found.request.asked && found.request.by === "object")) {
+			return;
+		}
+		const { request, expected, state } = found;
+		if (request.asked && isSameWaypoint(request.waypoint, expected)) {
+			return;
+		}
+		const accepts =
+			state.gateway !== undefined &&
+			state.waypointClass !== false &&
+			state.neverReady === undefined &&
+			state.admits &&
+			state.servesServices &&
+			!state.forbidden;
+		// The author's own namespace label is never overwritten; another rule says that it is wrong.
+		const named = labelOf(entry.metadata?.labels, useWaypointNamespaceLabel) ?? expected.namespace;
+		if (!accepts || named !== expected.namespace) {
+			return;
+		}
+		yield {
+			path: ["metadata", "labels"],
+			message: `Not bound to the waypoint ${formatWaypoint(expected)} of this namespace's policy, so its traffic would leave the cluster ungoverned`,
+			hint: `Add the labels istio.io/use-waypoint: ${mention(expected.name)} and istio.io/use-waypoint-namespace: ${mention(expected.namespace)}`,
+			fix: [
+				{ op: "set", path: useWaypointPath, value: expected.name },
+				{ op: "set", path: useWaypointNamespacePath, value: expected.namespace },
+			],
+		};
+	},
+};

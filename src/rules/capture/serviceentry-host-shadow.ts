@@ -1,0 +1,160 @@
+import { mention, quote } from "../../core/finding.ts";
+import { canonicalHost, domainOf } from "../../core/host-pattern.ts";
+import type { Inventory } from "../../core/inventory.ts";
+import type { Rule, RuleContext } from "../../core/rule.ts";
+import type { HostOwner, HostStanding } from "../../istio/capture/capture.ts";
+import { captureOf, ownersOf } from "../../istio/capture/capture.ts";
+import {
+	formatOwner,
+	isAmbient,
+	isOpen,
+	isSoleOwner,
+	wantedWaypoint,
+	waypointOfOwner,
+	waypointOfReads,
+} from "../../istio/capture/owners.ts";
+import { specOf } from "../../istio/entry/entry.ts";
+import { isWildcard, wildcardsAbove } from "../../istio/entry/hosts.ts";
+import {
+	boundEntry,
+	egressNamespace,
+	egressWaypoint,
+	plainEntry,
+	teamNamespace,
+	withLabels,
+} from "../examples.ts";
+
+interface Governed {
+	readonly owner: HostOwner;
+	readonly host: string;
+	readonly waypoint: string;
+}
+
+interface Open {
+	readonly owner: HostOwner;
+	readonly host: string;
+}
+
+/** More hosts below a wildcard than this are not looked at, so that one write cannot hold the webhook up. */
+const mostHostsBelow = 256;
+
+/** The entry of another namespace that sends the host, or a wildcard above it, through a waypoint. */
+function governedOwner(host: string, standing: HostStanding, context: RuleContext): Governed | undefined {
+	const same = standing.elsewhere.map((owner) => ({ owner, host }));
+	const above = wildcardsAbove(host).flatMap((wildcard) =>
+		ownersOf(wildcard, context.inventory).map((owner) => ({ owner, host: wildcard })),
+	);
+	for (const each of [...same, ...above]) {
+		const waypoint = waypointOfOwner(each.owner, each.host, context);
+		if (waypoint !== undefined) {
+			return { ...each, waypoint };
+		}
+	}
+	return undefined;
+}
+
+/** The entry that has the host, or one below a wildcard, and sends it through no waypoint. */
+function openOwner(host: string, standing: HostStanding, context: RuleContext): Open | undefined {
+	const same = standing.elsewhere.find((owner) => owner.entry !== undefined && isOpen(owner, host, context));
+	if (same !== undefined || !isWildcard(host)) {
+		return same === undefined ? undefined : { owner: same, host };
+	}
+	let looked = 0;
+	for (const below of hostsBelow(host, context.inventory)) {
+		const owner = ownersOf(below, context.inventory).find(
+			(each) => !isSelf(each, context) && isOpen(each, below, context),
+		);
+		if (owner !== undefined) {
+			return { owner, host: below };
+		}
+		if (++looked === mostHostsBelow) {
+			return undefined;
+		}
+	}
+	return undefined;
+}
+
+function isSelf(owner: HostOwner, { namespace, name }: RuleContext): boolean {
+	return owner.namespace === namespace && owner.name === name;
+}
+
+/** The hosts of all entries that a wildcard stands for, in canonical form; the wildcard itself is none of them. */
+function* hostsBelow(wildcard: string, inventory: Inventory): Iterable<string> {
+	const all = canonicalHost(wildcard);
+	for (const entry of inventory.lookup("serviceEntryByDomain", domainOf(all))) {
+		for (const host of specOf(entry).hosts) {
+			const name = canonicalHost(host);
+			if (name !== all && name.endsWith(all.slice(1))) {
+				yield host;
+			}
+		}
+	}
+}
+
+/** An entry without a waypoint must not hide a host that another entry sends through one. */
+export const serviceentryHostShadow: Rule<"ServiceEntry"> = {
+	id: "serviceentry-host-shadow",
+	kind: "ServiceEntry",
+	family: "capture",
+	severity: "error",
+	reads: waypointOfReads,
+	fixable: false,
+	docs: {
+		summary: "An entry without a waypoint must not hide a host that another entry sends through one",
+		why: "Which entry answers depends on the client: its own namespace's first, else the oldest of the mesh, and a single host before a wildcard; exportTo counts for nothing. An entry without a waypoint therefore opens a way past the waypoint that another namespace's entry for the same host uses. The object that is written is the one that is judged, whichever of the two it is.",
+		fix: "Bind the entry to the waypoint too, or remove it: the other entry already serves every namespace.",
+		sources: [
+			"istio/istio pilot/pkg/serviceregistry/ambient/services.go: selectWorkloadServices",
+			"ztunnel src/state.rs: find_best_match",
+			"ztunnel src/dns/server.rs: find_server",
+		],
+		since: "0.1.0",
+		good: withLabels({ ...boundEntry, metadata: { ...boundEntry.metadata, name: "twin" } }, {}),
+		bad: withLabels(
+			{ ...plainEntry, metadata: { ...plainEntry.metadata, namespace: "other", name: "twin" } },
+			{},
+		),
+		given: [
+			teamNamespace,
+			{ ...teamNamespace, metadata: { name: "other", labels: { "istio.io/dataplane-mode": "ambient" } } },
+			egressNamespace,
+			egressWaypoint,
+			boundEntry,
+		],
+	},
+	silentIf: isSoleOwner,
+	*check(entry, context) {
+		const place = { namespace: context.namespace, name: context.name };
+		for (const [index, capture] of captureOf(entry, place, context.inventory).entries()) {
+			const { host, standing } = capture;
+			// An entry that is not bound yet, and will be, hides nothing.
+			const waypoint = capture.waypoint ?? wantedWaypoint(entry, context);
+			if (!capture.known || capture.addresses === "none") {
+				continue;
+			}
+			const path = ["spec", "hosts", index];
+			if (waypoint === undefined) {
+				const hidden = governedOwner(host, standing, context);
+				if (hidden !== undefined) {
+					yield {
+						path,
+						message: `${formatOwner(hidden.owner)} sends ${quote(hidden.host)} through ${hidden.waypoint}, and this entry lets ${capture.canonical ? "pods" : `pods of ${mention(context.namespace)}`} reach ${hidden.host === host ? "it" : quote(host)} past that waypoint`,
+						hint: "Bind this entry to the waypoint too, or remove it",
+						...(isAmbient(context) ? {} : { severity: "warning" as const }),
+					};
+				}
+			} else {
+				const shadow = openOwner(host, standing, context);
+				if (shadow !== undefined) {
+					const { owner } = shadow;
+					yield {
+						path,
+						severity: "warning",
+						message: `${formatOwner(owner)} has ${quote(shadow.host)}${shadow.host === host ? " too" : ""} and no waypoint, so pods of ${mention(owner.namespace)} reach it past ${waypoint}`,
+						hint: `Bind ${formatOwner(owner)} to a waypoint, or remove it`,
+					};
+				}
+			}
+		}
+	},
+};

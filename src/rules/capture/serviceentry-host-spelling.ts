@@ -1,0 +1,42 @@
+import { quote } from "../../core/finding.ts";
+import { canonicalHost } from "../../core/host-pattern.ts";
+import type { Rule } from "../../core/rule.ts";
+import { specOf } from "../../istio/entry/entry.ts";
+import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { findHostFault } from "../../istio/entry/hosts.ts";
+import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
+
+/** A host must be written as DNS queries name it: in lower case and without a final dot. */
+export const serviceentryHostSpelling: Rule<"ServiceEntry"> = {
+	id: "serviceentry-host-spelling",
+	kind: "ServiceEntry",
+	family: "capture",
+	severity: "error",
+	reads: [],
+	fixable: true,
+	docs: {
+		summary: "A host must be written as DNS queries name it: in lower case and without a final dot",
+		why: "istiod passes hosts on as they are written, and ztunnel compares them with names in lower case without a final dot. A host in another spelling never matches, so its traffic leaves past the waypoint. Nor does istiod see that two spellings are one host.",
+		fix: "Nothing by hand: the fix writes the host as it is asked for.",
+		sources: ["ztunnel src/dns/server.rs", "RFC 4343 (DNS names are compared without case)"],
+		since: "0.1.0",
+		good: boundEntry,
+		bad: withSpec(boundEntry, { hosts: ["API.payments.example.com"] }),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+	},
+	silentIf: isPlainEntry,
+	*check(entry) {
+		for (const [index, host] of specOf(entry).hosts.entries()) {
+			const name = canonicalHost(host);
+			if (name !== host && findHostFault(host) === undefined) {
+				const path = ["spec", "hosts", index];
+				yield {
+					path,
+					message: `No DNS query is ever spelt ${quote(host)}, so ztunnel never recognises its traffic`,
+					hint: `Write ${quote(name)}`,
+					fix: [{ op: "set", path, value: name }],
+				};
+			}
+		}
+	},
+};

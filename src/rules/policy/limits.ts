@@ -1,0 +1,74 @@
+import { embeddedAddress, parseAddressRange, rangesOverlap } from "../../core/address-range.ts";
+import type { Path, Problem } from "../../core/finding.ts";
+import { quote } from "../../core/finding.ts";
+import { covers, overlaps } from "../../core/host-pattern.ts";
+import type { HostAllowance, Policy } from "../../core/policy.ts";
+import { allows } from "../../core/policy.ts";
+import type { Settings } from "../../core/settings.ts";
+import { isPublicAddress } from "../../istio/entry/addresses.ts";
+
+/** What the cluster's and the namespace's lists of hosts say against a host, or against the name of an endpoint. */
+export function* forbiddenHost(
+	what: "Host" | "Endpoint" | "Address",
+	host: string,
+	path: Path,
+	policy: Policy,
+): Iterable<Problem> {
+	const thing = what.toLowerCase();
+	const denied = policy.deniedHosts.find((list) => list.patterns.some((each) => overlaps(each, host)));
+	if (denied !== undefined) {
+		const pattern = denied.patterns.find((each) => overlaps(each, host))?.text ?? "";
+		yield {
+			path,
+			message: `${what} ${quote(host)} is denied by ${place(denied)} (${quote(pattern)})`,
+			hint: `Remove the ${thing}, or ask the security team`,
+		};
+		return;
+	}
+	const strict = refusing(host, policy);
+	if (strict !== undefined) {
+		yield {
+			path,
+			message: `${what} ${quote(host)} is not among the hosts that ${allows(strict.by)} (${listed(strict)})`,
+			hint: `Remove the ${thing}, or ask the security team to allow it`,
+		};
+	}
+}
+
+/** What the cluster's denied ranges say against an address. */
+export function* forbiddenAddress(text: string, path: Path, { limits }: Settings): Iterable<Problem> {
+	const range = parseAddressRange(text);
+	const reached = range === undefined ? [] : [range, embeddedAddress(range) ?? range];
+	const hit = limits.deniedAddresses.find((each) => reached.some((one) => rangesOverlap(each, one)));
+	if (hit !== undefined) {
+		yield {
+			path,
+			message: `Address ${quote(text)} lies in ${hit.text}, which the cluster denies`,
+			hint: "Remove the address; the denied ranges are limits.deniedAddresses of the cluster configuration",
+		};
+	}
+}
+
+/** Whether the address of an endpoint is a Unix socket (Istio pilot/pkg/model: UnixAddressPrefix). */
+export function isUnixSocket(address: string | null | undefined): boolean {
+	return address?.startsWith("unix://") === true;
+}
+
+/** The list of hosts that does not allow an address on the internet; undefined when all do, or it is not there. */
+export function limitOnAddress(address: string, policy: Policy): HostAllowance | undefined {
+	return isPublicAddress(address) ? refusing(address, policy) : undefined;
+}
+
+function refusing(host: string, policy: Policy): HostAllowance | undefined {
+	return policy.allowedHosts.find((list) => !list.patterns.some((each) => covers(each, host)));
+}
+
+function place(list: HostAllowance): string {
+	return list.by === "cluster" ? "the cluster's limits" : "this namespace's policy";
+}
+
+function listed(list: HostAllowance): string {
+	const shown = list.patterns.slice(0, 3).map((each) => each.text);
+	const more = list.patterns.length - shown.length;
+	return more > 0 ? `${shown.join(", ")} and ${more} more` : shown.join(", ");
+}

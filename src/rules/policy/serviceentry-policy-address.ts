@@ -1,0 +1,42 @@
+import type { Rule } from "../../core/rule.ts";
+import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
+import { forbiddenAddress } from "./limits.ts";
+
+/** The addresses and endpoints of a ServiceEntry stay out of the ranges that the cluster denies. */
+export const serviceentryPolicyAddress: Rule<"ServiceEntry"> = {
+	id: "serviceentry-policy-address",
+	kind: "ServiceEntry",
+	family: "policy",
+	severity: "error",
+	reads: [],
+	fixable: false,
+	docs: {
+		summary: "No address of a ServiceEntry may lie in a range that the cluster denies",
+		why: "ztunnel captures by address: an entry that names the address of a cloud's metadata service, of the loopback, or of Istio's own allocation range redirects traffic that was never its own. IPv4 addresses written as IPv6 (mapped, or for NAT64) are compared as the IPv4 addresses that they reach.",
+		fix: "Remove the address. Denied ranges are limits.deniedAddresses in the cluster configuration.",
+		sources: [
+			"istio/istio pilot/pkg/serviceregistry/ambient/services.go: constructServiceEntries",
+			"istio/istio pilot/pkg/controllers/ipallocate/ipallocate.go",
+			"RFC 3927 (link-local), RFC 4291 (IPv6 addressing), RFC 6052 (IPv4 behind NAT64)",
+		],
+		since: "0.1.0",
+		good: withSpec(boundEntry, { addresses: ["203.0.113.10"] }),
+		bad: withSpec(boundEntry, {
+			addresses: ["::ffff:169.254.169.254"],
+			resolution: "STATIC",
+			endpoints: [{ address: "127.0.0.1" }],
+		}),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+	},
+	silentIf: isPlainEntry,
+	*check(entry, context) {
+		const { settings } = context.inventory;
+		for (const [index, address] of (entry.spec?.addresses ?? []).entries()) {
+			yield* forbiddenAddress(address, ["spec", "addresses", index], settings);
+		}
+		for (const [index, { address }] of (entry.spec?.endpoints ?? []).entries()) {
+			yield* forbiddenAddress(address ?? "", ["spec", "endpoints", index, "address"], settings);
+		}
+	},
+};

@@ -1,0 +1,55 @@
+import type { Rule } from "../../core/rule.ts";
+import { isGoverned, isOutsideName } from "../../istio/entry/cluster-hosts.ts";
+import {
+	boundEntry,
+	egressNamespace,
+	egressWaypoint,
+	teamNamespace,
+	withAnnotations,
+	withSpec,
+} from "../examples.ts";
+import { forbiddenHost } from "./limits.ts";
+import { isWithinPolicy } from "./within-policy.ts";
+
+/** The hosts of an external ServiceEntry are ones that its namespace and the cluster allow. */
+export const serviceentryPolicyHost: Rule<"ServiceEntry"> = {
+	id: "serviceentry-policy-host",
+	kind: "ServiceEntry",
+	family: "policy",
+	severity: "error",
+	reads: ["Namespace"],
+	fixable: false,
+	docs: {
+		summary:
+			"Every host and named endpoint of an external ServiceEntry must be allowed by the cluster's limits and by the namespace",
+		why: "The security team says with egress.waymark.dev/allowed-hosts and denied-hosts what a namespace may reach; the cluster's limits say what any namespace may. A denial wins over an allowance, and a wildcard counts as every name under it. An endpoint that is a name counts too, since traffic for the hosts goes there. Spelling makes no difference: case, a trailing dot and punycode are compared in one form.",
+		fix: "Remove the host, or ask the security team to add it to the namespace's annotation egress.waymark.dev/allowed-hosts.",
+		sources: ["docs/policies.md"],
+		since: "0.1.0",
+		good: boundEntry,
+		bad: withSpec(boundEntry, { hosts: ["API.Payments.example.com.", "files.example.org"] }),
+		given: [
+			withAnnotations(teamNamespace, {
+				"egress.waymark.dev/waypoint": "istio-egress/egress",
+				"egress.waymark.dev/allowed-hosts": "*.example.com",
+			}),
+			egressNamespace,
+			egressWaypoint,
+		],
+	},
+	silentIf: isWithinPolicy,
+	*check(entry, context) {
+		if (!isGoverned(entry, context)) {
+			return;
+		}
+		for (const [index, host] of (entry.spec?.hosts ?? []).entries()) {
+			yield* forbiddenHost("Host", host, ["spec", "hosts", index], context.policy);
+		}
+		for (const [index, endpoint] of (entry.spec?.endpoints ?? []).entries()) {
+			const address = endpoint.address ?? "";
+			if (isOutsideName(address, context.inventory)) {
+				yield* forbiddenHost("Endpoint", address, ["spec", "endpoints", index, "address"], context.policy);
+			}
+		}
+	},
+};

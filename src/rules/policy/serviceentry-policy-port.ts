@@ -1,0 +1,94 @@
+import { quote } from "../../core/finding.ts";
+import { allows } from "../../core/policy.ts";
+import { coversPort, parseProtocol } from "../../core/port-range.ts";
+import type { Rule } from "../../core/rule.ts";
+import { isGoverned } from "../../istio/entry/cluster-hosts.ts";
+import {
+	boundEntry,
+	egressNamespace,
+	egressWaypoint,
+	teamNamespace,
+	withAnnotations,
+	withSpec,
+} from "../examples.ts";
+import { isWithinPolicy } from "./within-policy.ts";
+
+/** The ports of an external ServiceEntry are ones that its namespace and the cluster allow. */
+export const serviceentryPolicyPort: Rule<"ServiceEntry"> = {
+	id: "serviceentry-policy-port",
+	kind: "ServiceEntry",
+	family: "policy",
+	severity: "error",
+	reads: ["Namespace"],
+	fixable: false,
+	docs: {
+		summary:
+			"Every port of an external ServiceEntry must be allowed by the cluster's limits and by the namespace",
+		why: "An allowance may bind a port to a protocol: 443/TLS allows TLS on 443, and refuses plain HTTP on 443, which would leave the cluster unencrypted. The port that leaves the cluster counts too: a targetPort, and the ports of endpoints.",
+		fix: "Use an allowed port, or ask the security team to add it to egress.waymark.dev/allowed-ports.",
+		sources: ["docs/policies.md"],
+		since: "0.1.0",
+		good: boundEntry,
+		bad: withSpec(boundEntry, {
+			ports: [
+				{ number: 443, name: "tls", protocol: "TLS" },
+				{ number: 8443, name: "admin", protocol: "TLS" },
+			],
+		}),
+		given: [
+			withAnnotations(teamNamespace, {
+				"egress.waymark.dev/waypoint": "istio-egress/egress",
+				"egress.waymark.dev/allowed-ports": "443/TLS, 80/HTTP",
+			}),
+			egressNamespace,
+			egressWaypoint,
+		],
+	},
+	silentIf: isWithinPolicy,
+	*check(entry, context) {
+		const { allowedPorts } = context.policy;
+		if (allowedPorts.length === 0 || !isGoverned(entry, context)) {
+			return;
+		}
+		for (const [index, port] of (entry.spec?.ports ?? []).entries()) {
+			const number = port.number ?? 0;
+			const protocol = parseProtocol(port.protocol ?? "");
+			const strict = allowedPorts.find(
+				(list) => !list.ranges.some((each) => coversPort(each, number, protocol)),
+			);
+			if (strict !== undefined) {
+				yield {
+					path: ["spec", "ports", index, "number"],
+					message: `Port ${number}${port.protocol ? ` with protocol ${quote(port.protocol)}` : " without a protocol"} is not among the ports that ${allows(strict.by)} (${strict.ranges
+						.slice(0, 5)
+						.map((each) => each.text)
+						.join(", ")}${strict.ranges.length > 5 ? ", …" : ""})`,
+					hint: "Use an allowed port and protocol, or ask the security team",
+				};
+			}
+			if (port.targetPort) {
+				yield* leavingPorts(port.targetPort, ["spec", "ports", index, "targetPort"]);
+			}
+		}
+		for (const [index, endpoint] of (entry.spec?.endpoints ?? []).entries()) {
+			for (const [name, number] of Object.entries(endpoint.ports ?? {})) {
+				yield* leavingPorts(number, ["spec", "endpoints", index, "ports", name]);
+			}
+		}
+		function* leavingPorts(number: number | null | undefined, path: readonly (string | number)[]) {
+			const strict =
+				number === null || number === undefined || number === 0
+					? undefined
+					: allowedPorts.find(
+							(list) => !list.ranges.some((each) => each.from <= number && number <= each.to),
+						);
+			if (strict !== undefined) {
+				yield {
+					path,
+					message: `Traffic would leave for port ${number}, which is not among the ports that ${allows(strict.by)}`,
+					hint: "Use an allowed port, or ask the security team",
+				};
+			}
+		}
+	},
+};

@@ -1,0 +1,37 @@
+import type { Rule } from "../../core/rule.ts";
+import { egressSeverity, insteadHint } from "../../istio/egress/services.ts";
+import { attachEvidence, virtualServiceReads } from "../../istio/egress/virtual-services.ts";
+import { egressNamespace, egressWaypoint, teamNamespace } from "../examples.ts";
+import { egressGateway, egressRoute, ingressGateway, ingressRoute } from "./examples.ts";
+
+/** A VirtualService does not attach to a Gateway of an egress gateway where ambient is enforced. */
+export const virtualserviceEgressGateway: Rule<"VirtualService"> = {
+	id: "virtualservice-egress-gateway",
+	kind: "VirtualService",
+	family: "sidecar-egress",
+	severity: "error",
+	reads: virtualServiceReads,
+	fixable: false,
+	docs: {
+		summary: "A VirtualService must not attach to the Gateway of an egress gateway where ambient is enforced",
+		why: "The egress gateway's half of the route: it only works for traffic that sidecars send there, so in ambient it is dead configuration that reads like a control.",
+		fix: "Bind the host's ServiceEntry to a waypoint and remove the gateway from this VirtualService, or the VirtualService altogether; `waymark migrate` writes the replacement.",
+		sources: [
+			"istio.io docs: tasks/traffic-management/egress/egress-gateway (the route from the gateway)",
+			"istio/istio pilot/pkg/model/config.go: resolveGatewayName",
+		],
+		since: "0.1.0",
+		good: ingressRoute,
+		bad: egressRoute,
+		given: [teamNamespace, egressNamespace, egressWaypoint, egressGateway, ingressGateway],
+	},
+	*check(route, context) {
+		for (const evidence of attachEvidence(route, context.namespace, context.inventory)) {
+			yield {
+				...evidence,
+				hint: insteadHint(context, "Remove this gateway and the routes that only it uses"),
+				...egressSeverity(context.policy),
+			};
+		}
+	},
+};

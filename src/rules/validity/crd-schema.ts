@@ -1,0 +1,327 @@
+import type { Path } from "../../core/finding.ts";
+import { quote } from "../../core/finding.ts";
+import type { Complaint } from "./validation-problem.ts";
+
+/** The OpenAPI part of a CRD, as far as ServiceEntry's uses it. */
+type Schema =
+	| {
+			readonly type: "string";
+			readonly maxLength?: number;
+			readonly choices?: readonly string[];
+			readonly form?: RegExp;
+	  }
+	| { readonly type: "integer"; readonly maximum?: number }
+	| { readonly type: "list"; readonly of: Schema; readonly minItems?: number; readonly maxItems?: number }
+	| { readonly type: "map"; readonly of: Schema; readonly maxProperties?: number }
+	| {
+			readonly type: "object";
+			readonly fields: Readonly<Record<string, Schema>>;
+			readonly required?: readonly string[];
+	  };
+
+const text: Schema = { type: "string" };
+const integer: Schema = { type: "integer" };
+const upTo = (maxLength: number): Schema => ({ type: "string", maxLength });
+
+// The limits of numbers of ports and everything that the CRD says in CEL stand in the rules about those fields.
+const endpoint: Schema = {
+	type: "object",
+	fields: {
+		address: upTo(256),
+		labels: { type: "map", of: text, maxProperties: 256 },
+		locality: upTo(2048),
+		network: upTo(2048),
+		ports: { type: "map", of: integer, maxProperties: 128 },
+		serviceAccount: upTo(253),
+		weight: { type: "integer", maximum: 4294967295 },
+	},
+};
+
+const port: Schema = {
+	type: "object",
+	fields: { name: upTo(256), number: integer, protocol: upTo(256), targetPort: integer },
+	required: ["number", "name"],
+};
+
+const spec: Schema = {
+	type: "object",
+	fields: {
+		addresses: { type: "list", of: upTo(64), maxItems: 256 },
+		endpoints: { type: "list", of: endpoint, maxItems: 4096 },
+		exportTo: { type: "list", of: text },
+		hosts: { type: "list", of: text, minItems: 1, maxItems: 256 },
+		location: { type: "string", choices: ["MESH_EXTERNAL", "MESH_INTERNAL"] },
+		ports: { type: "list", of: port, maxItems: 256 },
+		resolution: {
+			type: "string",
+			choices: ["NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS"],
+		},
+		subjectAltNames: { type: "list", of: text },
+		workloadSelector: {
+			type: "object",
+			fields: { labels: { type: "map", of: upTo(63), maxProperties: 256 } },
+		},
+	},
+	required: ["hosts"],
+};
+
+const nameForm = /^(?:[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*)?$/;
+
+const stringMap: Schema = { type: "map", of: text };
+
+const serviceEntry: Schema = {
+	type: "object",
+	fields: {
+		spec,
+		// The API server reads metadata itself.
+		metadata: {
+			type: "object",
+			fields: {
+				// The API server asks this of every custom resource (k8s.io/apimachinery: NameIsDNSSubdomain).
+				name: { type: "string", maxLength: 253, form: nameForm },
+				generateName: text,
+				namespace: text,
+				labels: stringMap,
+				annotations: stringMap,
+				creationTimestamp: text,
+				deletionTimestamp: text,
+				generation: integer,
+				resourceVersion: text,
+				uid: text,
+			},
+		},
+	},
+	required: ["spec"],
+};
+
+/**
+ * What the OpenAPI schema of the CRD says about a ServiceEntry whose fields may have any type
+ * (istio.io/api kubernetes/customresourcedefinitions.gen.yaml; its three versions share one schema).
+ */
+export function complaintsOfSchema(object: unknown): Iterable<Complaint> {
+	return fits(object, serviceEntry) ? [] : complain(object, serviceEntry, []);
+}
+
+/** Whether there is nothing to complain about: nearly always, so it is found out without a path to anything. */
+function fits(value: unknown, schema: Schema): boolean {
+	switch (schema.type) {
+		case "string":
+			return (
+				typeof value === "string" &&
+				(schema.choices === undefined || schema.choices.includes(value)) &&
+				(schema.form === undefined || schema.form.test(value)) &&
+				// A text has at most as many code points as code units.
+				(schema.maxLength === undefined || value.length <= schema.maxLength)
+			);
+		case "integer":
+			return (
+				Number.isInteger(value) &&
+				(schema.maximum === undefined || (Number(value) >= 0 && Number(value) <= schema.maximum))
+			);
+		case "list":
+			return (
+				Array.isArray(value) &&
+				value.length >= (schema.minItems ?? 0) &&
+				value.length <= (schema.maxItems ?? value.length) &&
+				value.every((item) => fits(item, schema.of))
+			);
+		case "map":
+			return isMap(value) && mapFits(value, schema);
+		default:
+			return isMap(value) && fieldsFit(value, schema);
+	}
+}
+
+function isMap(value: unknown): value is object {
+	return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function mapFits(value: object, schema: Extract<Schema, { type: "map" }>): boolean {
+	const keys = Object.keys(value);
+	return (
+		keys.length <= (schema.maxProperties ?? keys.length) &&
+		keys.every((key) => fieldOf(value, key) === null || fits(fieldOf(value, key), schema.of))
+	);
+}
+
+function fieldsFit(value: object, schema: Extract<Schema, { type: "object" }>): boolean {
+	for (const field of schema.required ?? []) {
+		if (!Object.hasOwn(value, field) || fieldOf(value, field) === null) {
+			return false;
+		}
+	}
+	for (const field in schema.fields) {
+		const content = Object.hasOwn(value, field) ? fieldOf(value, field) : null;
+		const inner = schema.fields[field];
+		if (content !== null && inner !== undefined && !fits(content, inner)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+function* complain(value: unknown, schema: Schema, path: Path): Iterable<Complaint> {
+	switch (schema.type) {
+		case "string":
+			yield* complainOfString(value, schema, path);
+			return;
+		case "integer":
+			yield* complainOfInteger(value, schema.maximum, path);
+			return;
+		case "list":
+			yield* complainOfList(value, schema, path);
+			return;
+		case "map":
+			yield* complainOfMap(value, schema, path);
+			return;
+		default:
+			yield* complainOfObject(value, schema, path);
+	}
+}
+
+function wrongType(path: Path, wanted: string, value: unknown): Complaint {
+	return {
+		path,
+		message: `The CRD wants ${wanted} here, not ${describe(value)}`,
+		hint: value === null ? "Remove the null or write a value" : `Write ${wanted}`,
+	};
+}
+
+function describe(value: unknown): string {
+	if (value === null) {
+		return "null";
+	}
+	if (Array.isArray(value)) {
+		return "a list";
+	}
+	return typeof value === "object" ? "a map" : quote(value, 40);
+}
+
+function* complainOfString(
+	value: unknown,
+	schema: Extract<Schema, { type: "string" }>,
+	path: Path,
+): Iterable<Complaint> {
+	if (typeof value !== "string") {
+		yield wrongType(path, "a text", value);
+	} else if (schema.choices !== undefined && !schema.choices.includes(value)) {
+		yield {
+			path,
+			message: `${quote(value, 40)} is not a value that the CRD allows here`,
+			hint: `Write one of ${schema.choices.join(", ")}`,
+		};
+	} else if (schema.form !== undefined && !schema.form.test(value)) {
+		yield {
+			path,
+			message: `${quote(value, 60)} is not a name that an object can have`,
+			hint: "Write lower-case letters, digits, inner hyphens and dots",
+		};
+	} else if (schema.maxLength !== undefined && codePoints(value) > schema.maxLength) {
+		yield {
+			path,
+			message: `The text has ${codePoints(value)} characters, and the CRD allows ${schema.maxLength}`,
+			hint: "Shorten it",
+		};
+	}
+}
+
+// OpenAPI counts code points.
+function codePoints(value: string): number {
+	let count = 0;
+	for (const _ of value) {
+		count++;
+	}
+	return count;
+}
+
+function* complainOfInteger(value: unknown, maximum: number | undefined, path: Path): Iterable<Complaint> {
+	if (typeof value !== "number" || !Number.isInteger(value)) {
+		yield wrongType(path, "a whole number", value);
+	} else if (maximum !== undefined && (value < 0 || value > maximum)) {
+		yield {
+			path,
+			message: `${value} is outside of what the CRD allows here`,
+			hint: `Write a number from 0 to ${maximum}`,
+		};
+	}
+}
+
+function* complainOfList(
+	value: unknown,
+	schema: Extract<Schema, { type: "list" }>,
+	path: Path,
+): Iterable<Complaint> {
+	if (!Array.isArray(value)) {
+		yield wrongType(path, "a list", value);
+		return;
+	}
+	if (value.length < (schema.minItems ?? 0)) {
+		yield { path, message: "The list is empty, and the CRD wants an item", hint: "Write at least one item" };
+	}
+	if (schema.maxItems !== undefined && value.length > schema.maxItems) {
+		yield {
+			path,
+			message: `The list has ${value.length} items, and the CRD allows ${schema.maxItems}`,
+			hint: "Split the object into several",
+		};
+	}
+	for (const [index, item] of value.entries()) {
+		yield* complain(item, schema.of, [...path, index]);
+	}
+}
+
+function* complainOfMap(
+	value: unknown,
+	schema: Extract<Schema, { type: "map" }>,
+	path: Path,
+): Iterable<Complaint> {
+	if (typeof value !== "object" || value === null || Array.isArray(value)) {
+		yield wrongType(path, "a map", value);
+		return;
+	}
+	const entries = Object.entries(value);
+	if (schema.maxProperties !== undefined && entries.length > schema.maxProperties) {
+		yield {
+			path,
+			message: `The map has ${entries.length} entries, and the CRD allows ${schema.maxProperties}`,
+			hint: "Remove entries",
+		};
+	}
+	for (const [key, item] of entries) {
+		// The API server prunes a null value, or reads it as an empty one.
+		if (item !== null) {
+			yield* complain(item, schema.of, [...path, key]);
+		}
+	}
+}
+
+function* complainOfObject(
+	value: unknown,
+	schema: Extract<Schema, { type: "object" }>,
+	path: Path,
+): Iterable<Complaint> {
+	if (typeof value !== "object" || value === null || Array.isArray(value)) {
+		yield wrongType(path, "a map", value);
+		return;
+	}
+	const has = (field: string): boolean => Object.hasOwn(value, field) && fieldOf(value, field) !== null;
+	for (const field of schema.required ?? []) {
+		if (!has(field)) {
+			yield {
+				path: [...path, field],
+				message: `${path.length === 0 ? "The ServiceEntry" : "This"} has no ${field}, and the CRD requires it`,
+				hint: `Write ${field}`,
+			};
+		}
+	}
+	for (const [field, inner] of Object.entries(schema.fields)) {
+		// The API server prunes an explicit null of a field.
+		if (has(field)) {
+			yield* complain(fieldOf(value, field), inner, [...path, field]);
+		}
+	}
+}
+
+function fieldOf(value: object, field: string): unknown {
+	return (value as Record<string, unknown>)[field];
+}

@@ -1,0 +1,49 @@
+import type { Rule } from "../../core/rule.ts";
+import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { complaintsOfProtocols } from "./entry-ports.ts";
+
+/** Every protocol is one that Istio knows. */
+export const serviceentryPortProtocol: Rule<"ServiceEntry"> = {
+	id: "serviceentry-port-protocol",
+	kind: "ServiceEntry",
+	family: "validity",
+	severity: "error",
+	reads: [],
+	fixable: false,
+	docs: {
+		summary: "Every protocol is one that Istio knows",
+		why: "istiod refuses the object.",
+		fix: "Write HTTP, HTTP2, GRPC, HTTPS, TLS or TCP. A WebSocket is HTTP, HTTP/2 without TLS is HTTP2, anything encrypted is TLS.",
+		sources: [
+			"istio/istio pkg/config/validation/validation.go: ValidateProtocol",
+			"istio/istio pkg/config/protocol/instance.go",
+		],
+		since: "0.1.0",
+		good: {
+			apiVersion: "networking.istio.io/v1",
+			kind: "ServiceEntry",
+			metadata: { name: "payments", namespace: "shop" },
+			spec: {
+				hosts: ["api.example.com"],
+				ports: [{ number: 443, name: "https", protocol: "TLS" }],
+				location: "MESH_EXTERNAL",
+				resolution: "DNS",
+			},
+		},
+		bad: {
+			apiVersion: "networking.istio.io/v1",
+			kind: "ServiceEntry",
+			metadata: { name: "payments", namespace: "shop" },
+			spec: {
+				hosts: ["api.example.com"],
+				ports: [{ number: 443, name: "wss", protocol: "WSS" }],
+				location: "MESH_EXTERNAL",
+				resolution: "DNS",
+			},
+		},
+	},
+	silentIf: isPlainEntry,
+	check(entry) {
+		return complaintsOfProtocols(entry);
+	},
+};

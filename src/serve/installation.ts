@@ -1,0 +1,103 @@
+import type { Logger } from "pino";
+import type { Registry } from "prom-client";
+import { serviceNames } from "../certificates/authority.ts";
+import type { CertificateSource } from "../certificates/source.ts";
+import type { Connection } from "../kube/client/connection.ts";
+import { createBootstrapMetrics } from "../server/bootstrap-metrics.ts";
+import type { Check } from "../server/probes.ts";
+
+/** By which names this installation is known in its cluster; the chart passes them. */
+export interface Installation {
+	readonly namespace: string;
+	readonly service: string;
+	/** The Secret of the own CA. */
+	readonly secret: string;
+	/** The name of both webhook configurations. */
+	readonly webhooks: string;
+	/** The name or address by which the API server calls the webhooks; undefined: the Service's. */
+	readonly name: string | undefined;
+	/** Where all replicas listen; undefined: the endpoints of the Service. */
+	readonly replicas: readonly { readonly host: string; readonly port: number }[] | undefined;
+	readonly clusterDomain: string;
+}
+
+/** Serving certificates of an own CA, kept in one Secret and published to the webhook configurations. */
+export async function openOwnCertificates(
+	installation: Installation,
+	connection: Connection,
+	log: Logger,
+): Promise<{ readonly source: CertificateSource; checks(): readonly Check[] }> {
+	const { keepOwnCertificates } = await import("../kube/install/own-certificates.ts");
+	const { namespace, service, secret, webhooks, name, clusterDomain } = installation;
+	const source = await keepOwnCertificates({
+		api: connection,
+		namespace,
+		secretName: secret,
+		names: [...serviceNames(service, namespace, clusterDomain), ...(name === undefined ? [] : [name])],
+		configurations: [
+			{ kind: "MutatingWebhookConfiguration", name: webhooks },
+			{ kind: "ValidatingWebhookConfiguration", name: webhooks },
+		],
+		log,
+	});
+	return {
+		source,
+		checks: () => {
+			const { fault, leafExpires, rotation, lookFault } = source.status();
+			const expiry = leafExpires === null ? "" : `, valid until ${leafExpires.toISOString()}`;
+			return [
+				{
+					name: "certificate",
+					ok: fault === null,
+					detail: fault ?? `trusted by the webhook configurations${expiry}`,
+				},
+				...(rotation === "none"
+					? []
+					: [{ name: "certificate authority", ok: true, detail: `rotation: ${rotation}` }]),
+				...(lookFault === null
+					? []
+					: [{ name: "certificate secret", ok: false, advisory: true as const, detail: lookFault }]),
+			];
+		},
+	};
+}
+
+/** Makes the validating webhook fail closed once a canary was really denied; never back. */
+export async function startFailingClosed(
+	installation: Installation,
+	connection: Connection,
+	options: {
+		readonly served: () => string;
+		readonly isReady: () => boolean;
+		readonly registry: Registry;
+		readonly log: Logger;
+	},
+): Promise<{ checks(): readonly Check[]; stop(): Promise<void> }> {
+	const { startBootstrap } = await import("../kube/install/fail-closed.ts");
+	const { readyEndpoints } = await import("../kube/install/endpoints.ts");
+	const { namespace, service, webhooks, name, replicas } = installation;
+	const bootstrap = startBootstrap({
+		api: connection,
+		namespace,
+		configuration: webhooks,
+		name: name ?? `${service}.${namespace}.svc`,
+		replicas: async () => replicas ?? (await readyEndpoints(connection, namespace, service, "webhook")),
+		...options,
+	});
+	createBootstrapMetrics(options.registry, () => bootstrap.status().state === "strict");
+	return {
+		checks: () => {
+			const { state, reason } = bootstrap.status();
+			const ok = state === "strict";
+			return [
+				{
+					name: "failure policy",
+					ok,
+					detail: `${state}: ${reason}`,
+					...(ok ? {} : { advisory: true as const }),
+				},
+			];
+		},
+		stop: () => bootstrap.stop(),
+	};
+}

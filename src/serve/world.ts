@@ -1,0 +1,134 @@
+import type { Logger } from "pino";
+import { readEnvironment } from "../cli/environment.ts";
+import type { Inventory } from "../core/inventory.ts";
+import type { Settings } from "../core/settings.ts";
+import { defaultSettings } from "../core/settings.ts";
+import type { Connection } from "../kube/client/connection.ts";
+import type { Confirm } from "../server/app.ts";
+import { createFeedMetrics } from "../server/feed-metrics.ts";
+import type { Metrics } from "../server/metrics.ts";
+import type { Check } from "../server/probes.ts";
+import { followedKinds } from "./followed-kinds.ts";
+
+/** A world that the webhook judges by, whatever feeds it. */
+export interface ServedWorld {
+	readonly inventory: Inventory;
+	/** Settles when the world is whole; nothing is judged before. */
+	readonly synced: Promise<void>;
+	readonly confirm?: Confirm;
+	/** The API server, where there is one. */
+	readonly connection?: Connection;
+	checks(): readonly Check[];
+	configure(settings: Settings): void;
+	stop(): Promise<void>;
+}
+
+/** A world that cannot be had; the message says why. */
+export class WorldError extends Error {
+	constructor(message: string) {
+		super(message);
+		this.name = "WorldError";
+	}
+}
+
+/** A world of the YAML files below a directory; `configure` it before use. */
+export async function serveDirectory(directory: string, log: Logger): Promise<ServedWorld> {
+	const { followDirectory } = await import("../manifests/follow-directory.ts");
+	const world = followDirectory(directory, (status) => {
+		for (const problem of status.problems) {
+			log.error({ problem }, "world not read, the last good one is kept");
+		}
+		if (status.problems.length === 0) {
+			log.info({ objects: status.objects }, "world read");
+		}
+	});
+	const { problems } = world.status();
+	if (problems.length > 0) {
+		void world.stop();
+		throw new WorldError(
+			`Cannot read the world below ${directory}:\n${problems.map((each) => `  ${each}`).join("\n")}`,
+		);
+	}
+	return {
+		inventory: world.state,
+		synced: Promise.resolve(),
+		checks: () => {
+			const { objects, problems: now } = world.status();
+			return now.length === 0
+				? [{ name: "world", ok: true, detail: `${objects} objects` }]
+				: [
+						{
+							name: "world",
+							ok: false,
+							advisory: true,
+							detail: `the last good one is in use: ${now.join("; ")}`,
+						},
+					];
+		},
+		configure: (next) => world.state.configure(next),
+		stop: () => world.stop(),
+	};
+}
+
+/** The world of the API server that a kubeconfig names, or of the one around this pod; `configure` it before use. */
+export async function serveCluster(
+	options: { readonly kubeconfig: string | undefined },
+	metrics: Metrics,
+	log: Logger,
+): Promise<ServedWorld> {
+	const { followCluster } = await import("../kube/watch/cluster.ts");
+	const world = followCluster({
+		credentials: await credentialsOf(options.kubeconfig),
+		kinds: followedKinds,
+		settings: defaultSettings,
+		log,
+		onEvent: (kind, lagMs) => feedMetrics.lag.observe({ kind }, lagMs / 1000),
+		onRestart: (kind, reason) => feedMetrics.restarts.inc({ kind, reason }),
+	});
+	const feedMetrics = createFeedMetrics(
+		metrics.registry,
+		() => world.status().kinds,
+		() => world.status().staleMs,
+	);
+	return {
+		inventory: world.state,
+		synced: world.synced,
+		connection: world.connection,
+		confirm: (absences, deadlineMs) => world.confirm(absences, deadlineMs),
+		checks: () => {
+			const status = world.status();
+			const mesh = world.meshProblem();
+			return [
+				{
+					name: "world",
+					ok: status.ready,
+					detail: status.fresh ? "fresh" : `stale for ${Math.round(status.staleMs / 1000)} s`,
+				},
+				...[...status.kinds].map(([kind, each]) => ({
+					name: `kind ${kind}`,
+					ok: each.synced,
+					detail: each.problem ?? `${each.objects} objects`,
+				})),
+				mesh === undefined
+					? { name: "mesh facts", ok: true, detail: "read" }
+					: { name: "mesh facts", ok: false, advisory: true as const, detail: mesh },
+			];
+		},
+		configure: (next) => world.configure(next),
+		stop: () => world.stop(),
+	};
+}
+
+async function credentialsOf(kubeconfig: string | undefined) {
+	const { inClusterCredentials, kubeconfigCredentials } = await import("../kube/client/credentials.ts");
+	if (kubeconfig !== undefined) {
+		return kubeconfigCredentials(kubeconfig);
+	}
+	const { kubernetesHost, kubernetesPort } = readEnvironment();
+	if (kubernetesHost === undefined || kubernetesPort === undefined) {
+		throw new WorldError(
+			"Cannot find a cluster: this is no pod (KUBERNETES_SERVICE_HOST is not set); give --kubeconfig FILE or --world DIR",
+		);
+	}
+	return inClusterCredentials({ host: kubernetesHost, port: kubernetesPort });
+}

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { AnyObject, ServiceEntry } from "../../../src/core/kinds.ts";
+import type { RuleContext } from "../../../src/core/rule.ts";
+import type { EntryBinding } from "../../../src/istio/waypoint/binding.ts";
+import {
+	entryBinding,
+	formatWaypoint,
+	hasReadableLabels,
+	isExternal,
+	isSameWaypoint,
+	isWaypointLabelValue,
+	targetState,
+} from "../../../src/istio/waypoint/binding.ts";
+import { plainEntry } from "../../../src/rules/examples.ts";
+import { exampleDay, world } from "../../support/rule-example.ts";
+import { boundTo, entry, surroundings, team } from "../../support/team.ts";
+
+function contextOf(given: readonly AnyObject[]): RuleContext {
+	const inventory = world(given);
+	const context: RuleContext = {
+		namespace: "team",
+		name: "payments",
+		policy: inventory.policy("team"),
+		inventory,
+		old: undefined,
+		requester: undefined,
+		today: exampleDay,
+		ruleIds: new Set(),
+		once: (question, object) => question(object, context),
+	};
+	return context;
+}
+
+function bindingOf(object: ServiceEntry, namespace = team()): EntryBinding {
+	return entryBinding(object, contextOf([namespace, ...surroundings]));
+}
+
+const shared = { namespace: "istio-egress", name: "egress" };
+const local = { "istio.io/use-waypoint": "local" };
+
+describe("entryBinding()", () => {
+	it("entryBinding() of a plain entry expects the policy's waypoint and points at the labels", () => {
+		const binding = bindingOf(plainEntry);
+		assert.deepEqual(binding.expected, shared);
+		assert.deepEqual(binding.target, shared);
+		assert.deepEqual(binding.targetPath, ["metadata", "labels"]);
+		assert.equal(binding.origin, "the policy of this namespace (annotation) names");
+	});
+
+	it("entryBinding() looks at the waypoint that the entry's own label names", () => {
+		const binding = bindingOf(boundTo("elsewhere/other"));
+		assert.deepEqual(binding.target, { namespace: "elsewhere", name: "other" });
+		assert.deepEqual(binding.expected, shared);
+		assert.deepEqual(binding.targetPath, ["metadata", "labels", "istio.io/use-waypoint"]);
+		assert.equal(binding.origin, "its label names");
+	});
+
+	it("entryBinding() looks at the policy's waypoint rather than the one of the namespace's label", () => {
+		assert.deepEqual(bindingOf(plainEntry, team(undefined, local)).target, shared);
+		const unsaid = bindingOf(plainEntry, team({}, local));
+		assert.deepEqual(unsaid.target, { namespace: "team", name: "local" });
+		assert.equal(unsaid.origin, "the label of its namespace names");
+	});
+
+	it("entryBinding() expects nothing of an internal entry, which its namespace's label binds all the same", () => {
+		const internal = bindingOf(entry({ location: "MESH_INTERNAL" }), team(undefined, local));
+		assert.equal(internal.expected, undefined);
+		assert.deepEqual(internal.target, { namespace: "team", name: "local" });
+	});
+
+	it("entryBinding() has no target for an entry that opts out, and one where only its namespace does", () => {
+		assert.equal(bindingOf(boundTo("none")).target, undefined);
+		assert.deepEqual(
+			bindingOf(plainEntry, team(undefined, { "istio.io/use-waypoint": "none" })).target,
+			shared,
+		);
+		const labels = { "gateway.istio.io/managed": "istio.io-mesh-controller" };
+		assert.equal(bindingOf({ ...plainEntry, metadata: { labels } }).target, undefined);
+	});
+
+	it("entryBinding() has no target where the policy says none and no label asks", () => {
+		assert.equal(bindingOf(plainEntry, team({ waypoint: "none" })).target, undefined);
+	});
+
+	it("entryBinding() misses the twin only of the policy's own waypoint in another namespace", () => {
+		assert.equal(bindingOf(boundTo("egress")).missingTwin, "istio-egress");
+		assert.equal(bindingOf(boundTo("other")).missingTwin, undefined);
+		assert.equal(bindingOf(boundTo("team/egress")).missingTwin, undefined);
+		assert.equal(bindingOf(boundTo("egress"), team({ waypoint: "egress" })).missingTwin, undefined);
+	});
+});
+
+describe("targetState()", () => {
+	it("targetState() inspects the target, and leaves odd labels, a missing twin and opt-outs to other rules", () => {
+		const context = contextOf([team(), ...surroundings]);
+		assert.equal(targetState(plainEntry, context)?.state.ready, true);
+		for (const label of ["None", "", "egress", "none"]) {
+			assert.equal(targetState(boundTo(label), context), undefined, label);
+		}
+	});
+});
+
+describe("the small words of a binding", () => {
+	it("isExternal() is what is not said to be internal", () => {
+		for (const [location, expected] of [
+			["MESH_EXTERNAL", true],
+			["MESH_INTERNAL", false],
+			["mesh_internal", true],
+			[null, true],
+			[undefined, true],
+		] as const) {
+			assert.equal(isExternal({ spec: location === undefined ? {} : { location } }), expected);
+		}
+		assert.equal(isExternal({ spec: null }), true);
+	});
+
+	it("isWaypointLabelValue() and hasReadableLabels() know what every part of Istio reads alike", () => {
+		assert.equal(isWaypointLabelValue("none"), true);
+		assert.equal(isWaypointLabelValue("None"), false);
+		assert.equal(isWaypointLabelValue("a\n"), false);
+		assert.equal(hasReadableLabels(plainEntry), true);
+		assert.equal(hasReadableLabels(boundTo("a.b/egress")), false);
+		assert.equal(hasReadableLabels({ metadata: null }), true);
+	});
+
+	it("formatWaypoint() and isSameWaypoint() go by namespace and name", () => {
+		assert.equal(formatWaypoint(shared), "istio-egress/egress");
+		assert.equal(formatWaypoint({ namespace: "a", name: "b\nc" }), '"a/b\uFFFDc"');
+		assert.equal(isSameWaypoint(shared, { ...shared }), true);
+		assert.equal(isSameWaypoint(shared, { ...shared, namespace: "team" }), false);
+	});
+});

@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createEngine, evaluate } from "../../../src/core/evaluate.ts";
+import type { ServiceEntry } from "../../../src/core/kinds.ts";
+import { applyEdits } from "../../../src/core/patch.ts";
+import type { Rule } from "../../../src/core/rule.ts";
+import { serviceentryWaypointBinding as rule } from "../../../src/rules/binding/serviceentry-waypoint-binding.ts";
+import { plainEntry } from "../../../src/rules/examples.ts";
+import { subjectOf, world } from "../../support/rule-example.ts";
+import type { Circumstances } from "../../support/team.ts";
+import {
+	boundTo,
+	entry,
+	judge,
+	listeners,
+	places,
+	surroundings,
+	team,
+	waypoint,
+} from "../../support/team.ts";
+
+const bothLabels = { "istio.io/use-waypoint": "egress", "istio.io/use-waypoint-namespace": "istio-egress" };
+const found = ["error metadata.labels"];
+
+function mended(object: ServiceEntry = plainEntry, circumstances: Circumstances = {}): unknown {
+	const fixes = judge(rule, object, circumstances).flatMap((each) => each.fix ?? []);
+	return applyEdits(object, fixes).metadata?.labels;
+}
+
+describe("serviceentry-waypoint-binding", () => {
+	it("serviceentry-waypoint-binding adds both labels of the policy's waypoint to a plain entry", () => {
+		assert.deepEqual(places(rule, plainEntry), found);
+		assert.deepEqual(mended(), bothLabels);
+	});
+
+	it("serviceentry-waypoint-binding adds both labels where labels are null or others are there", () => {
+		assert.deepEqual(mended({ ...plainEntry, metadata: { namespace: "team", labels: null } }), bothLabels);
+		const other = { ...plainEntry, metadata: { namespace: "team", labels: { app: "shop" } } };
+		assert.deepEqual(mended(other), { app: "shop", ...bothLabels });
+	});
+
+	it("serviceentry-waypoint-binding takes a location that is absent, null or unknown for external", () => {
+		assert.deepEqual(places(rule, entry({ location: null })), found);
+		const { location: _, ...spec } = plainEntry.spec ?? {};
+		assert.deepEqual(places(rule, { ...plainEntry, spec }), found);
+	});
+
+	it("serviceentry-waypoint-binding leaves an internal entry alone", () => {
+		assert.deepEqual(places(rule, entry({ location: "MESH_INTERNAL" })), []);
+	});
+
+	it("serviceentry-waypoint-binding adds nothing to an entry that its own labels bind", () => {
+		assert.deepEqual(places(rule, boundTo("istio-egress/egress")), []);
+	});
+
+	it("serviceentry-waypoint-binding adds nothing where the namespace's labels bind to the same waypoint", () => {
+		const namespace = team({ waypoint: "istio-egress/egress" }, bothLabels);
+		assert.deepEqual(places(rule, plainEntry, { given: [namespace, ...surroundings] }), []);
+	});
+
+	it("serviceentry-waypoint-binding takes the namespace's label for the policy where nothing else names a waypoint", () => {
+		const given = [team({}, bothLabels), ...surroundings];
+		assert.deepEqual(places(rule, plainEntry, { given }), []);
+	});
+
+	it("serviceentry-waypoint-binding adds the policy's waypoint where the namespace's label names another", () => {
+		const namespace = team({ waypoint: "istio-egress/egress" }, { "istio.io/use-waypoint": "local" });
+		const given = [namespace, waypoint("team/local"), ...surroundings];
+		assert.deepEqual(mended(plainEntry, { given }), bothLabels);
+	});
+
+	it("serviceentry-waypoint-binding adds the policy's waypoint where the namespace's label opts out", () => {
+		const namespace = team({ waypoint: "istio-egress/egress" }, { "istio.io/use-waypoint": "none" });
+		assert.deepEqual(mended(plainEntry, { given: [namespace, ...surroundings] }), bothLabels);
+	});
+
+	it("serviceentry-waypoint-binding reads a bare name as a waypoint of the namespace itself", () => {
+		const given = [team({ waypoint: "local" }), waypoint("team/local", { spec: listeners(undefined) })];
+		assert.deepEqual(mended(plainEntry, { given }), {
+			"istio.io/use-waypoint": "local",
+			"istio.io/use-waypoint-namespace": "team",
+		});
+	});
+
+	it("serviceentry-waypoint-binding takes the cluster's default, unless the namespace says none", () => {
+		const settings = { defaults: { waypoint: "istio-egress/egress" } };
+		assert.deepEqual(mended(plainEntry, { given: [team({}), ...surroundings], settings }), bothLabels);
+		const given = [team({ waypoint: "none" }), ...surroundings];
+		assert.deepEqual(places(rule, plainEntry, { given, settings }), []);
+	});
+
+	it("serviceentry-waypoint-binding says nothing where no policy names a waypoint", () => {
+		assert.deepEqual(places(rule, plainEntry, { given: [team({}), ...surroundings] }), []);
+	});
+
+	it("serviceentry-waypoint-binding says nothing of an entry that opts out", () => {
+		assert.deepEqual(places(rule, boundTo("none")), []);
+	});
+
+	it("serviceentry-waypoint-binding completes the author's namespace label and never overwrites it", () => {
+		const labelled = (namespace: string) => ({
+			...plainEntry,
+			metadata: { namespace: "team", labels: { "istio.io/use-waypoint-namespace": namespace } },
+		});
+		assert.deepEqual(mended(labelled("istio-egress")), bothLabels);
+		assert.deepEqual(places(rule, labelled("elsewhere")), []);
+	});
+
+	it("serviceentry-waypoint-binding adds a waypoint that is not ready yet, so that both may be applied together", () => {
+		const given = [team(), waypoint("istio-egress/egress", { status: {} })];
+		assert.deepEqual(places(rule, plainEntry, { given }), found);
+	});
+
+	const unfit: readonly [string, ReturnType<typeof waypoint> | undefined][] = [
+		["does not exist", undefined],
+		[
+			"is no waypoint",
+			waypoint("istio-egress/egress", { spec: { gatewayClassName: "istio", listeners: [] } }),
+		],
+		["admits its own namespace only", waypoint("istio-egress/egress", { spec: listeners(undefined) })],
+		[
+			"serves workloads",
+			waypoint("istio-egress/egress", { labels: { "istio.io/waypoint-for": "workload" } }),
+		],
+		[
+			"belongs to another revision",
+			waypoint("istio-egress/egress", { labels: { "istio.io/rev": "canary" } }),
+		],
+		[
+			"has a selector that would stop istiod",
+			waypoint("istio-egress/egress", {
+				spec: listeners({
+					from: "Selector",
+					selector: { matchExpressions: [{ key: "a", operator: "Gt", values: ["1"] }] },
+				}),
+			}),
+		],
+	];
+	for (const [what, gateway] of unfit) {
+		it(`serviceentry-waypoint-binding never binds to a waypoint that ${what}`, () => {
+			const given = [team(), ...(gateway === undefined ? [] : [gateway])];
+			assert.deepEqual(places(rule, plainEntry, { given }), []);
+		});
+	}
+
+	it("serviceentry-waypoint-binding binds to a waypoint whose class is not known", () => {
+		const gateway = waypoint("istio-egress/egress", { spec: { gatewayClassName: "acme-waypoint" } });
+		assert.deepEqual(places(rule, plainEntry, { given: [team(), gateway] }), found);
+	});
+
+	it("serviceentry-waypoint-binding does not bind across namespaces where the mesh forbids it", () => {
+		const mesh = { serviceEntryVisibility: { defaultVisibility: "NAMESPACE", policies: [] } } as const;
+		assert.deepEqual(places(rule, plainEntry, { mesh }), []);
+		assert.deepEqual(places(rule, plainEntry, { mesh: { ...mesh, istioMinor: 30 } }), found);
+	});
+
+	for (const [mode, decision, warnings, fixes] of [
+		["enforce", "deny", 0, 2],
+		["warn", "allow", 1, 2],
+		["audit", "allow", 0, 0],
+		["off", "allow", 0, 0],
+	] as const) {
+		it(`serviceentry-waypoint-binding in mode ${mode}: ${decision}, ${warnings} warnings, ${fixes} edits`, () => {
+			const given = [team({ waypoint: "istio-egress/egress", mode }), ...surroundings];
+			const engine = createEngine([rule as unknown as Rule]);
+			const verdict = evaluate(engine, world(given), subjectOf(plainEntry));
+			assert.equal(verdict.decision, decision);
+			assert.equal(verdict.warnings.length, warnings);
+			assert.equal(verdict.fixes.length, fixes);
+		});
+	}
+});

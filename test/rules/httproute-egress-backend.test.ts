@@ -1,9 +1,0 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
-import { httprouteEgressBackend as rule } from "../../src/rules/httproute-egress-backend.ts";
-import { assertRefusedOnlyWhereEnforced } from "../support/egress-rules.ts";
-
-it("httproute-egress-backend refuses a backend that is an egress gateway where ambient is enforced, tells it where permitted", () => {
-	const finding = assertRefusedOnlyWhereEnforced(rule);
-	assert.equal(finding.path.join("."), "spec.rules.0.backendRefs.0.name");
-});

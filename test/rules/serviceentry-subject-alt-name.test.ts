@@ -1,9 +1,0 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
-import { plainEntry, withSpec } from "../../src/istio/examples.ts";
-import { serviceentrySubjectAltName } from "../../src/rules/serviceentry-subject-alt-name.ts";
-import { spots } from "../support/spots.ts";
-
-it("serviceentry-subject-alt-name is silent where no waypoint is wanted", () => {
-	assert.deepEqual(spots(serviceentrySubjectAltName, withSpec(plainEntry, { subjectAltNames: ["a"] })), []);
-});

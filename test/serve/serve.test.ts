@@ -1,0 +1,276 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { stringify } from "yaml";
+import type { AnyObject } from "../../src/core/kinds.ts";
+import {
+	boundEntry,
+	egressNamespace,
+	egressWaypoint,
+	plainEntry,
+	teamNamespace,
+	withAnnotations,
+} from "../../src/rules/examples.ts";
+import { reviewOf } from "../support/reviews.ts";
+import type { ServeProcess } from "../support/serve-process.ts";
+import { runScript, startServe } from "../support/serve-process.ts";
+import { until } from "../support/until.ts";
+
+const root = join(import.meta.dirname, "../..");
+
+/** A folder that is gone after the test, with a world below `world`. */
+function makeFolder(context: TestContext): { readonly cwd: string; readonly world: string } {
+	const cwd = mkdtempSync(join(tmpdir(), "waymark-serve-"));
+	context.after(() => rmSync(cwd, { recursive: true }));
+	const world = join(cwd, "world");
+	mkdirSync(join(world, "teams"), { recursive: true });
+	write(join(world, "egress.yaml"), egressNamespace, egressWaypoint);
+	write(join(world, "teams/team.yaml"), teamNamespace);
+	return { cwd, world };
+}
+
+function write(file: string, ...objects: readonly AnyObject[]): void {
+	writeFileSync(file, objects.map((object) => stringify(object)).join("---\n"));
+}
+
+async function ready(
+	server: ServeProcess,
+	query = "",
+): Promise<{ readonly status: number; readonly text: string }> {
+	const answer = await fetch(`${server.operations}/readyz${query}`);
+	return { status: answer.status, text: await answer.text() };
+}
+
+/** Asks until the answer is as wished; fails with the last one after ten seconds. */
+async function eventually<T>(ask: () => Promise<T>, holds: (answer: T) => boolean): Promise<T> {
+	const deadline = Date.now() + 10_000;
+	for (;;) {
+		const answer = await ask();
+		if (holds(answer)) {
+			return answer;
+		}
+		assert.ok(Date.now() < deadline, `still ${JSON.stringify(answer)}`);
+		await sleep(30);
+	}
+}
+
+test("serve --world prints its URL and its CA on one line each, answers, and ends with 0 on SIGTERM", async (context) => {
+	const { cwd, world } = makeFolder(context);
+	const server = await startServe(context, ["--world", world], { cwd });
+	assert.match(
+		server.out(),
+		/^Webhook: +https:\/\/127\.0\.0\.1:\d+\nCA: +\/\S+\/ca\.crt\nOperations: http:\/\/127\.0\.0\.1:\d+\n$/,
+	);
+	const mutation = await server.ask("mutate", reviewOf(plainEntry));
+	assert.match(Buffer.from(mutation.patch ?? "", "base64").toString(), /"istio\.io\/use-waypoint":"egress"/);
+	assert.equal((await server.ask("validate", reviewOf(boundEntry))).allowed, true);
+	assert.match(
+		(await server.ask("validate", reviewOf(plainEntry))).status?.message ?? "",
+		/^serviceentry-waypoint-binding: /,
+	);
+	assert.equal(await (await fetch(`${server.operations}/livez`)).text(), "ok\n");
+	assert.deepEqual(await ready(server), { status: 200, text: "ok\n" });
+	const { text } = await ready(server, "?verbose");
+	assert.match(text, /^\[\+\] listening: 127\.0\.0\.1:\d+$/m);
+	assert.match(text, /^\[\+\] world: 3 objects$/m);
+	const metrics = await (await fetch(`${server.operations}/metrics`)).text();
+	assert.match(
+		metrics,
+		/^waymark_admission_duration_seconds_count\{webhook="validate",decision="deny"\} 1$/m,
+	);
+	assert.match(
+		metrics,
+		/^waymark_findings_total\{rule="serviceentry-waypoint-binding",severity="error",mode="enforce"\} 1$/m,
+	);
+	const ended = await server.end("SIGTERM");
+	assert.equal(ended.code, 0, ended.error);
+	assert.equal(existsSync(server.caFile), false);
+});
+
+test("serve --world ends with 0 on SIGINT also while a client keeps its connection", async (context) => {
+	const { cwd, world } = makeFolder(context);
+	const server = await startServe(context, ["--world", world], { cwd });
+	await server.ask("validate", reviewOf(boundEntry));
+	const start = performance.now();
+	assert.equal((await server.end("SIGINT")).code, 0);
+	assert.ok(performance.now() - start < 5_000);
+});
+
+test("serve --world takes an edited, a new, a renamed and a deleted file without a restart", async (context) => {
+	const { cwd, world } = makeFolder(context);
+	const server = await startServe(context, ["--world", world], { cwd });
+	const validate = () => server.ask("validate", reviewOf(boundEntry));
+	const isDenied = ({ allowed }: { readonly allowed: boolean }): boolean => !allowed;
+	const isAllowed = ({ allowed }: { readonly allowed: boolean }): boolean => allowed;
+	const denying = withAnnotations(teamNamespace, {
+		"egress.waymark.dev/waypoint": "istio-egress/egress",
+		"egress.waymark.dev/denied-hosts": "*.example.com",
+	});
+	assert.equal((await validate()).allowed, true);
+	write(join(world, "teams/team.yaml"), denying);
+	const denied = await eventually(validate, isDenied);
+	assert.match(denied.status?.message ?? "", /^serviceentry-policy-host: /);
+	write(join(world, "teams/team.yaml"), teamNamespace);
+	await eventually(validate, isAllowed);
+	renameSync(join(world, "egress.yaml"), join(world, "egress.txt"));
+	const unbound = await eventually(validate, isDenied);
+	assert.match(unbound.status?.message ?? "", /^serviceentry-waypoint-existence: /);
+	renameSync(join(world, "egress.txt"), join(world, "teams/egress.yml"));
+	await eventually(validate, isAllowed);
+	rmSync(join(world, "teams"), { recursive: true });
+	await eventually(validate, isDenied);
+	assert.equal((await server.end()).code, 0);
+});
+
+test("serve --world reports a broken file with file and line, keeps the last good world, and mends itself", async (context) => {
+	const { cwd, world } = makeFolder(context);
+	const server = await startServe(context, ["--world", world], { cwd });
+	const file = join(world, "teams/team.yaml");
+	const read = () => ready(server, "?verbose");
+	writeFileSync(file, `${stringify(teamNamespace)}---\nkind: [\n`);
+	const broken = await eventually(read, ({ text }) => text.includes("[!] world"));
+	assert.equal(broken.status, 200);
+	const lines = stringify(teamNamespace).split("\n").length;
+	const place = new RegExp(`^\\[!\\] world: the last good one is in use: ${file}:(\\d+): `, "m").exec(
+		broken.text,
+	);
+	assert.ok(Math.abs(Number(place?.[1]) - lines - 1) <= 1, broken.text);
+	assert.ok(server.log().includes(`${file}:${place?.[1]}: `), server.log());
+	assert.match(server.log(), /"msg":"world not read, the last good one is kept"/);
+	assert.equal((await server.ask("validate", reviewOf(boundEntry))).allowed, true);
+	assert.equal((await server.ask("validate", reviewOf(plainEntry))).allowed, false);
+	write(file, teamNamespace);
+	await eventually(read, ({ text }) => text.includes("[+] world: 3 objects"));
+	assert.equal((await server.end()).code, 0);
+});
+
+test("serve --config takes a changed configuration, and keeps the last good one over a bad one", async (context) => {
+	const { cwd, world } = makeFolder(context);
+	const config = join(cwd, "waymark.yaml");
+	writeFileSync(config, "limits: {allowedPorts: [443]}\n");
+	const server = await startServe(context, ["--world", world, "--config", config], { cwd });
+	assert.equal((await server.ask("validate", reviewOf(boundEntry))).allowed, true);
+	writeFileSync(config, "limits: {allowedPorts: [80]}\n");
+	await eventually(
+		() => server.ask("validate", reviewOf(boundEntry)),
+		({ status }) => status?.message.startsWith("serviceentry-policy-port: ") === true,
+	);
+	writeFileSync(config, "limits: {allowedPorts: [eighty], more: 1}\n");
+	const { text } = await eventually(
+		() => ready(server, "?verbose"),
+		(answer) => answer.text.includes("[!] configuration: the last good one is in use: "),
+	);
+	assert.match(text, /ok\n$/);
+	assert.equal((await server.ask("validate", reviewOf(boundEntry))).allowed, false);
+	const metrics = await (await fetch(`${server.operations}/metrics`)).text();
+	assert.match(metrics, /^waymark_config_reloads_total\{result="applied"\} 1$/m);
+	assert.match(metrics, /^waymark_config_reloads_total\{result="failed"\} 1$/m);
+	assert.equal((await server.end()).code, 0);
+});
+
+const wrongUsage: readonly (readonly [string, readonly string[], RegExp])[] = [
+	["two worlds", ["--world", ".", "--kubeconfig", "x"], /--world and --kubeconfig exclude each other/],
+	["an unknown option", ["--wrld", "."], /--wrld/],
+	["an argument too many", ["examples"], /examples/],
+	["an address without a port", ["--world", ".", "--listen", "localhost"], /--listen must be HOST:PORT/],
+	[
+		"a port that does not exist",
+		["--world", ".", "--operations", "127.0.0.1:99999"],
+		/--operations must be HOST:PORT/,
+	],
+	["own certificates without a cluster", ["--world", ".", "--certificates", "self"], /need a cluster/],
+];
+
+test("serve ends with 64 and its usage when it is called wrongly", async (context) => {
+	const { cwd } = makeFolder(context);
+	const all = await Promise.all(
+		wrongUsage.map(([, args]) => runScript("src/main.ts", ["serve", ...args], { cwd })),
+	);
+	for (const [index, { code, out, error }] of all.entries()) {
+		const [what, , message] = wrongUsage[index] ?? ["", [], /^$/];
+		assert.equal(code, 64, `${what}: ${error}`);
+		assert.match(error, message);
+		assert.match(error, /Usage: waymark serve/);
+		assert.equal(out, "");
+	}
+});
+
+test("serve ends with 65 and the reason when its world or its configuration cannot be read", async (context) => {
+	const { cwd, world } = makeFolder(context);
+	const bad = join(cwd, "bad");
+	mkdirSync(bad);
+	writeFileSync(join(bad, "a.yaml"), "kind: Namespace\n  name: x\n");
+	writeFileSync(join(cwd, "config.yaml"), "defaults: {mode: strict}\n");
+	const cases: readonly (readonly [readonly string[], RegExp])[] = [
+		[["--world", bad], /bad\/a\.yaml:\d+: /],
+		[["--world", join(cwd, "nowhere")], /nowhere:1: no such file or directory/],
+		[["--world", world, "--config", join(cwd, "config.yaml")], /defaults\.mode must be one of/],
+		[["--world", world, "--config", join(cwd, "none.yaml")], /none\.yaml/],
+		[[], /this is no pod/],
+	];
+	const all = await Promise.all(cases.map(([args]) => runScript("src/main.ts", ["serve", ...args], { cwd })));
+	for (const [index, { code, error }] of all.entries()) {
+		const message = cases[index]?.[1] ?? /^$/;
+		assert.equal(code, 65, error);
+		assert.match(error, message);
+		assert.doesNotMatch(error, /^ {4}at /m);
+	}
+});
+
+test("serve ends with 70 and a plain message when its port is taken", async (context) => {
+	const { cwd, world } = makeFolder(context);
+	const taken = createServer().listen(0, "127.0.0.1");
+	await once(taken, "listening");
+	context.after(() => taken.close());
+	const address = `127.0.0.1:${(taken.address() as AddressInfo).port}`;
+	const free = "127.0.0.1:0";
+	for (const [listen, operations] of [
+		[address, free],
+		[free, address],
+	] as const) {
+		const args = ["serve", "--world", world, "--listen", listen, "--operations", operations];
+		const { code, error } = await runScript("src/main.ts", args, { cwd });
+		assert.equal(code, 70, error);
+		assert.match(error, /^waymark: Cannot listen on 127\.0\.0\.1:\d+: something else does already$/m);
+		assert.doesNotMatch(error, /^ {4}at /m);
+	}
+});
+
+test("npm start's world binds the first of docs/try, and refuses the second and the third", async (context) => {
+	const { cwd } = makeFolder(context);
+	cpSync(join(root, "examples"), join(cwd, "examples"), { recursive: true });
+	const server = await startServe(context, ["--world", "examples/"], { cwd });
+	await until(
+		"the hints on what to try are printed",
+		() => server.out().split("npm run -s try -- docs/try/").length === 1 + 3,
+		5_000,
+	);
+	const attempt = (file: string) =>
+		runScript("scripts/try.ts", [join(root, "docs/try", file), "--url", server.url, "--ca", server.caFile], {
+			cwd,
+		});
+	const plain = await attempt("plain-service-entry.yaml");
+	assert.equal(plain.code, 0, plain.out + plain.error);
+	assert.match(
+		plain.out,
+		/istio\.io\/use-waypoint: egress\n\s+istio\.io\/use-waypoint-namespace: istio-egress\n/,
+	);
+	assert.match(plain.out, /^allowed$/m);
+	const refused = await attempt("refused-by-policy.yaml");
+	assert.equal(refused.code, 1, refused.out + refused.error);
+	for (const rule of ["serviceentry-policy-host", "serviceentry-policy-port"]) {
+		assert.match(refused.out, new RegExp(`${rule}: spec\\.`));
+	}
+	const bundle = await attempt("sidecar-bundle.yaml");
+	assert.equal(bundle.code, 1, bundle.out + bundle.error);
+	assert.equal(bundle.out.match(/^denied /gm)?.length, 3, bundle.out);
+	assert.match(bundle.out, /egress-gatway/);
+	assert.equal((await server.end()).code, 0);
+});
