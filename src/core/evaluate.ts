@@ -2,12 +2,12 @@ import type { Edit, Finding, Problem, Severity } from "./finding.ts";
 import { formatPath } from "./finding.ts";
 import type { IndexName, Inventory, MeshFacts } from "./inventory.ts";
 import type { AnyObject, Kind, Namespace, Resources } from "./kinds.ts";
+import { conformsToKind } from "./kinds.ts";
 import type { Policy } from "./policy.ts";
 import { parsePolicy } from "./policy.ts";
-import { storedForm } from "./prune-nulls.ts";
+import { pruneNulls } from "./prune-nulls.ts";
 import type { Requester, Rule, RuleContext } from "./rule.ts";
 import type { Mode, Settings } from "./settings.ts";
-import { conformsToKind } from "./shapes.ts";
 import type { RuleList } from "./triggers.ts";
 import { listRules, speakersFor } from "./triggers.ts";
 import { reachesFurther } from "./widening.ts";
@@ -134,7 +134,7 @@ function withoutNulls(subject: Subject): { readonly subject: Subject; readonly s
 	if (conformsToKind(subject.kind, subject.object)) {
 		return { subject, shaped: true };
 	}
-	const object = storedForm(subject.object);
+	const object = pruneNulls(subject.object);
 	const shaped = conformsToKind(subject.kind, object);
 	return { subject: shaped ? { ...subject, object } : subject, shaped };
 }

@@ -1,27 +1,408 @@
-/** Our key for a kind. The two Gateways share a name in Kubernetes, so the key is ours; versions are ignored on purpose. */
-export type Kind = keyof Resources;
+import type { Infer, Shape } from "./shape.ts";
+import { conforms, resolveShape } from "./shape.ts";
 
-/** The object types by kind. */
-export interface Resources {
-	readonly ServiceEntry: ServiceEntry;
-	readonly WorkloadEntry: WorkloadEntry;
-	readonly IstioGateway: IstioGateway;
-	readonly VirtualService: VirtualService;
-	readonly DestinationRule: DestinationRule;
-	readonly Sidecar: Sidecar;
-	readonly KubernetesGateway: KubernetesGateway;
-	readonly GatewayClass: GatewayClass;
-	readonly HTTPRoute: GatewayRoute;
-	readonly GRPCRoute: GatewayRoute;
-	readonly TLSRoute: GatewayRoute;
-	readonly TCPRoute: GatewayRoute;
-	readonly ASMEgressTrafficPolicy: AsmEgressTrafficPolicy;
-	readonly Namespace: Namespace;
-	readonly Service: Service;
-	readonly BackendTLSPolicy: BackendTlsPolicy;
-}
+/** Shapes that several kinds share, by the name under which the rows below refer to them. */
+const parts = {
+	Metadata: {
+		fields: {
+			name: "string",
+			generateName: "string",
+			namespace: "string",
+			labels: { map: "string" },
+			annotations: { map: "string" },
+			creationTimestamp: "string",
+			deletionTimestamp: "string",
+			generation: "number",
+			resourceVersion: "string",
+			uid: "string",
+		},
+	},
+	Condition: { fields: { type: "string", status: "string", reason: "string", message: "string" } },
+	ServiceEntryPort: {
+		fields: { number: "number", protocol: "string", name: "string", targetPort: "number" },
+	},
+	WorkloadEntrySpec: {
+		fields: {
+			address: "string",
+			ports: { map: "number" },
+			labels: { map: "string" },
+			network: "string",
+			locality: "string",
+			weight: "number",
+			serviceAccount: "string",
+		},
+	},
+	ServiceEntrySpec: {
+		fields: {
+			hosts: { list: "string" },
+			addresses: { list: "string" },
+			ports: { list: "ServiceEntryPort" },
+			location: "string",
+			resolution: "string",
+			endpoints: { list: "WorkloadEntrySpec" },
+			workloadSelector: { fields: { labels: { map: "string" } } },
+			exportTo: { list: "string" },
+			subjectAltNames: { list: "string" },
+		},
+	},
+	IstioServer: {
+		fields: {
+			hosts: { list: "string" },
+			name: "string",
+			port: { fields: { number: "number", name: "string", protocol: "string" } },
+			tls: { fields: { mode: "string", credentialName: "string" } },
+		},
+	},
+	Destination: { fields: { host: "string", subset: "string", port: { fields: { number: "number" } } } },
+	RouteDestination: { fields: { destination: "Destination", weight: "number" } },
+	RouteMatch: { fields: { gateways: { list: "string" }, port: "number", sniHosts: { list: "string" } } },
+	HttpRoute: {
+		fields: {
+			name: "string",
+			match: { list: "RouteMatch" },
+			route: { list: "RouteDestination" },
+			mirror: "Destination",
+			mirrors: { list: { fields: { destination: "Destination" } } },
+			delegate: { fields: { name: "string", namespace: "string" } },
+		},
+	},
+	/** A route of TLS or TCP connections. */
+	ConnectionRoute: { fields: { match: { list: "RouteMatch" }, route: { list: "RouteDestination" } } },
+	ClientTls: { fields: { mode: "string", sni: "string", credentialName: "string" } },
+	TrafficPolicy: {
+		fields: {
+			tls: "ClientTls",
+			portLevelSettings: {
+				list: { fields: { port: { fields: { number: "number" } }, tls: "ClientTls" } },
+			},
+			tunnel: { fields: { targetHost: "string", targetPort: "number" } },
+		},
+	},
+	LabelSelector: {
+		fields: {
+			matchLabels: { map: "string" },
+			matchExpressions: {
+				list: { fields: { key: "string", operator: "string", values: { list: "string" } } },
+			},
+		},
+	},
+	GatewayListener: {
+		fields: {
+			name: "string",
+			hostname: "string",
+			port: "number",
+			protocol: "string",
+			tls: { fields: { mode: "string", options: { map: "string" } } },
+			allowedRoutes: {
+				fields: { namespaces: { fields: { from: "string", selector: "LabelSelector" } } },
+			},
+		},
+	},
+	GatewayAddress: { fields: { type: "string", value: "string" } },
+	ObjectReference: {
+		fields: {
+			group: "string",
+			kind: "string",
+			namespace: "string",
+			name: "string",
+			port: "number",
+			sectionName: "string",
+		},
+	},
+	/** HTTPRoute, GRPCRoute, TLSRoute and TCPRoute: the parts that say from where to where. */
+	GatewayRouteSpec: {
+		fields: {
+			parentRefs: { list: "ObjectReference" },
+			hostnames: { list: "string" },
+			rules: {
+				list: {
+					fields: {
+						backendRefs: { list: "ObjectReference" },
+						filters: {
+							list: {
+								fields: {
+									type: "string",
+									requestMirror: { fields: { backendRef: "ObjectReference" } },
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+	},
+	AsmEgressGateway: { fields: { name: "string", port: "number" } },
+} as const;
 
-/** How the API server names a kind. */
+/**
+ * Every kind that Waymark judges or reads, one row each: how the API server names it, its served versions that Waymark
+ * can read (the preferred one first), and the fields that Waymark reads beside `metadata`. The key is ours, because the
+ * two Gateways share a name in Kubernetes.
+ */
+const table = {
+	ServiceEntry: {
+		group: "networking.istio.io",
+		kind: "ServiceEntry",
+		plural: "serviceentries",
+		versions: ["v1", "v1beta1", "v1alpha3"],
+		namespaced: true,
+		fields: {
+			spec: "ServiceEntrySpec",
+			status: {
+				fields: {
+					addresses: { list: { fields: { value: "string", host: "string" } } },
+					conditions: { list: "Condition" },
+				},
+			},
+		},
+	},
+	WorkloadEntry: {
+		group: "networking.istio.io",
+		kind: "WorkloadEntry",
+		plural: "workloadentries",
+		versions: ["v1", "v1beta1", "v1alpha3"],
+		namespaced: true,
+		fields: { spec: "WorkloadEntrySpec" },
+	},
+	IstioGateway: {
+		group: "networking.istio.io",
+		kind: "Gateway",
+		plural: "gateways",
+		versions: ["v1", "v1beta1", "v1alpha3"],
+		namespaced: true,
+		fields: {
+			spec: { fields: { selector: { map: "string" }, servers: { list: "IstioServer" } } },
+		},
+	},
+	VirtualService: {
+		group: "networking.istio.io",
+		kind: "VirtualService",
+		plural: "virtualservices",
+		versions: ["v1", "v1beta1", "v1alpha3"],
+		namespaced: true,
+		fields: {
+			spec: {
+				fields: {
+					hosts: { list: "string" },
+					gateways: { list: "string" },
+					http: { list: "HttpRoute" },
+					tls: { list: "ConnectionRoute" },
+					tcp: { list: "ConnectionRoute" },
+					exportTo: { list: "string" },
+				},
+			},
+		},
+	},
+	DestinationRule: {
+		group: "networking.istio.io",
+		kind: "DestinationRule",
+		plural: "destinationrules",
+		versions: ["v1", "v1beta1", "v1alpha3"],
+		namespaced: true,
+		fields: {
+			spec: {
+				fields: {
+					host: "string",
+					trafficPolicy: "TrafficPolicy",
+					subsets: { list: { fields: { name: "string", trafficPolicy: "TrafficPolicy" } } },
+					exportTo: { list: "string" },
+					workloadSelector: { fields: { matchLabels: { map: "string" } } },
+				},
+			},
+		},
+	},
+	Sidecar: {
+		group: "networking.istio.io",
+		kind: "Sidecar",
+		plural: "sidecars",
+		versions: ["v1", "v1beta1", "v1alpha3"],
+		namespaced: true,
+		fields: {
+			spec: {
+				fields: {
+					workloadSelector: { fields: { labels: { map: "string" } } },
+					egress: { list: { fields: { hosts: { list: "string" } } } },
+					outboundTrafficPolicy: { fields: { mode: "string", egressProxy: "Destination" } },
+				},
+			},
+		},
+	},
+	KubernetesGateway: {
+		group: "gateway.networking.k8s.io",
+		kind: "Gateway",
+		plural: "gateways",
+		versions: ["v1", "v1beta1"],
+		namespaced: true,
+		fields: {
+			spec: {
+				fields: {
+					gatewayClassName: "string",
+					addresses: { list: "GatewayAddress" },
+					listeners: { list: "GatewayListener" },
+				},
+			},
+			status: {
+				fields: { addresses: { list: "GatewayAddress" }, conditions: { list: "Condition" } },
+			},
+		},
+	},
+	GatewayClass: {
+		group: "gateway.networking.k8s.io",
+		kind: "GatewayClass",
+		plural: "gatewayclasses",
+		versions: ["v1", "v1beta1"],
+		namespaced: false,
+		fields: { spec: { fields: { controllerName: "string" } } },
+	},
+	HTTPRoute: {
+		group: "gateway.networking.k8s.io",
+		kind: "HTTPRoute",
+		plural: "httproutes",
+		versions: ["v1", "v1beta1"],
+		namespaced: true,
+		fields: { spec: "GatewayRouteSpec" },
+	},
+	GRPCRoute: {
+		group: "gateway.networking.k8s.io",
+		kind: "GRPCRoute",
+		plural: "grpcroutes",
+		versions: ["v1", "v1alpha2"],
+		namespaced: true,
+		fields: { spec: "GatewayRouteSpec" },
+	},
+	TLSRoute: {
+		group: "gateway.networking.k8s.io",
+		kind: "TLSRoute",
+		plural: "tlsroutes",
+		versions: ["v1", "v1alpha3", "v1alpha2"],
+		namespaced: true,
+		fields: { spec: "GatewayRouteSpec" },
+	},
+	TCPRoute: {
+		group: "gateway.networking.k8s.io",
+		kind: "TCPRoute",
+		plural: "tcproutes",
+		versions: ["v1", "v1alpha2"],
+		namespaced: true,
+		fields: { spec: "GatewayRouteSpec" },
+	},
+	ASMEgressTrafficPolicy: {
+		group: "istio.alibabacloud.com",
+		kind: "ASMEgressTrafficPolicy",
+		plural: "asmegresstrafficpolicies",
+		versions: ["v1beta1", "v1"],
+		namespaced: true,
+		fields: {
+			spec: {
+				fields: {
+					byEgressGateway: "AsmEgressGateway",
+					egressRules: {
+						list: {
+							fields: {
+								name: "string",
+								from: { list: { fields: { namespace: "string" } } },
+								to: {
+									list: {
+										fields: {
+											name: "string",
+											hosts: { list: "string" },
+											port: "ServiceEntryPort",
+											byEgressGateway: "AsmEgressGateway",
+										},
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+	},
+	Namespace: {
+		group: "",
+		kind: "Namespace",
+		plural: "namespaces",
+		versions: ["v1"],
+		namespaced: false,
+		fields: { status: { fields: { phase: "string" } } },
+	},
+	Service: {
+		group: "",
+		kind: "Service",
+		plural: "services",
+		versions: ["v1"],
+		namespaced: true,
+		fields: {
+			spec: {
+				fields: {
+					type: "string",
+					clusterIP: "string",
+					clusterIPs: { list: "string" },
+					externalName: "string",
+					selector: { map: "string" },
+					ports: { list: { fields: { port: "number", name: "string" } } },
+				},
+			},
+		},
+	},
+	BackendTLSPolicy: {
+		group: "gateway.networking.k8s.io",
+		kind: "BackendTLSPolicy",
+		plural: "backendtlspolicies",
+		versions: ["v1", "v1alpha3"],
+		namespaced: true,
+		fields: { spec: { fields: { targetRefs: { list: "ObjectReference" } } } },
+	},
+} as const;
+
+/** Our key for a kind. Versions are ignored on purpose. */
+export type Kind = keyof typeof table;
+
+/** The type that a shared shape describes. */
+type Part<Name extends keyof typeof parts> = Infer<(typeof parts)[Name], typeof parts>;
+
+/** The type that a kind's row describes. */
+type Row<K extends Kind> = AnyObject & Infer<{ readonly fields: (typeof table)[K]["fields"] }, typeof parts>;
+
+/** What every object has. */
+export interface AnyObject
+	extends Infer<{ fields: { apiVersion: "string"; kind: "string"; metadata: "Metadata" } }, typeof parts> {}
+
+/** The object types by kind: every field may be absent, or null, which the API server prunes. */
+export type Resources = { readonly [K in Kind]: Row<K> };
+
+export interface ServiceEntry extends Row<"ServiceEntry"> {}
+/** A machine that ServiceEntries select by its labels. */
+export interface WorkloadEntry extends Row<"WorkloadEntry"> {}
+export interface IstioGateway extends Row<"IstioGateway"> {}
+export interface VirtualService extends Row<"VirtualService"> {}
+export interface DestinationRule extends Row<"DestinationRule"> {}
+export interface Sidecar extends Row<"Sidecar"> {}
+export interface KubernetesGateway extends Row<"KubernetesGateway"> {}
+export interface GatewayClass extends Row<"GatewayClass"> {}
+/** HTTPRoute, GRPCRoute, TLSRoute and TCPRoute. */
+export interface GatewayRoute extends Row<"HTTPRoute"> {}
+export interface AsmEgressTrafficPolicy extends Row<"ASMEgressTrafficPolicy"> {}
+export interface Namespace extends Row<"Namespace"> {}
+export interface Service extends Row<"Service"> {}
+export interface BackendTlsPolicy extends Row<"BackendTLSPolicy"> {}
+
+export interface Metadata extends Part<"Metadata"> {}
+export interface Condition extends Part<"Condition"> {}
+export interface ServiceEntryPort extends Part<"ServiceEntryPort"> {}
+export interface WorkloadEntrySpec extends Part<"WorkloadEntrySpec"> {}
+export interface HttpRoute extends Part<"HttpRoute"> {}
+export interface ConnectionRoute extends Part<"ConnectionRoute"> {}
+export interface RouteMatch extends Part<"RouteMatch"> {}
+export interface RouteDestination extends Part<"RouteDestination"> {}
+export interface Destination extends Part<"Destination"> {}
+export interface TrafficPolicy extends Part<"TrafficPolicy"> {}
+export interface ClientTls extends Part<"ClientTls"> {}
+export interface GatewayListener extends Part<"GatewayListener"> {}
+export interface LabelSelector extends Part<"LabelSelector"> {}
+export interface ObjectReference extends Part<"ObjectReference"> {}
+
+/** How the API server names a kind, and what Waymark reads of it. */
 export interface KindInfo {
 	readonly group: string;
 	readonly kind: string;
@@ -29,46 +410,23 @@ export interface KindInfo {
 	/** Served versions that Waymark can read, the preferred one first. */
 	readonly versions: readonly string[];
 	readonly namespaced: boolean;
-}
-
-const istio = "networking.istio.io";
-const gatewayApi = "gateway.networking.k8s.io";
-const istioVersions = ["v1", "v1beta1", "v1alpha3"];
-
-/** Every kind that Waymark judges or reads. */
-export const kinds: { readonly [K in Kind]: KindInfo } = {
-	ServiceEntry: namespaced(istio, "ServiceEntry", "serviceentries", istioVersions),
-	WorkloadEntry: namespaced(istio, "WorkloadEntry", "workloadentries", istioVersions),
-	IstioGateway: namespaced(istio, "Gateway", "gateways", istioVersions),
-	VirtualService: namespaced(istio, "VirtualService", "virtualservices", istioVersions),
-	DestinationRule: namespaced(istio, "DestinationRule", "destinationrules", istioVersions),
-	Sidecar: namespaced(istio, "Sidecar", "sidecars", istioVersions),
-	KubernetesGateway: namespaced(gatewayApi, "Gateway", "gateways", ["v1", "v1beta1"]),
-	GatewayClass: {
-		...namespaced(gatewayApi, "GatewayClass", "gatewayclasses", ["v1", "v1beta1"]),
-		namespaced: false,
-	},
-	HTTPRoute: namespaced(gatewayApi, "HTTPRoute", "httproutes", ["v1", "v1beta1"]),
-	GRPCRoute: namespaced(gatewayApi, "GRPCRoute", "grpcroutes", ["v1", "v1alpha2"]),
-	TLSRoute: namespaced(gatewayApi, "TLSRoute", "tlsroutes", ["v1", "v1alpha3", "v1alpha2"]),
-	TCPRoute: namespaced(gatewayApi, "TCPRoute", "tcproutes", ["v1", "v1alpha2"]),
-	ASMEgressTrafficPolicy: namespaced(
-		"istio.alibabacloud.com",
-		"ASMEgressTrafficPolicy",
-		"asmegresstrafficpolicies",
-		["v1beta1", "v1"],
-	),
-	Namespace: { ...namespaced("", "Namespace", "namespaces", ["v1"]), namespaced: false },
-	Service: namespaced("", "Service", "services", ["v1"]),
-	BackendTLSPolicy: namespaced(gatewayApi, "BackendTLSPolicy", "backendtlspolicies", ["v1", "v1alpha3"]),
-};
-
-function namespaced(group: string, kind: string, plural: string, versions: readonly string[]): KindInfo {
-	return { group, kind, plural, versions, namespaced: true };
+	/** What the guard checks and what a watch keeps. */
+	readonly shape: Shape;
 }
 
 /** All kind keys, in the order of the table. */
-export const allKinds: readonly Kind[] = Object.keys(kinds) as Kind[];
+export const allKinds: readonly Kind[] = Object.keys(table) as Kind[];
+
+/** Every kind that Waymark judges or reads. */
+export const kinds: { readonly [K in Kind]: KindInfo } = Object.fromEntries(
+	allKinds.map((kind) => [kind, infoOf(kind)]),
+) as { readonly [K in Kind]: KindInfo };
+
+function infoOf(key: Kind): KindInfo {
+	const { fields, ...names } = table[key];
+	const common = { apiVersion: "string", kind: "string", metadata: "Metadata" } as const;
+	return { ...names, shape: resolveShape({ fields: { ...common, ...fields } }, parts) };
+}
 
 const byGroupKind: ReadonlyMap<string, Kind> = new Map(
 	allKinds.map((key) => [`${kinds[key].group}/${kinds[key].kind}`, key]),
@@ -92,314 +450,14 @@ export function kindOfObject(object: unknown): Kind | undefined {
 	return kindOf(slash < 0 ? "" : apiVersion.slice(0, slash), kind);
 }
 
-/** An optional field: the API server prunes an explicit null, so it means the same as an absent one. */
-type Optional<T> = T | null | undefined;
-
-export interface Metadata {
-	readonly name?: Optional<string>;
-	readonly generateName?: Optional<string>;
-	readonly namespace?: Optional<string>;
-	readonly labels?: Optional<Readonly<Record<string, string>>>;
-	readonly annotations?: Optional<Readonly<Record<string, string>>>;
-	readonly creationTimestamp?: Optional<string>;
-	readonly deletionTimestamp?: Optional<string>;
-	readonly generation?: Optional<number>;
-	readonly resourceVersion?: Optional<string>;
-	readonly uid?: Optional<string>;
+/** Whether an object has the shape of its kind, so that rules can read it without fear. */
+export function conformsToKind<K extends Kind>(kind: K, object: unknown): object is Resources[K] {
+	return conforms<Resources[K]>(object, kinds[kind].shape);
 }
 
-/** What every object has. */
-export interface AnyObject {
-	readonly apiVersion?: Optional<string>;
-	readonly kind?: Optional<string>;
-	readonly metadata?: Optional<Metadata>;
-}
+const labelSelector = resolveShape("LabelSelector", parts);
 
-export interface Condition {
-	readonly type: string;
-	readonly status: string;
-	readonly reason?: Optional<string>;
-	readonly message?: Optional<string>;
-}
-
-export interface ServiceEntry extends AnyObject {
-	readonly spec?: Optional<ServiceEntrySpec>;
-	readonly status?: Optional<{
-		readonly addresses?: Optional<
-			readonly { readonly value?: Optional<string>; readonly host?: Optional<string> }[]
-		>;
-		readonly conditions?: Optional<readonly Condition[]>;
-	}>;
-}
-
-export interface ServiceEntrySpec {
-	readonly hosts?: Optional<readonly string[]>;
-	readonly addresses?: Optional<readonly string[]>;
-	readonly ports?: Optional<readonly ServiceEntryPort[]>;
-	readonly location?: Optional<string>;
-	readonly resolution?: Optional<string>;
-	readonly endpoints?: Optional<readonly WorkloadEntrySpec[]>;
-	readonly workloadSelector?: Optional<{ readonly labels?: Optional<Readonly<Record<string, string>>> }>;
-	readonly exportTo?: Optional<readonly string[]>;
-	readonly subjectAltNames?: Optional<readonly string[]>;
-}
-
-export interface ServiceEntryPort {
-	readonly number?: Optional<number>;
-	readonly protocol?: Optional<string>;
-	readonly name?: Optional<string>;
-	readonly targetPort?: Optional<number>;
-}
-
-/** A machine that ServiceEntries select by its labels. */
-export interface WorkloadEntry extends AnyObject {
-	readonly spec?: Optional<WorkloadEntrySpec>;
-}
-
-export interface WorkloadEntrySpec {
-	readonly address?: Optional<string>;
-	readonly ports?: Optional<Readonly<Record<string, number>>>;
-	readonly labels?: Optional<Readonly<Record<string, string>>>;
-	readonly network?: Optional<string>;
-	readonly locality?: Optional<string>;
-	readonly weight?: Optional<number>;
-	readonly serviceAccount?: Optional<string>;
-}
-
-export interface IstioGateway extends AnyObject {
-	readonly spec?: Optional<{
-		readonly selector?: Optional<Readonly<Record<string, string>>>;
-		readonly servers?: Optional<readonly IstioServer[]>;
-	}>;
-}
-
-export interface IstioServer {
-	readonly hosts?: Optional<readonly string[]>;
-	readonly name?: Optional<string>;
-	readonly port?: Optional<{
-		readonly number?: Optional<number>;
-		readonly name?: Optional<string>;
-		readonly protocol?: Optional<string>;
-	}>;
-	readonly tls?: Optional<{ readonly mode?: Optional<string>; readonly credentialName?: Optional<string> }>;
-}
-
-export interface VirtualService extends AnyObject {
-	readonly spec?: Optional<{
-		readonly hosts?: Optional<readonly string[]>;
-		readonly gateways?: Optional<readonly string[]>;
-		readonly http?: Optional<readonly HttpRoute[]>;
-		readonly tls?: Optional<readonly TlsRoute[]>;
-		readonly tcp?: Optional<readonly TcpRoute[]>;
-		readonly exportTo?: Optional<readonly string[]>;
-	}>;
-}
-
-export interface HttpRoute {
-	readonly name?: Optional<string>;
-	readonly match?: Optional<readonly RouteMatch[]>;
-	readonly route?: Optional<readonly RouteDestination[]>;
-	readonly mirror?: Optional<Destination>;
-	readonly mirrors?: Optional<readonly { readonly destination?: Optional<Destination> }[]>;
-	readonly delegate?: Optional<{ readonly name?: Optional<string>; readonly namespace?: Optional<string> }>;
-}
-
-export interface TlsRoute {
-	readonly match?: Optional<readonly RouteMatch[]>;
-	readonly route?: Optional<readonly RouteDestination[]>;
-}
-
-export interface TcpRoute {
-	readonly match?: Optional<readonly RouteMatch[]>;
-	readonly route?: Optional<readonly RouteDestination[]>;
-}
-
-export interface RouteMatch {
-	readonly gateways?: Optional<readonly string[]>;
-	readonly port?: Optional<number>;
-	readonly sniHosts?: Optional<readonly string[]>;
-}
-
-export interface RouteDestination {
-	readonly destination?: Optional<Destination>;
-	readonly weight?: Optional<number>;
-}
-
-export interface Destination {
-	readonly host?: Optional<string>;
-	readonly subset?: Optional<string>;
-	readonly port?: Optional<{ readonly number?: Optional<number> }>;
-}
-
-export interface DestinationRule extends AnyObject {
-	readonly spec?: Optional<{
-		readonly host?: Optional<string>;
-		readonly trafficPolicy?: Optional<TrafficPolicy>;
-		readonly subsets?: Optional<
-			readonly {
-				readonly name?: Optional<string>;
-				readonly trafficPolicy?: Optional<TrafficPolicy>;
-			}[]
-		>;
-		readonly exportTo?: Optional<readonly string[]>;
-		readonly workloadSelector?: Optional<{
-			readonly matchLabels?: Optional<Readonly<Record<string, string>>>;
-		}>;
-	}>;
-}
-
-export interface TrafficPolicy {
-	readonly tls?: Optional<ClientTls>;
-	readonly portLevelSettings?: Optional<
-		readonly {
-			readonly port?: Optional<{ readonly number?: Optional<number> }>;
-			readonly tls?: Optional<ClientTls>;
-		}[]
-	>;
-	readonly tunnel?: Optional<{
-		readonly targetHost?: Optional<string>;
-		readonly targetPort?: Optional<number>;
-	}>;
-}
-
-export interface ClientTls {
-	readonly mode?: Optional<string>;
-	readonly sni?: Optional<string>;
-	readonly credentialName?: Optional<string>;
-}
-
-export interface Sidecar extends AnyObject {
-	readonly spec?: Optional<{
-		readonly workloadSelector?: Optional<{ readonly labels?: Optional<Readonly<Record<string, string>>> }>;
-		readonly egress?: Optional<readonly { readonly hosts?: Optional<readonly string[]> }[]>;
-		readonly outboundTrafficPolicy?: Optional<{
-			readonly mode?: Optional<string>;
-			readonly egressProxy?: Optional<Destination>;
-		}>;
-	}>;
-}
-
-export interface KubernetesGateway extends AnyObject {
-	readonly spec?: Optional<{
-		readonly gatewayClassName?: Optional<string>;
-		readonly addresses?: Optional<
-			readonly { readonly type?: Optional<string>; readonly value?: Optional<string> }[]
-		>;
-		readonly listeners?: Optional<readonly GatewayListener[]>;
-	}>;
-	readonly status?: Optional<{
-		readonly addresses?: Optional<
-			readonly { readonly type?: Optional<string>; readonly value?: Optional<string> }[]
-		>;
-		readonly conditions?: Optional<readonly Condition[]>;
-	}>;
-}
-
-export interface GatewayListener {
-	readonly name?: Optional<string>;
-	readonly hostname?: Optional<string>;
-	readonly port?: Optional<number>;
-	readonly protocol?: Optional<string>;
-	readonly tls?: Optional<{
-		readonly mode?: Optional<string>;
-		readonly options?: Optional<Readonly<Record<string, string>>>;
-	}>;
-	readonly allowedRoutes?: Optional<{
-		readonly namespaces?: Optional<{
-			readonly from?: Optional<string>;
-			readonly selector?: Optional<LabelSelector>;
-		}>;
-	}>;
-}
-
-export interface LabelSelector {
-	readonly matchLabels?: Optional<Readonly<Record<string, string>>>;
-	readonly matchExpressions?: Optional<
-		readonly {
-			readonly key?: Optional<string>;
-			readonly operator?: Optional<string>;
-			readonly values?: Optional<readonly string[]>;
-		}[]
-	>;
-}
-
-export interface GatewayClass extends AnyObject {
-	readonly spec?: Optional<{ readonly controllerName?: Optional<string> }>;
-}
-
-/** HTTPRoute, GRPCRoute, TLSRoute and TCPRoute: the parts that say from where to where. */
-export interface GatewayRoute extends AnyObject {
-	readonly spec?: Optional<{
-		readonly parentRefs?: Optional<readonly ObjectReference[]>;
-		readonly hostnames?: Optional<readonly string[]>;
-		readonly rules?: Optional<
-			readonly {
-				readonly backendRefs?: Optional<readonly ObjectReference[]>;
-				readonly filters?: Optional<
-					readonly {
-						readonly type?: Optional<string>;
-						readonly requestMirror?: Optional<{ readonly backendRef?: Optional<ObjectReference> }>;
-					}[]
-				>;
-			}[]
-		>;
-	}>;
-}
-
-export interface ObjectReference {
-	readonly group?: Optional<string>;
-	readonly kind?: Optional<string>;
-	readonly namespace?: Optional<string>;
-	readonly name?: Optional<string>;
-	readonly port?: Optional<number>;
-	readonly sectionName?: Optional<string>;
-}
-
-export interface AsmEgressTrafficPolicy extends AnyObject {
-	readonly spec?: Optional<{
-		readonly byEgressGateway?: Optional<{
-			readonly name?: Optional<string>;
-			readonly port?: Optional<number>;
-		}>;
-		readonly egressRules?: Optional<
-			readonly {
-				readonly name?: Optional<string>;
-				readonly from?: Optional<readonly { readonly namespace?: Optional<string> }[]>;
-				readonly to?: Optional<
-					readonly {
-						readonly name?: Optional<string>;
-						readonly hosts?: Optional<readonly string[]>;
-						readonly port?: Optional<ServiceEntryPort>;
-						readonly byEgressGateway?: Optional<{
-							readonly name?: Optional<string>;
-							readonly port?: Optional<number>;
-						}>;
-					}[]
-				>;
-			}[]
-		>;
-	}>;
-}
-
-export interface Namespace extends AnyObject {
-	readonly status?: Optional<{ readonly phase?: Optional<string> }>;
-}
-
-export interface Service extends AnyObject {
-	readonly spec?: Optional<{
-		readonly type?: Optional<string>;
-		readonly clusterIP?: Optional<string>;
-		readonly clusterIPs?: Optional<readonly string[]>;
-		readonly externalName?: Optional<string>;
-		readonly selector?: Optional<Readonly<Record<string, string>>>;
-		readonly ports?: Optional<
-			readonly { readonly port?: Optional<number>; readonly name?: Optional<string> }[]
-		>;
-	}>;
-}
-
-export interface BackendTlsPolicy extends AnyObject {
-	readonly spec?: Optional<{
-		readonly targetRefs?: Optional<readonly ObjectReference[]>;
-	}>;
+/** Whether a value of a configuration can be read as a label selector. */
+export function isLabelSelector(value: unknown): value is LabelSelector {
+	return conforms<LabelSelector>(value, labelSelector);
 }

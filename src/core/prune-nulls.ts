@@ -6,7 +6,7 @@ const deepest = 32;
  * (k8s.io/apiextensions-apiserver pkg/apiserver/schema/defaulting/prunenulls.go) and reads a null label or annotation
  * as an empty one. A null item of a list stays, and the schema refuses it. What lies deeper than Waymark reads is shared.
  */
-export function storedForm(object: unknown): unknown {
+export function pruneNulls(object: unknown): unknown {
 	return copy(object, 0, false);
 }
 

@@ -1,34 +1,69 @@
-/** What a value must look like, derived from its TypeScript type so that the two cannot disagree. */
-export type Shape<T> = [T] extends [string]
-	? "string"
-	: [T] extends [number]
-		? "number"
-		: [T] extends [boolean]
-			? "boolean"
-			: T extends readonly (infer Item)[]
-				? { readonly list: Shape<Item> }
-				: string extends keyof T
-					? { readonly map: Shape<T[keyof T]> }
-					: { readonly fields: { readonly [Field in keyof T]-?: Shape<NonNullable<T[Field]>> } };
-
-/** The shape of any type. */
-export type AnyShape =
+/** What a value must look like, as far as Waymark reads it. */
+export type Shape =
 	| "string"
 	| "number"
 	| "boolean"
-	| { readonly list: AnyShape }
-	| { readonly map: AnyShape }
-	| { readonly fields: Readonly<Record<string, AnyShape>> };
+	| { readonly list: Shape }
+	| { readonly map: Shape }
+	| { readonly fields: Readonly<Record<string, Shape>> };
+
+/** Shapes by name: where a shape holds such a name, it means that shape. */
+export type NamedShapes = Readonly<Record<string, unknown>>;
+
+/**
+ * The type of the values that have a shape. A field is optional, and null means the same as absent, because the API
+ * server prunes an explicit null.
+ */
+export type Infer<S, Names = Record<never, never>> = S extends "string"
+	? string
+	: S extends "number"
+		? number
+		: S extends "boolean"
+			? boolean
+			: S extends keyof Names
+				? Infer<Names[S], Names>
+				: S extends { readonly list: infer Item }
+					? readonly Infer<Item, Names>[]
+					: S extends { readonly map: infer Item }
+						? Readonly<Record<string, Infer<Item, Names>>>
+						: S extends { readonly fields: infer Fields }
+							? { readonly [Field in keyof Fields]?: Infer<Fields[Field], Names> | null | undefined }
+							: never;
+
+/** The shape with every name replaced by the shape it names; throws where nothing has the name. */
+export function resolveShape(shape: unknown, names: NamedShapes): Shape {
+	if (shape === "string" || shape === "number" || shape === "boolean") {
+		return shape;
+	}
+	if (typeof shape === "string" && Object.hasOwn(names, shape)) {
+		return resolveShape(names[shape], names);
+	}
+	const { list, map, fields } = (shape ?? {}) as { list?: unknown; map?: unknown; fields?: unknown };
+	if (list !== undefined) {
+		return { list: resolveShape(list, names) };
+	}
+	if (map !== undefined) {
+		return { map: resolveShape(map, names) };
+	}
+	if (typeof fields !== "object" || fields === null) {
+		throw new TypeError(`Cannot resolve the shape ${JSON.stringify(shape)}: nothing has this name`);
+	}
+	return {
+		fields: Object.fromEntries(
+			Object.entries(fields).map(([field, inner]) => [field, resolveShape(inner, names)]),
+		),
+	};
+}
 
 /**
  * Whether every field that Waymark reads has the type it expects; a null field counts as absent, a null list item
  * does not (the API server prunes the one and refuses the other). Unknown fields are ignored.
  */
-export function conforms<T>(value: unknown, shape: Shape<T>): value is T {
-	return matches(value, shape as AnyShape);
+export function conforms<T>(value: unknown, shape: Shape): value is T {
+	return matches(value, shape);
 }
 
-function matches(value: unknown, shape: AnyShape): boolean {
+function matches(value: unknown, shape: Shape): boolean {
 	if (typeof shape === "string") {
 		return typeof value === shape;
 	}
@@ -55,11 +90,11 @@ function matches(value: unknown, shape: AnyShape): boolean {
 }
 
 /** Copies the fields that a shape names and drops everything else; `keep` shares equal strings. */
-export function project<T>(value: T, shape: Shape<T>, keep: (text: string) => string = (text) => text): T {
-	return copy(value, shape as AnyShape, keep) as T;
+export function pick<T>(value: T, shape: Shape, keep: (text: string) => string = (text) => text): T {
+	return copy(value, shape, keep) as T;
 }
 
-function copy(value: unknown, shape: AnyShape, keep: (text: string) => string): unknown {
+function copy(value: unknown, shape: Shape, keep: (text: string) => string): unknown {
 	if (typeof shape === "string") {
 		return typeof value === "string" ? keep(value) : value;
 	}

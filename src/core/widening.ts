@@ -1,6 +1,6 @@
 import { canonicalHost } from "./host-pattern.ts";
 import type { Kind, ServiceEntry } from "./kinds.ts";
-import { conformsToKind } from "./shapes.ts";
+import { conformsToKind } from "./kinds.ts";
 
 /**
  * Whether an update adds a host, an address, an endpoint or a port to a ServiceEntry. Objects of other kinds only say

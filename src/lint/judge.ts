@@ -1,16 +1,15 @@
+import { coerce } from "../core/coerce.ts";
 import type { Engine } from "../core/evaluate.ts";
 import { createEngine, evaluate } from "../core/evaluate.ts";
 import type { Finding } from "../core/finding.ts";
 import { formatPath, quote } from "../core/finding.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { AnyObject, Kind } from "../core/kinds.ts";
-import { kinds } from "../core/kinds.ts";
-import { storedForm } from "../core/prune-nulls.ts";
-import { reshape } from "../core/reshape.ts";
+import { conformsToKind, kinds } from "../core/kinds.ts";
+import { pruneNulls } from "../core/prune-nulls.ts";
 import type { Rule } from "../core/rule.ts";
 import { ruleUrl } from "../core/rule.ts";
 import type { AmbientStance } from "../core/settings.ts";
-import { conformsToKind, shapes } from "../core/shapes.ts";
 import type { Mending } from "../manifests/fix.ts";
 import { splicesOf } from "../manifests/fix.ts";
 import type { Manifest, Reading, Source, Unreadable } from "../manifests/read.ts";
@@ -164,10 +163,10 @@ function readAround(
 	if (kind === undefined || list === undefined || list.rules.some((rule) => rule.raw === true)) {
 		return { manifest, misreadings: [] };
 	}
-	if (conformsToKind(kind, storedForm(object))) {
+	if (conformsToKind(kind, pruneNulls(object))) {
 		return { manifest, misreadings: [] };
 	}
-	const { value, faults } = reshape(object, shapes[kind]);
+	const { value, faults } = coerce(object, kinds[kind].shape);
 	const misreadings = faults.slice(0, mostMisreadings).map(({ path, expected, value: found }) => ({
 		file,
 		line: manifest.position(path).line,

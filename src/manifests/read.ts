@@ -6,9 +6,8 @@ import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments
 import type { Path } from "../core/finding.ts";
 import { ClusterState } from "../core/inventory.ts";
 import type { AnyObject, Kind, Resources } from "../core/kinds.ts";
-import { kindOfObject, kinds } from "../core/kinds.ts";
+import { conformsToKind, kindOfObject, kinds } from "../core/kinds.ts";
 import type { Settings } from "../core/settings.ts";
-import { conformsToKind } from "../core/shapes.ts";
 
 /** A place in a file; both count from 1. */
 export interface Position {

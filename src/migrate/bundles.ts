@@ -1,8 +1,8 @@
 import { canonicalHost, covers, parseHostPattern } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { Resources, VirtualService } from "../core/kinds.ts";
+import { conformsToKind } from "../core/kinds.ts";
 import { gatewayOfReference, meshGateway } from "../core/service-names.ts";
-import { conformsToKind } from "../core/shapes.ts";
 import { gatewayEvidence, routeEvidence } from "../istio/egress/gateway-api.ts";
 import {
 	endpointEvidence,

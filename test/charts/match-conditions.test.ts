@@ -8,7 +8,7 @@ import { createEngine, evaluate } from "../../src/core/evaluate.ts";
 import type { Inventory } from "../../src/core/inventory.ts";
 import type { AnyObject } from "../../src/core/kinds.ts";
 import { kinds } from "../../src/core/kinds.ts";
-import { storedForm } from "../../src/core/prune-nulls.ts";
+import { pruneNulls } from "../../src/core/prune-nulls.ts";
 import type { Rule } from "../../src/core/rule.ts";
 import { rules } from "../../src/rules/table.ts";
 import { exampleWorld, subjectOf } from "../support/rule-example.ts";
@@ -27,8 +27,8 @@ function calls(webhook: "mutate" | "validate" | "namespaces", subject: Subject):
 	const request: ConditionRequest = {
 		operation: subject.old === undefined ? "CREATE" : "UPDATE",
 		resource: { resource: kinds[subject.kind].plural },
-		object: storedForm(subject.object) as ConditionRequest["object"],
-		oldObject: (storedForm(subject.old ?? null) ?? null) as ConditionRequest["oldObject"],
+		object: pruneNulls(subject.object) as ConditionRequest["object"],
+		oldObject: (pruneNulls(subject.old ?? null) ?? null) as ConditionRequest["oldObject"],
 	};
 	const { mutateUpdates, validateUpdates, namespaces } = matchConditions;
 	const conditions = { mutate: mutateUpdates, validate: validateUpdates, namespaces }[webhook];
@@ -62,7 +62,7 @@ function touched(object: AnyObject): AnyObject {
 
 /** What the API server has stored has no nulls. */
 function stored(object: AnyObject): AnyObject {
-	return storedForm(object) as AnyObject;
+	return pruneNulls(object) as AnyObject;
 }
 
 function withRequester(rule: Rule, subject: Subject): Subject {

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import type { Kind } from "../../src/core/kinds.ts";
-import { allKinds, kindOf, kindOfObject, kinds } from "../../src/core/kinds.ts";
+import type { Kind, Resources } from "../../src/core/kinds.ts";
+import { allKinds, conformsToKind, kindOf, kindOfObject, kinds } from "../../src/core/kinds.ts";
 import type { Shape } from "../../src/core/shape.ts";
-import { conforms, project } from "../../src/core/shape.ts";
-import { conformsToKind, shapes } from "../../src/core/shapes.ts";
+import { conforms, pick, resolveShape } from "../../src/core/shape.ts";
 import { rules } from "../../src/rules/table.ts";
 
 interface Sample {
@@ -16,7 +15,7 @@ interface Sample {
 	readonly inner?: { readonly flag?: boolean | null } | null;
 }
 
-const sample: Shape<Sample> = {
+const sample: Shape = {
 	fields: {
 		text: "string",
 		count: "number",
@@ -78,21 +77,21 @@ describe("conforms()", () => {
 	});
 });
 
-describe("project()", () => {
-	it("project() keeps the fields of the shape and drops everything else, nulls too", () => {
+describe("pick()", () => {
+	it("pick() keeps the fields of the shape and drops everything else, nulls too", () => {
 		const value = { text: "a", other: 1, inner: { flag: true, more: 2 }, list: null, map: { a: 1 } };
-		assert.deepEqual(project<Sample>(value, sample), { text: "a", inner: { flag: true }, map: { a: 1 } });
+		assert.deepEqual(pick<Sample>(value, sample), { text: "a", inner: { flag: true }, map: { a: 1 } });
 	});
 
-	it("project() copies a key __proto__ of a map as an entry", () => {
-		const copy = project<Sample>(JSON.parse('{"map": {"__proto__": 1}}'), sample);
+	it("pick() copies a key __proto__ of a map as an entry", () => {
+		const copy = pick<Sample>(JSON.parse('{"map": {"__proto__": 1}}'), sample);
 		assert.deepEqual(Object.keys(copy.map ?? {}), ["__proto__"]);
 	});
 
-	it("project() shares nothing with the original but asks to keep every string", () => {
+	it("pick() shares nothing with the original but asks to keep every string", () => {
 		const kept: string[] = [];
 		const value: Sample = { text: "a", list: ["b"], map: { c: 1 } };
-		const copy = project<Sample>(value, sample, (text) => {
+		const copy = pick<Sample>(value, sample, (text) => {
 			kept.push(text);
 			return text;
 		});
@@ -101,17 +100,47 @@ describe("project()", () => {
 		assert.deepEqual(kept.toSorted(), ["a", "b", "c"]);
 	});
 
-	it("project() leaves every example of every rule as it is judged", () => {
+	it("pick() leaves every example of every rule as it is judged", () => {
 		for (const { kind, docs } of rules) {
 			for (const example of [docs.good, docs.bad]) {
-				const copy = project<unknown>(example, shapes[kind] as Shape<unknown>);
+				const copy = pick<unknown>(example, kinds[kind].shape);
 				assert.equal(conformsToKind(kind, copy), conformsToKind(kind, example));
 			}
 		}
 	});
 });
 
+describe("resolveShape()", () => {
+	const names = { Port: { fields: { number: "number" } }, Ports: { list: "Port" } };
+
+	it("resolveShape() replaces names by what they name, at any depth", () => {
+		assert.deepEqual(resolveShape({ fields: { ports: "Ports", byName: { map: "Port" } } }, names), {
+			fields: {
+				ports: { list: { fields: { number: "number" } } },
+				byName: { map: { fields: { number: "number" } } },
+			},
+		});
+	});
+
+	for (const shape of ["Unknown", "toString", { list: "Unknown" }, 7, null]) {
+		it(`resolveShape() refuses ${JSON.stringify(shape)}, which nothing is named`, () => {
+			assert.throws(() => resolveShape(shape, names), /nothing has this name/);
+		});
+	}
+});
+
 describe("kinds", () => {
+	it("kinds infer the type of an object from its shape", () => {
+		const entry: Resources["ServiceEntry"] = {
+			metadata: { labels: null },
+			spec: { hosts: ["a.example"], ports: [{ number: 443, name: null }] },
+		};
+		assert.ok(conformsToKind("ServiceEntry", entry));
+		// @ts-expect-error A host is a text, for the compiler as for the guard.
+		const wrong: Resources["ServiceEntry"] = { spec: { hosts: [1] } };
+		assert.ok(!conformsToKind("ServiceEntry", wrong));
+	});
+
 	it("kindOf() finds every kind by its group and name, and keeps the two Gateways apart", () => {
 		for (const kind of allKinds) {
 			assert.equal(kindOf(kinds[kind].group, kinds[kind].kind), kind);

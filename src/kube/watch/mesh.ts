@@ -1,7 +1,5 @@
 import type { MeshFacts, ServiceEntryVisibility, Visibility } from "../../core/inventory.ts";
-import type { LabelSelector } from "../../core/kinds.ts";
-import type { Shape } from "../../core/shape.ts";
-import { conforms } from "../../core/shape.ts";
+import { isLabelSelector } from "../../core/kinds.ts";
 import { resourcePath } from "../client/api.ts";
 import type { Connection } from "../client/connection.ts";
 import type { Log } from "../client/log.ts";
@@ -100,22 +98,14 @@ function readVisibility(value: unknown): ServiceEntryVisibility | undefined {
 				visibility: visibilityOf(visibility),
 				rules: (Array.isArray(matchingRules) ? matchingRules : []).map((rule) => {
 					const { namespaceSelector } = record(rule);
-					const isSelector = conforms<LabelSelector>(namespaceSelector, labelSelector);
-					return { namespaceSelector: isSelector ? namespaceSelector : undefined };
+					return {
+						namespaceSelector: isLabelSelector(namespaceSelector) ? namespaceSelector : undefined,
+					};
 				}),
 			};
 		}),
 	};
 }
-
-const labelSelector: Shape<LabelSelector> = {
-	fields: {
-		matchLabels: { map: "string" },
-		matchExpressions: {
-			list: { fields: { key: "string", operator: "string", values: { list: "string" } } },
-		},
-	},
-};
 
 /** Facts about the mesh that are read again and again. */
 export interface MeshFeed {

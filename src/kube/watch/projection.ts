@@ -1,8 +1,6 @@
 import type { AnyObject, Kind } from "../../core/kinds.ts";
-import { kinds } from "../../core/kinds.ts";
-import type { Shape } from "../../core/shape.ts";
-import { project } from "../../core/shape.ts";
-import { conformsToKind, shapes } from "../../core/shapes.ts";
+import { conformsToKind, kinds } from "../../core/kinds.ts";
+import { pick } from "../../core/shape.ts";
 
 /** Turns an object of the API server into what the world keeps of it; undefined when it is none. */
 export type Projection = (raw: unknown, version: string) => AnyObject | undefined;
@@ -40,13 +38,12 @@ const annotationDomains = /(^|\.)(istio\.io|waymark\.dev|gateway\.networking\.k8
 
 /** The projection of a kind: the fields that its shape names, with shared strings and our kind's apiVersion. */
 export function projectionOf<K extends Kind>(kind: K, keep: (text: string) => string): Projection {
-	const shape = shapes[kind] as Shape<AnyObject>;
-	const { group, kind: kindName } = kinds[kind];
+	const { group, kind: kindName, shape } = kinds[kind];
 	return (raw, version) => {
 		if (!isNamed(raw)) {
 			return undefined;
 		}
-		const kept: { -readonly [Field in keyof AnyObject]: AnyObject[Field] } = project(raw, shape, keep);
+		const kept: { -readonly [Field in keyof AnyObject]: AnyObject[Field] } = pick(raw, shape, keep);
 		// Items of a list may lack both, and PartialObjectMetadata calls itself so.
 		kept.apiVersion = keep(group === "" ? version : `${group}/${version}`);
 		kept.kind = kindName;

@@ -1,5 +1,5 @@
 import type { Path } from "./finding.ts";
-import type { AnyShape } from "./shape.ts";
+import type { Shape } from "./shape.ts";
 
 /** A value of the wrong type, which the API server refuses. */
 export interface ShapeFault {
@@ -12,15 +12,15 @@ export interface ShapeFault {
  * A copy of a value that has a shape, read as its author most likely meant it: a quoted number counts as one, a single
  * value as a list of one, and what nobody can read is left out. Every deviation is a fault.
  */
-export function reshape(
+export function coerce(
 	value: unknown,
-	shape: AnyShape,
+	shape: Shape,
 ): { readonly value: unknown; readonly faults: readonly ShapeFault[] } {
 	const faults: ShapeFault[] = [];
 	return { value: read(value, shape, [], faults), faults };
 }
 
-function read(value: unknown, shape: AnyShape, path: Path, faults: ShapeFault[]): unknown {
+function read(value: unknown, shape: Shape, path: Path, faults: ShapeFault[]): unknown {
 	if (typeof shape === "string") {
 		return typeof value === shape ? value : scalar(value, shape, path, faults);
 	}
@@ -63,7 +63,7 @@ function scalar(
 }
 
 /** What stands in a list for an item that cannot be read, so that the others keep their places. */
-function empty(shape: AnyShape): unknown {
+function empty(shape: Shape): unknown {
 	if (typeof shape !== "string") {
 		return "list" in shape ? [] : {};
 	}

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { reshape } from "../../src/core/reshape.ts";
-import type { AnyShape } from "../../src/core/shape.ts";
+import { coerce } from "../../src/core/coerce.ts";
+import type { Shape } from "../../src/core/shape.ts";
 
-const shape: AnyShape = {
+const shape: Shape = {
 	fields: {
 		name: "string",
 		port: "number",
@@ -14,13 +14,13 @@ const shape: AnyShape = {
 	},
 };
 
-it("reshape leaves alone what has the shape, with fields that the shape does not name", () => {
+it("coerce leaves alone what has the shape, with fields that the shape does not name", () => {
 	const value = { name: "a", port: 1, hosts: ["b"], labels: { c: "d" }, other: [{ deep: true }] };
-	assert.deepEqual(reshape(value, shape), { value, faults: [] });
+	assert.deepEqual(coerce(value, shape), { value, faults: [] });
 });
 
-it("reshape reads quoted numbers, bare texts and single values as they were meant, and tells of each", () => {
-	const { value, faults } = reshape(
+it("coerce reads quoted numbers, bare texts and single values as they were meant, and tells of each", () => {
+	const { value, faults } = coerce(
 		{ name: 7, port: "443", hosts: "a.example", servers: [{ port: "80" }], labels: { version: 2 } },
 		shape,
 	);
@@ -37,8 +37,8 @@ it("reshape reads quoted numbers, bare texts and single values as they were mean
 	);
 });
 
-it("reshape leaves out what nobody can read and keeps the places of a list", () => {
-	const { value, faults } = reshape(
+it("coerce leaves out what nobody can read and keeps the places of a list", () => {
+	const { value, faults } = coerce(
 		{
 			name: { "{ .Values.name }": null },
 			open: "yes",
@@ -51,6 +51,6 @@ it("reshape leaves out what nobody can read and keeps the places of a list", () 
 	assert.equal(faults.length, 4);
 });
 
-it("reshape drops nulls, which count as absent, without a word", () => {
-	assert.deepEqual(reshape({ name: null, hosts: null }, shape), { value: {}, faults: [] });
+it("coerce drops nulls, which count as absent, without a word", () => {
+	assert.deepEqual(coerce({ name: null, hosts: null }, shape), { value: {}, faults: [] });
 });
