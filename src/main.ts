@@ -1,9 +1,9 @@
-import type { Streams, Verb } from "./cli/io.ts";
-import { exitCodes, UsageError } from "./cli/io.ts";
+import type { Streams, Verb } from "./cli/verb.ts";
+import { exitCodes, UsageError } from "./cli/verb.ts";
 
 /** The verbs; each is loaded only when it is asked for, so that none pays for another's imports. */
 const verbs: ReadonlyMap<string, () => Promise<Verb>> = new Map([
-	["serve", async () => (await import("./serve/serve.ts")).serve],
+	["serve", async () => (await import("./cli/serve.ts")).serve],
 	["lint", async () => (await import("./cli/lint.ts")).lint],
 	["migrate", async () => (await import("./cli/migrate.ts")).migrate],
 	["trace", async () => (await import("./cli/trace.ts")).trace],

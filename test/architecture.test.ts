@@ -140,6 +140,14 @@ describe("the imports of src/", () => {
 		assert.deepEqual(others, []);
 	});
 
+	it("src/serve loads nothing of src/cli, not even later", () => {
+		const wrong = files
+			.filter((file) => roomOf(file) === "src/serve")
+			.flatMap((file) => (imports.get(file) ?? []).map(({ from }) => `${file} → ${from}`))
+			.filter((arrow) => arrow.includes("→ src/cli/") || arrow.includes("→ src/main.ts"));
+		assert.deepEqual(wrong, []);
+	});
+
 	it("no file loads a test or a script", () => {
 		const wrong = [...imports].filter(([, list]) =>
 			list.some(({ from }) => /^(?:test|scripts)\//.test(from)),
@@ -154,6 +162,30 @@ describe("the text of src/", () => {
 
 	it("only environment reads the environment", () => {
 		assert.deepEqual(holders(/\bprocess\.env\b/), ["src/cli/environment.ts"]);
+	});
+
+	it("nothing bears a name that was given up for a word of Kubernetes", () => {
+		const files = [
+			"io",
+			"later",
+			"durations",
+			"writes",
+			"store",
+			"recovery",
+			"revival",
+			"settle",
+			"exchange",
+		];
+		const rooms = /^src\/(?:kube|serve|server|cli|certificates)\//;
+		const isOld = (file: string): boolean =>
+			rooms.test(file) && files.includes(/([^/]+)\.ts$/.exec(file)?.[1] ?? "");
+		assert.deepEqual(holders(/^/).filter(isOld), []);
+		const words =
+			/\b(?:Replica|Ending|endingOf|Breakage|ExchangeError|watchRevival|createWatchkeeper|watchDefinitions|ClusterWorld|answerLater|settleMemory)\b/;
+		assert.deepEqual(
+			holders(words).filter((file) => rooms.test(file)),
+			[],
+		);
 	});
 
 	it("nobody ends the process but a second signal: verbs return exit codes", () => {

@@ -1,7 +1,7 @@
 import { rules } from "../rules/table.ts";
 import { loadSettings } from "../settings/read.ts";
-import type { Verb } from "./io.ts";
-import { exitCodes, UsageError } from "./io.ts";
+import type { Verb } from "./verb.ts";
+import { exitCodes, UsageError } from "./verb.ts";
 
 /** `waymark config check FILE`: says everything that is wrong with a cluster configuration. */
 export const configCheck: Verb = {

@@ -3,8 +3,8 @@ import { stringify } from "yaml";
 import type { Rule } from "../core/rule.ts";
 import { ruleUrl } from "../core/rule.ts";
 import { rules } from "../rules/table.ts";
-import type { Streams, Verb } from "./io.ts";
-import { exitCodes, UsageError } from "./io.ts";
+import type { Streams, Verb } from "./verb.ts";
+import { exitCodes, UsageError } from "./verb.ts";
 
 /** `waymark explain`: the page of a rule, in the terminal. */
 export const explain: Verb = {

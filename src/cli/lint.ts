@@ -19,8 +19,8 @@ import { rules } from "../rules/table.ts";
 import { loadSettings } from "../settings/read.ts";
 import { clusterManifests, readCluster } from "./cluster-world.ts";
 import { readEnvironment } from "./environment.ts";
-import type { Streams, Verb } from "./io.ts";
-import { exitCodes, UsageError } from "./io.ts";
+import type { Streams, Verb } from "./verb.ts";
+import { exitCodes, UsageError } from "./verb.ts";
 
 const formats = ["text", "json", "junit", "sarif", "github"] as const;
 type Format = (typeof formats)[number];

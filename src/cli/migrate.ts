@@ -19,9 +19,9 @@ import { rules } from "../rules/table.ts";
 import { loadSettings } from "../settings/read.ts";
 import { readClusterManifests } from "./cluster-manifests.ts";
 import { readEnvironment } from "./environment.ts";
-import type { Verb } from "./io.ts";
-import { exitCodes, UsageError } from "./io.ts";
 import { continuedText, freshText, originalText } from "./migrated-text.ts";
+import type { Verb } from "./verb.ts";
+import { exitCodes, UsageError } from "./verb.ts";
 
 const usage = `Usage: waymark migrate [FILE|DIR|-]... [--out DIR] [--waypoint NAMESPACE/NAME] [--config FILE]
                        [--output text|json]

@@ -1,8 +1,8 @@
 import { parseArgs, styleText } from "node:util";
 import { families, ruleUrl } from "../core/rule.ts";
 import { rules as table } from "../rules/table.ts";
-import type { Verb } from "./io.ts";
-import { exitCodes, UsageError } from "./io.ts";
+import type { Verb } from "./verb.ts";
+import { exitCodes, UsageError } from "./verb.ts";
 
 /** `waymark rules`: every rule, from the same metadata as the pages. */
 export const rules: Verb = {

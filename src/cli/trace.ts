@@ -13,8 +13,8 @@ import { traceRoute } from "../trace/route.ts";
 import type { StepMark } from "../trace/steps.ts";
 import { readCluster } from "./cluster-world.ts";
 import { readEnvironment } from "./environment.ts";
-import type { Streams, Verb } from "./io.ts";
-import { exitCodes, UsageError } from "./io.ts";
+import type { Streams, Verb } from "./verb.ts";
+import { exitCodes, UsageError } from "./verb.ts";
 
 const usage = `Usage: waymark trace HOST[:PORT] --from NAMESPACE [FILE|DIR|-]…
        waymark trace --all [FILE|DIR|-]…

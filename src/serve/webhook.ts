@@ -11,18 +11,10 @@ import type { Metrics } from "../server/metrics.ts";
 import type { Overload } from "../server/overload.ts";
 import { installOverload } from "../server/overload.ts";
 import { createServingMetrics } from "../server/serving-metrics.ts";
-import type { TlsDemands, TlsFloor } from "../server/tls.ts";
+import type { TlsDemands } from "../server/tls.ts";
 import { applyCertificates, installClientNames, tlsContext } from "../server/tls.ts";
+import type { ClientDemands } from "./options.ts";
 import type { ServedWorld } from "./world.ts";
-
-/** What the webhook demands of whoever connects. */
-export interface ClientDemands {
-	readonly minVersion: TlsFloor;
-	/** The file of the CAs that verify client certificates; undefined: none is asked for. */
-	readonly clientCaFile: string | undefined;
-	/** The names of which a client certificate must bear one; empty: any certificate of those CAs will do. */
-	readonly clientNames: readonly string[];
-}
 
 /** What the webhook is made of. */
 export interface ServedWebhookOptions {

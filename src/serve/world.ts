@@ -1,14 +1,15 @@
 import type { Logger } from "pino";
-import { readEnvironment } from "../cli/environment.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { Settings } from "../core/settings.ts";
 import { defaultSettings } from "../core/settings.ts";
 import type { Connection } from "../kube/client/connection.ts";
+import type { Credentials } from "../kube/client/credentials.ts";
 import type { Confirm } from "../server/app.ts";
 import { createFeedMetrics } from "../server/feed-metrics.ts";
 import type { Metrics } from "../server/metrics.ts";
 import type { Check } from "../server/probes.ts";
 import { followedKinds } from "./followed-kinds.ts";
+import type { ServeOptions } from "./options.ts";
 
 /** A world that the webhook judges by, whatever feeds it. */
 export interface ServedWorld {
@@ -72,13 +73,13 @@ export async function serveDirectory(directory: string, log: Logger): Promise<Se
 
 /** The world of the API server that a kubeconfig names, or of the one around this pod; `configure` it before use. */
 export async function serveCluster(
-	options: { readonly kubeconfig: string | undefined },
+	options: Pick<ServeOptions, "kubeconfig" | "apiServer">,
 	metrics: Metrics,
 	log: Logger,
 ): Promise<ServedWorld> {
 	const { followCluster } = await import("../kube/watch/cluster.ts");
 	const world = followCluster({
-		credentials: await credentialsOf(options.kubeconfig),
+		credentials: await credentialsOf(options),
 		kinds: followedKinds,
 		settings: defaultSettings,
 		log,
@@ -119,16 +120,17 @@ export async function serveCluster(
 	};
 }
 
-async function credentialsOf(kubeconfig: string | undefined) {
+async function credentialsOf(options: Pick<ServeOptions, "kubeconfig" | "apiServer">): Promise<Credentials> {
+	const { kubeconfig, apiServer } = options;
 	const { inClusterCredentials, kubeconfigCredentials } = await import("../kube/client/credentials.ts");
 	if (kubeconfig !== undefined) {
 		return kubeconfigCredentials(kubeconfig);
 	}
-	const { kubernetesHost, kubernetesPort } = readEnvironment();
-	if (kubernetesHost === undefined || kubernetesPort === undefined) {
+	const { host, port } = apiServer;
+	if (host === undefined || port === undefined) {
 		throw new WorldError(
 			"Cannot find a cluster: this is no pod (KUBERNETES_SERVICE_HOST is not set); give --kubeconfig FILE or --world DIR",
 		);
 	}
-	return inClusterCredentials({ host: kubernetesHost, port: kubernetesPort });
+	return inClusterCredentials({ host, port });
 }

@@ -12,7 +12,7 @@ import { evaluate, fixingPart } from "../core/evaluate.ts";
 import type { Inventory } from "../core/inventory.ts";
 import { kinds } from "../core/kinds.ts";
 import { installCanary } from "./canary.ts";
-import type { Endpoint } from "./durations.ts";
+import type { Endpoint } from "./duration-metrics.ts";
 import type { Metrics } from "./metrics.ts";
 import { countVerdict } from "./metrics.ts";
 import type { TlsContext } from "./tls.ts";

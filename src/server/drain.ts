@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import type { FastifyInstance } from "fastify";
-import { answerLater } from "./later.ts";
+import { retryLater } from "./retry-later.ts";
 
 /**
  * Where a server is on its way out: `serving`; `draining` (not ready, still answering, connections end one by one);
@@ -69,7 +69,7 @@ export function installDrain(app: FastifyInstance, times: Partial<DrainTimes> = 
 		});
 		if (state === "refusing" || state === "closed") {
 			refused += 1;
-			answerLater(request, reply, "close");
+			retryLater(request, reply, "close");
 			return;
 		}
 		done();

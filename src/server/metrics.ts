@@ -1,7 +1,7 @@
 import { Counter, Registry } from "prom-client";
 import type { Verdict } from "../core/evaluate.ts";
-import type { Durations } from "./durations.ts";
-import { createDurations } from "./durations.ts";
+import type { Durations } from "./duration-metrics.ts";
+import { createDurations } from "./duration-metrics.ts";
 
 /** What the webhook counts; every label has values that we choose, never the user. */
 export interface Metrics {

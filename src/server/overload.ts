@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import type { Drain } from "./drain.ts";
-import { answerLater } from "./later.ts";
+import { retryLater } from "./retry-later.ts";
 
 /** What a replica takes upon itself before it sends requests elsewhere. */
 export interface OverloadLimits {
@@ -68,7 +68,7 @@ export function installOverload(
 		if (why !== null) {
 			shed[why] += 1;
 			// The connection stays: under load, a new TLS handshake costs as much as ten answers.
-			answerLater(request, reply, "keep-alive");
+			retryLater(request, reply, "keep-alive");
 			return;
 		}
 		done();

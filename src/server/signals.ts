@@ -4,15 +4,15 @@ import { constants } from "node:os";
 const signals = ["SIGTERM", "SIGINT"] as const;
 
 /**
- * Waits for the first SIGTERM or SIGINT and then for `leave`, and gives the exit code: what `leave` gives.
+ * Waits for the first SIGTERM or SIGINT and then for `leave`, and gives what `leave` gives.
  * A second signal ends the process at once with 128 + its number.
  */
-export async function untilSignalled(
-	leave: (signal: NodeJS.Signals) => Promise<number>,
+export async function untilSignalled<Outcome>(
+	leave: (signal: NodeJS.Signals) => Promise<Outcome>,
 	source: EventEmitter = process,
 	// The one place that ends the process: as PID 1 of a container, restoring the default action would do nothing.
 	exit: (code: number) => void = (code) => process.exit(code),
-): Promise<number> {
+): Promise<Outcome> {
 	let first: ((signal: NodeJS.Signals) => void) | null = null;
 	const listener = (signal: NodeJS.Signals): void => {
 		if (first === null) {

@@ -9,12 +9,12 @@ import { connect } from "../../src/kube/client/connection.ts";
 import { kubeconfigCredentials } from "../../src/kube/client/credentials.ts";
 import type { Endpoint } from "../../src/kube/install/endpoints.ts";
 import { readyEndpoints } from "../../src/kube/install/endpoints.ts";
-import type { ClusterWorld } from "../../src/kube/watch/cluster.ts";
+import type { Cluster } from "../../src/kube/watch/cluster.ts";
 import { followCluster } from "../../src/kube/watch/cluster.ts";
-import { watchDefinitions } from "../../src/kube/watch/crd-watch.ts";
+import { watchCrds } from "../../src/kube/watch/crd-watch.ts";
+import { KindStore } from "../../src/kube/watch/kind-store.ts";
 import { readMesh } from "../../src/kube/watch/mesh.ts";
 import { Reflector } from "../../src/kube/watch/reflector.ts";
-import { Replica } from "../../src/kube/watch/store.ts";
 import { followedKinds } from "../../src/serve/followed-kinds.ts";
 import { startControlPlane } from "./control-plane.ts";
 import { eventually, render } from "./installation.ts";
@@ -92,7 +92,7 @@ async function grant(granted: readonly Permission[]): Promise<void> {
 	}
 }
 
-async function follow(): Promise<ClusterWorld> {
+async function follow(): Promise<Cluster> {
 	return followCluster({
 		credentials: await kubeconfigCredentials(kubeconfig),
 		kinds: followedKinds,
@@ -118,12 +118,12 @@ async function noticesInstallation(): Promise<boolean> {
 	const reflector = new Reflector({
 		connection,
 		resource: { group, plural, versions },
-		replica: new Replica(() => undefined, { replace() {}, set() {}, delete() {} }),
+		store: new KindStore(() => undefined, { replace() {}, set() {}, delete() {} }),
 		metadataOnly: true,
 		...pace,
 	});
 	reflector.start();
-	const definitions = watchDefinitions(connection, new Map([["BackendTLSPolicy", reflector]]), pace);
+	const definitions = watchCrds(connection, new Map([["BackendTLSPolicy", reflector]]), pace);
 	try {
 		await reflector.synced;
 		await sleep(3_500);

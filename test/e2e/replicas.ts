@@ -2,7 +2,7 @@ import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { fastify } from "fastify";
 import { pino } from "pino";
-import type { ApiServer } from "../../src/kube/client/writes.ts";
+import type { ApiServer } from "../../src/kube/client/api-writes.ts";
 import type { Bootstrap } from "../../src/kube/install/fail-closed.ts";
 import { startBootstrap } from "../../src/kube/install/fail-closed.ts";
 import type { OwnCertificates, OwnCertificateTimes } from "../../src/kube/install/own-certificates.ts";

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
-import type { ApiRequest, ApiServer } from "../../src/kube/client/writes.ts";
+import type { ApiRequest, ApiServer } from "../../src/kube/client/api-writes.ts";
 
 interface Metadata {
 	readonly name?: string;

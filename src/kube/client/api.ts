@@ -29,7 +29,7 @@ export class ApiError extends Error {
 }
 
 /** Why an exchange with the API server broke, other than by an answer of its own. */
-export type Breakage =
+export type HttpFailure =
 	| "unreachable"
 	| "timeout"
 	| "silent"
@@ -39,13 +39,13 @@ export type Breakage =
 	| "credentials";
 
 /** The exchange broke: no connection, no answer in time, a stream that ended or made no sense. */
-export class ExchangeError extends Error {
-	readonly breakage: Breakage;
+export class HttpError extends Error {
+	readonly failure: HttpFailure;
 
-	constructor(breakage: Breakage, message: string, cause?: unknown) {
+	constructor(failure: HttpFailure, message: string, cause?: unknown) {
 		super(message, cause === undefined ? undefined : { cause });
-		this.name = "ExchangeError";
-		this.breakage = breakage;
+		this.name = "HttpError";
+		this.failure = failure;
 	}
 }
 

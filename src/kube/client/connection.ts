@@ -1,6 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
-import { ApiError, ExchangeError, errorOfAnswer } from "./api.ts";
+import { ApiError, errorOfAnswer, HttpError } from "./api.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Timeouts } from "./http.ts";
 import { createPool } from "./http.ts";
@@ -36,7 +36,7 @@ export interface StreamOptions {
 export interface Connection {
 	/** Origin of the API server, for logs and status. */
 	readonly server: string;
-	/** Sends one request and gives the parsed answer; throws `ApiError` or `ExchangeError`. */
+	/** Sends one request and gives the parsed answer; throws `ApiError` or `HttpError`. */
 	request(method: Method, path: string, options?: RequestOptions): Promise<unknown>;
 	/**
 	 * Opens a stream; resolves when the server has answered 200, and throws as `request` does. The reader decides how
@@ -101,10 +101,7 @@ export function connect(credentials: Credentials, timeouts: Partial<Timeouts> = 
 				return parseAnswer(await readText(body, options.limitBytes ?? defaultLimitBytes, limits.bodyMs));
 			} catch (error) {
 				throw limit.isOver()
-					? new ExchangeError(
-							"timeout",
-							`Cannot reach the API server: no answer within ${options.deadlineMs} ms`,
-						)
+					? new HttpError("timeout", `Cannot reach the API server: no answer within ${options.deadlineMs} ms`)
 					: translate(error);
 			} finally {
 				limit.release();
@@ -138,14 +135,14 @@ async function readText(body: Readable, limitBytes: number, idleMs: number): Pro
 	const chunks: Buffer[] = [];
 	let bytes = 0;
 	const timer = setTimeout(() => {
-		body.destroy(new ExchangeError("silent", "Cannot read an answer: the API server sends nothing more"));
+		body.destroy(new HttpError("silent", "Cannot read an answer: the API server sends nothing more"));
 	}, idleMs);
 	try {
 		for await (const chunk of body as AsyncIterable<Buffer>) {
 			timer.refresh();
 			bytes += chunk.length;
 			if (bytes > limitBytes) {
-				throw new ExchangeError("oversized", `Cannot read an answer: it is longer than ${limitBytes} bytes`);
+				throw new HttpError("oversized", `Cannot read an answer: it is longer than ${limitBytes} bytes`);
 			}
 			chunks.push(chunk);
 		}
@@ -159,7 +156,7 @@ function parseAnswer(text: string): unknown {
 	try {
 		return JSON.parse(text);
 	} catch (error) {
-		throw new ExchangeError("malformed", "Cannot read an answer of the API server: it is not JSON", error);
+		throw new HttpError("malformed", "Cannot read an answer of the API server: it is not JSON", error);
 	}
 }
 
@@ -194,12 +191,12 @@ function withDeadline(
 
 /** Gives every failure of a socket one of our names. */
 export function translate(error: unknown): Error {
-	if (error instanceof ApiError || error instanceof ExchangeError) {
+	if (error instanceof ApiError || error instanceof HttpError) {
 		return error;
 	}
 	const { code, message } =
 		error instanceof Error ? (error as NodeJS.ErrnoException) : { code: "", message: "" };
 	return code === "ECONNRESET" || code === "EPIPE"
-		? new ExchangeError("cut", "Cannot read an answer: the connection ended in its middle", error)
-		: new ExchangeError("unreachable", `Cannot reach the API server: ${code || message}`, error);
+		? new HttpError("cut", "Cannot read an answer: the connection ended in its middle", error)
+		: new HttpError("unreachable", `Cannot reach the API server: ${code || message}`, error);
 }

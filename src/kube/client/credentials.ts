@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { ExchangeError } from "./api.ts";
+import { HttpError } from "./api.ts";
 
 /** TLS material, PEM. */
 export interface TlsMaterial {
@@ -72,7 +72,7 @@ function rotatingFile(path: string): { read(): Promise<string>; distrust(): void
 				readAt = performance.now();
 			} catch (error) {
 				if (text === undefined) {
-					throw new ExchangeError("credentials", `Cannot read ${path}: ${(error as Error).message}`, error);
+					throw new HttpError("credentials", `Cannot read ${path}: ${(error as Error).message}`, error);
 				}
 			}
 			return text;
@@ -233,7 +233,7 @@ async function delegatedCredentials(
 			try {
 				await config.applyToHTTPSOptions(options);
 			} catch (error) {
-				throw new ExchangeError("credentials", `Cannot get credentials: ${(error as Error).message}`, error);
+				throw new HttpError("credentials", `Cannot get credentials: ${(error as Error).message}`, error);
 			}
 			const text = (value: unknown): string | undefined =>
 				value === undefined || value === null ? undefined : String(value);

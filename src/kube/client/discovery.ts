@@ -1,5 +1,5 @@
 import type { Resource } from "./api.ts";
-import { ApiError, ExchangeError } from "./api.ts";
+import { ApiError, HttpError } from "./api.ts";
 import type { Connection } from "./connection.ts";
 
 /**
@@ -15,7 +15,7 @@ export async function servedVersions(
 	const groups = await connection.request("GET", "/apis", options);
 	const list = field(groups, "groups");
 	if (field(groups, "kind") !== "APIGroupList" || !Array.isArray(list)) {
-		throw new ExchangeError("malformed", "Cannot discover kinds: the answer is no APIGroupList");
+		throw new HttpError("malformed", "Cannot discover kinds: the answer is no APIGroupList");
 	}
 	const group = list.find((entry) => field(entry, "name") === resource.group);
 	const offered = field(group, "versions");

@@ -3,7 +3,7 @@ import { Agent as HttpAgent, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { createSecureContext } from "node:tls";
 import { urlToHttpOptions } from "node:url";
-import { ExchangeError } from "./api.ts";
+import { HttpError } from "./api.ts";
 import type { Identity } from "./credentials.ts";
 
 /** Longest waits, in milliseconds. */
@@ -38,7 +38,7 @@ export interface Pool {
 type Agent = HttpAgent | HttpsAgent;
 
 /** The other side closed an idle connection in the moment in which it was used again: nothing was answered. */
-class StaleConnection extends ExchangeError {}
+class StaleConnection extends HttpError {}
 
 /** An idle connection is closed after this many milliseconds, before the API server or what lies between does it. */
 const idleMs = 30_000;
@@ -130,7 +130,7 @@ function exchange(agent: Agent, message: Message, limits: Timeouts): Promise<Inc
 			headers,
 			signal,
 		});
-		const late = new ExchangeError("timeout", "Cannot reach the API server: no answer in time");
+		const late = new HttpError("timeout", "Cannot reach the API server: no answer in time");
 		const giveUp = (): void => void request.destroy(late);
 		let timer = setTimeout(giveUp, limits.connectMs);
 		const connected = (): void => {

@@ -1,4 +1,4 @@
-import { ExchangeError } from "./api.ts";
+import { HttpError } from "./api.ts";
 
 /**
  * Cuts a byte stream into lines at "\n" only (readline would also cut at U+2028, which JSON may carry raw) and
@@ -50,10 +50,7 @@ export class LineSplitter {
 
 	#guard(more: number): void {
 		if (this.#heldBytes + more > this.#limit) {
-			throw new ExchangeError(
-				"oversized",
-				`Cannot read a watch event: it is longer than ${this.#limit} bytes`,
-			);
+			throw new HttpError("oversized", `Cannot read a watch event: it is longer than ${this.#limit} bytes`);
 		}
 	}
 }

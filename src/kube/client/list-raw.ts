@@ -21,7 +21,7 @@ const deadlineMs = 30_000;
 
 /**
  * Lists every object of a resource, once; none when the API server does not serve it. Unlike the feed, which keeps what
- * rules read, it leaves no field out. Throws `ApiError`, also where listing is forbidden, and `ExchangeError`.
+ * rules read, it leaves no field out. Throws `ApiError`, also where listing is forbidden, and `HttpError`.
  */
 export async function listRaw(connection: Connection, resource: RawResource): Promise<readonly RawObject[]> {
 	const [version] = resource.group === "" ? resource.versions : await servedVersions(connection, resource);

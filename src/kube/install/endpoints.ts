@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { checkServerIdentity, connect } from "node:tls";
-import type { ApiRequest, ApiServer } from "../client/writes.ts";
+import type { ApiRequest, ApiServer } from "../client/api-writes.ts";
 
 /** Where a replica listens. */
 export interface Endpoint {

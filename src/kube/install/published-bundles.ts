@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { fingerprints, verificationFault } from "../../certificates/inspect.ts";
-import type { ApiRequest, ApiServer } from "../client/writes.ts";
+import type { ApiRequest, ApiServer } from "../client/api-writes.ts";
 import type { WebhookConfiguration, WebhookConfigurationRef } from "./webhook-configurations.ts";
 import { bundlesOf, readConfiguration, withBundle, writeConfiguration } from "./webhook-configurations.ts";
 

@@ -1,6 +1,6 @@
 import { fingerprints } from "../../certificates/inspect.ts";
-import type { ApiRequest, ApiServer } from "../client/writes.ts";
-import { fieldManager, readObject } from "../client/writes.ts";
+import type { ApiRequest, ApiServer } from "../client/api-writes.ts";
+import { fieldManager, readObject } from "../client/api-writes.ts";
 
 /** One of Waymark's webhook configurations. */
 export interface WebhookConfigurationRef {

@@ -1,7 +1,7 @@
-import { ApiError, ExchangeError } from "../client/api.ts";
+import { ApiError, HttpError } from "../client/api.ts";
 
-/** How one attempt of a reflector ended; also the label of the restart metric, so the set is closed. */
-export type Ending =
+/** Why one attempt of a reflector ended; also the label of the restart metric, so the set is closed. */
+export type RestartReason =
 	| "closed"
 	| "cut"
 	| "silent"
@@ -19,11 +19,11 @@ export type Ending =
 	| "credentials"
 	| "fault";
 
-/** What follows from an ending. */
+/** What follows when an attempt ended for a reason. */
 interface Policy {
 	/** Forget the resourceVersion and list again. */
 	readonly relist: boolean;
-	/** Longest wait while the trouble is young, and after `patienceMs`. */
+	/** Longest wait in the first `patienceMs` of a backoff; after it, `slowMs`. */
 	readonly capMs: number;
 	readonly patienceMs: number;
 	readonly slowMs: number;
@@ -32,9 +32,9 @@ interface Policy {
 const minute = 60_000;
 
 // While a fault is young, one second keeps the promise to be fresh within two seconds of its end; a fault that lasts
-// is asked about more rarely, so that a cluster in trouble, or a missing permission, is not hammered for ever.
+// is asked about more rarely, so that a cluster that is down, or a missing permission, is not hammered for ever.
 const eager: Policy = { relist: false, capMs: 1000, patienceMs: 10 * minute, slowMs: 5000 };
-const policies: Readonly<Record<Ending, Policy>> = {
+const policies: Readonly<Record<RestartReason, Policy>> = {
 	closed: eager,
 	cut: eager,
 	silent: eager,
@@ -53,19 +53,19 @@ const policies: Readonly<Record<Ending, Policy>> = {
 	fault: { relist: true, capMs: 1000, patienceMs: minute, slowMs: 15_000 },
 };
 
-/** The trouble a reflector is in: attempts that failed in a row, and since when (monotonic milliseconds). */
-export interface Trouble {
+/** Where a reflector's backoff is: attempts that failed in a row, and since when (monotonic milliseconds). */
+export interface Backoff {
 	readonly failures: number;
 	readonly since: number;
-	readonly last: Ending | undefined;
+	readonly last: RestartReason | undefined;
 }
 
-/** No trouble. */
-export const calm: Trouble = { failures: 0, since: 0, last: undefined };
+/** The last attempt did not fail. */
+export const noBackoff: Backoff = { failures: 0, since: 0, last: undefined };
 
 /** What a reflector does next. */
 export interface Step {
-	readonly trouble: Trouble;
+	readonly backoff: Backoff;
 	readonly waitMs: number;
 	readonly relist: boolean;
 }
@@ -73,13 +73,13 @@ export interface Step {
 const firstWaitMs = 50;
 
 /**
- * Decides what follows an ending: exponential backoff with jitter, never below what the server asked for.
- * An attempt that `progressed` (an event came, or the watch lived for seconds) ends the trouble before it.
+ * Decides what follows an attempt that ended: exponential backoff with jitter, never below what the server asked for.
+ * An attempt that `progressed` (an event came, or the watch lived for seconds) ends the backoff before it.
  * @param random a number in [0, 1)
  */
 export function nextStep(
-	before: Trouble,
-	ending: Ending,
+	before: Backoff,
+	reason: RestartReason,
 	at: {
 		readonly now: number;
 		readonly random: number;
@@ -90,21 +90,21 @@ export function nextStep(
 	const settled = before.failures === 0 || at.progressed;
 	const failures = settled ? 1 : before.failures + 1;
 	const since = settled ? at.now : before.since;
-	const policy = policies[ending];
+	const policy = policies[reason];
 	const cap = at.now - since > policy.patienceMs ? policy.slowMs : policy.capMs;
-	const backoff = Math.min(cap, firstWaitMs * 2 ** Math.min(failures - 1, 20)) * (0.5 + at.random / 2);
+	const backoffMs = Math.min(cap, firstWaitMs * 2 ** Math.min(failures - 1, 20)) * (0.5 + at.random / 2);
 	// A second garbled line in a row: what lies before it may be lost too. A second silence: after etcd was restored from
 	// a backup, a watch is told of nothing, not even bookmarks, until the place is reached from which it resumed.
-	const again = ending === before.last && (ending === "malformed" || ending === "silent");
+	const again = reason === before.last && (reason === "malformed" || reason === "silent");
 	const relist = policy.relist || again;
 	const asked = at.retryAfterMs === undefined ? 0 : at.retryAfterMs * (1 + at.random / 10);
-	return { trouble: { failures, since, last: ending }, waitMs: Math.max(backoff, asked), relist };
+	return { backoff: { failures, since, last: reason }, waitMs: Math.max(backoffMs, asked), relist };
 }
 
-/** The ending that an error means. */
-export function endingOf(error: unknown): Ending {
-	if (error instanceof ExchangeError) {
-		return error.breakage;
+/** The reason for which an error ends a watch. */
+export function reasonOf(error: unknown): RestartReason {
+	if (error instanceof HttpError) {
+		return error.failure;
 	}
 	if (!(error instanceof ApiError)) {
 		return "fault";

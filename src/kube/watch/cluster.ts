@@ -5,25 +5,25 @@ import type { Connection } from "../client/connection.ts";
 import { connect } from "../client/connection.ts";
 import type { Credentials } from "../client/credentials.ts";
 import type { Log } from "../client/log.ts";
-import type { Ending } from "./backoff.ts";
+import type { RestartReason } from "./backoff.ts";
 import { createConfirmer } from "./confirm.ts";
 import { startFeed } from "./feed.ts";
 import type { FeedStatus } from "./feed-status.ts";
-import { keepYoungGenerationSmall, settleMemory } from "./memory.ts";
+import { compactMemory, keepYoungGenerationSmall } from "./memory.ts";
 import { followMesh } from "./mesh.ts";
 
 /** What following a cluster needs. */
-export interface ClusterWorldOptions {
+export interface ClusterOptions {
 	readonly credentials: Credentials;
 	readonly kinds: readonly Kind[];
 	readonly settings: Settings;
 	readonly log: Log;
 	readonly onEvent?: (kind: Kind, lagMs: number) => void;
-	readonly onRestart?: (kind: Kind, reason: Ending) => void;
+	readonly onRestart?: (kind: Kind, reason: RestartReason) => void;
 }
 
 /** A world that follows an API server. */
-export interface ClusterWorld {
+export interface Cluster {
 	readonly state: ClusterState;
 	readonly connection: Connection;
 	/** Settles when every kind was listed once and the mesh's facts were asked for. */
@@ -45,10 +45,10 @@ export interface ClusterWorld {
 const mostReads = 8;
 
 /** Long enough for the first answers to be given before the pause that it costs. */
-const settleAfterMs = 2000;
+const compactAfterMs = 2000;
 
 /** Begins to follow the cluster of these credentials. */
-export function followCluster(options: ClusterWorldOptions): ClusterWorld {
+export function followCluster(options: ClusterOptions): Cluster {
 	const { log } = options;
 	const letGrow = keepYoungGenerationSmall();
 	const state = new ClusterState(options.settings);
@@ -63,11 +63,11 @@ export function followCluster(options: ClusterWorldOptions): ClusterWorld {
 	});
 	const mesh = followMesh({ connection, log, learn: (facts) => state.learn(facts) });
 	const confirmer = createConfirmer({ connection, feed });
-	let settling: NodeJS.Timeout | undefined;
+	let compaction: NodeJS.Timeout | undefined;
 	const synced = Promise.all([feed.synced, mesh.first]).then(() => {
 		letGrow();
-		settling = setTimeout(settleMemory, settleAfterMs);
-		settling.unref();
+		compaction = setTimeout(compactMemory, compactAfterMs);
+		compaction.unref();
 	});
 	return {
 		state,
@@ -89,7 +89,7 @@ export function followCluster(options: ClusterWorldOptions): ClusterWorld {
 			};
 		},
 		async stop() {
-			clearTimeout(settling);
+			clearTimeout(compaction);
 			await mesh.stop();
 			await feed.stop();
 			await connection.stop();

@@ -1,32 +1,32 @@
 import type { Kind } from "../../core/kinds.ts";
 import { kinds } from "../../core/kinds.ts";
 import type { Connection } from "../client/connection.ts";
+import { KindStore } from "./kind-store.ts";
 import type { ReflectorOptions } from "./reflector.ts";
 import { Reflector } from "./reflector.ts";
-import { Replica } from "./store.ts";
 
 /**
  * Watches CustomResourceDefinitions (their metadata only) and wakes the reflector of a kind that the API server did
  * not serve when its definition appears or changes. Without the permission, kinds are asked for every ten seconds.
  */
-export function watchDefinitions(
+export function watchCrds(
 	connection: Connection,
 	reflectors: ReadonlyMap<Kind, Reflector>,
 	pace: Pick<ReflectorOptions, "limits" | "now" | "random"> = {},
 ): { stop(): Promise<void> } {
-	const byDefinition = new Map(
+	const byCrd = new Map(
 		[...reflectors].map(([kind, reflector]) => [`${kinds[kind].plural}.${kinds[kind].group}`, reflector]),
 	);
 	const wake = (name: string | null | undefined): void => {
-		const reflector = byDefinition.get(name ?? "");
+		const reflector = byCrd.get(name ?? "");
 		if (reflector !== undefined && reflector.version === undefined) {
 			reflector.wake();
 		}
 	};
-	const definitions = new Reflector({
+	const crds = new Reflector({
 		connection,
 		resource: { group: "apiextensions.k8s.io", plural: "customresourcedefinitions", versions: ["v1"] },
-		replica: new Replica(nameOnly, {
+		store: new KindStore(nameOnly, {
 			replace(objects) {
 				for (const { metadata } of objects) {
 					wake(metadata?.name);
@@ -38,8 +38,8 @@ export function watchDefinitions(
 		metadataOnly: true,
 		...pace,
 	});
-	definitions.start();
-	return { stop: () => definitions.stop() };
+	crds.start();
+	return { stop: () => crds.stop() };
 }
 
 function nameOnly(raw: unknown): { metadata: { name: string; resourceVersion: string } } | undefined {

@@ -1,5 +1,5 @@
 import type { Kind } from "../../core/kinds.ts";
-import type { Ending } from "./backoff.ts";
+import type { RestartReason } from "./backoff.ts";
 
 /** How long a world may be without the API server. */
 export interface Staleness {
@@ -21,7 +21,7 @@ export interface KindStatus {
 	readonly objects: number;
 	/** Milliseconds since the API server last said anything about it; undefined: it never did. */
 	readonly lastContactMs: number | undefined;
-	readonly restarts: ReadonlyMap<Ending, number>;
+	readonly restarts: ReadonlyMap<RestartReason, number>;
 	/** The version that is read; undefined when the API server serves none. */
 	readonly version: string | undefined;
 	/** Why there is no watch. */

@@ -2,16 +2,16 @@ import type { AnyObject, Kind, Resources } from "../../core/kinds.ts";
 import { kinds } from "../../core/kinds.ts";
 import type { Connection } from "../client/connection.ts";
 import type { Log } from "../client/log.ts";
-import type { Ending } from "./backoff.ts";
-import { watchDefinitions } from "./crd-watch.ts";
+import type { RestartReason } from "./backoff.ts";
+import { watchCrds } from "./crd-watch.ts";
 import type { FeedStatus, Staleness } from "./feed-status.ts";
 import { defaultStaleness } from "./feed-status.ts";
+import { KindStore } from "./kind-store.ts";
 import { metadataOnlyKinds, projectionOf, stringPool } from "./projection.ts";
 import type { ReflectorLimits, ReflectorStatus } from "./reflector.ts";
 import { Reflector } from "./reflector.ts";
-import { watchRevival } from "./server-return.ts";
-import { createWatchkeeper } from "./staleness.ts";
-import { Replica } from "./store.ts";
+import { watchServerReturn } from "./server-return.ts";
+import { createStalenessMonitor } from "./staleness.ts";
 
 /** Where the objects go; `ClusterState` is one. */
 export interface Sink {
@@ -43,7 +43,7 @@ export interface FeedOptions {
 	/** Told of every event, and how many milliseconds after its bytes arrived the world had it; must not throw. */
 	readonly onEvent?: (kind: Kind, lagMs: number) => void;
 	/** Told whenever the watch of a kind has to be opened again, and why; must not throw. */
-	readonly onRestart?: (kind: Kind, reason: Ending) => void;
+	readonly onRestart?: (kind: Kind, reason: RestartReason) => void;
 }
 
 /** The live feed of a world: one reflector per kind. */
@@ -63,33 +63,33 @@ export interface Feed {
 export function startFeed(options: FeedOptions): Feed {
 	const now = options.now ?? (() => performance.now());
 	const keep = stringPool();
-	const replicas = new Map<Kind, Replica>();
+	const stores = new Map<Kind, KindStore>();
 	const reflectors = new Map<Kind, Reflector>();
-	const revival = watchRevival(options.connection, () => {
+	const serverReturn = watchServerReturn(options.connection, () => {
 		for (const reflector of reflectors.values()) {
 			if (!reflector.status().following) {
 				reflector.wake();
 			}
 		}
 	});
-	const onRestart = (kind: Kind, reason: Ending): void => {
-		revival.suspect(reason);
+	const onRestart = (kind: Kind, reason: RestartReason): void => {
+		serverReturn.suspect(reason);
 		options.onRestart?.(kind, reason);
 	};
 	for (const kind of options.kinds) {
 		const project = projectionOf(kind, keep);
 		const version = (): string => reflectors.get(kind)?.version ?? "";
-		const replica = new Replica((raw) => project(raw, version()), changesOf(kind, options));
-		replicas.set(kind, replica);
-		reflectors.set(kind, startReflector(kind, replica, now, { ...options, onRestart }));
+		const store = new KindStore((raw) => project(raw, version()), changesOf(kind, options));
+		stores.set(kind, store);
+		reflectors.set(kind, startReflector(kind, store, now, { ...options, onRestart }));
 	}
-	const definitions = watchDefinitions(options.connection, reflectors, {
+	const crds = watchCrds(options.connection, reflectors, {
 		now,
 		...(options.limits === undefined ? {} : { limits: options.limits }),
 	});
 	const status = (): ReadonlyMap<Kind, ReflectorStatus> =>
 		new Map([...reflectors].map(([kind, reflector]) => [kind, reflector.status()]));
-	const watchkeeper = createWatchkeeper({
+	const staleness = createStalenessMonitor({
 		status,
 		now,
 		log: options.log,
@@ -98,31 +98,31 @@ export function startFeed(options: FeedOptions): Feed {
 	const synced = Promise.all([...reflectors.values()].map((reflector) => reflector.synced)).then(() => {});
 	return {
 		synced,
-		status: () => watchkeeper.check(),
+		status: () => staleness.check(),
 		version: (kind) => reflectors.get(kind)?.version,
-		offer: (kind, raw) => replicas.get(kind)?.offer(raw) ?? false,
+		offer: (kind, raw) => stores.get(kind)?.offer(raw) ?? false,
 		async stop() {
-			watchkeeper.stop();
+			staleness.stop();
 			await Promise.all([
-				revival.stop(),
-				definitions.stop(),
+				serverReturn.stop(),
+				crds.stop(),
 				...[...reflectors.values()].map((reflector) => reflector.stop()),
 			]);
 		},
 	};
 }
 
-function startReflector(kind: Kind, replica: Replica, now: () => number, options: FeedOptions): Reflector {
+function startReflector(kind: Kind, store: KindStore, now: () => number, options: FeedOptions): Reflector {
 	const { group, plural, versions } = kinds[kind];
 	const reflector = new Reflector({
 		connection: options.connection,
 		resource: { group, plural, versions },
-		replica,
+		store,
 		metadataOnly: metadataOnlyKinds.has(kind),
 		now,
 		...(options.limits === undefined ? {} : { limits: options.limits }),
 		observer: {
-			ended: (ending) => options.onRestart?.(kind, ending),
+			ended: (reason) => options.onRestart?.(kind, reason),
 			event: (lagMs) => options.onEvent?.(kind, lagMs),
 		},
 	});

@@ -6,7 +6,7 @@ import { runInNewContext } from "node:vm";
  * ever. Blocks for some 5 ms per thousand objects, so it is called once the first rush is over. V8 only shrinks the
  * young generation in its last-resort collection, which no other call of Node's reaches.
  */
-export function settleMemory(): void {
+export function compactMemory(): void {
 	setFlagsFromString("--expose-gc");
 	const collect = runInNewContext("gc") as (options?: { readonly flavor: "last-resort" }) => unknown;
 	collect({ flavor: "last-resort" });

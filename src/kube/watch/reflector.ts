@@ -1,14 +1,14 @@
 import type { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
 import type { Resource } from "../client/api.ts";
-import { ApiError, ExchangeError, errorOfEvent, resourcePath } from "../client/api.ts";
+import { ApiError, errorOfEvent, HttpError, resourcePath } from "../client/api.ts";
 import type { Connection } from "../client/connection.ts";
 import { translate } from "../client/connection.ts";
 import { servedVersions } from "../client/discovery.ts";
 import { LineSplitter } from "../client/lines.ts";
-import type { Ending, Trouble } from "./backoff.ts";
-import { calm, endingOf, nextStep } from "./backoff.ts";
-import type { Replica } from "./store.ts";
+import type { Backoff, RestartReason } from "./backoff.ts";
+import { nextStep, noBackoff, reasonOf } from "./backoff.ts";
+import type { KindStore } from "./kind-store.ts";
 
 /** The waits and sizes of a reflector; the defaults suit a cluster, tests shorten them. */
 export interface ReflectorLimits {
@@ -20,7 +20,7 @@ export interface ReflectorLimits {
 	readonly pageSize: number;
 	/** Bytes of one watch event; etcd keeps objects to 1.5 MB. */
 	readonly lineBytes: number;
-	/** Milliseconds after which a watch that lives has ended the trouble before it. */
+	/** Milliseconds after which an open watch ends the backoff before it. */
 	readonly provenMs: number;
 	/** Seconds after which the server ends a watch; up to twice that, so that watches do not end together. */
 	readonly watchSeconds: number;
@@ -40,8 +40,8 @@ export const defaultLimits: ReflectorLimits = {
 export interface ReflectorOptions {
 	readonly connection: Connection;
 	readonly resource: Resource;
-	/** Makes the replica that the objects go to; `version` gives the served version at the time of the call. */
-	readonly replica: Replica;
+	/** Where the objects go. */
+	readonly store: KindStore;
 	readonly metadataOnly: boolean;
 	readonly limits?: Partial<ReflectorLimits>;
 	/** Monotonic milliseconds, so that steps of the wall clock change nothing. */
@@ -57,7 +57,7 @@ export interface ReflectorObserver {
 	/** A watch is open and the objects are those of the API server. */
 	following?(): void;
 	/** An attempt ended, and the next one comes after `waitMs`. */
-	ended?(ending: Ending, waitMs: number, message: string): void;
+	ended?(reason: RestartReason, waitMs: number, message: string): void;
 	/** An event was applied so many milliseconds after its bytes arrived. */
 	event?(lagMs: number): void;
 }
@@ -71,7 +71,7 @@ export interface ReflectorStatus {
 	readonly objects: number;
 	/** Monotonic time of the last byte from the API server about this kind; undefined: none yet. */
 	readonly lastContact: number | undefined;
-	readonly restarts: ReadonlyMap<Ending, number>;
+	readonly restarts: ReadonlyMap<RestartReason, number>;
 	/** The version in use; undefined while the API server serves none. */
 	readonly version: string | undefined;
 	/** Why no watch is open. */
@@ -89,14 +89,14 @@ export class Reflector {
 	readonly synced: Promise<void>;
 	readonly #connection: Connection;
 	readonly #resource: Resource;
-	readonly #replica: Replica;
+	readonly #store: KindStore;
 	readonly #metadataOnly: boolean;
 	readonly #limits: ReflectorLimits;
 	readonly #now: () => number;
 	readonly #random: () => number;
 	readonly #observer: ReflectorObserver;
 	readonly #stop = new AbortController();
-	readonly #restarts = new Map<Ending, number>();
+	readonly #restarts = new Map<RestartReason, number>();
 	#markSynced: () => void = () => {};
 	#isSynced = false;
 	#isFollowing = false;
@@ -104,7 +104,7 @@ export class Reflector {
 	#problem: string | undefined;
 	#version: string | undefined;
 	#watchList = true;
-	#trouble: Trouble = calm;
+	#backoff: Backoff = noBackoff;
 	#progressed = false;
 	#isWoken = false;
 	#endPause: () => void = () => {};
@@ -113,7 +113,7 @@ export class Reflector {
 	constructor(options: ReflectorOptions) {
 		this.#connection = options.connection;
 		this.#resource = options.resource;
-		this.#replica = options.replica;
+		this.#store = options.store;
 		this.#metadataOnly = options.metadataOnly;
 		this.#limits = { ...defaultLimits, ...options.limits };
 		this.#now = options.now ?? (() => performance.now());
@@ -145,7 +145,7 @@ export class Reflector {
 	/** Ends a wait, this one or the next: something says that it is worth trying. */
 	wake(): void {
 		this.#isWoken = true;
-		this.#trouble = calm;
+		this.#backoff = noBackoff;
 		this.#endPause();
 	}
 
@@ -153,7 +153,7 @@ export class Reflector {
 		return {
 			synced: this.#isSynced,
 			following: this.#isFollowing,
-			objects: this.#replica.size,
+			objects: this.#store.size,
 			lastContact: this.#lastContact,
 			restarts: this.#restarts,
 			version: this.#version,
@@ -180,23 +180,23 @@ export class Reflector {
 
 	/** Notes how the attempt ended and gives the milliseconds to wait before the next one. */
 	#recover(failure: unknown): number {
-		const ending = failure === undefined ? "closed" : endingOf(failure);
-		const step = nextStep(this.#trouble, ending, {
+		const reason = failure === undefined ? "closed" : reasonOf(failure);
+		const step = nextStep(this.#backoff, reason, {
 			now: this.#now(),
 			random: this.#random(),
 			progressed: this.#progressed,
 			retryAfterMs: failure instanceof ApiError ? failure.retryAfterMs : undefined,
 		});
-		this.#trouble = step.trouble;
+		this.#backoff = step.backoff;
 		if (step.relist) {
-			this.#replica.forget();
+			this.#store.forget();
 		}
-		this.#restarts.set(ending, (this.#restarts.get(ending) ?? 0) + 1);
+		this.#restarts.set(reason, (this.#restarts.get(reason) ?? 0) + 1);
 		const message = failure instanceof Error ? failure.message : "the API server closed the watch";
 		// A kind that the API server does not have is followed by asking for it now and then.
-		this.#isFollowing = ending === "missing" && this.#version === undefined;
+		this.#isFollowing = reason === "missing" && this.#version === undefined;
 		this.#problem = this.#isFollowing ? undefined : message;
-		this.#observer.ended?.(ending, step.waitMs, message);
+		this.#observer.ended?.(reason, step.waitMs, message);
 		return step.waitMs;
 	}
 
@@ -220,7 +220,7 @@ export class Reflector {
 			await this.#discover();
 		}
 		try {
-			if (this.#replica.resume !== undefined) {
+			if (this.#store.resume !== undefined) {
 				await this.#watch(false);
 			} else if (this.#watchList) {
 				await this.#watchInitial();
@@ -247,8 +247,8 @@ export class Reflector {
 		this.#contact();
 		this.#version = version;
 		if (version === undefined) {
-			this.#replica.begin();
-			this.#replica.commit(undefined);
+			this.#store.begin();
+			this.#store.commit(undefined);
 			this.#sync();
 			throw new ApiError(404, "NotFound", "the API server does not serve this kind");
 		}
@@ -273,7 +273,7 @@ export class Reflector {
 
 	/** Reads every page aside, then swaps. No resourceVersion: with one, the server would ignore the limit. */
 	async #list(): Promise<void> {
-		this.#replica.begin();
+		this.#store.begin();
 		let token: string | undefined;
 		let resourceVersion: string | undefined;
 		do {
@@ -286,37 +286,37 @@ export class Reflector {
 			this.#contact();
 			const { items, metadata } = page ?? {};
 			if ((items !== null && !Array.isArray(items)) || typeof metadata?.resourceVersion !== "string") {
-				throw new ExchangeError("malformed", "Cannot read a list: it has no items or no resourceVersion");
+				throw new HttpError("malformed", "Cannot read a list: it has no items or no resourceVersion");
 			}
 			for (const item of items ?? []) {
-				if (!this.#replica.collect(item)) {
-					throw new ExchangeError("malformed", "Cannot read a list: an item has no name");
+				if (!this.#store.collect(item)) {
+					throw new HttpError("malformed", "Cannot read a list: an item has no name");
 				}
 			}
 			resourceVersion = metadata.resourceVersion;
 			token =
 				typeof metadata.continue === "string" && metadata.continue !== "" ? metadata.continue : undefined;
 		} while (token !== undefined);
-		this.#replica.commit(resourceVersion);
+		this.#store.commit(resourceVersion);
 		this.#isSynced = true;
 		this.#markSynced();
 	}
 
 	/** A watch that begins with the objects there are (WatchList); where the server cannot, the next attempt lists. */
 	async #watchInitial(): Promise<void> {
-		this.#replica.begin();
+		this.#store.begin();
 		try {
 			await this.#watch(true);
 		} catch (error) {
-			const ending = endingOf(error);
-			if (this.#replica.resume === undefined && (ending === "refused" || ending === "silent")) {
+			const reason = reasonOf(error);
+			if (this.#store.resume === undefined && (reason === "refused" || reason === "silent")) {
 				this.#watchList = false;
 			}
 			throw error;
 		}
-		if (this.#replica.resume === undefined) {
+		if (this.#store.resume === undefined) {
 			this.#watchList = false;
-			throw new ExchangeError("cut", "Cannot follow the kind: the watch ended before its initial events did");
+			throw new HttpError("cut", "Cannot follow the kind: the watch ended before its initial events did");
 		}
 	}
 
@@ -328,7 +328,7 @@ export class Reflector {
 				allowWatchBookmarks: true,
 				timeoutSeconds: Math.round(watchSeconds * (1 + this.#random())),
 				fieldSelector: this.#resource.fieldSelector,
-				resourceVersion: initial ? undefined : this.#replica.resume,
+				resourceVersion: initial ? undefined : this.#store.resume,
 				sendInitialEvents: initial || undefined,
 				resourceVersionMatch: initial ? "NotOlderThan" : undefined,
 			},
@@ -357,7 +357,7 @@ export class Reflector {
 			this.#progressed ||= this.#isFollowing && this.#now() - opened >= this.#limits.provenMs;
 		}
 		if (lines.pending > 0) {
-			throw new ExchangeError("cut", "Cannot read a watch event: the connection ended in its middle");
+			throw new HttpError("cut", "Cannot read a watch event: the connection ended in its middle");
 		}
 	}
 
@@ -366,13 +366,13 @@ export class Reflector {
 		try {
 			event = JSON.parse(line);
 		} catch (error) {
-			throw new ExchangeError("malformed", "Cannot read a watch event: it is not JSON", error);
+			throw new HttpError("malformed", "Cannot read a watch event: it is not JSON", error);
 		}
-		switch (this.#replica.event(event)) {
+		switch (this.#store.event(event)) {
 			case "error":
 				throw errorOfEvent((event as { object?: unknown }).object);
 			case "malformed":
-				throw new ExchangeError("malformed", "Cannot read a watch event: it has no known type or no name");
+				throw new HttpError("malformed", "Cannot read a watch event: it has no known type or no name");
 			case "synced":
 				this.#sync();
 				return;
@@ -407,7 +407,7 @@ async function eachChunk(body: Readable, take: (chunk: Buffer) => void): Promise
 function startWatchdog(body: Readable, idleMs: number): { patted(idleMs: number): void; stop(): void } {
 	let limit = idleMs;
 	const bark = (): void => {
-		body.destroy(new ExchangeError("silent", "Cannot follow the kind: the watch is open but silent"));
+		body.destroy(new HttpError("silent", "Cannot follow the kind: the watch is open but silent"));
 	};
 	let timer = setTimeout(bark, limit);
 	return {

@@ -1,23 +1,23 @@
 import { ApiError } from "../client/api.ts";
 import type { Connection } from "../client/connection.ts";
-import type { Ending } from "./backoff.ts";
+import type { RestartReason } from "./backoff.ts";
 
-/** Endings that may mean that the whole API server is away. */
-const suspicious: ReadonlySet<Ending> = new Set(["unreachable", "timeout", "unavailable"]);
+/** Reasons for which the whole API server may be unavailable. */
+const suspicious: ReadonlySet<RestartReason> = new Set(["unreachable", "timeout", "unavailable"]);
 
 /** How often, in milliseconds, an absence is believed that nobody saw. */
 const unseenEveryMs = 10_000;
 
 /**
  * Notices that an API server which was away is back: a starting one asks callers to wait five seconds, and is ready
- * after two. While something is wrong `/readyz` is asked twice a second; `revived` is called when it turns good.
+ * after two. While something is wrong `/readyz` is asked twice a second; `returned` is called when it turns good.
  */
-export function watchRevival(
+export function watchServerReturn(
 	connection: Connection,
-	revived: () => void,
+	returned: () => void,
 	everyMs = 500,
 	answerMs = 3000,
-): { suspect(ending: Ending): void; stop(): Promise<void> } {
+): { suspect(reason: RestartReason): void; stop(): Promise<void> } {
 	const controller = new AbortController();
 	let running: Promise<void> | undefined;
 
@@ -31,7 +31,7 @@ export function watchRevival(
 				// It may have come back before the first question; a server that is only refusing a kind is not hurried.
 				if (state === "ready" && (wasAway || performance.now() - toldAt > unseenEveryMs)) {
 					toldAt = performance.now();
-					revived();
+					returned();
 				}
 				return;
 			}
@@ -41,8 +41,8 @@ export function watchRevival(
 	}
 
 	return {
-		suspect(ending) {
-			if (suspicious.has(ending) && running === undefined) {
+		suspect(reason) {
+			if (suspicious.has(reason) && running === undefined) {
 				running = poll().finally(() => {
 					running = undefined;
 				});

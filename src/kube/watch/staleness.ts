@@ -12,7 +12,7 @@ const sameEventMs = 60_000;
  * Judges how stale a feed is, and logs when that begins and when it ends, not while it lasts. A kind is stale when it
  * has had no watch for longer than the notice; the feed is as stale as its stalest kind.
  */
-export function createWatchkeeper(options: {
+export function createStalenessMonitor(options: {
 	readonly status: () => ReadonlyMap<Kind, ReflectorStatus>;
 	readonly now: () => number;
 	readonly log: Log;

@@ -191,7 +191,7 @@ describe("connection", () => {
 		const connection = connect(await kubeconfigCredentials(await kubeconfig({})));
 		const get = (options = {}): Promise<unknown> => connection.request("GET", "/api/v1/namespaces", options);
 		server.fault = () => true;
-		await assert.rejects(get({ deadlineMs: 50 }), { breakage: "timeout", message: /no answer within 50 ms/ });
+		await assert.rejects(get({ deadlineMs: 50 }), { failure: "timeout", message: /no answer within 50 ms/ });
 		server.fault = (_, response) => {
 			response.writeHead(503, { "retry-after": "2" }).end("<h1>\u0007Away</h1>");
 			return true;
@@ -201,14 +201,14 @@ describe("connection", () => {
 			response.end('{"a":');
 			return true;
 		};
-		await assert.rejects(get(), { breakage: "malformed" });
-		await assert.rejects(get({ limitBytes: 3 }), { breakage: "oversized" });
+		await assert.rejects(get(), { failure: "malformed" });
+		await assert.rejects(get({ limitBytes: 3 }), { failure: "oversized" });
 		server.fault = (_, response) => {
 			response.writeHead(200, { "content-length": "100" }).write("{");
 			setTimeout(() => response.destroy(), 10);
 			return true;
 		};
-		await assert.rejects(get(), { breakage: "cut" });
+		await assert.rejects(get(), { failure: "cut" });
 		await connection.stop();
 	});
 
@@ -237,10 +237,10 @@ describe("connection", () => {
 		await connection.request("GET", path);
 		await connection.request("GET", path);
 		assert.equal(requests, 3);
-		await assert.rejects(connection.request("PATCH", path, { body: {} }), { breakage: "cut" });
+		await assert.rejects(connection.request("PATCH", path, { body: {} }), { failure: "cut" });
 		assert.equal(requests, 4);
 		requests = 1;
-		await assert.rejects(connection.request("GET", path), { breakage: "cut" });
+		await assert.rejects(connection.request("GET", path), { failure: "cut" });
 		assert.equal(requests, 2);
 		await connection.stop();
 	});
@@ -252,7 +252,7 @@ describe("connection", () => {
 		const limits = { connectMs: 100, headersMs: 5000, bodyMs: 100 };
 		const silent = { server: `https://127.0.0.1:${port}` };
 		const unheard = connect(await kubeconfigCredentials(await kubeconfig({}, silent)), limits);
-		await assert.rejects(unheard.request("GET", "/api"), { breakage: "timeout" });
+		await assert.rejects(unheard.request("GET", "/api"), { failure: "timeout" });
 		await unheard.stop();
 		deaf.close();
 		const connection = connect(await kubeconfigCredentials(await kubeconfig({})), limits);
@@ -294,7 +294,7 @@ describe("connection", () => {
 		proxy.closeAllConnections();
 		proxy.close();
 		const without = connect(await kubeconfigCredentials(file));
-		await assert.rejects(without.request("GET", "/api"), { breakage: "unreachable" });
+		await assert.rejects(without.request("GET", "/api"), { failure: "unreachable" });
 		await without.stop();
 	});
 });

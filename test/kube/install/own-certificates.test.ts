@@ -184,7 +184,8 @@ test("keepOwnCertificates() renews the leaf at two thirds of its life by the wal
 	await replica.refresh();
 	assert.notEqual(replica.current().cert, first);
 	assert.deepEqual(scene.faults(), []);
-	assert.equal(replica.status().leafExpires?.getTime(), Math.floor((Date.now() + 12 * day) / 1000) * 1000);
+	const lateMs = Date.now() + 12 * day - (replica.status().leafExpires?.getTime() ?? 0);
+	assert.ok(lateMs >= 0 && lateMs < 10_000, `the new leaf ends ${lateMs} ms before 12 days from now`);
 });
 
 test("keepOwnCertificates() rotates the CA in two steps without a moment of distrust", async (context) => {

@@ -4,10 +4,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { AnyObject } from "../../../src/core/kinds.ts";
 import type { Connection } from "../../../src/kube/client/connection.ts";
 import { connect } from "../../../src/kube/client/connection.ts";
-import type { Ending } from "../../../src/kube/watch/backoff.ts";
+import type { RestartReason } from "../../../src/kube/watch/backoff.ts";
+import { KindStore } from "../../../src/kube/watch/kind-store.ts";
 import type { ReflectorLimits } from "../../../src/kube/watch/reflector.ts";
 import { Reflector } from "../../../src/kube/watch/reflector.ts";
-import { Replica } from "../../../src/kube/watch/store.ts";
 import { answer, FakeApiServer, failure } from "../../support/fake-api-server.ts";
 import { until } from "../../support/until.ts";
 
@@ -18,7 +18,7 @@ const plural = "serviceentries";
 interface Rig {
 	readonly reflector: Reflector;
 	readonly world: Map<string, AnyObject>;
-	readonly endings: Ending[];
+	readonly reasons: RestartReason[];
 	readonly replaced: () => number;
 }
 
@@ -55,7 +55,7 @@ describe("reflector", () => {
 		const world = new Map<string, AnyObject>();
 		const key = (object: AnyObject): string => `${object.metadata?.namespace}/${object.metadata?.name}`;
 		let replaced = 0;
-		const replica = new Replica((raw) => raw as AnyObject, {
+		const store = new KindStore((raw) => raw as AnyObject, {
 			replace(objects) {
 				replaced++;
 				world.clear();
@@ -66,17 +66,17 @@ describe("reflector", () => {
 			set: (object) => world.set(key(object), object),
 			delete: (namespace, name) => world.delete(`${namespace}/${name}`),
 		});
-		const endings: Ending[] = [];
+		const reasons: RestartReason[] = [];
 		const reflector = new Reflector({
 			connection,
 			resource: { group, plural, versions: ["v1", "v1beta1", "v1alpha3"] },
-			replica,
+			store,
 			metadataOnly: false,
 			limits,
-			observer: { ended: (ending) => endings.push(ending) },
+			observer: { ended: (reason) => reasons.push(reason) },
 		});
 		reflector.start();
-		const rig = { reflector, world, endings, replaced: () => replaced };
+		const rig = { reflector, world, reasons, replaced: () => replaced };
 		rigs.push(rig);
 		return rig;
 	}
@@ -194,28 +194,28 @@ describe("reflector", () => {
 			await fresh(rig);
 			assert.deepEqual([...rig.world.keys()].sort(), ["a/comes", "a/stays"]);
 			assert.equal(rig.world.get("a/stays"), kept);
-			assert.ok(rig.endings.includes("expired"));
+			assert.ok(rig.reasons.includes("expired"));
 		});
 	}
 
-	for (const { status, ending } of [
-		{ status: 500, ending: "unavailable" },
-		{ status: 503, ending: "unavailable" },
-		{ status: 429, ending: "throttled" },
-		{ status: 403, ending: "forbidden" },
-		{ status: 401, ending: "unauthorized" },
+	for (const { status, reason } of [
+		{ status: 500, reason: "unavailable" },
+		{ status: 503, reason: "unavailable" },
+		{ status: 429, reason: "throttled" },
+		{ status: 403, reason: "forbidden" },
+		{ status: 401, reason: "unauthorized" },
 	] as const) {
 		test(`Reflector keeps its world while the server answers ${status}, and is fresh soon after`, async () => {
 			put("one");
 			const rig = follow();
 			await rig.reflector.synced;
 			server.fault = (_, response) => {
-				answer(response, status, failure(status, "Trouble", "no"));
+				answer(response, status, failure(status, "Backoff", "no"));
 				return true;
 			};
 			server.cutWatches();
 			put("two");
-			await until("two refusals", () => rig.endings.filter((each) => each === ending).length >= 2);
+			await until("two refusals", () => rig.reasons.filter((each) => each === reason).length >= 2);
 			assert.equal(rig.world.size, 1);
 			assert.equal(rig.reflector.status().problem, "no");
 			server.fault = undefined;
@@ -256,7 +256,7 @@ describe("reflector", () => {
 		const rig = follow();
 		await rig.reflector.synced;
 		assert.ok(isFresh(rig));
-		assert.equal(rig.endings.filter((ending) => ending === "malformed").length, 2);
+		assert.equal(rig.reasons.filter((reason) => reason === "malformed").length, 2);
 	});
 
 	test("Reflector loses nothing when a watch ends in the middle of an event", async () => {
@@ -267,7 +267,7 @@ describe("reflector", () => {
 		server.say('{"type":"ADDED","object":{"metadata":{"name":"one","names');
 		server.closeWatches();
 		await fresh(rig);
-		assert.ok(rig.endings.includes("cut"));
+		assert.ok(rig.reasons.includes("cut"));
 	});
 
 	test("Reflector lists again after a garbled event came twice", async () => {
@@ -285,7 +285,7 @@ describe("reflector", () => {
 		server.silenceWatches();
 		put("unheard");
 		await fresh(rig);
-		assert.ok(rig.endings.includes("silent"));
+		assert.ok(rig.reasons.includes("silent"));
 	});
 
 	test("Reflector notices that etcd went back in time, though its watch is told of nothing", async () => {
@@ -295,14 +295,14 @@ describe("reflector", () => {
 		server.restoreBackup(10);
 		put("after");
 		await fresh(rig);
-		assert.deepEqual(rig.endings.slice(0, 3), ["cut", "silent", "silent"]);
+		assert.deepEqual(rig.reasons.slice(0, 3), ["cut", "silent", "silent"]);
 	});
 
 	test("Reflector refuses an event without end", async () => {
 		const rig = follow({ lineBytes: 1000 });
 		await rig.reflector.synced;
 		server.say("x".repeat(2000));
-		await until("the watch was given up", () => rig.endings.includes("oversized"));
+		await until("the watch was given up", () => rig.reasons.includes("oversized"));
 	});
 
 	test("Reflector survives a server that is stopped and started", async () => {
@@ -311,7 +311,7 @@ describe("reflector", () => {
 		await rig.reflector.synced;
 		const { port } = server;
 		await server.stop();
-		await until("it is noticed", () => rig.endings.includes("unreachable"));
+		await until("it is noticed", () => rig.reasons.includes("unreachable"));
 		assert.equal(rig.world.size, 1);
 		put("two");
 		await server.listen(port);
@@ -331,7 +331,7 @@ describe("reflector", () => {
 			assert.ok((await fresh(rig)) < 1000);
 			context.mock.restoreAll();
 		}
-		assert.deepEqual(rig.endings, ["cut", "cut"]);
+		assert.deepEqual(rig.reasons, ["cut", "cut"]);
 	});
 
 	test("Reflector survives a watch that is cut all the time under changes", async () => {
@@ -389,7 +389,7 @@ describe("reflector", () => {
 			return true;
 		};
 		server.cutWatches();
-		await until("two attempts", () => rig.endings.length >= 3);
+		await until("two attempts", () => rig.reasons.length >= 3);
 		assert.equal(rig.world.size, 1);
 		assert.equal(rig.reflector.status().following, false);
 		server.fault = undefined;

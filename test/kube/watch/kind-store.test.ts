@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { AnyObject } from "../../../src/core/kinds.ts";
-import { isNewer, Replica } from "../../../src/kube/watch/store.ts";
+import { isNewer, KindStore } from "../../../src/kube/watch/kind-store.ts";
 
-/** A replica, and the world that it feeds. */
-function rig(): { replica: Replica; world: Map<string, AnyObject>; sets: AnyObject[] } {
+/** A store, and the world that it feeds. */
+function rig(): { store: KindStore; world: Map<string, AnyObject>; sets: AnyObject[] } {
 	const world = new Map<string, AnyObject>();
 	const sets: AnyObject[] = [];
 	const key = (object: AnyObject): string => `${object.metadata?.namespace ?? ""}/${object.metadata?.name}`;
-	const replica = new Replica(
+	const store = new KindStore(
 		(raw) => ((raw as AnyObject)?.metadata?.name ? (raw as AnyObject) : undefined),
 		{
 			replace(objects) {
@@ -25,7 +25,7 @@ function rig(): { replica: Replica; world: Map<string, AnyObject>; sets: AnyObje
 			delete: (namespace, name) => world.delete(`${namespace}/${name}`),
 		},
 	);
-	return { replica, world, sets };
+	return { store, world, sets };
 }
 
 function object(name: string, version: number, fields: object = {}): AnyObject {
@@ -34,66 +34,66 @@ function object(name: string, version: number, fields: object = {}): AnyObject {
 
 function synced(...objects: readonly AnyObject[]): ReturnType<typeof rig> {
 	const made = rig();
-	made.replica.begin();
+	made.store.begin();
 	for (const each of objects) {
-		made.replica.collect(each);
+		made.store.collect(each);
 	}
-	made.replica.commit("100");
+	made.store.commit("100");
 	return made;
 }
 
-test("Replica ignores what it was told before", () => {
-	const { replica, world, sets } = synced();
-	assert.equal(replica.event({ type: "ADDED", object: object("x", 101) }), "applied");
-	assert.equal(replica.event({ type: "MODIFIED", object: object("x", 102) }), "applied");
-	assert.equal(replica.event({ type: "ADDED", object: object("x", 101) }), "ignored");
-	assert.equal(replica.event({ type: "DELETED", object: object("x", 101) }), "ignored");
+test("KindStore ignores what it was told before", () => {
+	const { store, world, sets } = synced();
+	assert.equal(store.event({ type: "ADDED", object: object("x", 101) }), "applied");
+	assert.equal(store.event({ type: "MODIFIED", object: object("x", 102) }), "applied");
+	assert.equal(store.event({ type: "ADDED", object: object("x", 101) }), "ignored");
+	assert.equal(store.event({ type: "DELETED", object: object("x", 101) }), "ignored");
 	assert.equal(world.get("a/x")?.metadata?.resourceVersion, "102");
 	assert.equal(sets.length, 2);
-	assert.equal(replica.resume, "102");
+	assert.equal(store.resume, "102");
 });
 
-test("Replica shows the old world until a new list is whole, then swaps", () => {
-	const { replica, world } = synced(object("stays", 1), object("goes", 2));
-	replica.begin();
-	replica.collect(object("stays", 1));
-	replica.collect(object("comes", 110));
+test("KindStore shows the old world until a new list is whole, then swaps", () => {
+	const { store, world } = synced(object("stays", 1), object("goes", 2));
+	store.begin();
+	store.collect(object("stays", 1));
+	store.collect(object("comes", 110));
 	assert.deepEqual([...world.keys()], ["a/stays", "a/goes"]);
-	replica.commit("120");
+	store.commit("120");
 	assert.deepEqual([...world.keys()], ["a/stays", "a/comes"]);
-	assert.equal(replica.size, 2);
-	assert.equal(replica.resume, "120");
+	assert.equal(store.size, 2);
+	assert.equal(store.resume, "120");
 });
 
-test("Replica takes its resourceVersion from the bookmark that ends initial events, not from the events", () => {
-	const { replica, world } = rig();
-	replica.begin();
-	replica.event({ type: "ADDED", object: object("x", 900) });
-	replica.event({ type: "BOOKMARK", object: { metadata: { resourceVersion: "950" } } });
-	assert.equal(replica.resume, undefined);
+test("KindStore takes its resourceVersion from the bookmark that ends initial events, not from the events", () => {
+	const { store, world } = rig();
+	store.begin();
+	store.event({ type: "ADDED", object: object("x", 900) });
+	store.event({ type: "BOOKMARK", object: { metadata: { resourceVersion: "950" } } });
+	assert.equal(store.resume, undefined);
 	assert.equal(world.size, 0);
 	const annotations = { "k8s.io/initial-events-end": "true" };
 	const bookmark = { type: "BOOKMARK", object: { metadata: { resourceVersion: "1000", annotations } } };
-	assert.equal(replica.event(bookmark), "synced");
-	assert.equal(replica.resume, "1000");
+	assert.equal(store.event(bookmark), "synced");
+	assert.equal(store.resume, "1000");
 	assert.equal(world.size, 1);
 });
 
-test("Replica.offer() takes only what is younger than all that the watch has said", () => {
-	const { replica, world } = synced(object("x", 90));
-	assert.equal(replica.offer(object("ghost", 95)), false);
-	assert.equal(replica.offer(object("early", 101)), true);
-	assert.equal(replica.resume, "100");
-	assert.equal(replica.event({ type: "ADDED", object: object("early", 101) }), "ignored");
-	assert.equal(replica.event({ type: "DELETED", object: object("early", 102) }), "applied");
+test("KindStore.offer() takes only what is younger than all that the watch has said", () => {
+	const { store, world } = synced(object("x", 90));
+	assert.equal(store.offer(object("ghost", 95)), false);
+	assert.equal(store.offer(object("early", 101)), true);
+	assert.equal(store.resume, "100");
+	assert.equal(store.event({ type: "ADDED", object: object("early", 101) }), "ignored");
+	assert.equal(store.event({ type: "DELETED", object: object("early", 102) }), "applied");
 	assert.deepEqual([...world.keys()], ["a/x"]);
-	replica.forget();
-	assert.equal(replica.offer(object("meanwhile", 95)), true);
+	store.forget();
+	assert.equal(store.offer(object("meanwhile", 95)), true);
 	assert.deepEqual([...world.keys()], ["a/x", "a/meanwhile"]);
 });
 
-test("Replica calls malformed what is no event", () => {
-	const { replica } = synced();
+test("KindStore calls malformed what is no event", () => {
+	const { store } = synced();
 	for (const event of [
 		null,
 		1,
@@ -103,9 +103,9 @@ test("Replica calls malformed what is no event", () => {
 		{ type: "NEW", object: object("x", 1) },
 		{ type: "BOOKMARK" },
 	]) {
-		assert.equal(replica.event(event), "malformed", JSON.stringify(event));
+		assert.equal(store.event(event), "malformed", JSON.stringify(event));
 	}
-	assert.equal(replica.event({ type: "ERROR", object: {} }), "error");
+	assert.equal(store.event({ type: "ERROR", object: {} }), "error");
 });
 
 test("isNewer() compares resourceVersions as numbers of any length", () => {
@@ -124,24 +124,24 @@ const history = fc.array(
 	{ maxLength: 40 },
 );
 
-test("Replica equals the server's list after any cut, repeat and relist of its events", () => {
+test("KindStore equals the server's list after any cut, repeat and relist of its events", () => {
 	fc.assert(
 		fc.property(history, fc.infiniteStream(fc.nat(9)), (writes, dice) => {
-			const { replica, world } = rig();
+			const { store, world } = rig();
 			const truth = new Map<string, AnyObject>();
 			const log: { type: string; object: AnyObject; version: number }[] = [];
 			let version = 100;
 			const roll = (): number => dice.next().value ?? 0;
 			const relist = (): void => {
-				replica.begin();
+				store.begin();
 				for (const each of truth.values()) {
-					replica.collect(structuredClone(each));
+					store.collect(structuredClone(each));
 				}
-				replica.commit(String(version));
+				store.commit(String(version));
 			};
 			const catchUp = (from: number): void => {
 				for (const event of log.filter((each) => each.version > from)) {
-					replica.event(structuredClone(event));
+					store.event(structuredClone(event));
 				}
 			};
 			relist();
@@ -158,21 +158,21 @@ test("Replica equals the server's list after any cut, repeat and relist of its e
 				}
 				const outcome = roll();
 				if (outcome < 4) {
-					catchUp(Number(replica.resume));
+					catchUp(Number(store.resume));
 				} else if (outcome < 6) {
 					// A server that repeats what it has told.
-					catchUp(Math.max(100, Number(replica.resume) - 3));
+					catchUp(Math.max(100, Number(store.resume) - 3));
 				} else if (outcome === 6) {
 					relist();
 				} else if (outcome === 7 && truth.has(name)) {
-					replica.offer(truth.get(name));
+					store.offer(truth.get(name));
 				}
 			}
-			catchUp(Number(replica.resume));
+			catchUp(Number(store.resume));
 			const sorted = (objects: Iterable<AnyObject>): string[] =>
 				[...objects].map((each) => JSON.stringify(each)).sort();
 			assert.deepEqual(sorted(world.values()), sorted(truth.values()));
-			assert.equal(replica.size, truth.size);
+			assert.equal(store.size, truth.size);
 		}),
 		{ numRuns: 500 },
 	);

@@ -7,7 +7,7 @@ const body = '{"message":"This replica cannot answer now; ask again"}';
  * rest/with_retry.go). The request's body is read to its end first, unparsed: closing with unread data resets the
  * connection, and the answer would be lost with it.
  */
-export function answerLater(
+export function retryLater(
 	request: FastifyRequest,
 	reply: FastifyReply,
 	connection: "close" | "keep-alive",

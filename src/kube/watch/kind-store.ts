@@ -22,7 +22,7 @@ const initialEventsEnd = "k8s.io/initial-events-end";
  * resourceVersion to resume from, and, while a list or the initial events of a WatchList come in, the new set aside,
  * so that readers see the old world until the new one is whole.
  */
-export class Replica {
+export class KindStore {
 	readonly #project: (raw: unknown) => AnyObject | undefined;
 	readonly #changes: Changes;
 	#objects: Objects = new Map();

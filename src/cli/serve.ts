@@ -1,0 +1,192 @@
+import { parseArgs } from "node:util";
+import type { Address, ServeOptions } from "../serve/options.ts";
+import type { Serving } from "../serve/serve.ts";
+import type { Environment } from "./environment.ts";
+import { readEnvironment } from "./environment.ts";
+import type { Streams, Verb } from "./verb.ts";
+import { exitCodes, UsageError } from "./verb.ts";
+
+const usage = `Usage: waymark serve [--world DIR | --kubeconfig FILE] [--config FILE]
+                     [--listen HOST:PORT] [--operations HOST:PORT]
+                     [--certificates throw-away|self|DIR] [--bootstrap]
+                     [--client-ca FILE [--client-name NAME]…] [--tls-min-version 1.2|1.3]
+                     [--namespace NS] [--service NAME] [--secret NAME] [--webhooks NAME]
+                     [--name HOST] [--replicas HOST:PORT,…]
+
+Serves POST /mutate and POST /validate over HTTPS, and /livez, /readyz and /metrics on the operations port.
+
+  --world DIR         take the cluster from the YAML files below DIR
+  --kubeconfig FILE   follow the API server that FILE names; with neither, the one around this pod
+  --config FILE       the cluster configuration, followed as it changes
+  --listen            127.0.0.1:8443 with --world, else 0.0.0.0:8443; port 0 takes any free one
+  --operations        127.0.0.1:8081 with --world, else 0.0.0.0:8081
+  --certificates      throw-away: made in memory, its CA written below .waymark/ (the default);
+                      self: of an own CA, kept in a Secret and published to the webhook configurations;
+                      DIR: tls.crt, tls.key and perhaps ca.crt, followed as they change
+  --bootstrap         make the validating webhook fail closed once a canary was really denied
+  --client-ca FILE    ask for a client certificate that these CAs verify, followed as they change
+  --client-name NAME  and that bears this name, such as kube-apiserver; may be given several times
+  --tls-min-version   the oldest TLS version that is spoken (1.3)
+
+How this installation is known to its cluster, for --certificates self and --bootstrap:
+
+  --namespace NS      its namespace (POD_NAMESPACE, else waymark-system)
+  --service NAME      its Service (waymark)
+  --secret NAME       the Secret of its CA (waymark-ca)
+  --webhooks NAME     both its webhook configurations (waymark)
+  --name HOST         by which the API server calls it, where that is not through the Service
+  --replicas LIST     where all replicas listen, where they are not endpoints of the Service
+
+Exit: 0 drained after a signal, 64 usage, 65 unreadable configuration or world, 70 fault or requests cut,
+      128 and its number after a second signal`;
+
+/** `waymark serve`: the webhook. */
+export const serve: Verb = {
+	summary: "Serve the admission webhooks, standalone or for a cluster",
+	usage,
+	run: async (argv, streams) => {
+		const environment = readEnvironment();
+		const options = readOptions(argv, environment);
+		// Loaded here, so that no other verb, and no mistake in the arguments, pays for a server.
+		const [{ serveWebhook }, { createLog }, { WorldError }] = await Promise.all([
+			import("../serve/serve.ts"),
+			import("../serve/log.ts"),
+			import("../serve/world.ts"),
+		]);
+		const log = createLog(environment.logLevel);
+		try {
+			const { cut } = await serveWebhook(options, log, (serving) => announce(options, serving, streams));
+			return cut === 0 ? exitCodes.clean : exitCodes.fault;
+		} catch (error) {
+			if (error instanceof WorldError) {
+				streams.error(`waymark: ${error.message}\n`);
+				return exitCodes.unreadable;
+			}
+			const reason = listenFailure(error);
+			if (reason !== undefined) {
+				streams.error(`waymark: ${reason}\n`);
+				return exitCodes.fault;
+			}
+			throw error;
+		} finally {
+			log.flush();
+		}
+	},
+};
+
+/** Why an address cannot be listened on; undefined for any other error. */
+function listenFailure(error: unknown): string | undefined {
+	if (!(error instanceof Error) || !("syscall" in error) || error.syscall !== "listen") {
+		return undefined;
+	}
+	const { code, address, port } = error as NodeJS.ErrnoException & {
+		readonly address?: string;
+		readonly port?: number;
+	};
+	const where = port === undefined ? `${address}` : `${address}:${port}`;
+	switch (code) {
+		case "EADDRINUSE":
+			return `Cannot listen on ${where}: something else does already`;
+		case "EACCES":
+			return `Cannot listen on ${where}: this user may not`;
+		case "EADDRNOTAVAIL":
+			return `Cannot listen on ${where}: no interface has this address`;
+		default:
+			return `Cannot listen on ${where}: ${code}`;
+	}
+}
+
+function readOptions(argv: readonly string[], environment: Environment): ServeOptions {
+	const { values } = parseArgs({
+		args: [...argv],
+		options: {
+			world: { type: "string" },
+			kubeconfig: { type: "string" },
+			config: { type: "string" },
+			certificates: { type: "string" },
+			bootstrap: { type: "boolean", default: false },
+			"client-ca": { type: "string" },
+			"client-name": { type: "string", multiple: true, default: [] },
+			"tls-min-version": { type: "string", default: "1.3" },
+			namespace: { type: "string" },
+			service: { type: "string", default: "waymark" },
+			secret: { type: "string", default: "waymark-ca" },
+			webhooks: { type: "string", default: "waymark" },
+			name: { type: "string" },
+			replicas: { type: "string" },
+			listen: { type: "string" },
+			operations: { type: "string" },
+		},
+	});
+	if (values.world !== undefined && values.kubeconfig !== undefined) {
+		throw new UsageError("--world and --kubeconfig exclude each other");
+	}
+	if (values.world !== undefined && (values.certificates === "self" || values.bootstrap)) {
+		throw new UsageError("--certificates self and --bootstrap need a cluster, and --world has none");
+	}
+	const minVersion = values["tls-min-version"];
+	if (minVersion !== "1.2" && minVersion !== "1.3") {
+		throw new UsageError(`--tls-min-version must be 1.2 or 1.3, and is ${JSON.stringify(minVersion)}`);
+	}
+	if (values["client-name"].length > 0 && values["client-ca"] === undefined) {
+		throw new UsageError("--client-name needs --client-ca: a name that no CA vouches for says nothing");
+	}
+	const host = values.world === undefined ? "0.0.0.0" : "127.0.0.1";
+	return {
+		world: values.world,
+		kubeconfig: values.kubeconfig,
+		apiServer: { host: environment.kubernetesHost, port: environment.kubernetesPort },
+		config: values.config,
+		certificates: values.certificates ?? "throw-away",
+		bootstrap: values.bootstrap,
+		demands: {
+			minVersion: `TLSv${minVersion}`,
+			clientCaFile: values["client-ca"],
+			clientNames: values["client-name"],
+		},
+		installation: {
+			namespace: values.namespace ?? environment.podNamespace ?? "waymark-system",
+			service: values.service,
+			secret: values.secret,
+			webhooks: values.webhooks,
+			name: values.name,
+			replicas: values.replicas?.split(",").map((text) => readAddress(text, "--replicas")),
+		},
+		listen: readAddress(values.listen ?? `${host}:8443`, "--listen"),
+		operations: readAddress(values.operations ?? `${host}:8081`, "--operations"),
+	};
+}
+
+function readAddress(text: string, flag: string): Address {
+	const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
+	const host = match?.[1] ?? match?.[2];
+	const port = Number(match?.[3]);
+	if (host === undefined || port > 65535) {
+		throw new UsageError(`${flag} must be HOST:PORT, and is ${JSON.stringify(text)}`);
+	}
+	return { host, port };
+}
+
+/** Says on standard output where the webhook answers, once it does. */
+function announce(options: ServeOptions, serving: Serving, streams: Streams): void {
+	streams.out(
+		[
+			`Webhook:    https://${serving.webhook}`,
+			`CA:         ${serving.caFile}`,
+			`Operations: http://${serving.operations}`,
+			"",
+		].join("\n"),
+	);
+	if (options.world?.replace(/\/$/, "") === "examples") {
+		streams.out(
+			[
+				"",
+				"Try it from another terminal:",
+				"  npm run -s try -- docs/try/plain-service-entry.yaml   # gets bound to its waypoint",
+				"  npm run -s try -- docs/try/refused-by-policy.yaml     # refused by the namespace's policy",
+				"  npm run -s try -- docs/try/sidecar-bundle.yaml        # refused: sidecar-style egress",
+				"",
+			].join("\n"),
+		);
+	}
+}

@@ -1,0 +1,32 @@
+import type { TlsFloor } from "../server/tls.ts";
+import type { Installation } from "./installation.ts";
+
+/** What the webhook demands of whoever connects. */
+export interface ClientDemands {
+	readonly minVersion: TlsFloor;
+	/** The file of the CAs that verify client certificates; undefined: none is asked for. */
+	readonly clientCaFile: string | undefined;
+	/** The names of which a client certificate must bear one; empty: any certificate of those CAs will do. */
+	readonly clientNames: readonly string[];
+}
+
+/** Where to listen, or where one listens. */
+export interface Address {
+	readonly host: string;
+	readonly port: number;
+}
+
+/** What a server is asked to do. */
+export interface ServeOptions {
+	readonly world: string | undefined;
+	readonly kubeconfig: string | undefined;
+	/** Where a Pod finds its API server, from its environment. */
+	readonly apiServer: { readonly host: string | undefined; readonly port: string | undefined };
+	readonly config: string | undefined;
+	readonly certificates: string;
+	readonly bootstrap: boolean;
+	readonly demands: ClientDemands;
+	readonly installation: Omit<Installation, "clusterDomain">;
+	readonly listen: Address;
+	readonly operations: Address;
+}
