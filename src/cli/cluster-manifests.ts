@@ -5,7 +5,7 @@ import type { RawObject, RawResource } from "../kube/client/list-raw.ts";
 import type { Reading } from "../manifests/read.ts";
 import { parseManifests } from "../manifests/read.ts";
 import { serverFields } from "../migrate/entries.ts";
-import { fieldsOf, textOf, without } from "../migrate/raw.ts";
+import { fieldsOf, textOf, without } from "../migrate/fields.ts";
 
 /** A cluster's objects with every field that a person wrote, and what is known about its mesh. */
 export interface ClusterReading {

@@ -8,13 +8,13 @@ import { defaultSettings, parseWaypointReference } from "../core/settings.ts";
 import { judgeManifests } from "../lint/judge.ts";
 import type { Manifest, Reading } from "../manifests/read.ts";
 import { addToWorld, namespaceOf, parseManifests, readManifests, worldOf } from "../manifests/read.ts";
-import type { Item, Output } from "../migrate/item.ts";
-import { outputKey } from "../migrate/item.ts";
+import { fieldsOf, textOf } from "../migrate/fields.ts";
+import type { InputObject, Output } from "../migrate/input-object.ts";
+import { outputKey } from "../migrate/input-object.ts";
 import type { Migration } from "../migrate/migrate.ts";
 import { migrate as convert } from "../migrate/migrate.ts";
-import { fieldsOf, textOf } from "../migrate/raw.ts";
 import type { Withheld } from "../migrate/report.ts";
-import { countFates, itemName, renderReport } from "../migrate/report.ts";
+import { countOutcomes, nameForPrograms, renderReport } from "../migrate/report.ts";
 import { rules } from "../rules/table.ts";
 import { loadSettings } from "../settings/read.ts";
 import { readClusterManifests } from "./cluster-manifests.ts";
@@ -65,19 +65,19 @@ export const migrate: Verb = {
 			world.learn(facts);
 			return world;
 		};
-		const items = new Map(reading.manifests.map((manifest) => [itemOf(manifest), manifest]));
-		const migration = convert([...items.keys()], worldFor(reading.manifests), options.waypoint);
-		const texts = textsOf(migration, items);
+		const inputs = new Map(reading.manifests.map((manifest) => [itemOf(manifest), manifest]));
+		const migration = convert([...inputs.keys()], worldFor(reading.manifests), options.waypoint);
+		const texts = textsOf(migration, inputs);
 		const withheld = refused(migration, texts, reading, worldFor);
 		const kept = migration.outputs.filter((output) => !withheld.has(output));
 		const files = new Map<string, string>([
 			...group(kept, (output) => [`${output.stage}/${fileName(output.object)}`, texts.get(output) ?? ""]),
-			...removalFiles(migration, items),
+			...removalFiles(migration, inputs),
 			["REPORT.md", renderReport(migration, [...withheld.values()])],
 		]);
 		asDirectory(options.out, () => makeDirectory(options.out));
 		write(options.out, files);
-		const counts = countFates(migration.bundles.flatMap((bundle) => bundle.ledger));
+		const counts = countOutcomes(migration.bundles.flatMap((bundle) => bundle.ledger));
 		streams.out(
 			options.json
 				? `${JSON.stringify(summaryOf(migration, kept, [...withheld.values()], reading), undefined, 2)}\n`
@@ -135,7 +135,7 @@ function readSettings(file: string | undefined): Settings {
 	return file === undefined ? defaultSettings : loadSettings(file, new Set(rules.map((rule) => rule.id)));
 }
 
-function itemOf(manifest: Manifest): Item {
+function itemOf(manifest: Manifest): InputObject {
 	const { kind, object, file } = manifest;
 	const fields = fieldsOf(object);
 	const metadata = fieldsOf(fields.metadata);
@@ -150,10 +150,13 @@ function itemOf(manifest: Manifest): Item {
 	};
 }
 
-function textsOf(migration: Migration, items: ReadonlyMap<Item, Manifest>): ReadonlyMap<Output, string> {
+function textsOf(
+	migration: Migration,
+	inputs: ReadonlyMap<InputObject, Manifest>,
+): ReadonlyMap<Output, string> {
 	return new Map(
 		migration.outputs.map((output) => {
-			const base = output.base === undefined ? undefined : items.get(output.base);
+			const base = output.base === undefined ? undefined : inputs.get(output.base);
 			return [output, base === undefined ? freshText(output) : continuedText(base, output)];
 		}),
 	);
@@ -202,12 +205,15 @@ function fileName(object: Readonly<Record<string, unknown>>): string {
 	return `${part(object.kind)}.${part(namespace) || "default"}.${part(name) || "unnamed"}.yaml`;
 }
 
-function removalFiles(migration: Migration, items: ReadonlyMap<Item, Manifest>): ReadonlyMap<string, string> {
+function removalFiles(
+	migration: Migration,
+	inputs: ReadonlyMap<InputObject, Manifest>,
+): ReadonlyMap<string, string> {
 	const removals = [...new Set(migration.bundles.flatMap((bundle) => bundle.removals))];
-	return group(removals, (item) => {
-		const manifest = items.get(item);
-		const text = manifest === undefined ? "" : originalText(manifest, item.namespace);
-		return [`3-remove/${fileName(item.object)}`, text];
+	return group(removals, (input) => {
+		const manifest = inputs.get(input);
+		const text = manifest === undefined ? "" : originalText(manifest, input.namespace);
+		return [`3-remove/${fileName(input.object)}`, text];
 	});
 }
 
@@ -263,7 +269,7 @@ function summaryOf(
 	withheld: readonly Withheld[],
 	reading: Reading,
 ): object {
-	const counts = countFates(migration.bundles.flatMap((bundle) => bundle.ledger));
+	const counts = countOutcomes(migration.bundles.flatMap((bundle) => bundle.ledger));
 	return {
 		version: 1,
 		summary: {
@@ -277,17 +283,17 @@ function summaryOf(
 		},
 		bundles: migration.bundles.map((bundle) => ({
 			hosts: bundle.bundle.hosts,
-			objects: bundle.bundle.parts.map(({ item, role }) => ({ ...itemName(item), role })),
+			objects: bundle.bundle.participants.map(({ input, role }) => ({ ...nameForPrograms(input), role })),
 			written: bundle.outputs
 				.filter((output) => kept.includes(output))
 				.map(({ stage, object, purpose }) => ({ stage, file: fileName(object), purpose })),
-			remove: bundle.removals.map(itemName),
-			steering: bundle.steering.map(itemName),
+			remove: bundle.removals.map(nameForPrograms),
+			steering: bundle.steering.map(nameForPrograms),
 			notes: bundle.notes,
-			ledger: bundle.ledger.map(({ item, path, fate, note }) => ({
-				object: itemName(item),
+			ledger: bundle.ledger.map(({ input, path, outcome, note }) => ({
+				object: nameForPrograms(input),
 				path,
-				fate,
+				fate: outcome,
 				note,
 			})),
 		})),

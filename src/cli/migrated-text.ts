@@ -1,8 +1,8 @@
 import { isMap, isSeq, stringify } from "yaml";
 import type { Path } from "../core/finding.ts";
 import type { Manifest } from "../manifests/read.ts";
-import type { Output } from "../migrate/item.ts";
-import { fieldsOf } from "../migrate/raw.ts";
+import { fieldsOf } from "../migrate/fields.ts";
+import type { Output } from "../migrate/input-object.ts";
 
 /** The text of an object that the migration writes anew. */
 export function freshText({ object }: Output): string {

@@ -1,10 +1,12 @@
 import { canonicalHost } from "../core/host-pattern.ts";
 import type { Caller } from "./callers.ts";
 import { callersOf, sourcesOf } from "./callers.ts";
-import type { BoundEntry, Conversion, EntryPort } from "./entries.ts";
-import type { Item, Output } from "./item.ts";
-import type { Fields } from "./raw.ts";
-import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf } from "./raw.ts";
+import type { BoundEntry, EntryPort } from "./entries.ts";
+import type { Fields } from "./fields.ts";
+import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf } from "./fields.ts";
+import type { InputObject, Output } from "./input-object.ts";
+import type { Conversion, Step, StepResult } from "./step.ts";
+import { beginStep, endStep } from "./step.ts";
 
 /** One port of a host with who may use it. */
 interface Permission {
@@ -16,40 +18,38 @@ interface Permission {
 /** What an ASMEgressTrafficPolicy becomes: entries, TLS at the waypoint, and who may use them. */
 export function convertAsm(
 	conversion: Conversion,
-	items: readonly Item[],
-): {
-	readonly entries: readonly BoundEntry[];
-	readonly outputs: readonly Output[];
-} {
+	inputs: readonly InputObject[],
+): StepResult & { readonly entries: readonly BoundEntry[] } {
+	const step = beginStep(conversion);
 	const entries: BoundEntry[] = [];
 	const outputs: Output[] = [];
-	for (const { role, item } of conversion.bundle.parts) {
+	for (const { role, input } of step.bundle.participants) {
 		if (role !== "asm") {
 			continue;
 		}
-		noteFrame(item, conversion);
+		noteFrame(input, step);
 		// Two rules for the same hosts become one entry: two entries for one host would hide each other.
 		const ways = new Map<string, { readonly hosts: readonly string[]; readonly permissions: Permission[] }>();
-		for (const [index, rule] of listOf(fieldsOf(item.object.spec).egressRules).map(fieldsOf).entries()) {
-			const callers = callersOf(rule, items);
+		for (const [index, rule] of listOf(fieldsOf(input.object.spec).egressRules).map(fieldsOf).entries()) {
+			const callers = callersOf(rule, inputs);
 			for (const [at, to] of listOf(rule.to).map(fieldsOf).entries()) {
 				const path = ["spec", "egressRules", index, "to", at, "byEgressGateway"];
-				conversion.ledger.note(item, path, "implied", "the waypoint takes the gateway's place");
+				step.ledger.note(input, path, "implied", "the waypoint takes the gateway's place");
 				for (const hosts of hostGroups(to)) {
 					const way = ways.get(hosts.join()) ?? { hosts, permissions: [] };
 					way.permissions.push(permissionOf(callers, to, hosts));
 					ways.set(hosts.join(), way);
 				}
 			}
-			noteClients(item, index, callers, conversion);
+			noteClients(input, index, callers, step);
 		}
 		for (const { hosts, permissions } of ways.values()) {
-			const entry = entryOf(item, hosts, permissions, conversion);
+			const entry = entryOf(input, hosts, permissions, step);
 			entries.push(entry);
 			outputs.push(...originationOf(permissions, entry), authorization(permissions, entry));
 		}
 	}
-	return { entries, outputs };
+	return { entries, ...endStep(step, outputs) };
 }
 
 /** Hosts that can share an entry: istiod tells several hosts apart by HTTP and TLS only. */
@@ -82,23 +82,23 @@ function permissionOf(callers: readonly Caller[], to: Fields, hosts: readonly st
 	};
 }
 
-function noteFrame(item: Item, { ledger }: Conversion): void {
-	ledger.note(item, [], "carried", "as ServiceEntry, DestinationRule and AuthorizationPolicy");
-	ledger.note(item, ["metadata"], "implied", "the policy goes");
-	ledger.note(item, ["status"], "implied", "the control plane writes it");
-	ledger.note(item, ["spec", "byEgressGateway"], "implied", "the waypoint takes the gateway's place");
+function noteFrame(input: InputObject, { ledger }: Step): void {
+	ledger.note(input, [], "carried", "as ServiceEntry, DestinationRule and AuthorizationPolicy");
+	ledger.note(input, ["metadata"], "implied", "the policy goes");
+	ledger.note(input, ["status"], "implied", "the control plane writes it");
+	ledger.note(input, ["spec", "byEgressGateway"], "implied", "the waypoint takes the gateway's place");
 }
 
 function entryOf(
-	item: Item,
+	input: InputObject,
 	hosts: readonly string[],
 	permissions: readonly Permission[],
-	{ waypointOf, notes }: Conversion,
+	{ waypointOf, notes }: Step,
 ): BoundEntry {
 	const wildcard = hosts.some((host) => host.startsWith("*"));
 	const ports = [...new Map(permissions.map(({ port }) => [port.number, port])).values()];
-	const waypoint = waypointOf(item.namespace);
-	const name = objectName(`${item.name.slice(0, 30)}-${hosts[0] ?? ""}`);
+	const waypoint = waypointOf(input.namespace);
+	const name = objectName(`${input.name.slice(0, 30)}-${hosts[0] ?? ""}`);
 	if (wildcard) {
 		notes.push(`\`${hosts.join(", ")}\` is a wildcard: DYNAMIC_DNS needs Istio 1.28 or newer.`);
 	}
@@ -109,12 +109,12 @@ function entryOf(
 	const object = {
 		apiVersion: "networking.istio.io/v1",
 		kind: "ServiceEntry",
-		metadata: { name, namespace: item.namespace, labels },
+		metadata: { name, namespace: input.namespace, labels },
 		spec: { hosts, ports, location: "MESH_EXTERNAL", resolution: wildcard ? "DYNAMIC_DNS" : "DNS" },
 	};
 	const stage = ports.some((port) => port.targetPort !== undefined) ? "2-switch" : "1-add";
 	const output: Output = { stage, object, purpose: `registers ${hosts.join(", ")}` };
-	return { namespace: item.namespace, name, hosts, ports, output, waypoint };
+	return { namespace: input.namespace, name, hosts, ports, output, waypoint };
 }
 
 function asmProtocol(protocol: string, wildcard: boolean): string {
@@ -170,17 +170,17 @@ function authorization(permissions: readonly Permission[], entry: BoundEntry): O
 }
 
 function noteClients(
-	item: Item,
+	input: InputObject,
 	index: number,
 	callers: readonly Caller[],
-	{ ledger, notes }: Conversion,
+	{ ledger, notes }: Step,
 ): void {
-	const object = `\`${item.namespace}/${item.name}\` allows some workloads of namespace`;
+	const object = `\`${input.namespace}/${input.name}\` allows some workloads of namespace`;
 	for (const { at, namespace, accounts } of callers.filter(({ isSelected }) => isSelected)) {
 		const path = ["spec", "egressRules", index, "from", at, "workloadSelector"];
 		if (accounts.length > 0) {
 			ledger.note(
-				item,
+				input,
 				path,
 				"carried",
 				`as the service accounts of these workloads: ${accounts.join(", ")}`,
@@ -192,7 +192,7 @@ function noteClients(
 		}
 		const reason =
 			"an AuthorizationPolicy knows service accounts, not labels: add these workloads to the input, or principals by hand";
-		ledger.note(item, path, "not carried", reason);
+		ledger.note(input, path, "not carried", reason);
 		notes.push(
 			`${object} \`${namespace}\` only; the policy that is written allows the whole namespace: ${reason}.`,
 		);

@@ -13,9 +13,14 @@ import {
 } from "../istio/egress/objects.ts";
 import { isEgressService, isExternalName, selectsEgressPods } from "../istio/egress/services.ts";
 import type { Hops } from "../istio/egress/virtual-services.ts";
-import { attachEvidence, gatewayReferences, hopsOf, legsOf } from "../istio/egress/virtual-services.ts";
-import type { Item } from "./item.ts";
-import { fieldsOf, listOf, textOf, textsOf } from "./raw.ts";
+import {
+	attachEvidence,
+	destinationsOf,
+	gatewayReferences,
+	hopsOf,
+} from "../istio/egress/virtual-services.ts";
+import { fieldsOf, listOf, textOf, textsOf } from "./fields.ts";
+import type { InputObject } from "./input-object.ts";
 
 /** What part an object plays in sidecar-style egress. */
 export type Role =
@@ -26,12 +31,12 @@ export type Role =
 	| "entry"
 	| "sidecar"
 	| "policy"
-	| "satellite"
+	| "gateway policy"
 	| "asm";
 
 /** An object with its part and what ties it to others. */
-export interface Part {
-	readonly item: Item;
+export interface Participant {
+	readonly input: InputObject;
 	readonly role: Role;
 	/** External hosts that it is about, in canonical form. */
 	readonly hosts: readonly string[];
@@ -44,68 +49,71 @@ export interface Part {
 /** Objects that belong together: one way out for one or more hosts. */
 export interface Bundle {
 	readonly hosts: readonly string[];
-	readonly parts: readonly Part[];
+	readonly participants: readonly Participant[];
 }
 
 /** An object as the kind that its `kind` field says; the inventory only holds objects of the right shape. */
-export function typed<K extends keyof Resources>(item: Item): Resources[K] {
-	return item.object as Resources[K];
+export function typed<K extends keyof Resources>(input: InputObject): Resources[K] {
+	return input.object as Resources[K];
 }
 
 /** The part of every object that takes part in sidecar-style egress by itself. */
-export function egressParts(items: readonly Item[], inventory: Inventory): readonly Part[] {
-	return items.flatMap((item) => egressPart(item, inventory) ?? []);
+export function egressParticipants(
+	inputs: readonly InputObject[],
+	inventory: Inventory,
+): readonly Participant[] {
+	return inputs.flatMap((input) => egressParticipant(input, inventory) ?? []);
 }
 
-function egressPart(item: Item, inventory: Inventory): Part | undefined {
-	const { kind, namespace, name } = item;
-	if (kind !== undefined && !conformsToKind(kind, item.object)) {
+function egressParticipant(input: InputObject, inventory: Inventory): Participant | undefined {
+	const { kind, namespace, name } = input;
+	if (kind !== undefined && !conformsToKind(kind, input.object)) {
 		return undefined;
 	}
-	const spec = fieldsOf(item.object.spec);
+	const spec = fieldsOf(input.object.spec);
 	const key = `${namespace}/${name}`;
 	const flagged = (evidence: Iterable<unknown>): boolean => [...evidence].length > 0;
 	switch (kind) {
 		case "IstioGateway": {
 			const hosts = listOf(spec.servers).flatMap((server) => textsOf(fieldsOf(server).hosts));
-			return flagged(selectorEvidence(typed<"IstioGateway">(item), namespace, name, inventory))
-				? { item, role: "gateway", hosts: hosts.map(serverHost), ties: [`gateway ${key}`] }
+			return flagged(selectorEvidence(typed<"IstioGateway">(input), namespace, name, inventory))
+				? { input, role: "gateway", hosts: hosts.map(serverHost), ties: [`gateway ${key}`] }
 				: undefined;
 		}
 		case "VirtualService":
-			return routePart(item, inventory);
+			return routeParticipant(input, inventory);
 		case "DestinationRule": {
-			const rule = typed<"DestinationRule">(item);
+			const rule = typed<"DestinationRule">(input);
 			if (flagged(hostEvidence(rule, namespace, inventory))) {
-				return { item, role: "gateway rule", hosts: sniHosts(spec), ties: subsetTies(spec, namespace) };
+				return { input, role: "gateway rule", hosts: sniHosts(spec), ties: subsetTies(spec, namespace) };
 			}
 			return flagged(workloadEvidence(rule, inventory))
-				? { item, role: "host rule", hosts: [canonicalHost(textOf(spec.host) ?? "")], ties: [] }
+				? { input, role: "host rule", hosts: [canonicalHost(textOf(spec.host) ?? "")], ties: [] }
 				: undefined;
 		}
 		case "Sidecar":
-			return flagged(proxyEvidence(typed<"Sidecar">(item), namespace, inventory))
-				? { item, role: "sidecar", hosts: [], ties: [`sidecar ${key}`] }
+			return flagged(proxyEvidence(typed<"Sidecar">(input), namespace, inventory))
+				? { input, role: "sidecar", hosts: [], ties: [`sidecar ${key}`] }
 				: undefined;
 		case "ServiceEntry":
-			return flagged(endpointEvidence(typed<"ServiceEntry">(item), namespace, inventory))
-				? { item, role: "entry", hosts: textsOf(spec.hosts).map(canonicalHost), ties: [`entry ${key}`] }
+			return flagged(endpointEvidence(typed<"ServiceEntry">(input), namespace, inventory))
+				? { input, role: "entry", hosts: textsOf(spec.hosts).map(canonicalHost), ties: [`entry ${key}`] }
 				: undefined;
 		case "KubernetesGateway":
-			return flagged(gatewayEvidence(typed<"KubernetesGateway">(item), namespace, inventory))
-				? kubernetesGatewayPart(item)
+			return flagged(gatewayEvidence(typed<"KubernetesGateway">(input), namespace, inventory))
+				? kubernetesGatewayParticipant(input)
 				: undefined;
 		case "HTTPRoute":
 		case "GRPCRoute":
 		case "TLSRoute":
 		case "TCPRoute":
-			return flagged(routeEvidence(typed<"HTTPRoute">(item), namespace, inventory))
-				? gatewayRoutePart(item)
+			return flagged(routeEvidence(typed<"HTTPRoute">(input), namespace, inventory))
+				? gatewayRouteParticipant(input)
 				: undefined;
 		case "ASMEgressTrafficPolicy":
-			return { item, role: "asm", hosts: asmHosts(spec), ties: [`asm ${key}`] };
+			return { input, role: "asm", hosts: asmHosts(spec), ties: [`asm ${key}`] };
 		default:
-			return kind === undefined ? satellitePart(item, inventory) : undefined;
+			return kind === undefined ? policyParticipant(input, inventory) : undefined;
 	}
 }
 
@@ -114,45 +122,56 @@ function serverHost(host: string): string {
 	return canonicalHost(host.slice(host.indexOf("/") + 1));
 }
 
-function routePart(item: Item, inventory: Inventory): Part | undefined {
-	const route = typed<"VirtualService">(item);
-	const hops = bothHops(route, item.namespace, inventory);
-	const attached = [...attachEvidence(route, item.namespace, inventory)].length > 0;
-	if (hops.steers.length === 0 && !attached) {
+function routeParticipant(input: InputObject, inventory: Inventory): Participant | undefined {
+	const route = typed<"VirtualService">(input);
+	const hops = bothHops(route, input.namespace, inventory);
+	const attached = [...attachEvidence(route, input.namespace, inventory)].length > 0;
+	if (hops.toGateway.length === 0 && !attached) {
 		return undefined;
 	}
 	const gateways = [...gatewayReferences(route)]
-		.map(({ name }) => gatewayOfReference(name, item.namespace))
+		.map(({ name }) => gatewayOfReference(name, input.namespace))
 		.filter((key) => key !== meshGateway);
 	const sni = (route.spec?.tls ?? []).flatMap((each) =>
 		(each.match ?? []).flatMap((match) => match.sniHosts ?? []),
 	);
 	const named = [...(route.spec?.hosts ?? []), ...sni].map(canonicalHost).filter((host) => host !== "*");
 	// The gateway may send a wildcard's traffic to one host below it, which has a ServiceEntry of its own.
-	const out = hops.forwards.map((leg) => canonicalHost(leg.host));
+	const out = hops.toHost.map((destination) => canonicalHost(destination.host));
 	const hosts = [...new Set([...named, ...out])];
-	const subsets = hops.steers.map((leg) => `subset ${item.namespace} ${subsetOf(item, leg.path)}`);
-	return { item, role: "route", hosts, ties: [...gateways.map((key) => `gateway ${key}`), ...subsets], hops };
+	const subsets = hops.toGateway.map(
+		(destination) => `subset ${input.namespace} ${subsetOf(input, destination.path)}`,
+	);
+	return {
+		input,
+		role: "route",
+		hosts,
+		ties: [...gateways.map((key) => `gateway ${key}`), ...subsets],
+		hops,
+	};
 }
 
 /** The hops of a route; one whose own hosts are no external names goes out to whatever its gateway sends to. */
 function bothHops(route: VirtualService, namespace: string, inventory: Inventory): Hops {
 	const hops = hopsOf(route, namespace, inventory);
 	const hosts = route.spec?.hosts ?? [];
-	if (hops.steers.length === 0 || hops.forwards.length > 0 || hosts.length === 0) {
+	if (hops.toGateway.length === 0 || hops.toHost.length > 0 || hosts.length === 0) {
 		return hops;
 	}
 	if (hosts.some((host) => host === "*" || isExternalName(host, inventory))) {
 		return hops;
 	}
-	const forwards = [...legsOf(route, namespace)].filter(
-		(leg) => leg.gateways.size > 0 && !leg.gateways.has(meshGateway) && isExternalName(leg.host, inventory),
+	const toHost = [...destinationsOf(route, namespace)].filter(
+		(destination) =>
+			destination.gateways.size > 0 &&
+			!destination.gateways.has(meshGateway) &&
+			isExternalName(destination.host, inventory),
 	);
-	return { ...hops, forwards };
+	return { ...hops, toHost };
 }
 
-function subsetOf(item: Item, path: readonly (string | number)[]): string {
-	let current: unknown = item.object;
+function subsetOf(input: InputObject, path: readonly (string | number)[]): string {
+	let current: unknown = input.object;
 	for (const step of path.slice(0, -1)) {
 		current = (current as Record<string | number, unknown> | undefined)?.[step];
 	}
@@ -175,18 +194,18 @@ function sniHosts(spec: Readonly<Record<string, unknown>>): readonly string[] {
 	return tls.flatMap((each) => textOf(fieldsOf(each).sni) ?? []).map(canonicalHost);
 }
 
-function kubernetesGatewayPart(item: Item): Part {
-	const listeners = listOf(fieldsOf(item.object.spec).listeners);
+function kubernetesGatewayParticipant(input: InputObject): Participant {
+	const listeners = listOf(fieldsOf(input.object.spec).listeners);
 	const hosts = listeners.flatMap((each) => textOf(fieldsOf(each).hostname) ?? []).map(canonicalHost);
-	const key = `${item.namespace}/${item.name}`;
-	return { item, role: "gateway", hosts, ties: [`kubernetes ${key}`, `backend ${key}-istio`] };
+	const key = `${input.namespace}/${input.name}`;
+	return { input, role: "gateway", hosts, ties: [`kubernetes ${key}`, `backend ${key}-istio`] };
 }
 
-function gatewayRoutePart(item: Item): Part {
-	const spec = fieldsOf(item.object.spec);
+function gatewayRouteParticipant(input: InputObject): Participant {
+	const spec = fieldsOf(input.object.spec);
 	const ties: string[] = [];
 	for (const parent of listOf(spec.parentRefs).map(fieldsOf)) {
-		const place = textOf(parent.namespace) ?? item.namespace;
+		const place = textOf(parent.namespace) ?? input.namespace;
 		const kind = parent.kind === "ServiceEntry" ? "entry" : "kubernetes";
 		ties.push(`${kind} ${place}/${textOf(parent.name) ?? ""}`);
 	}
@@ -196,11 +215,11 @@ function gatewayRoutePart(item: Item): Part {
 			if (backend.kind === "Hostname") {
 				hosts.push(canonicalHost(textOf(backend.name) ?? ""));
 			} else {
-				ties.push(`backend ${textOf(backend.namespace) ?? item.namespace}/${textOf(backend.name) ?? ""}`);
+				ties.push(`backend ${textOf(backend.namespace) ?? input.namespace}/${textOf(backend.name) ?? ""}`);
 			}
 		}
 	}
-	return { item, role: "route", hosts: [...new Set(hosts)], ties };
+	return { input, role: "route", hosts: [...new Set(hosts)], ties };
 }
 
 function asmHosts(spec: Readonly<Record<string, unknown>>): readonly string[] {
@@ -220,12 +239,12 @@ const selectingKinds: ReadonlySet<string> = new Set([
 ]);
 
 /** A policy or an extension that selects the pods of an egress gateway. */
-function satellitePart(item: Item, inventory: Inventory): Part | undefined {
-	const isPolicy = policyKinds.has(item.title);
-	if (!isPolicy && !selectingKinds.has(item.title)) {
+function policyParticipant(input: InputObject, inventory: Inventory): Participant | undefined {
+	const isPolicy = policyKinds.has(input.title);
+	if (!isPolicy && !selectingKinds.has(input.title)) {
 		return undefined;
 	}
-	const spec = fieldsOf(item.object.spec);
+	const spec = fieldsOf(input.object.spec);
 	const labels = {
 		...fieldsOf(fieldsOf(spec.selector).matchLabels),
 		...fieldsOf(fieldsOf(spec.workloadSelector).labels),
@@ -236,17 +255,17 @@ function satellitePart(item: Item, inventory: Inventory): Part | undefined {
 	if (!selectsEgressPods(selector, inventory)) {
 		return undefined;
 	}
-	return { item, role: isPolicy ? "policy" : "satellite", hosts: [], ties: [] };
+	return { input, role: isPolicy ? "policy" : "gateway policy", hosts: [], ties: [] };
 }
 
-/** Joins parts into bundles by their hosts and ties, with the entries and rules for those hosts. */
+/** Joins participants into bundles by their hosts and ties, with the entries and rules for those hosts. */
 export function bundlesOf(
-	parts: readonly Part[],
-	items: readonly Item[],
+	participants: readonly Participant[],
+	inputs: readonly InputObject[],
 	inventory: Inventory,
 ): readonly Bundle[] {
-	const shared = parts.filter(({ role }) => role === "policy" || role === "satellite");
-	const linked = parts.filter((part) => !shared.includes(part));
+	const shared = participants.filter(({ role }) => role === "policy" || role === "gateway policy");
+	const linked = participants.filter((participant) => !shared.includes(participant));
 	const roots = new Map<string, string>();
 	const find = (key: string): string => {
 		const root = roots.get(key);
@@ -255,55 +274,62 @@ export function bundlesOf(
 	const join = (one: string, other: string): void => {
 		roots.set(find(one), find(other));
 	};
-	const entries = entryParts(items, linked);
-	for (const [index, part] of [...linked, ...entries].entries()) {
-		for (const key of [...part.hosts.map((host) => `host ${host}`), ...part.ties]) {
-			join(`part ${index}`, key);
+	const entries = entryParticipants(inputs, linked);
+	for (const [index, participant] of [...linked, ...entries].entries()) {
+		for (const key of [...participant.hosts.map((host) => `host ${host}`), ...participant.ties]) {
+			join(`participant ${index}`, key);
 		}
 	}
-	const groups = Map.groupBy([...linked, ...entries].entries(), ([index]) => find(`part ${index}`));
-	const bundles = [...groups.values()].map((group) => group.map(([, part]) => part));
+	const groups = Map.groupBy([...linked, ...entries].entries(), ([index]) => find(`participant ${index}`));
+	const bundles = [...groups.values()].map((group) => group.map(([, participant]) => participant));
 	// A rule for the gateway's Service without subsets, or with one that no route names, belongs to every bundle.
 	const alone = bundles.filter((group) => group.every(({ role }) => role === "gateway rule"));
 	const whole = bundles.filter((group) => !alone.includes(group));
 	const everywhere = [...alone.flat(), ...shared];
 	if (whole.length === 0) {
-		return everywhere.length === 0 ? [] : [complete(everywhere, items, inventory)];
+		return everywhere.length === 0 ? [] : [complete(everywhere, inputs, inventory)];
 	}
-	return whole.map((group) => complete([...group, ...everywhere], items, inventory));
+	return whole.map((group) => complete([...group, ...everywhere], inputs, inventory));
 }
 
-/** The ServiceEntries for hosts of the parts. */
-function entryParts(items: readonly Item[], parts: readonly Part[]): readonly Part[] {
-	const hosts = new Set(parts.flatMap((part) => part.hosts));
-	const named = new Set(parts.flatMap((part) => part.ties));
-	const known = new Set(parts.map((part) => part.item));
-	return items.flatMap((item) => {
-		if (item.kind !== "ServiceEntry" || known.has(item)) {
+/** The ServiceEntries for hosts of the participants. */
+function entryParticipants(
+	inputs: readonly InputObject[],
+	participants: readonly Participant[],
+): readonly Participant[] {
+	const hosts = new Set(participants.flatMap((participant) => participant.hosts));
+	const named = new Set(participants.flatMap((participant) => participant.ties));
+	const known = new Set(participants.map((participant) => participant.input));
+	return inputs.flatMap((input) => {
+		if (input.kind !== "ServiceEntry" || known.has(input)) {
 			return [];
 		}
-		const own = textsOf(fieldsOf(item.object.spec).hosts).map(canonicalHost);
-		const tie = `entry ${item.namespace}/${item.name}`;
+		const own = textsOf(fieldsOf(input.object.spec).hosts).map(canonicalHost);
+		const tie = `entry ${input.namespace}/${input.name}`;
 		const isMeant = named.has(tie) || own.some((host) => hosts.has(host));
-		return isMeant ? [{ item, role: "entry" as const, hosts: own, ties: [tie] }] : [];
+		return isMeant ? [{ input, role: "entry" as const, hosts: own, ties: [tie] }] : [];
 	});
 }
 
 /** A bundle with the DestinationRules for its hosts. */
-function complete(parts: readonly Part[], items: readonly Item[], inventory: Inventory): Bundle {
-	const hosts = [...new Set(parts.flatMap((part) => part.hosts))].filter(
+function complete(
+	participants: readonly Participant[],
+	inputs: readonly InputObject[],
+	inventory: Inventory,
+): Bundle {
+	const hosts = [...new Set(participants.flatMap((participant) => participant.hosts))].filter(
 		(host) => host !== "*" && host !== "",
 	);
-	const known = new Set(parts.map((part) => part.item));
-	const rules = items.flatMap((item): readonly Part[] => {
-		const host = canonicalHost(textOf(fieldsOf(item.object.spec).host) ?? "");
+	const known = new Set(participants.map((participant) => participant.input));
+	const rules = inputs.flatMap((input): readonly Participant[] => {
+		const host = canonicalHost(textOf(fieldsOf(input.object.spec).host) ?? "");
 		const isMeant =
-			item.kind === "DestinationRule" && !known.has(item) && hosts.some((each) => each === host);
-		return isMeant && !isEgressService(host, item.namespace, inventory)
-			? [{ item, role: "host rule", hosts: [host], ties: [] }]
+			input.kind === "DestinationRule" && !known.has(input) && hosts.some((each) => each === host);
+		return isMeant && !isEgressService(host, input.namespace, inventory)
+			? [{ input, role: "host rule", hosts: [host], ties: [] }]
 			: [];
 	});
-	return { hosts: hosts.toSorted(), parts: [...parts, ...rules] };
+	return { hosts: hosts.toSorted(), participants: [...participants, ...rules] };
 }
 
 /** Whether one host's name covers another's. */

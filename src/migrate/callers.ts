@@ -1,6 +1,6 @@
-import type { Item } from "./item.ts";
-import type { Fields } from "./raw.ts";
-import { fieldsOf, listOf, textOf } from "./raw.ts";
+import type { Fields } from "./fields.ts";
+import { fieldsOf, listOf, textOf } from "./fields.ts";
+import type { InputObject } from "./input-object.ts";
 
 const podOwners: ReadonlySet<string> = new Set([
 	"Deployment",
@@ -11,7 +11,10 @@ const podOwners: ReadonlySet<string> = new Set([
 ]);
 
 /** The metadata and the spec of the pods that an object of the input makes, or is. */
-function podOf({ title, object }: Item): { readonly metadata: Fields; readonly spec: Fields } | undefined {
+function podOf({
+	title,
+	object,
+}: InputObject): { readonly metadata: Fields; readonly spec: Fields } | undefined {
 	const spec = fieldsOf(object.spec);
 	const job = fieldsOf(fieldsOf(spec.jobTemplate).spec);
 	const pod =
@@ -26,10 +29,14 @@ function podOf({ title, object }: Item): { readonly metadata: Fields; readonly s
 }
 
 /** The service accounts of the pods in a namespace that have some labels, as far as the input has their workloads. */
-export function accountsOf(items: readonly Item[], namespace: string, labels: Fields): readonly string[] {
+export function accountsOf(
+	inputs: readonly InputObject[],
+	namespace: string,
+	labels: Fields,
+): readonly string[] {
 	const wanted = Object.entries(labels);
-	const accounts = items.flatMap((item) => {
-		const pod = item.namespace === namespace ? podOf(item) : undefined;
+	const accounts = inputs.flatMap((input) => {
+		const pod = input.namespace === namespace ? podOf(input) : undefined;
 		const own = fieldsOf(pod?.metadata.labels);
 		return pod !== undefined && wanted.every(([name, value]) => own[name] === value)
 			? [textOf(pod.spec.serviceAccountName) ?? textOf(pod.spec.serviceAccount) ?? "default"]
@@ -49,7 +56,7 @@ export interface Caller {
 }
 
 /** The callers that a rule names. */
-export function callersOf(rule: Fields, items: readonly Item[]): readonly Caller[] {
+export function callersOf(rule: Fields, inputs: readonly InputObject[]): readonly Caller[] {
 	return listOf(rule.from)
 		.map(fieldsOf)
 		.flatMap((from, at) => {
@@ -58,7 +65,7 @@ export function callersOf(rule: Fields, items: readonly Item[]): readonly Caller
 			const isSelected = from.workloadSelector !== undefined;
 			return namespace === undefined
 				? []
-				: [{ at, namespace, isSelected, accounts: accountsOf(items, namespace, selector) }];
+				: [{ at, namespace, isSelected, accounts: accountsOf(inputs, namespace, selector) }];
 		});
 }
 

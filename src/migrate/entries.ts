@@ -1,14 +1,14 @@
 import { canonicalHost } from "../core/host-pattern.ts";
-import type { Inventory } from "../core/inventory.ts";
 import type { WaypointReference } from "../core/settings.ts";
 import { isEgressService, isExternalName } from "../istio/egress/services.ts";
-import type { Bundle } from "./bundles.ts";
 import { coversHost } from "./bundles.ts";
-import type { Item, Output } from "./item.ts";
+import type { Fields } from "./fields.ts";
+import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf, without } from "./fields.ts";
+import type { InputObject, Output } from "./input-object.ts";
 import type { Ledger } from "./ledger.ts";
-import type { Fields } from "./raw.ts";
-import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf, without } from "./raw.ts";
-import type { Wish } from "./wishes.ts";
+import type { PortDemand } from "./port-demands.ts";
+import type { Conversion, Step, StepResult } from "./step.ts";
+import { beginStep, endStep } from "./step.ts";
 
 /** A ServiceEntry that the migration leaves behind. */
 export interface BoundEntry {
@@ -27,18 +27,6 @@ export interface EntryPort {
 	readonly targetPort?: number;
 }
 
-/** What the conversion of a bundle needs to know and writes down. */
-export interface Conversion {
-	readonly bundle: Bundle;
-	readonly wishes: readonly Wish[];
-	readonly inventory: Inventory;
-	readonly ledger: Ledger;
-	/** The waypoint for ServiceEntries of a namespace. */
-	waypointOf(namespace: string): WaypointReference;
-	/** Things that a person has to know or do. */
-	readonly notes: string[];
-}
-
 const entryFields: ReadonlySet<string> = new Set([
 	"hosts",
 	"addresses",
@@ -52,31 +40,35 @@ const entryFields: ReadonlySet<string> = new Set([
 ]);
 
 /** The ServiceEntries of a bundle, bound to their waypoint: those of the input continued, the missing ones written. */
-export function boundEntries(conversion: Conversion): readonly BoundEntry[] {
-	const { bundle, wishes, inventory } = conversion;
-	const continued = bundle.parts
+export function boundEntries(
+	conversion: Conversion,
+): StepResult & { readonly entries: readonly BoundEntry[] } {
+	const step = beginStep(conversion);
+	const { bundle, demands, inventory } = step;
+	const continued = bundle.participants
 		.filter(({ role }) => role === "entry")
-		.flatMap(({ item }) => continueEntry(item, conversion));
+		.flatMap(({ input }) => continueEntry(input, step));
 	const known = new Set(continued.flatMap((entry) => entry.hosts));
-	const missing = [...new Set(wishes.map((wish) => wish.host))].filter(
+	const missing = [...new Set(demands.map((demand) => demand.host))].filter(
 		(host) => !known.has(host) && ![...known].some((each) => coversHost(each, host)),
 	);
 	const inside = bundle.hosts.filter((each) => !isExternalName(each, inventory));
 	for (const host of inside.filter((each) => !isEgressService(each, "", inventory))) {
-		conversion.notes.push(
+		step.notes.push(
 			`\`${host}\` is a name of this cluster: no ServiceEntry is written for it. Bind its Service to the waypoint by the same two labels, or give the external host its own name.`,
 		);
 	}
-	return [...continued, ...missing.map((host) => newEntry(host, conversion))];
+	const entries = [...continued, ...missing.map((host) => newEntry(host, step))];
+	return { entries, ...endStep(step) };
 }
 
-function newEntry(host: string, conversion: Conversion): BoundEntry {
-	const own = conversion.wishes.filter((wish) => wish.host === host);
+function newEntry(host: string, step: Step): BoundEntry {
+	const own = step.demands.filter((demand) => demand.host === host);
 	const namespace = own[0]?.namespace ?? "default";
 	const ports = own.map(portOf).toSorted((one, other) => one.number - other.number);
-	const waypoint = conversion.waypointOf(namespace);
+	const waypoint = step.waypointOf(namespace);
 	const wildcard = host.startsWith("*");
-	conversion.notes.push(
+	step.notes.push(
 		`The input has no ServiceEntry for \`${host}\`, so one is written into namespace \`${namespace}\`. If another repository has one, add the two labels to that instead: two entries for one host hide each other.`,
 	);
 	const name = objectName(host);
@@ -92,7 +84,7 @@ function newEntry(host: string, conversion: Conversion): BoundEntry {
 		},
 	};
 	if (wildcard) {
-		noteWildcard(host, ports, conversion);
+		noteWildcard(host, ports, step);
 	}
 	// An entry whose TLS begins at the waypoint goes together with the rule that begins it.
 	const stage = ports.some((port) => port.targetPort !== undefined) ? "2-switch" : "1-add";
@@ -100,14 +92,14 @@ function newEntry(host: string, conversion: Conversion): BoundEntry {
 	return { namespace, name, hosts: [host], ports, output, waypoint };
 }
 
-function portOf(wish: Wish): EntryPort {
-	const name = `${wish.traffic.toLowerCase()}-${wish.port}`;
-	const moved = wish.target !== undefined && wish.target !== wish.port;
+function portOf(demand: PortDemand): EntryPort {
+	const name = `${demand.traffic.toLowerCase()}-${demand.port}`;
+	const moved = demand.target !== undefined && demand.target !== demand.port;
 	return {
-		number: wish.port,
+		number: demand.port,
 		name,
-		protocol: wish.traffic,
-		...(moved ? { targetPort: wish.target } : {}),
+		protocol: demand.traffic,
+		...(moved ? { targetPort: demand.target } : {}),
 	};
 }
 
@@ -126,62 +118,62 @@ export const serverFields: readonly string[] = [
 ];
 
 /** Metadata of a continued object, without what the API server wrote into it. */
-export function plainMetadata(item: Item, ledger: Ledger): Fields {
+export function plainMetadata(input: InputObject, ledger: Ledger): Fields {
 	for (const field of serverFields) {
-		ledger.note(item, ["metadata", field], "implied", "the API server writes it");
+		ledger.note(input, ["metadata", field], "implied", "the API server writes it");
 	}
-	const metadata = without(fieldsOf(item.object.metadata), ...serverFields);
+	const metadata = without(fieldsOf(input.object.metadata), ...serverFields);
 	const applied = "kubectl.kubernetes.io/last-applied-configuration";
 	const annotations = fieldsOf(metadata.annotations);
 	if (!Object.hasOwn(annotations, applied)) {
 		return metadata;
 	}
-	ledger.note(item, ["metadata", "annotations", applied], "implied", "kubectl writes it");
+	ledger.note(input, ["metadata", "annotations", applied], "implied", "kubectl writes it");
 	return { ...metadata, annotations: without(annotations, applied) };
 }
 
-function continueEntry(item: Item, conversion: Conversion): readonly BoundEntry[] {
-	const { ledger, inventory } = conversion;
-	const waypoint = conversion.waypointOf(item.namespace);
-	ledger.note(item, [], "carried", "the same ServiceEntry, bound to the waypoint");
-	ledger.note(item, ["status"], "implied", "istiod writes it");
-	const metadata = plainMetadata(item, ledger);
+function continueEntry(input: InputObject, step: Step): readonly BoundEntry[] {
+	const { ledger, inventory } = step;
+	const waypoint = step.waypointOf(input.namespace);
+	ledger.note(input, [], "carried", "the same ServiceEntry, bound to the waypoint");
+	ledger.note(input, ["status"], "implied", "istiod writes it");
+	const metadata = plainMetadata(input, ledger);
 	const labels = fieldsOf(metadata.labels);
-	const spec = readableSpec(item, conversion);
+	const spec = readableSpec(input, step);
 	const hosts = textsOf(spec.hosts).map(canonicalHost);
 	const bound = Object.hasOwn(labels, "istio.io/use-waypoint")
 		? labels
 		: { ...labels, ...labelsFor(waypoint) };
 	const endpoints = listOf(spec.endpoints).filter((endpoint, index) => {
 		const address = textOf(fieldsOf(endpoint).address) ?? "";
-		const through = isEgressService(address, item.namespace, inventory);
+		const through = isEgressService(address, input.namespace, inventory);
 		if (through) {
 			const path = ["spec", "endpoints", index];
-			ledger.note(item, path, "implied", "the detour through the egress gateway is not needed");
+			ledger.note(input, path, "implied", "the detour through the egress gateway is not needed");
 		}
 		return !through;
 	});
-	const named = { ...metadata, namespace: item.namespace, labels: bound };
+	const named = { ...metadata, namespace: input.namespace, labels: bound };
 	const rest = {
 		...(endpoints.length > 0 ? { ...spec, endpoints } : without(spec, "endpoints")),
 		...(spec.addresses === undefined ? {} : { addresses: listOf(spec.addresses).map(withoutFullMask) }),
 	};
-	return splitEntry(item, hosts, rest, conversion).map((part, index) => {
-		const name = index === 0 ? item.name : `${objectName(item.name)}-${part.suffix}`.slice(0, 253);
+	return splitEntry(input, hosts, rest, step).map((piece, index) => {
+		const name = index === 0 ? input.name : `${objectName(input.name)}-${piece.suffix}`.slice(0, 253);
 		const object = {
-			...without(item.object, "status"),
+			...without(input.object, "status"),
 			metadata: { ...named, name },
-			spec: part.spec,
+			spec: piece.spec,
 		};
-		const isSame = sameButMetadata(part.spec, fieldsOf(item.object.spec));
+		const isSame = sameButMetadata(piece.spec, fieldsOf(input.object.spec));
 		const output: Output = {
 			stage: isSame || index > 0 ? "1-add" : "2-switch",
 			object,
-			...(index === 0 ? { base: item } : {}),
-			purpose: `binds ${part.hosts.join(", ")} to the waypoint`,
+			...(index === 0 ? { base: input } : {}),
+			purpose: `binds ${piece.hosts.join(", ")} to the waypoint`,
 		};
-		const ports = listOf(part.spec.ports) as readonly EntryPort[];
-		return { namespace: item.namespace, name, hosts: part.hosts, ports, output, waypoint };
+		const ports = listOf(piece.spec.ports) as readonly EntryPort[];
+		return { namespace: input.namespace, name, hosts: piece.hosts, ports, output, waypoint };
 	});
 }
 
@@ -197,19 +189,19 @@ function sameButMetadata(one: Fields, other: Fields): boolean {
 }
 
 /** The fields that a ServiceEntry has; everything else only ever looked like configuration. */
-function readableSpec(item: Item, { ledger, notes }: Conversion): Fields {
-	const spec = fieldsOf(item.object.spec);
+function readableSpec(input: InputObject, { ledger, notes }: Step): Fields {
+	const spec = fieldsOf(input.object.spec);
 	const unknown = Object.keys(spec).filter((field) => !entryFields.has(field));
 	for (const field of unknown) {
-		ledger.note(item, ["spec", field], "not carried", "no field of a ServiceEntry: the API server drops it");
+		ledger.note(input, ["spec", field], "not carried", "no field of a ServiceEntry: the API server drops it");
 	}
 	if (spec.exportTo !== undefined) {
 		const reason = "ambient does not honour exportTo, every namespace of the mesh sees the host";
 		const isPublic = textsOf(spec.exportTo).every((each) => each === "*");
-		ledger.note(item, ["spec", "exportTo"], isPublic ? "implied" : "not carried", reason);
+		ledger.note(input, ["spec", "exportTo"], isPublic ? "implied" : "not carried", reason);
 		if (!isPublic) {
 			notes.push(
-				`ServiceEntry \`${item.namespace}/${item.name}\` had exportTo: ${reason}. An AuthorizationPolicy limits who may use it.`,
+				`ServiceEntry \`${input.namespace}/${input.name}\` had exportTo: ${reason}. An AuthorizationPolicy limits who may use it.`,
 			);
 		}
 	}
@@ -224,41 +216,41 @@ interface EntryPiece {
 
 /** One entry for each way in which ambient has to reach the hosts: by name, by wildcard, by name on plain TCP. */
 function splitEntry(
-	item: Item,
+	input: InputObject,
 	hosts: readonly string[],
 	spec: Fields,
-	conversion: Conversion,
+	step: Step,
 ): readonly EntryPiece[] {
 	const hasAddresses = listOf(spec.addresses).length > 0;
 	const wildcards = hosts.filter((host) => host.startsWith("*"));
 	const names = hosts.filter((host) => !host.startsWith("*"));
 	if (hasAddresses || wildcards.length === 0) {
-		return splitTcp(item, hosts, named(item, hosts, spec, hasAddresses, conversion), conversion);
+		return splitTcp(input, hosts, named(input, hosts, spec, hasAddresses, step), step);
 	}
 	const pieces: EntryPiece[] = [];
 	if (names.length > 0) {
-		const own = named(item, names, { ...spec, hosts: names }, hasAddresses, conversion);
-		pieces.push(...splitTcp(item, names, own, conversion));
+		const own = named(input, names, { ...spec, hosts: names }, hasAddresses, step);
+		pieces.push(...splitTcp(input, names, own, step));
 	}
-	pieces.push({ suffix: "wildcard", hosts: wildcards, spec: wildcard(item, wildcards, spec, conversion) });
+	pieces.push({ suffix: "wildcard", hosts: wildcards, spec: wildcard(input, wildcards, spec, step) });
 	return pieces;
 }
 
 function named(
-	item: Item,
+	input: InputObject,
 	hosts: readonly string[],
 	spec: Fields,
 	hasAddresses: boolean,
-	conversion: Conversion,
+	step: Step,
 ): Fields {
 	const resolution = textOf(spec.resolution) ?? "NONE";
-	const ports = mergedPorts(hosts, spec, conversion);
+	const ports = mergedPorts(hosts, spec, step);
 	const passive =
 		(resolution === "NONE" && !hasAddresses) ||
 		(resolution === "STATIC" && listOf(spec.endpoints).length === 0 && spec.workloadSelector === undefined);
 	if (passive) {
-		conversion.ledger.note(
-			item,
+		step.ledger.note(
+			input,
 			["spec", "resolution"],
 			"carried",
 			"as DNS: without it ambient never captures the host",
@@ -268,18 +260,22 @@ function named(
 }
 
 /** The entry's ports with those that the routes need, and with the port behind the gateway as targetPort. */
-function mergedPorts(hosts: readonly string[], spec: Fields, conversion: Conversion): readonly unknown[] {
+function mergedPorts(hosts: readonly string[], spec: Fields, step: Step): readonly unknown[] {
 	const ports = [...listOf(spec.ports)];
-	for (const wish of conversion.wishes) {
-		if (!hosts.some((host) => host === wish.host || coversHost(host, wish.host))) {
+	for (const demand of step.demands) {
+		if (!hosts.some((host) => host === demand.host || coversHost(host, demand.host))) {
 			continue;
 		}
-		const index = ports.findIndex((port) => fieldsOf(port).number === wish.port);
+		const index = ports.findIndex((port) => fieldsOf(port).number === demand.port);
 		const existing = fieldsOf(ports[index]);
 		if (index < 0) {
-			ports.push(portOf(wish));
-		} else if (wish.target !== undefined && wish.target !== wish.port && existing.targetPort === undefined) {
-			ports[index] = { ...existing, targetPort: wish.target };
+			ports.push(portOf(demand));
+		} else if (
+			demand.target !== undefined &&
+			demand.target !== demand.port &&
+			existing.targetPort === undefined
+		) {
+			ports[index] = { ...existing, targetPort: demand.target };
 		}
 	}
 	return ports;
@@ -295,21 +291,21 @@ function isPlain(port: unknown): boolean {
 
 // istiod refuses several hosts beside a port that is neither HTTP nor TLS: nothing could tell them apart.
 function splitTcp(
-	item: Item,
+	input: InputObject,
 	hosts: readonly string[],
 	spec: Fields,
-	conversion: Conversion,
+	step: Step,
 ): readonly EntryPiece[] {
 	const ports = listOf(spec.ports);
 	const plain = ports.filter(isPlain);
 	if (hosts.length < 2 || plain.length === 0 || spec.resolution === "NONE") {
 		return [{ suffix: "", hosts, spec }];
 	}
-	const owners = conversion.wishes.filter((wish) => wish.traffic === "TCP" && hosts.includes(wish.host));
+	const owners = step.demands.filter((demand) => demand.traffic === "TCP" && hosts.includes(demand.host));
 	const owner = owners[0]?.host ?? hosts[0] ?? "";
 	const others = hosts.filter((host) => host !== owner);
-	conversion.notes.push(
-		`ServiceEntry \`${item.namespace}/${item.name}\` has several hosts beside a TCP port, which istiod refuses: the TCP ports now belong to \`${owner}\` alone.`,
+	step.notes.push(
+		`ServiceEntry \`${input.namespace}/${input.name}\` has several hosts beside a TCP port, which istiod refuses: the TCP ports now belong to \`${owner}\` alone.`,
 	);
 	return [
 		{
@@ -321,8 +317,8 @@ function splitTcp(
 	].filter((piece) => listOf(fieldsOf(piece.spec).ports).length > 0);
 }
 
-function wildcard(item: Item, hosts: readonly string[], spec: Fields, conversion: Conversion): Fields {
-	const ports = mergedPorts(hosts, spec, conversion).flatMap((port): readonly Fields[] => {
+function wildcard(input: InputObject, hosts: readonly string[], spec: Fields, step: Step): Fields {
+	const ports = mergedPorts(hosts, spec, step).flatMap((port): readonly Fields[] => {
 		const own = fieldsOf(port);
 		const protocol = textOf(own.protocol) ?? "";
 		if (httpClass.test(protocol)) {
@@ -331,22 +327,22 @@ function wildcard(item: Item, hosts: readonly string[], spec: Fields, conversion
 		if (tlsClass.test(protocol)) {
 			return [{ ...own, protocol: "TLS" }];
 		}
-		conversion.notes.push(
-			`Port ${String(numberOf(own.number) ?? "?")} of \`${item.namespace}/${item.name}\` is plain TCP: a wildcard host cannot be reached that way.`,
+		step.notes.push(
+			`Port ${String(numberOf(own.number) ?? "?")} of \`${input.namespace}/${input.name}\` is plain TCP: a wildcard host cannot be reached that way.`,
 		);
 		return [];
 	});
-	conversion.ledger.note(
-		item,
+	step.ledger.note(
+		input,
 		["spec", "resolution"],
 		"carried",
 		"as DYNAMIC_DNS, the only resolution by which ambient captures a wildcard host",
 	);
-	noteWildcard(hosts.join(", "), ports as unknown as readonly EntryPort[], conversion);
+	noteWildcard(hosts.join(", "), ports as unknown as readonly EntryPort[], step);
 	for (const field of ["endpoints", "workloadSelector", "location"]) {
 		if (spec[field] !== undefined) {
-			const fate = field === "location" ? "implied" : "not carried";
-			conversion.ledger.note(item, ["spec", field], fate, "DYNAMIC_DNS takes the address from the request");
+			const outcome = field === "location" ? "implied" : "not carried";
+			step.ledger.note(input, ["spec", field], outcome, "DYNAMIC_DNS takes the address from the request");
 		}
 	}
 	return {
@@ -357,7 +353,7 @@ function wildcard(item: Item, hosts: readonly string[], spec: Fields, conversion
 	};
 }
 
-function noteWildcard(host: string, ports: readonly EntryPort[], { notes }: Conversion): void {
+function noteWildcard(host: string, ports: readonly EntryPort[], { notes }: Step): void {
 	const tls = ports.some((port) => port.protocol === "TLS")
 		? " Its TLS port needs ENABLE_WILDCARD_HOST_SERVICE_ENTRIES_FOR_TLS=true on istiod, from Istio 1.29."
 		: "";

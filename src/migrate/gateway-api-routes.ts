@@ -1,69 +1,73 @@
 import { canonicalHost } from "../core/host-pattern.ts";
 import { coversHost } from "./bundles.ts";
-import type { BoundEntry, Conversion } from "./entries.ts";
-import { isHostBackend } from "./gateway-api-hops.ts";
-import type { Item, Output } from "./item.ts";
-import type { Fields } from "./raw.ts";
-import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf, without } from "./raw.ts";
+import type { BoundEntry } from "./entries.ts";
+import type { Fields } from "./fields.ts";
+import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf, without } from "./fields.ts";
+import { isHostBackend } from "./gateway-api-hop-routes.ts";
+import type { InputObject, Output } from "./input-object.ts";
 import { httpPorts, servicePort } from "./service-ports.ts";
+import type { Conversion, Step, StepResult } from "./step.ts";
+import { beginStep, endStep } from "./step.ts";
 
 /** Routes of the Gateway API that said more than where the gateway is, as routes of the entry at its waypoint. */
-export function gatewayApiRoutes(conversion: Conversion, entries: readonly BoundEntry[]): readonly Output[] {
-	const items = conversion.bundle.parts
+export function gatewayApiRoutes(conversion: Conversion, entries: readonly BoundEntry[]): StepResult {
+	const step = beginStep(conversion);
+	const inputs = step.bundle.participants
 		.filter(({ role, hops }) => role === "route" && hops === undefined)
-		.map(({ item }) => item)
+		.map(({ input }) => input)
 		.filter(({ kind }) => kind === "HTTPRoute" || kind === "GRPCRoute");
-	const byEntry = Map.groupBy(items, (item) => entryOf(item, entries));
-	return [...byEntry].flatMap(([entry, routes]) => {
+	const byEntry = Map.groupBy(inputs, (input) => entryOf(input, entries));
+	const outputs = [...byEntry].flatMap(([entry, routes]) => {
 		if (entry === undefined) {
-			for (const item of routes.filter(hasFeatures)) {
+			for (const input of routes.filter(hasFeatures)) {
 				const reason = "no ServiceEntry for its hosts could be written";
-				conversion.ledger.note(item, ["spec", "rules"], "not carried", reason);
+				step.ledger.note(input, ["spec", "rules"], "not carried", reason);
 			}
 			return [];
 		}
-		return routesOf(entry, routes, entries, conversion);
+		return routesOf(entry, routes, entries, step);
 	});
+	return endStep(step, outputs);
 }
 
 /** What the gateway's own routes said counts; what the hop to it said, only where those say nothing. */
 function routesOf(
 	entry: BoundEntry,
-	routes: readonly Item[],
+	routes: readonly InputObject[],
 	entries: readonly BoundEntry[],
-	conversion: Conversion,
+	step: Step,
 ): readonly Output[] {
-	const forwards = routes.filter((item) => rulesOf(item).some((rule) => hostBackends(rule).length > 0));
-	const steers = routes.filter((item) => !forwards.includes(item));
-	const chosen = forwards.some(hasFeatures) ? forwards : steers.some(hasFeatures) ? steers : [];
-	for (const item of routes.filter((each) => chosen.length > 0 && !chosen.includes(each))) {
-		noteLost(item, "the other hop says it too, and that one is carried", conversion);
+	const toHost = routes.filter((input) => rulesOf(input).some((rule) => hostBackends(rule).length > 0));
+	const toGateway = routes.filter((input) => !toHost.includes(input));
+	const chosen = toHost.some(hasFeatures) ? toHost : toGateway.some(hasFeatures) ? toGateway : [];
+	for (const input of routes.filter((each) => chosen.length > 0 && !chosen.includes(each))) {
+		noteLost(input, "the other hop says it too, and that one is carried", step);
 	}
-	return chosen.flatMap((item) => {
-		const names = textsOf(fieldsOf(item.object.spec).hostnames).map(canonicalHost);
+	return chosen.flatMap((input) => {
+		const names = textsOf(fieldsOf(input.object.spec).hostnames).map(canonicalHost);
 		const others = entry.hosts.filter(
 			(host) => !names.some((name) => name === host || coversHost(name, host)),
 		);
 		if (names.length > 0 && others.length > 0) {
 			const reason = `at the waypoint it would hold for ${others.join(", ")} too: give each its own ServiceEntry`;
-			noteLost(item, reason, conversion);
-			conversion.notes.push(`\`${item.namespace}/${item.name}\` was not carried: ${reason}.`);
+			noteLost(input, reason, step);
+			step.notes.push(`\`${input.namespace}/${input.name}\` was not carried: ${reason}.`);
 			return [];
 		}
-		return [routeOf(item, entry, entries, conversion)];
+		return [routeOf(input, entry, entries, step)];
 	});
 }
 
-function rulesOf(item: Item): readonly Fields[] {
-	return listOf(fieldsOf(item.object.spec).rules).map(fieldsOf);
+function rulesOf(input: InputObject): readonly Fields[] {
+	return listOf(fieldsOf(input.object.spec).rules).map(fieldsOf);
 }
 
 function hostBackends(rule: Fields): readonly Fields[] {
 	return listOf(rule.backendRefs).map(fieldsOf).filter(isHostBackend);
 }
 
-function hasFeatures(item: Item): boolean {
-	const rules = rulesOf(item);
+function hasFeatures(input: InputObject): boolean {
+	const rules = rulesOf(input);
 	return rules.length > 1 || rules.some((rule) => featuresOf(rule).length > 0);
 }
 
@@ -86,19 +90,19 @@ function matchesAll(matches: readonly unknown[]): boolean {
 	});
 }
 
-function noteLost(item: Item, reason: string, { ledger }: Conversion): void {
-	for (const [index, rule] of rulesOf(item).entries()) {
+function noteLost(input: InputObject, reason: string, { ledger }: Step): void {
+	for (const [index, rule] of rulesOf(input).entries()) {
 		for (const field of Object.keys(rule)) {
 			const isFeature = featuresOf(rule).includes(field);
 			const note = isFeature ? reason : "it says nothing of its own";
-			ledger.note(item, ["spec", "rules", index, field], isFeature ? "not carried" : "implied", note);
+			ledger.note(input, ["spec", "rules", index, field], isFeature ? "not carried" : "implied", note);
 		}
 	}
 }
 
-function entryOf(item: Item, entries: readonly BoundEntry[]): BoundEntry | undefined {
-	const spec = fieldsOf(item.object.spec);
-	const backends = rulesOf(item).flatMap(hostBackends);
+function entryOf(input: InputObject, entries: readonly BoundEntry[]): BoundEntry | undefined {
+	const spec = fieldsOf(input.object.spec);
+	const backends = rulesOf(input).flatMap(hostBackends);
 	const named = [...textsOf(spec.hostnames), ...backends.flatMap(({ name }) => textOf(name) ?? [])];
 	const parents = listOf(spec.parentRefs).map(fieldsOf);
 	return (
@@ -110,16 +114,16 @@ function entryOf(item: Item, entries: readonly BoundEntry[]): BoundEntry | undef
 }
 
 function routeOf(
-	item: Item,
+	input: InputObject,
 	entry: BoundEntry,
 	entries: readonly BoundEntry[],
-	{ ledger }: Conversion,
+	{ ledger }: Step,
 ): Output {
 	const place = { entry, entries };
-	const rules = rulesOf(item).map((rule, index) => {
+	const rules = rulesOf(input).map((rule, index) => {
 		const hosts = hostBackends(rule);
 		if (hosts.length > 0) {
-			ledger.note(item, ["spec", "rules", index, "backendRefs"], "carried", "in the route at the waypoint");
+			ledger.note(input, ["spec", "rules", index, "backendRefs"], "carried", "in the route at the waypoint");
 		}
 		const own = { group: "networking.istio.io", kind: "Hostname", name: entry.hosts[0] };
 		const backends =
@@ -136,8 +140,8 @@ function routeOf(
 	return {
 		stage: "2-switch",
 		object: {
-			...without(item.object, "status"),
-			metadata: { name: objectName(`${item.name}-waypoint`), namespace: entry.namespace },
+			...without(input.object, "status"),
+			metadata: { name: objectName(`${input.name}-waypoint`), namespace: entry.namespace },
 			spec: { parentRefs, rules },
 		},
 		purpose: `routes of ${entry.hosts.join(", ")} at the waypoint`,

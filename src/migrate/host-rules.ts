@@ -1,85 +1,87 @@
 import { canonicalHost } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
 import { selectsEgressPods } from "../istio/egress/services.ts";
-import type { BoundEntry, Conversion } from "./entries.ts";
+import type { BoundEntry } from "./entries.ts";
 import { plainMetadata } from "./entries.ts";
-import type { Item, Output } from "./item.ts";
-import type { Fields } from "./raw.ts";
-import { fieldsOf, listOf, objectName, textOf, textsOf, without } from "./raw.ts";
+import type { Fields } from "./fields.ts";
+import { fieldsOf, listOf, objectName, textOf, textsOf, without } from "./fields.ts";
+import type { InputObject, Output } from "./input-object.ts";
+import type { PortDemand } from "./port-demands.ts";
+import type { Conversion, Step, StepResult } from "./step.ts";
+import { beginStep, endStep } from "./step.ts";
 import { withSoleSubset } from "./subsets.ts";
-import type { Wish } from "./wishes.ts";
 
 /** DestinationRules for the hosts of a bundle, made to work at the waypoint, and the old ones that they replace. */
-export interface HostRules {
-	readonly outputs: readonly Output[];
-	readonly replaced: readonly Item[];
+export interface HostRules extends StepResult {
+	readonly replaced: readonly InputObject[];
 }
 
 /** Carries every DestinationRule of the hosts over, and writes those that originate TLS where the input has none. */
 export function hostRules(conversion: Conversion, entries: readonly BoundEntry[]): HostRules {
+	const step = beginStep(conversion);
 	const outputs: Output[] = [];
-	const replaced: Item[] = [];
+	const replaced: InputObject[] = [];
 	const served = new Set<string>();
-	for (const { role, item } of conversion.bundle.parts) {
+	for (const { role, input } of step.bundle.participants) {
 		if (role !== "host rule") {
 			continue;
 		}
-		const host = canonicalHost(textOf(fieldsOf(item.object.spec).host) ?? "");
+		const host = canonicalHost(textOf(fieldsOf(input.object.spec).host) ?? "");
 		const entry = entries.find((each) => each.hosts.includes(host));
 		served.add(host);
 		if (entry === undefined) {
-			noteHomeless(item, host, conversion);
+			noteHomeless(input, host, step);
 			continue;
 		}
-		const output = continueRule(item, host, entry, conversion);
+		const output = continueRule(input, host, entry, step);
 		if (output !== undefined) {
 			outputs.push(output);
-			if (fieldsOf(output.object.metadata).namespace !== item.namespace) {
-				replaced.push(item);
+			if (fieldsOf(output.object.metadata).namespace !== input.namespace) {
+				replaced.push(input);
 			}
 		}
 	}
 	for (const entry of entries) {
 		for (const host of entry.hosts.filter((each) => !served.has(each))) {
-			const moved = movedPorts(host, conversion.wishes);
+			const moved = movedPorts(host, step.demands);
 			if (moved.length > 0) {
-				outputs.push(assumedRule(host, moved, entry, conversion));
+				outputs.push(assumedRule(host, moved, entry, step));
 			}
 		}
 	}
-	return { outputs, replaced };
+	return { ...endStep(step, outputs), replaced };
 }
 
 /** A rule for a host of which the input says nothing else. */
-function noteHomeless(item: Item, host: string, { ledger, notes, inventory }: Conversion): void {
-	if (!isForGateway(item, inventory)) {
-		ledger.note(item, [], "carried", "stays as it is");
+function noteHomeless(input: InputObject, host: string, { ledger, notes, inventory }: Step): void {
+	if (!isForGateway(input, inventory)) {
+		ledger.note(input, [], "carried", "stays as it is");
 		return;
 	}
 	const reason = `no route and no ServiceEntry leads to ${host}: add those to the input`;
-	ledger.note(item, [], "not carried", reason);
+	ledger.note(input, [], "not carried", reason);
 	notes.push(
-		`DestinationRule \`${item.namespace}/${item.name}\` holds only for the pods of the egress gateway, and ${reason}.`,
+		`DestinationRule \`${input.namespace}/${input.name}\` holds only for the pods of the egress gateway, and ${reason}.`,
 	);
 }
 
-function isForGateway(item: Item, inventory: Inventory): boolean {
-	const labels = fieldsOf(fieldsOf(fieldsOf(item.object.spec).workloadSelector).matchLabels);
+function isForGateway(input: InputObject, inventory: Inventory): boolean {
+	const labels = fieldsOf(fieldsOf(fieldsOf(input.object.spec).workloadSelector).matchLabels);
 	return selectsEgressPods(labels as Readonly<Record<string, string>>, inventory);
 }
 
-function movedPorts(host: string, wishes: readonly Wish[]): readonly Wish[] {
-	return wishes.filter(
-		(wish) =>
-			wish.host === host &&
-			wish.traffic === "HTTP" &&
-			wish.target !== undefined &&
-			wish.target !== wish.port &&
-			wish.target === 443,
+function movedPorts(host: string, demands: readonly PortDemand[]): readonly PortDemand[] {
+	return demands.filter(
+		(demand) =>
+			demand.host === host &&
+			demand.traffic === "HTTP" &&
+			demand.target !== undefined &&
+			demand.target !== demand.port &&
+			demand.target === 443,
 	);
 }
 
-function assumedRule(host: string, moved: readonly Wish[], entry: BoundEntry, { notes }: Conversion): Output {
+function assumedRule(host: string, moved: readonly PortDemand[], entry: BoundEntry, { notes }: Step): Output {
 	notes.push(
 		`The gateway sent \`${host}\` to port 443, and the input has no DestinationRule that says how TLS begins there. One with mode SIMPLE is written: check it against the DestinationRule in the cluster.`,
 	);
@@ -93,7 +95,7 @@ function assumedRule(host: string, moved: readonly Wish[], entry: BoundEntry, { 
 			spec: {
 				host,
 				trafficPolicy: {
-					portLevelSettings: moved.map((wish) => ({ port: { number: wish.port }, tls })),
+					portLevelSettings: moved.map((demand) => ({ port: { number: demand.port }, tls })),
 				},
 			},
 		},
@@ -101,54 +103,49 @@ function assumedRule(host: string, moved: readonly Wish[], entry: BoundEntry, { 
 	};
 }
 
-function continueRule(
-	item: Item,
-	host: string,
-	entry: BoundEntry,
-	conversion: Conversion,
-): Output | undefined {
-	const { ledger, notes, inventory } = conversion;
-	ledger.note(item, [], "carried", "the same DestinationRule, at the waypoint");
-	ledger.note(item, ["status"], "implied", "istiod writes it");
-	let spec = fieldsOf(item.object.spec);
-	if (isForGateway(item, inventory)) {
-		ledger.note(item, ["spec", "workloadSelector"], "implied", "the waypoint takes the gateway's place");
+function continueRule(input: InputObject, host: string, entry: BoundEntry, step: Step): Output | undefined {
+	const { ledger, notes, inventory } = step;
+	ledger.note(input, [], "carried", "the same DestinationRule, at the waypoint");
+	ledger.note(input, ["status"], "implied", "istiod writes it");
+	let spec = fieldsOf(input.object.spec);
+	if (isForGateway(input, inventory)) {
+		ledger.note(input, ["spec", "workloadSelector"], "implied", "the waypoint takes the gateway's place");
 		spec = without(spec, "workloadSelector");
 	}
-	spec = withSoleSubset(item, spec, conversion);
+	spec = withSoleSubset(input, spec, step);
 	const foreign = entry.waypoint.namespace !== entry.namespace;
 	if (foreign && textsOf(spec.exportTo).length > 0 && !textsOf(spec.exportTo).includes("*")) {
-		ledger.note(item, ["spec", "exportTo"], "not carried", "the waypoint in another namespace must see it");
+		ledger.note(input, ["spec", "exportTo"], "not carried", "the waypoint in another namespace must see it");
 		spec = without(spec, "exportTo");
 	}
-	const policy = carriedPolicy(item, host, entry, fieldsOf(spec.trafficPolicy), conversion);
+	const policy = carriedPolicy(input, host, entry, fieldsOf(spec.trafficPolicy), step);
 	spec = Object.keys(policy).length > 0 ? { ...spec, trafficPolicy: policy } : without(spec, "trafficPolicy");
-	spec = withoutTunnels(item, spec, conversion);
+	spec = withoutTunnels(input, spec, step);
 	const near =
-		item.namespace === entry.namespace ||
-		item.namespace === entry.waypoint.namespace ||
-		item.namespace === inventory.mesh.rootNamespace;
-	const unchanged = JSON.stringify(spec) === JSON.stringify(fieldsOf(item.object.spec));
+		input.namespace === entry.namespace ||
+		input.namespace === entry.waypoint.namespace ||
+		input.namespace === inventory.mesh.rootNamespace;
+	const unchanged = JSON.stringify(spec) === JSON.stringify(fieldsOf(input.object.spec));
 	if (unchanged && near) {
-		ledger.note(item, [], "carried", "stays as it is, the waypoint reads it");
+		ledger.note(input, [], "carried", "stays as it is, the waypoint reads it");
 		return undefined;
 	}
-	const namespace = near ? item.namespace : entry.namespace;
+	const namespace = near ? input.namespace : entry.namespace;
 	if (!near) {
 		const path = ["metadata", "namespace"];
-		ledger.note(item, path, "carried", `as ${namespace}: a waypoint does not look into ${item.namespace}`);
+		ledger.note(input, path, "carried", `as ${namespace}: a waypoint does not look into ${input.namespace}`);
 		notes.push(
-			`DestinationRule \`${item.namespace}/${item.name}\` moves to namespace \`${namespace}\`, where the waypoint looks for it.`,
+			`DestinationRule \`${input.namespace}/${input.name}\` moves to namespace \`${namespace}\`, where the waypoint looks for it.`,
 		);
 	}
 	return {
 		stage: "2-switch",
 		object: {
-			...without(item.object, "status"),
-			metadata: { ...plainMetadata(item, ledger), namespace },
+			...without(input.object, "status"),
+			metadata: { ...plainMetadata(input, ledger), namespace },
 			spec,
 		},
-		base: item,
+		base: input,
 		purpose: `settings for ${host} at the waypoint`,
 	};
 }
@@ -161,13 +158,13 @@ function originates(settings: Fields): boolean {
 
 /** The traffic policy with TLS on the port that the clients use: the port behind it is now the targetPort. */
 function carriedPolicy(
-	item: Item,
+	input: InputObject,
 	host: string,
 	entry: BoundEntry,
 	policy: Fields,
-	conversion: Conversion,
+	step: Step,
 ): Fields {
-	const { ledger } = conversion;
+	const { ledger } = step;
 	let levels = listOf(policy.portLevelSettings).map(fieldsOf);
 	let top = policy;
 	for (const port of entry.ports.filter(({ protocol }) => /^(?:HTTP|HTTP2|GRPC)/i.test(protocol ?? ""))) {
@@ -183,7 +180,7 @@ function carriedPolicy(
 			];
 			const index = listOf(policy.portLevelSettings).indexOf(behind);
 			const path = ["spec", "trafficPolicy", "portLevelSettings", Math.max(index, 0), "port"];
-			ledger.note(item, path, "carried", `as port ${port.number}, whose targetPort is ${target}`);
+			ledger.note(input, path, "carried", `as port ${port.number}, whose targetPort is ${target}`);
 		} else if (
 			originates(top) &&
 			!own &&
@@ -191,19 +188,19 @@ function carriedPolicy(
 		) {
 			// TLS for the whole host would wrap the ports that are TLS already.
 			levels = [...levels, { ...without(top, "portLevelSettings", "tunnel"), port: { number: port.number } }];
-			ledger.note(item, ["spec", "trafficPolicy", "tls"], "carried", `for port ${port.number} alone`);
+			ledger.note(input, ["spec", "trafficPolicy", "tls"], "carried", `for port ${port.number} alone`);
 			top = without(top, "tls");
 		}
 	}
-	const named = levels.map((level) => withSecret(item, host, level, conversion));
-	const whole = withSecret(item, host, top, conversion);
+	const named = levels.map((level) => withSecret(input, host, level, step));
+	const whole = withSecret(input, host, top, step);
 	return named.length > 0 ? { ...whole, portLevelSettings: named } : without(whole, "portLevelSettings");
 }
 
 const fileFields = ["clientCertificate", "privateKey", "caCertificates"];
 
 /** Certificates in files of the gateway's pod become a Secret: a waypoint has no such files. */
-function withSecret(item: Item, host: string, settings: Fields, { ledger, notes }: Conversion): Fields {
+function withSecret(input: InputObject, host: string, settings: Fields, { ledger, notes }: Step): Fields {
 	const tls = fieldsOf(settings.tls);
 	const files = fileFields.filter((field) => textOf(tls[field]) !== undefined);
 	if (textOf(tls.credentialName) !== undefined) {
@@ -222,14 +219,17 @@ function withSecret(item: Item, host: string, settings: Fields, { ledger, notes 
 	notes.push(
 		`The certificates for \`${host}\` were files in the gateway's pod, which a waypoint does not have. Create the Secret in the waypoint's namespace: \`kubectl create secret generic ${secret} ${literal}\`.`,
 	);
-	for (const path of pathsOfFields(item, files)) {
-		ledger.note(item, path, "not carried", `a waypoint has no such file: it becomes the Secret ${secret}`);
+	for (const path of pathsOfFields(input, files)) {
+		ledger.note(input, path, "not carried", `a waypoint has no such file: it becomes the Secret ${secret}`);
 	}
 	return { ...settings, tls: { ...without(tls, ...files), credentialName: secret } };
 }
 
-function pathsOfFields(item: Item, names: readonly string[]): readonly (readonly (string | number)[])[] {
-	const { trafficPolicy, subsets } = fieldsOf(item.object.spec);
+function pathsOfFields(
+	input: InputObject,
+	names: readonly string[],
+): readonly (readonly (string | number)[])[] {
+	const { trafficPolicy, subsets } = fieldsOf(input.object.spec);
 	const policies = [
 		{ base: ["spec", "trafficPolicy"], policy: fieldsOf(trafficPolicy) },
 		...listOf(subsets).map((subset, index) => ({
@@ -246,7 +246,7 @@ function pathsOfFields(item: Item, names: readonly string[]): readonly (readonly
 }
 
 /** A tunnel through a forward proxy is the client's business; a waypoint connects to the host itself. */
-function withoutTunnels(item: Item, spec: Fields, { ledger, notes }: Conversion): Fields {
+function withoutTunnels(input: InputObject, spec: Fields, { ledger, notes }: Step): Fields {
 	const reason = "a waypoint opens no CONNECT tunnel: register the proxy itself, or let it be transparent";
 	let found = false;
 	const strip = (policy: Fields, path: readonly (string | number)[]): Fields => {
@@ -254,7 +254,7 @@ function withoutTunnels(item: Item, spec: Fields, { ledger, notes }: Conversion)
 			return policy;
 		}
 		found = true;
-		ledger.note(item, [...path, "tunnel"], "not carried", reason);
+		ledger.note(input, [...path, "tunnel"], "not carried", reason);
 		return without(policy, "tunnel");
 	};
 	const trafficPolicy = strip(fieldsOf(spec.trafficPolicy), ["spec", "trafficPolicy"]);
@@ -267,7 +267,7 @@ function withoutTunnels(item: Item, spec: Fields, { ledger, notes }: Conversion)
 		return spec;
 	}
 	notes.push(
-		`DestinationRule \`${item.namespace}/${item.name}\` tunnels through a forward proxy: ${reason}.`,
+		`DestinationRule \`${input.namespace}/${input.name}\` tunnels through a forward proxy: ${reason}.`,
 	);
 	return {
 		...without(spec, "trafficPolicy", "subsets"),

@@ -1,5 +1,5 @@
-import type { Fields } from "./raw.ts";
-import { fieldsOf, listOf, numberOf, textOf } from "./raw.ts";
+import type { Fields } from "./fields.ts";
+import { fieldsOf, listOf, numberOf, textOf } from "./fields.ts";
 
 const routeFields: ReadonlySet<string> = new Set(["name", "match", "route", "timeout", "headers", "rewrite"]);
 const matchFields: ReadonlySet<string> = new Set(["uri", "headers", "method", "queryParams", "name"]);

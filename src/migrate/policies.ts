@@ -1,38 +1,47 @@
 import { serviceOfHost } from "../core/service-names.ts";
-import type { BoundEntry, Conversion } from "./entries.ts";
+import type { BoundEntry } from "./entries.ts";
 import { plainMetadata } from "./entries.ts";
-import type { Item, Output } from "./item.ts";
+import { fieldsOf, listOf, objectName, textOf, without } from "./fields.ts";
+import type { InputObject, Output } from "./input-object.ts";
 import { carriedRule, isAboutDestination } from "./policy-rules.ts";
-import { fieldsOf, listOf, objectName, textOf, without } from "./raw.ts";
+import type { Conversion, Step, StepResult } from "./step.ts";
+import { beginStep, endStep } from "./step.ts";
 
 /** Policies on callers and on their tokens that stood at the egress gateway, attached to the ServiceEntries at the waypoint. */
-export function movedPolicies(conversion: Conversion, entries: readonly BoundEntry[]): readonly Output[] {
-	return conversion.bundle.parts
+export function movedPolicies(
+	conversion: Conversion,
+	entries: readonly BoundEntry[],
+	inputs: readonly InputObject[],
+): StepResult {
+	const step = beginStep(conversion);
+	const outputs = step.bundle.participants
 		.filter(({ role }) => role === "policy")
-		.flatMap(({ item }) => movePolicy(item, conversion, entries));
+		.flatMap(({ input }) => movePolicy(input, step, entries));
+	noteNamespacePolicies(inputs, step);
+	return endStep(step, outputs);
 }
 
-function movePolicy(item: Item, conversion: Conversion, entries: readonly BoundEntry[]): readonly Output[] {
-	const { ledger, notes } = conversion;
+function movePolicy(input: InputObject, step: Step, entries: readonly BoundEntry[]): readonly Output[] {
+	const { ledger, notes } = step;
 	if (entries.length === 0) {
-		ledger.note(item, [], "not carried", "the bundle has no external host to which it could be attached");
+		ledger.note(input, [], "not carried", "the bundle has no external host to which it could be attached");
 		return [];
 	}
-	ledger.note(item, [], "carried", "attached to the ServiceEntries");
-	ledger.note(item, ["metadata"], "carried", "under a new name");
-	ledger.note(item, ["spec", "selector"], "implied", "targetRefs name the ServiceEntries instead");
-	ledger.note(item, ["status"], "implied", "istiod writes it");
-	const rules = listOf(fieldsOf(item.object.spec).rules).map(fieldsOf);
+	ledger.note(input, [], "carried", "attached to the ServiceEntries");
+	ledger.note(input, ["metadata"], "carried", "under a new name");
+	ledger.note(input, ["spec", "selector"], "implied", "targetRefs name the ServiceEntries instead");
+	ledger.note(input, ["status"], "implied", "istiod writes it");
+	const rules = listOf(fieldsOf(input.object.spec).rules).map(fieldsOf);
 	if (rules.some((rule) => JSON.stringify(rule).includes("principals"))) {
 		notes.push(
-			`\`${item.namespace}/${item.name}\` names callers by identity: at the waypoint that is the calling workload's own, as it was at the gateway where the hop used ISTIO_MUTUAL.`,
+			`\`${input.namespace}/${input.name}\` names callers by identity: at the waypoint that is the calling workload's own, as it was at the gateway where the hop used ISTIO_MUTUAL.`,
 		);
 	}
 	// What is said of hosts and ports means something else for each entry.
 	const most = rules.some(isAboutDestination) ? 1 : mostTargets;
 	const byNamespace = Map.groupBy(entries, (entry) => entry.namespace);
 	return [...byNamespace].flatMap(([namespace, own]) =>
-		groupsOf(own, most).flatMap((group, index) => policyFor(item, namespace, group, index, conversion) ?? []),
+		groupsOf(own, most).flatMap((group, index) => policyFor(input, namespace, group, index, step) ?? []),
 	);
 }
 
@@ -52,15 +61,15 @@ function groupsOf(entries: readonly BoundEntry[], most: number): readonly (reado
 
 /** A policy at the waypoint for some entries; undefined when nothing of it was about them. */
 function policyFor(
-	item: Item,
+	input: InputObject,
 	namespace: string,
 	group: readonly BoundEntry[],
 	index: number,
-	conversion: Conversion,
+	step: Step,
 ): Output | undefined {
-	const spec = fieldsOf(item.object.spec);
+	const spec = fieldsOf(input.object.spec);
 	const old = listOf(spec.rules).map(fieldsOf);
-	const rules = old.flatMap((rule, at) => carriedRule(item, at, rule, group, conversion) ?? []);
+	const rules = old.flatMap((rule, at) => carriedRule(input, at, rule, group, step) ?? []);
 	const action = textOf(spec.action) ?? "ALLOW";
 	// ALLOW without a rule lets nobody in, as at the gateway; anything else without a rule does nothing.
 	if (old.length > 0 && rules.length === 0 && action !== "ALLOW") {
@@ -73,13 +82,13 @@ function policyFor(
 	}));
 	const suffix = objectName(group[0]?.name ?? "");
 	const name = objectName(
-		`${item.name.slice(0, 30)}-${suffix}${index === 0 || group.length === 1 ? "" : `-${index}`}`,
+		`${input.name.slice(0, 30)}-${suffix}${index === 0 || group.length === 1 ? "" : `-${index}`}`,
 	);
-	const { labels, annotations } = plainMetadata(item, conversion.ledger);
+	const { labels, annotations } = plainMetadata(input, step.ledger);
 	return {
 		stage: "1-add",
 		object: {
-			...without(item.object, "status"),
+			...without(input.object, "status"),
 			metadata: {
 				name,
 				namespace,
@@ -89,7 +98,7 @@ function policyFor(
 			},
 			spec: { ...without(spec, "selector", "rules"), targetRefs, ...(rules.length > 0 ? { rules } : {}) },
 		},
-		purpose: `${purposes[item.title] ?? "settings for"} ${group.flatMap((entry) => entry.hosts).join(", ")}`,
+		purpose: `${purposes[input.title] ?? "settings for"} ${group.flatMap((entry) => entry.hosts).join(", ")}`,
 	};
 }
 
@@ -97,19 +106,21 @@ function policyFor(
  * Notes the policies without a selector that held at the egress gateway because they hold for its whole namespace:
  * a waypoint elsewhere does not have them.
  */
-export function noteNamespacePolicies(items: readonly Item[], { bundle, notes }: Conversion): void {
+function noteNamespacePolicies(inputs: readonly InputObject[], { bundle, notes }: Step): void {
 	const namespaces = new Set(
-		bundle.parts.flatMap(({ item, hops }) =>
-			(hops?.steers ?? []).flatMap((leg) => serviceOfHost(leg.host, item.namespace)?.namespace ?? []),
+		bundle.participants.flatMap(({ input, hops }) =>
+			(hops?.toGateway ?? []).flatMap(
+				(destination) => serviceOfHost(destination.host, input.namespace)?.namespace ?? [],
+			),
 		),
 	);
-	for (const item of items.filter((each) => namespaces.has(each.namespace))) {
-		const spec = fieldsOf(item.object.spec);
+	for (const input of inputs.filter((each) => namespaces.has(each.namespace))) {
+		const spec = fieldsOf(input.object.spec);
 		const isWide =
 			spec.selector === undefined && spec.targetRefs === undefined && spec.targetRef === undefined;
-		if (item.title === "AuthorizationPolicy" && isWide) {
+		if (input.title === "AuthorizationPolicy" && isWide) {
 			notes.push(
-				`AuthorizationPolicy \`${item.namespace}/${item.name}\` holds for its whole namespace, so it held at the egress gateway too. It is left as it is, and the waypoint does not have it: if it was meant for the way out, write it once more with targetRefs.`,
+				`AuthorizationPolicy \`${input.namespace}/${input.name}\` holds for its whole namespace, so it held at the egress gateway too. It is left as it is, and the waypoint does not have it: if it was meant for the way out, write it once more with targetRefs.`,
 			);
 		}
 	}

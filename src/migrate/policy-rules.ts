@@ -1,14 +1,15 @@
 import type { Path } from "../core/finding.ts";
 import { canonicalHost } from "../core/host-pattern.ts";
-import type { BoundEntry, Conversion } from "./entries.ts";
-import type { Item } from "./item.ts";
-import type { Fields } from "./raw.ts";
-import { fieldsOf, listOf, textOf, textsOf, without } from "./raw.ts";
+import type { BoundEntry } from "./entries.ts";
+import type { Fields } from "./fields.ts";
+import { fieldsOf, listOf, textOf, textsOf, without } from "./fields.ts";
+import type { InputObject } from "./input-object.ts";
+import type { Step } from "./step.ts";
 
 interface Context {
-	readonly item: Item;
+	readonly input: InputObject;
 	readonly entries: readonly BoundEntry[];
-	readonly conversion: Conversion;
+	readonly step: Step;
 }
 
 const destinationKeys: ReadonlySet<string> = new Set([
@@ -33,19 +34,19 @@ export function isAboutDestination(rule: Fields): boolean {
  * entries. What cannot be said there makes the policy stricter, never laxer, and is reported.
  */
 export function carriedRule(
-	item: Item,
+	input: InputObject,
 	index: number,
 	rule: Fields,
 	entries: readonly BoundEntry[],
-	conversion: Conversion,
+	step: Step,
 ): Fields | undefined {
-	const context: Context = { item, entries, conversion };
+	const context: Context = { input, entries, step };
 	const path: Path = ["spec", "rules", index];
 	const operations = carriedOperations(listOf(rule.to).map(fieldsOf), [...path, "to"], context);
 	const conditions = carriedConditions(listOf(rule.when).map(fieldsOf), [...path, "when"], context);
 	if (operations === undefined || conditions === undefined) {
 		if (operations === undefined) {
-			conversion.ledger.note(item, path, "implied", "it was about other hosts or ports of the gateway");
+			step.ledger.note(input, path, "implied", "it was about other hosts or ports of the gateway");
 		}
 		return undefined;
 	}
@@ -76,7 +77,7 @@ function carriedOperations(
 }
 
 function carriedOperation(operation: Fields, path: Path, context: Context): Fields | undefined {
-	const { ledger } = context.conversion;
+	const { ledger } = context.step;
 	let carried = operation;
 	if (operation.hosts !== undefined) {
 		const hosts = namedHosts(textsOf(operation.hosts), context);
@@ -94,10 +95,10 @@ function carriedOperation(operation: Fields, path: Path, context: Context): Fiel
 			return undefined;
 		}
 		if (ports.length === 0) {
-			ledger.note(context.item, [...path, term], "implied", "these were other ports of the gateway");
+			ledger.note(context.input, [...path, term], "implied", "these were other ports of the gateway");
 			carried = without(carried, term);
 		} else {
-			ledger.note(context.item, [...path, term], "carried", `as the clients' port ${ports.join(", ")}`);
+			ledger.note(context.input, [...path, term], "carried", `as the clients' port ${ports.join(", ")}`);
 			carried = { ...carried, [term]: ports };
 		}
 	}
@@ -126,14 +127,14 @@ function namedHosts(values: readonly string[], { entries }: Context): readonly s
 const servicePortOf: Readonly<Record<string, string>> = { "8080": "80", "8443": "443" };
 
 /** The ports of the clients that led to ports of the gateway. */
-function clientPorts(values: readonly string[], { entries, conversion }: Context): readonly string[] {
+function clientPorts(values: readonly string[], { entries, step }: Context): readonly string[] {
 	const hosts = new Set(entries.flatMap((entry) => entry.hosts));
 	const served = servedPorts(entries);
-	const wishes = conversion.wishes.filter((wish) => hosts.has(wish.host));
+	const demands = step.demands.filter((demand) => hosts.has(demand.host));
 	const ports = values.flatMap((value) => {
 		const names = [value, servicePortOf[value] ?? value];
-		const led = wishes.filter((wish) => names.includes(String(wish.listener ?? wish.port)));
-		return wishes.length === 0 ? names : led.map((wish) => String(wish.port));
+		const led = demands.filter((demand) => names.includes(String(demand.listener ?? demand.port)));
+		return demands.length === 0 ? names : led.map((demand) => String(demand.port));
 	});
 	return [...new Set(ports)].filter((port) => served.has(port));
 }
@@ -159,20 +160,15 @@ function carriedConditions(
 		const outcome = destinationKeys.has(key) ? carriedCondition(key, condition, context) : condition;
 		if (outcome === "unknown") {
 			noteUnknown(key, place, context);
-			if (isAllow(context.item)) {
+			if (isAllow(context.input)) {
 				return undefined;
 			}
 		} else if (outcome === "never") {
-			context.conversion.ledger.note(
-				context.item,
-				place,
-				"implied",
-				"it was about other ports of the gateway",
-			);
+			context.step.ledger.note(context.input, place, "implied", "it was about other ports of the gateway");
 			return undefined;
 		} else if (outcome === "always") {
 			const note = "the policy stands at the host's ServiceEntry";
-			context.conversion.ledger.note(context.item, place, "implied", note);
+			context.step.ledger.note(context.input, place, "implied", note);
 		} else {
 			result.push(outcome);
 		}
@@ -180,17 +176,17 @@ function carriedConditions(
 	return result;
 }
 
-function isAllow(item: Item): boolean {
-	return (textOf(fieldsOf(item.object.spec).action) ?? "ALLOW") === "ALLOW";
+function isAllow(input: InputObject): boolean {
+	return (textOf(fieldsOf(input.object.spec).action) ?? "ALLOW") === "ALLOW";
 }
 
-function noteUnknown(key: string, path: Path, { item, conversion }: Context): void {
-	const what = isAllow(item)
+function noteUnknown(key: string, path: Path, { input, step }: Context): void {
+	const what = isAllow(input)
 		? "the rule is left out, so that it lets nobody in"
 		: "the rest of the rule stays";
 	const reason = `${key} means something else at a waypoint: ${what}`;
-	conversion.ledger.note(item, path, "not carried", reason);
-	conversion.notes.push(`\`${item.namespace}/${item.name}\`: ${reason}.`);
+	step.ledger.note(input, path, "not carried", reason);
+	step.notes.push(`\`${input.namespace}/${input.name}\`: ${reason}.`);
 }
 
 function carriedCondition(

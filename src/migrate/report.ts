@@ -1,8 +1,8 @@
-import type { Item, Stage } from "./item.ts";
-import { itemTitle } from "./item.ts";
-import type { Fate, LedgerEntry } from "./ledger.ts";
+import { fieldsOf, textOf } from "./fields.ts";
+import type { InputObject, Stage } from "./input-object.ts";
+import { titleOf } from "./input-object.ts";
+import type { LedgerEntry, Outcome } from "./ledger.ts";
 import type { ConvertedBundle, Migration } from "./migrate.ts";
-import { fieldsOf, textOf } from "./raw.ts";
 
 /** An object that was written and then held back, because a rule or istiod would refuse it. */
 export interface Withheld {
@@ -11,8 +11,8 @@ export interface Withheld {
 }
 
 /** How many fields were carried, implied and not carried. */
-export function countFates(ledger: readonly LedgerEntry[]): Readonly<Record<Fate, number>> {
-	const count = (fate: Fate): number => ledger.filter((entry) => entry.fate === fate).length;
+export function countOutcomes(ledger: readonly LedgerEntry[]): Readonly<Record<Outcome, number>> {
+	const count = (outcome: Outcome): number => ledger.filter((entry) => entry.outcome === outcome).length;
 	return { carried: count("carried"), implied: count("implied"), "not carried": count("not carried") };
 }
 
@@ -29,7 +29,7 @@ function label(text: string): string {
 /** REPORT.md: for each way out, what it was, what it became, what was lost, how to check and how to go back. */
 export function renderReport(migration: Migration, withheld: readonly Withheld[]): string {
 	const { bundles, untouched } = migration;
-	const total = countFates(bundles.flatMap((each) => each.ledger));
+	const total = countOutcomes(bundles.flatMap((each) => each.ledger));
 	return [
 		"# Migration from sidecar-style egress to ambient",
 		"",
@@ -50,7 +50,7 @@ export function renderReport(migration: Migration, withheld: readonly Withheld[]
 					"",
 					"These objects take no part in sidecar-style egress:",
 					"",
-					...untouched.map((item) => `- ${code(itemTitle(item))} (${code(`${item.file}:${item.line}`)})`),
+					...untouched.map((input) => `- ${code(titleOf(input))} (${code(`${input.file}:${input.line}`)})`),
 					"",
 				]),
 	].join("\n");
@@ -77,7 +77,8 @@ function steps({ bundles, outputs }: Migration): readonly string[] {
 					"",
 					"   ```sh",
 					...steering.map(
-						(item) => `   kubectl delete ${resourceOf(item)} -n ${shell(item.namespace)} ${shell(item.name)}`,
+						(input) =>
+							`   kubectl delete ${resourceOf(input)} -n ${shell(input.namespace)} ${shell(input.name)}`,
 					),
 					"   ```",
 					"",
@@ -90,7 +91,7 @@ function steps({ bundles, outputs }: Migration): readonly string[] {
 }
 
 /** The resource of a route as kubectl wants it, with its group: two groups have a Gateway. */
-function resourceOf({ title, object }: Item): string {
+function resourceOf({ title, object }: InputObject): string {
 	const group = (textOf(object.apiVersion) ?? "").split("/")[0] ?? "";
 	return `${title.toLowerCase()}.${shell(group)}`;
 }
@@ -102,8 +103,8 @@ function shell(text: string): string {
 
 function section(converted: ConvertedBundle, number: number): readonly string[] {
 	const { bundle, entries, outputs, removals, ledger, notes } = converted;
-	const counts = countFates(ledger);
-	const lost = ledger.filter((entry) => entry.fate === "not carried");
+	const counts = countOutcomes(ledger);
+	const lost = ledger.filter((entry) => entry.outcome === "not carried");
 	const title = bundle.hosts.length === 0 ? "no host found" : bundle.hosts.slice(0, 4).map(code).join(", ");
 	const more = bundle.hosts.length > 4 ? ` and ${bundle.hosts.length - 4} more` : "";
 	return [
@@ -122,7 +123,7 @@ function section(converted: ConvertedBundle, number: number): readonly string[] 
 		),
 		...list(
 			"### To delete at the end",
-			removals.map((item) => `${code(itemTitle(item))} (${code(`${item.file}:${item.line}`)})`),
+			removals.map((input) => `${code(titleOf(input))} (${code(`${input.file}:${input.line}`)})`),
 		),
 		...table("### Not carried", lost),
 		"<details><summary>What every field became</summary>",
@@ -136,10 +137,10 @@ function section(converted: ConvertedBundle, number: number): readonly string[] 
 
 function pictures({ bundle, entries }: ConvertedBundle): readonly string[] {
 	const hosts = label(bundle.hosts.slice(0, 3).join(", ") || "external host");
-	const gateways = bundle.parts.filter(({ role }) => role === "gateway" || role === "asm");
+	const gateways = bundle.participants.filter(({ role }) => role === "gateway" || role === "asm");
 	const gateway = label(
 		gateways
-			.map(({ item }) => itemTitle(item))
+			.map(({ input }) => titleOf(input))
 			.slice(0, 2)
 			.join(", ") || "egress gateway",
 	);
@@ -176,8 +177,8 @@ function table(title: string, entries: readonly LedgerEntry[]): readonly string[
 		"| object | field | fate | why, or where to |",
 		"| --- | --- | --- | --- |",
 		...entries.map(
-			({ item, path, fate, note }) =>
-				`| ${code(itemTitle(item))} | ${code(path)} | ${fate} | ${note.replaceAll("|", "\\|")} |`,
+			({ input, path, outcome, note }) =>
+				`| ${code(titleOf(input))} | ${code(path)} | ${outcome} | ${note.replaceAll("|", "\\|")} |`,
 		),
 		"",
 	];
@@ -196,14 +197,14 @@ function checks(entries: ConvertedBundle["entries"]): readonly string[] {
 	return list("### To check", lines);
 }
 
-/** The place of an item for programs. */
-export function itemName(item: Item): {
+/** Where an object of the input stands, for programs. */
+export function nameForPrograms(input: InputObject): {
 	readonly kind: string;
 	readonly namespace: string;
 	readonly name: string;
 	readonly file: string;
 	readonly line: number;
 } {
-	const { title, namespace, name, file, line } = item;
+	const { title, namespace, name, file, line } = input;
 	return { kind: title, namespace, name, file, line };
 }

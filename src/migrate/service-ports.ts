@@ -1,11 +1,12 @@
-import type { BoundEntry, Conversion, EntryPort } from "./entries.ts";
+import type { BoundEntry, EntryPort } from "./entries.ts";
+import type { Step } from "./step.ts";
 
 /** The host of a carried route, and where its traffic can go. */
 export interface Place {
 	readonly hosts: readonly string[];
 	readonly entry: BoundEntry;
 	readonly entries: readonly BoundEntry[];
-	readonly conversion: Conversion;
+	readonly step: Step;
 }
 
 const httpPort = /^(?:HTTP|HTTP2|GRPC|GRPC-WEB)$/i;

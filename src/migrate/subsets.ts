@@ -1,13 +1,13 @@
 import type { Path } from "../core/finding.ts";
 import { canonicalHost } from "../core/host-pattern.ts";
 import type { Bundle } from "./bundles.ts";
-import type { Conversion } from "./entries.ts";
-import type { Item } from "./item.ts";
-import type { Fields } from "./raw.ts";
-import { fieldsOf, listOf, textOf, valueAt, without } from "./raw.ts";
+import type { Fields } from "./fields.ts";
+import { fieldsOf, listOf, textOf, valueAt, without } from "./fields.ts";
+import type { InputObject } from "./input-object.ts";
+import type { Step } from "./step.ts";
 
 interface SubsetUse {
-	readonly item: Item;
+	readonly input: InputObject;
 	/** Where the route names the subset. */
 	readonly path: Path;
 	readonly host: string;
@@ -17,22 +17,27 @@ interface SubsetUse {
 
 /** Which subset each route out of the old gateway leads to. */
 function usesOf(bundle: Bundle): readonly SubsetUse[] {
-	return bundle.parts.flatMap(({ item, hops }) =>
-		(hops?.forwards ?? []).map((leg) => {
-			const path = [...leg.path.slice(0, -1), "subset"];
-			return { item, path, host: canonicalHost(leg.host), name: textOf(valueAt(item.object, path)) };
+	return bundle.participants.flatMap(({ input, hops }) =>
+		(hops?.toHost ?? []).map((destination) => {
+			const path = [...destination.path.slice(0, -1), "subset"];
+			return {
+				input,
+				path,
+				host: canonicalHost(destination.host),
+				name: textOf(valueAt(input.object, path)),
+			};
 		}),
 	);
 }
 
 function subsetsOf(host: string, bundle: Bundle): readonly Fields[] {
-	return bundle.parts
-		.filter(({ role, item }) => role === "host rule" && ruleHost(item) === host)
-		.flatMap(({ item }) => listOf(fieldsOf(item.object.spec).subsets).map(fieldsOf));
+	return bundle.participants
+		.filter(({ role, input }) => role === "host rule" && ruleHost(input) === host)
+		.flatMap(({ input }) => listOf(fieldsOf(input.object.spec).subsets).map(fieldsOf));
 }
 
-function ruleHost(item: Item): string {
-	return canonicalHost(textOf(fieldsOf(item.object.spec).host) ?? "");
+function ruleHost(input: InputObject): string {
+	return canonicalHost(textOf(fieldsOf(input.object.spec).host) ?? "");
 }
 
 /**
@@ -58,32 +63,32 @@ export function needsSubset(destination: Fields, bundle: Bundle): boolean {
 }
 
 /** Says what became of the subsets that the routes of the old gateway name, where no route is written for them. */
-export function noteSubsets({ bundle, ledger, notes }: Conversion): void {
-	for (const { item, path, host, name } of usesOf(bundle)) {
+export function noteSubsets({ bundle, ledger, notes }: Step): void {
+	for (const { input, path, host, name } of usesOf(bundle)) {
 		if (name === undefined) {
 			continue;
 		}
 		if (name === soleSubset(host, bundle)) {
-			ledger.note(item, path, "carried", "the subset's settings are the host's own now");
+			ledger.note(input, path, "carried", "the subset's settings are the host's own now");
 		} else if (!subsetsOf(host, bundle).some((each) => each.name === name)) {
 			const reason = `no DestinationRule of the input has a subset "${name}" of ${host}`;
-			ledger.note(item, path, "not carried", reason);
+			ledger.note(input, path, "not carried", reason);
 			notes.push(
-				`\`${item.namespace}/${item.name}\` names a subset, but ${reason}: if one begins TLS, add it to the input, else the waypoint connects in plain text.`,
+				`\`${input.namespace}/${input.name}\` names a subset, but ${reason}: if one begins TLS, add it to the input, else the waypoint connects in plain text.`,
 			);
 		}
 	}
 }
 
 /** A DestinationRule whose sole subset has become the settings of the host itself. */
-export function withSoleSubset(item: Item, spec: Fields, { bundle, ledger }: Conversion): Fields {
-	const name = soleSubset(ruleHost(item), bundle);
+export function withSoleSubset(input: InputObject, spec: Fields, { bundle, ledger }: Step): Fields {
+	const name = soleSubset(ruleHost(input), bundle);
 	const subsets = listOf(spec.subsets).map(fieldsOf);
 	const index = subsets.findIndex((each) => each.name === name);
 	if (name === undefined || index < 0) {
 		return spec;
 	}
-	ledger.note(item, ["spec", "subsets", index], "carried", "the subset's settings are the host's own now");
+	ledger.note(input, ["spec", "subsets", index], "carried", "the subset's settings are the host's own now");
 	const trafficPolicy = merged(fieldsOf(spec.trafficPolicy), fieldsOf(subsets[index]?.trafficPolicy));
 	const others = subsets.filter((_, at) => at !== index);
 	return {

@@ -2,7 +2,7 @@ import type { Path } from "../../core/finding.ts";
 import { quote } from "../../core/finding.ts";
 import { canonicalHost, covers, parseHostPattern } from "../../core/host-pattern.ts";
 import type { Inventory } from "../../core/inventory.ts";
-import type { Destination, Kind, RouteMatch, VirtualService } from "../../core/kinds.ts";
+import type { Destination as DestinationFields, Kind, RouteMatch, VirtualService } from "../../core/kinds.ts";
 import { gatewayOfReference, meshGateway, serviceOfHost } from "../../core/service-names.ts";
 import {
 	areOtherGatewayLabels,
@@ -30,7 +30,7 @@ export const virtualServiceReads: readonly Kind[] = [
 ];
 
 /** One way that traffic can take through a VirtualService. */
-export interface Leg {
+export interface Destination {
 	/** Where the destination stands. */
 	readonly path: Path;
 	readonly host: string;
@@ -47,7 +47,11 @@ function home(object: VirtualService): string {
 }
 
 /** Every destination of a VirtualService, of http, tls and tcp routes, with its mirrors and those of its delegates. */
-export function* legsOf(route: VirtualService, namespace: string, inventory?: Inventory): Generator<Leg> {
+export function* destinationsOf(
+	route: VirtualService,
+	namespace: string,
+	inventory?: Inventory,
+): Generator<Destination> {
 	const { hosts, gateways, http, tls, tcp } = route.spec ?? {};
 	const isDelegate = (hosts ?? []).length === 0 && (gateways ?? []).length === 0;
 	const top = isDelegate ? [] : (gateways ?? [meshGateway]);
@@ -62,8 +66,8 @@ export function* legsOf(route: VirtualService, namespace: string, inventory?: In
 		if (each.delegate?.name && inventory !== undefined) {
 			const place = each.delegate.namespace ?? namespace;
 			const child = inventory.get("VirtualService", place, each.delegate.name);
-			for (const leg of child === undefined ? [] : legsOf(child, place)) {
-				yield { ...leg, path: [...base, "delegate", "name"], gateways: effective };
+			for (const destination of child === undefined ? [] : destinationsOf(child, place)) {
+				yield { ...destination, path: [...base, "delegate", "name"], gateways: effective };
 			}
 		}
 	}
@@ -80,7 +84,7 @@ export function* legsOf(route: VirtualService, namespace: string, inventory?: In
 
 type Routes = NonNullable<NonNullable<VirtualService["spec"]>["tls"]>[number]["route"];
 
-function* routed(routes: Routes, base: Path, gateways: ReadonlySet<string>): Generator<Leg> {
+function* routed(routes: Routes, base: Path, gateways: ReadonlySet<string>): Generator<Destination> {
 	for (const [at, { destination }] of (routes ?? []).entries()) {
 		if (destination?.host) {
 			const path = [...base, "route", at, "destination", "host"];
@@ -90,17 +94,17 @@ function* routed(routes: Routes, base: Path, gateways: ReadonlySet<string>): Gen
 }
 
 function* mirrored(
-	destination: Destination | null | undefined,
+	destination: DestinationFields | null | undefined,
 	base: Path,
 	gateways: ReadonlySet<string>,
-): Generator<Leg> {
+): Generator<Destination> {
 	if (destination?.host) {
 		const path = [...base, "host"];
 		yield { path, host: destination.host, port: portOf(destination), gateways, mirror: true };
 	}
 }
 
-function portOf(destination: Destination): number | undefined {
+function portOf(destination: DestinationFields): number | undefined {
 	return destination.port?.number ?? undefined;
 }
 
@@ -119,37 +123,43 @@ function effectiveGateways(
 	return new Set(names.map((name) => gatewayOfReference(name, namespace)));
 }
 
-const isMeshOnly = (leg: Leg): boolean => leg.gateways.size === 1 && leg.gateways.has(meshGateway);
-const isGatewayOnly = (leg: Leg): boolean => leg.gateways.size > 0 && !leg.gateways.has(meshGateway);
+const isMeshOnly = (destination: Destination): boolean =>
+	destination.gateways.size === 1 && destination.gateways.has(meshGateway);
+const isGatewayOnly = (destination: Destination): boolean =>
+	destination.gateways.size > 0 && !destination.gateways.has(meshGateway);
 
 /** What a VirtualService does with egress, by its own content and, where that is not enough, by its neighbours. */
 export interface Hops {
 	/** Legs from the sidecars to an egress gateway. */
-	readonly steers: readonly Leg[];
+	readonly toGateway: readonly Destination[];
 	/** Legs from an egress gateway to the outside. */
-	readonly forwards: readonly Leg[];
+	readonly toHost: readonly Destination[];
 }
 
 /**
- * The two hops of sidecar-style egress. A leg to the Service of an egress gateway steers, whatever the rest says.
+ * The two hops of sidecar-style egress. The Service of an egress gateway makes the first, whatever the rest says.
  * Without such a name it takes both hops to tell: the sidecars send an external host to a Service of the cluster,
  * and a gateway sends the same host out. Both may stand in one VirtualService or in two for the same host.
  */
 export function hopsOf(route: VirtualService, namespace: string, inventory: Inventory): Hops {
-	const legs = [...legsOf(route, namespace, inventory)];
-	const known = legs.filter((leg) => isEgressService(leg.host, namespace, inventory));
+	const destinations = [...destinationsOf(route, namespace, inventory)];
+	const known = destinations.filter((destination) => isEgressService(destination.host, namespace, inventory));
 	const hosts = namesOf(route);
 	if (!hosts.some((host) => isExternalName(host, inventory))) {
-		return { steers: known, forwards: known.length > 0 ? forwardsOf(legs, hosts, inventory) : [] };
+		return { toGateway: known, toHost: known.length > 0 ? leadingOut(destinations, hosts, inventory) : [] };
 	}
-	const candidates = legs.filter((leg) => isSteerCandidate(leg, namespace, hosts, inventory));
-	const forwards = forwardsOf(legs, hosts, inventory);
+	const candidates = destinations.filter((destination) =>
+		mayLeadToGateway(destination, namespace, hosts, inventory),
+	);
+	const toHost = leadingOut(destinations, hosts, inventory);
 	const paired =
-		(candidates.length > 0 && (forwards.length > 0 || hasPartner(route, namespace, "forward", inventory))) ||
-		(forwards.length > 0 && hasPartner(route, namespace, "steer", inventory));
-	const suspicious = candidates.filter((leg) => paired || saysEgress(leg.host, namespace));
-	const steers = legs.filter((leg) => known.includes(leg) || suspicious.includes(leg));
-	return { steers, forwards: paired || steers.length > 0 ? forwards : [] };
+		(candidates.length > 0 && (toHost.length > 0 || hasPartner(route, namespace, "toHost", inventory))) ||
+		(toHost.length > 0 && hasPartner(route, namespace, "toGateway", inventory));
+	const suspicious = candidates.filter((destination) => paired || saysEgress(destination.host, namespace));
+	const toGateway = destinations.filter(
+		(destination) => known.includes(destination) || suspicious.includes(destination),
+	);
+	return { toGateway, toHost: paired || toGateway.length > 0 ? toHost : [] };
 }
 
 /** The hosts and the SNI names that a VirtualService is about. */
@@ -161,17 +171,19 @@ function namesOf(route: VirtualService): readonly string[] {
 }
 
 // A Service that gets an external host's traffic from the sidecars alone: an egress gateway, or an in-cluster stand-in.
-function isSteerCandidate(
-	leg: Leg,
+function mayLeadToGateway(
+	destination: Destination,
 	namespace: string,
 	hosts: readonly string[],
 	inventory: Inventory,
 ): boolean {
-	if (!isMeshOnly(leg) || leg.mirror || hosts.includes(canonicalHost(leg.host))) {
+	if (!isMeshOnly(destination) || destination.mirror || hosts.includes(canonicalHost(destination.host))) {
 		return false;
 	}
-	const service = serviceOfHost(leg.host, namespace);
-	return service !== undefined && !isExternalName(leg.host, inventory) && !saysOtherGateway(service.name);
+	const service = serviceOfHost(destination.host, namespace);
+	return (
+		service !== undefined && !isExternalName(destination.host, inventory) && !saysOtherGateway(service.name)
+	);
 }
 
 function saysEgress(host: string, namespace: string): boolean {
@@ -182,13 +194,17 @@ function saysEgress(host: string, namespace: string): boolean {
 	);
 }
 
-function forwardsOf(legs: readonly Leg[], hosts: readonly string[], inventory: Inventory): readonly Leg[] {
-	return legs.filter(
-		(leg) =>
-			isGatewayOnly(leg) &&
-			!leg.mirror &&
-			isExternalName(leg.host, inventory) &&
-			hosts.some((host) => host === "*" || isCovered(leg.host, host)),
+function leadingOut(
+	destinations: readonly Destination[],
+	hosts: readonly string[],
+	inventory: Inventory,
+): readonly Destination[] {
+	return destinations.filter(
+		(destination) =>
+			isGatewayOnly(destination) &&
+			!destination.mirror &&
+			isExternalName(destination.host, inventory) &&
+			hosts.some((host) => host === "*" || isCovered(destination.host, host)),
 	);
 }
 
@@ -201,7 +217,7 @@ function isCovered(host: string, by: string): boolean {
 function hasPartner(
 	route: VirtualService,
 	namespace: string,
-	hop: "steer" | "forward",
+	hop: keyof Hops,
 	inventory: Inventory,
 ): boolean {
 	for (const host of (route.spec?.hosts ?? []).filter((each) => isExternalName(each, inventory))) {
@@ -209,12 +225,12 @@ function hasPartner(
 			if (home(other) === namespace && other.metadata?.name === route.metadata?.name) {
 				continue;
 			}
-			const legs = [...legsOf(other, home(other))];
+			const destinations = [...destinationsOf(other, home(other))];
 			const names = namesOf(other);
 			const found =
-				hop === "forward"
-					? forwardsOf(legs, names, inventory).length > 0
-					: legs.some((leg) => isSteerCandidate(leg, home(other), names, inventory));
+				hop === "toHost"
+					? leadingOut(destinations, names, inventory).length > 0
+					: destinations.some((destination) => mayLeadToGateway(destination, home(other), names, inventory));
 			if (found) {
 				return true;
 			}
@@ -229,23 +245,25 @@ export function* steerEvidence(
 	namespace: string,
 	inventory: Inventory,
 ): Generator<EgressEvidence> {
-	for (const leg of hopsOf(route, namespace, inventory).steers) {
-		const verb = leg.path.includes("delegate") ? "Delegates to routes that lead" : "Routes";
+	for (const destination of hopsOf(route, namespace, inventory).toGateway) {
+		const verb = destination.path.includes("delegate") ? "Delegates to routes that lead" : "Routes";
 		yield {
-			path: leg.path,
-			message: `${verb} to ${quote(leg.host)}, a sidecar-style egress gateway, which has no place where ambient is enforced`,
+			path: destination.path,
+			message: `${verb} to ${quote(destination.host)}, a sidecar-style egress gateway, which has no place where ambient is enforced`,
 		};
 	}
 }
 
-/** Where a VirtualService attaches to a Gateway of an egress gateway's pods, or forwards from one to the outside. */
+/** Where a VirtualService attaches to a Gateway of an egress gateway's pods, or sends on from one to the outside. */
 export function* attachEvidence(
 	route: VirtualService,
 	namespace: string,
 	inventory: Inventory,
 ): Generator<EgressEvidence> {
-	const outward = new Set(hopsOf(route, namespace, inventory).forwards.flatMap((leg) => [...leg.gateways]));
-	const legs = [...legsOf(route, namespace, inventory)];
+	const outward = new Set(
+		hopsOf(route, namespace, inventory).toHost.flatMap((destination) => [...destination.gateways]),
+	);
+	const destinations = [...destinationsOf(route, namespace, inventory)];
 	const seen = new Set<string>();
 	for (const { path, name } of gatewayReferences(route)) {
 		const key = gatewayOfReference(name, namespace);
@@ -253,14 +271,14 @@ export function* attachEvidence(
 			continue;
 		}
 		seen.add(key);
-		const loop = legs.some(
-			(leg) =>
-				isGatewayOnly(leg) &&
-				leg.gateways.has(key) &&
-				(route.spec?.hosts ?? []).some((host) => canonicalHost(host) === canonicalHost(leg.host)) &&
-				isExternalEntry(leg.host, inventory),
+		const loop = destinations.some(
+			(destination) =>
+				isGatewayOnly(destination) &&
+				destination.gateways.has(key) &&
+				(route.spec?.hosts ?? []).some((host) => canonicalHost(host) === canonicalHost(destination.host)) &&
+				isExternalEntry(destination.host, inventory),
 		);
-		if (isEgressGateway(key, outward, legs, loop, inventory)) {
+		if (isEgressGateway(key, outward, destinations, loop, inventory)) {
 			yield {
 				path,
 				message: `Attaches to ${quote(name)}, a Gateway of a sidecar-style egress gateway, which has no place where ambient is enforced`,
@@ -272,7 +290,7 @@ export function* attachEvidence(
 function isEgressGateway(
 	key: string,
 	outward: ReadonlySet<string>,
-	legs: readonly Leg[],
+	destinations: readonly Destination[],
 	loop: boolean,
 	inventory: Inventory,
 ): boolean {
@@ -292,7 +310,7 @@ function isEgressGateway(
 		// On an ingress gateway, a host that is sent to itself, outside the mesh, would come back for ever.
 		loop ||
 		// Nobody has to send on to the internet: a forward proxy of the cluster may stand between.
-		(saysEgressGateway(name) && legs.some((leg) => leg.gateways.has(key)))
+		(saysEgressGateway(name) && destinations.some((destination) => destination.gateways.has(key)))
 	);
 }
 
@@ -329,7 +347,9 @@ export function isUsedForEgress(gateway: string, inventory: Inventory): boolean 
 		if (++looked > mostRoutes) {
 			return false;
 		}
-		if (hopsOf(route, home(route), inventory).forwards.some((leg) => leg.gateways.has(gateway))) {
+		if (
+			hopsOf(route, home(route), inventory).toHost.some((destination) => destination.gateways.has(gateway))
+		) {
 			return true;
 		}
 	}
@@ -347,8 +367,8 @@ export function isSteeredTo(host: string, namespace: string, inventory: Inventor
 		if (++looked > mostRoutes) {
 			return false;
 		}
-		for (const leg of hopsOf(route, home(route), inventory).steers) {
-			const target = serviceOfHost(leg.host, home(route));
+		for (const destination of hopsOf(route, home(route), inventory).toGateway) {
+			const target = serviceOfHost(destination.host, home(route));
 			if (target?.name === service.name && target.namespace === service.namespace) {
 				return true;
 			}

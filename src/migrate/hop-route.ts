@@ -2,7 +2,7 @@
 export type Family = "http" | "tls" | "tcp";
 
 /** One of the two hops: from the clients to the gateway, or from the gateway to the host. */
-export interface Half {
+export interface HopRoute {
 	readonly hosts: readonly string[];
 	readonly family: Family;
 	/** The port that clients use. */

@@ -1,8 +1,8 @@
 import type { Kind } from "../core/kinds.ts";
-import type { Fields } from "./raw.ts";
+import type { Fields } from "./fields.ts";
 
 /** One object of the input. */
-export interface Item {
+export interface InputObject {
 	/** Undefined for kinds that Waymark does not judge; they matter where they select an egress gateway. */
 	readonly kind: Kind | undefined;
 	/** The kind as the manifest writes it. */
@@ -15,7 +15,7 @@ export interface Item {
 }
 
 /** An object for people: `Gateway shop/payments`. */
-export function itemTitle({ title, namespace, name }: Item): string {
+export function titleOf({ title, namespace, name }: InputObject): string {
 	return `${title} ${namespace === "" ? "" : `${namespace}/`}${name}`;
 }
 
@@ -27,7 +27,7 @@ export interface Output {
 	readonly stage: Stage;
 	readonly object: Fields;
 	/** The object of the input that it continues, whose comments it keeps. */
-	readonly base?: Item;
+	readonly base?: InputObject;
 	/** Why it exists, for people. */
 	readonly purpose: string;
 }

@@ -1,51 +1,55 @@
 import type { Path } from "../core/finding.ts";
 import { canonicalHost } from "../core/host-pattern.ts";
 import { isExternalName } from "../istio/egress/services.ts";
-import type { Bundle, Part } from "./bundles.ts";
+import type { Bundle, Participant } from "./bundles.ts";
 import { coversHost } from "./bundles.ts";
-import type { BoundEntry, Conversion } from "./entries.ts";
-import type { Item } from "./item.ts";
+import type { BoundEntry } from "./entries.ts";
+import { fieldsOf, listOf, textOf, textsOf, valueAt } from "./fields.ts";
+import type { InputObject } from "./input-object.ts";
 import type { Ledger } from "./ledger.ts";
-import { fieldsOf, listOf, textOf, textsOf, valueAt } from "./raw.ts";
 import { answersItself } from "./route-features.ts";
+import type { Conversion, Step, StepResult } from "./step.ts";
+import { beginStep, endStep } from "./step.ts";
 
 const gone = "it goes with the egress gateway";
 const own = "the waypoint does it for every client";
 
 /** Says what became of the objects that only the egress gateway needed. */
-export function noteOldParts(conversion: Conversion, entries: readonly BoundEntry[]): void {
-	for (const part of conversion.bundle.parts) {
-		noteObject(part.item, part, conversion);
-		switch (part.role) {
+export function noteOldObjects(conversion: Conversion, entries: readonly BoundEntry[]): StepResult {
+	const step = beginStep(conversion);
+	for (const participant of step.bundle.participants) {
+		noteObject(participant.input, participant, step);
+		switch (participant.role) {
 			case "gateway":
-				noteGateway(part.item, conversion, entries);
+				noteGateway(participant.input, step, entries);
 				break;
 			case "route":
-				noteRoute(part, conversion, entries);
+				noteRoute(participant, step, entries);
 				break;
 			case "gateway rule":
-				noteGatewayRule(part.item, conversion);
+				noteGatewayRule(participant.input, step);
 				break;
 			case "sidecar":
-				noteSidecar(part.item, conversion);
+				noteSidecar(participant.input, step);
 				break;
-			case "satellite":
-				noteSatellite(part.item, conversion);
+			case "gateway policy":
+				noteGatewayPolicy(participant.input, step);
 				break;
 			default:
 				break;
 		}
 	}
+	return endStep(step);
 }
 
-function noteObject(item: Item, { role }: Part, { ledger }: Conversion): void {
+function noteObject(input: InputObject, { role }: Participant, { ledger }: Step): void {
 	if (role === "entry" || role === "host rule" || role === "policy" || role === "asm") {
 		return;
 	}
 	for (const field of ["apiVersion", "kind", "metadata"]) {
-		ledger.note(item, [field], "implied", gone);
+		ledger.note(input, [field], "implied", gone);
 	}
-	ledger.note(item, ["status"], "implied", gone);
+	ledger.note(input, ["status"], "implied", gone);
 }
 
 /** Whether one of the entries answers for a host. */
@@ -63,30 +67,30 @@ const impliedTls: ReadonlySet<string> = new Set([
 	"caCertificates",
 ]);
 
-function noteGateway(item: Item, { ledger, notes }: Conversion, entries: readonly BoundEntry[]): void {
-	const spec = fieldsOf(item.object.spec);
-	ledger.note(item, ["spec", "selector"], "implied", "the waypoint has pods of its own");
-	ledger.note(item, ["spec", "gatewayClassName"], "implied", "the waypoint has a class of its own");
-	ledger.note(item, ["spec", "addresses"], "implied", "the waypoint has an address of its own");
+function noteGateway(input: InputObject, { ledger, notes }: Step, entries: readonly BoundEntry[]): void {
+	const spec = fieldsOf(input.object.spec);
+	ledger.note(input, ["spec", "selector"], "implied", "the waypoint has pods of its own");
+	ledger.note(input, ["spec", "gatewayClassName"], "implied", "the waypoint has a class of its own");
+	ledger.note(input, ["spec", "addresses"], "implied", "the waypoint has an address of its own");
 	for (const [index, server] of listOf(spec.servers).map(fieldsOf).entries()) {
 		const base = ["spec", "servers", index];
 		for (const field of ["port", "name"]) {
-			ledger.note(item, [...base, field], "implied", "the ServiceEntry says which ports there are");
+			ledger.note(input, [...base, field], "implied", "the ServiceEntry says which ports there are");
 		}
 		for (const field of ["bind", "defaultEndpoint"]) {
-			ledger.note(item, [...base, field], "not carried", "a waypoint has one listener for all");
+			ledger.note(input, [...base, field], "not carried", "a waypoint has one listener for all");
 		}
 		for (const [at, written] of textsOf(server.hosts).entries()) {
 			const host = canonicalHost(written.slice(written.indexOf("/") + 1));
 			const path = [...base, "hosts", at];
 			if (host === "*") {
-				ledger.note(item, path, "implied", "the waypoint serves every ServiceEntry that is bound to it");
+				ledger.note(input, path, "implied", "the waypoint serves every ServiceEntry that is bound to it");
 			} else if (isRegistered(host, entries)) {
-				ledger.note(item, path, "carried", "as a host of the ServiceEntry");
+				ledger.note(input, path, "carried", "as a host of the ServiceEntry");
 			} else {
-				ledger.note(item, path, "not carried", "no route and no ServiceEntry leads to it");
+				ledger.note(input, path, "not carried", "no route and no ServiceEntry leads to it");
 				notes.push(
-					`\`${host}\` stands in Gateway \`${item.namespace}/${item.name}\`, but nothing leads to it.`,
+					`\`${host}\` stands in Gateway \`${input.namespace}/${input.name}\`, but nothing leads to it.`,
 				);
 			}
 		}
@@ -95,46 +99,46 @@ function noteGateway(item: Item, { ledger, notes }: Conversion, entries: readonl
 			const note = implied
 				? "the way to the waypoint is mutual TLS by itself; TLS of the application passes through"
 				: "it shaped the gateway's own listener";
-			ledger.note(item, [...base, "tls", field], implied ? "implied" : "not carried", note);
+			ledger.note(input, [...base, "tls", field], implied ? "implied" : "not carried", note);
 		}
 	}
 	for (const [index, listener] of listOf(spec.listeners).map(fieldsOf).entries()) {
 		const base = ["spec", "listeners", index];
-		ledger.note(item, base, "implied", "the ServiceEntry says which hosts and ports there are");
+		ledger.note(input, base, "implied", "the ServiceEntry says which hosts and ports there are");
 		const host = canonicalHost(textOf(listener.hostname) ?? "");
 		if (host !== "" && !isRegistered(host, entries)) {
-			ledger.note(item, [...base, "hostname"], "not carried", "no ServiceEntry leads to it");
+			ledger.note(input, [...base, "hostname"], "not carried", "no ServiceEntry leads to it");
 		}
 	}
 }
 
-function noteRoute({ item, hops }: Part, conversion: Conversion, entries: readonly BoundEntry[]): void {
-	const { ledger, notes } = conversion;
-	const spec = fieldsOf(item.object.spec);
-	ledger.note(item, ["spec", "gateways"], "implied", "ztunnel leads every client to the waypoint");
-	ledger.note(item, ["spec", "exportTo"], "implied", "it goes with the route");
+function noteRoute({ input, hops }: Participant, step: Step, entries: readonly BoundEntry[]): void {
+	const { ledger, notes } = step;
+	const spec = fieldsOf(input.object.spec);
+	ledger.note(input, ["spec", "gateways"], "implied", "ztunnel leads every client to the waypoint");
+	ledger.note(input, ["spec", "exportTo"], "implied", "it goes with the route");
 	for (const [index, written] of textsOf(spec.hosts).entries()) {
 		const host = canonicalHost(written);
 		const found = host === "*" || isRegistered(host, entries);
 		const note = found ? "as a host of the ServiceEntry" : "no ServiceEntry could be written for it";
-		ledger.note(item, ["spec", "hosts", index], found ? "carried" : "not carried", note);
+		ledger.note(input, ["spec", "hosts", index], found ? "carried" : "not carried", note);
 	}
 	for (const family of ["http", "tls", "tcp"] as const) {
 		for (const [index, route] of listOf(spec[family]).map(fieldsOf).entries()) {
 			const base = ["spec", family, index];
-			const isHop = [...(hops?.steers ?? []), ...(hops?.forwards ?? [])].some(
-				(leg) => leg.path[1] === family && leg.path[2] === index,
+			const isHop = [...(hops?.toGateway ?? []), ...(hops?.toHost ?? [])].some(
+				(destination) => destination.path[1] === family && destination.path[2] === index,
 			);
 			if (!isHop && !(hops !== undefined && answersItself(route))) {
-				const reason = strangeRoute(route, conversion.bundle);
-				ledger.note(item, base, "not carried", reason);
-				notes.push(`\`${item.namespace}/${item.name}\`: ${family}[${index}] was not carried: ${reason}.`);
+				const reason = strangeRoute(route, step.bundle);
+				ledger.note(input, base, "not carried", reason);
+				notes.push(`\`${input.namespace}/${input.name}\`: ${family}[${index}] was not carried: ${reason}.`);
 			}
 		}
 	}
-	noteCollapsed(item, hops?.forwards ?? [], conversion);
-	if (item.kind !== "VirtualService") {
-		noteGatewayRoute(item, conversion, entries);
+	noteCollapsed(input, hops?.toHost ?? [], step);
+	if (input.kind !== "VirtualService") {
+		noteGatewayRoute(input, step, entries);
 	}
 }
 
@@ -150,12 +154,12 @@ function strangeRoute(route: Readonly<Record<string, unknown>>, bundle: Bundle):
 
 /** Several hosts that the gateway sent to one of them now each go their own way. */
 function noteCollapsed(
-	item: Item,
-	forwards: readonly { readonly host: string }[],
-	{ notes }: Conversion,
+	input: InputObject,
+	toHost: readonly { readonly host: string }[],
+	{ notes }: Step,
 ): void {
-	const hosts = textsOf(fieldsOf(item.object.spec).hosts).map(canonicalHost);
-	const targets = new Set(forwards.map((leg) => canonicalHost(leg.host)));
+	const hosts = textsOf(fieldsOf(input.object.spec).hosts).map(canonicalHost);
+	const targets = new Set(toHost.map((destination) => canonicalHost(destination.host)));
 	const lost = hosts.filter(
 		(host) => host !== "*" && !targets.has(host) && ![...targets].some((target) => coversHost(host, target)),
 	);
@@ -167,60 +171,65 @@ function noteCollapsed(
 }
 
 function noteGatewayRoute(
-	item: Item,
-	{ ledger, notes, inventory }: Conversion,
+	input: InputObject,
+	{ ledger, notes, inventory }: Step,
 	entries: readonly BoundEntry[],
 ): void {
-	const spec = fieldsOf(item.object.spec);
-	ledger.note(item, ["spec", "parentRefs"], "implied", "ztunnel leads every client to the waypoint");
+	const spec = fieldsOf(input.object.spec);
+	ledger.note(input, ["spec", "parentRefs"], "implied", "ztunnel leads every client to the waypoint");
 	for (const [index, name] of textsOf(spec.hostnames).entries()) {
 		const found = isRegistered(canonicalHost(name), entries);
 		const path = ["spec", "hostnames", index];
 		if (!found && !isExternalName(name, inventory)) {
 			const reason = "clients called the gateway by its own name: let them call the external host by its own";
-			ledger.note(item, path, "not carried", reason);
-			notes.push(`\`${name}\` in ${item.title} \`${item.namespace}/${item.name}\`: ${reason}.`);
+			ledger.note(input, path, "not carried", reason);
+			notes.push(`\`${name}\` in ${input.title} \`${input.namespace}/${input.name}\`: ${reason}.`);
 			continue;
 		}
-		ledger.note(item, path, found ? "carried" : "not carried", found ? "as a host of the ServiceEntry" : own);
+		ledger.note(
+			input,
+			path,
+			found ? "carried" : "not carried",
+			found ? "as a host of the ServiceEntry" : own,
+		);
 	}
 	for (const [index, rule] of listOf(spec.rules).map(fieldsOf).entries()) {
 		const base = ["spec", "rules", index];
 		for (const field of Object.keys(rule)) {
 			const path = [...base, field];
 			if (field === "backendRefs") {
-				ledger.note(item, path, "implied", "the ServiceEntry says where the host is");
+				ledger.note(input, path, "implied", "the ServiceEntry says where the host is");
 			} else if (field === "name") {
-				ledger.note(item, path, "implied", "the name of a rule that goes");
+				ledger.note(input, path, "implied", "the name of a rule that goes");
 			} else {
-				ledger.note(item, path, "carried", "in the route at the waypoint");
+				ledger.note(input, path, "carried", "in the route at the waypoint");
 			}
 		}
 	}
 }
 
-function noteGatewayRule(item: Item, { ledger, notes }: Conversion): void {
-	const spec = fieldsOf(item.object.spec);
+function noteGatewayRule(input: InputObject, { ledger, notes }: Step): void {
+	const spec = fieldsOf(input.object.spec);
 	for (const field of ["host", "exportTo", "workloadSelector"]) {
-		ledger.note(item, ["spec", field], "implied", gone);
+		ledger.note(input, ["spec", field], "implied", gone);
 	}
 	notePolicy(["spec", "trafficPolicy"], spec.trafficPolicy);
 	for (const [index, subset] of listOf(spec.subsets).map(fieldsOf).entries()) {
-		ledger.note(item, ["spec", "subsets", index], "implied", gone);
+		ledger.note(input, ["spec", "subsets", index], "implied", gone);
 		notePolicy(["spec", "subsets", index, "trafficPolicy"], subset.trafficPolicy);
 	}
 
 	function notePolicy(path: readonly (string | number)[], value: unknown): void {
 		const policy = fieldsOf(value);
-		ledger.note(item, path, "implied", gone);
-		ledger.note(item, [...path, "tls"], "implied", "the way to the waypoint is mutual TLS by itself");
-		ledger.note(item, [...path, "loadBalancer"], "implied", "it spread traffic over the gateway's pods");
+		ledger.note(input, path, "implied", gone);
+		ledger.note(input, [...path, "tls"], "implied", "the way to the waypoint is mutual TLS by itself");
+		ledger.note(input, [...path, "loadBalancer"], "implied", "it spread traffic over the gateway's pods");
 		for (const field of ["connectionPool", "outlierDetection", "tunnel", "proxyProtocol"]) {
 			if (policy[field] !== undefined) {
 				const reason =
 					"it shaped the hop to the gateway: if it was meant for the host, put it into a DestinationRule for the host";
-				ledger.note(item, [...path, field], "not carried", reason);
-				notes.push(`\`${item.namespace}/${item.name}\`: ${field} was not carried: ${reason}.`);
+				ledger.note(input, [...path, field], "not carried", reason);
+				notes.push(`\`${input.namespace}/${input.name}\`: ${field} was not carried: ${reason}.`);
 			}
 		}
 		for (const [index, level] of listOf(policy.portLevelSettings).entries()) {
@@ -229,17 +238,17 @@ function noteGatewayRule(item: Item, { ledger, notes }: Conversion): void {
 	}
 }
 
-function noteSidecar(item: Item, { ledger, notes }: Conversion): void {
-	ledger.note(item, ["spec"], "not carried", "nothing in ambient reads a Sidecar");
+function noteSidecar(input: InputObject, { ledger, notes }: Step): void {
+	ledger.note(input, ["spec"], "not carried", "nothing in ambient reads a Sidecar");
 	const path = ["spec", "outboundTrafficPolicy", "egressProxy"];
 	ledger.note(
-		item,
+		input,
 		path,
 		"not carried",
 		"unknown hosts are not stopped in ambient: use a NetworkPolicy or a firewall",
 	);
 	notes.push(
-		`Sidecar \`${item.namespace}/${item.name}\` sent unknown hosts to the egress gateway. Ambient lets unknown hosts pass: register them, and stop the rest with a NetworkPolicy or a firewall.`,
+		`Sidecar \`${input.namespace}/${input.name}\` sent unknown hosts to the egress gateway. Ambient lets unknown hosts pass: register them, and stop the rest with a NetworkPolicy or a firewall.`,
 	);
 }
 
@@ -253,27 +262,29 @@ const afterwards: Readonly<Record<string, string>> = {
 		"If the waypoint needs the same, write one whose selector is `gateway.networking.k8s.io/gateway-name: WAYPOINT`, and restart the waypoint's pods.",
 };
 
-function noteSatellite(item: Item, { ledger, notes }: Conversion): void {
-	ledger.note(item, ["spec"], "not carried", byHand);
-	if (item.title === "PeerAuthentication") {
-		ledger.note(item, ["spec", "selector"], "implied", gone);
-		noteMutualTls(item, ["spec", "mtls"], ledger);
-		for (const port of Object.keys(fieldsOf(fieldsOf(item.object.spec).portLevelMtls))) {
-			noteMutualTls(item, ["spec", "portLevelMtls", port], ledger);
+function noteGatewayPolicy(input: InputObject, { ledger, notes }: Step): void {
+	ledger.note(input, ["spec"], "not carried", byHand);
+	if (input.title === "PeerAuthentication") {
+		ledger.note(input, ["spec", "selector"], "implied", gone);
+		noteMutualTls(input, ["spec", "mtls"], ledger);
+		for (const port of Object.keys(fieldsOf(fieldsOf(input.object.spec).portLevelMtls))) {
+			noteMutualTls(input, ["spec", "portLevelMtls", port], ledger);
 		}
 	}
 	const advice =
-		afterwards[item.title] ??
+		afterwards[input.title] ??
 		"Decide by hand what of it the waypoint needs (targetRefs instead of a selector).";
-	notes.push(`${item.title} \`${item.namespace}/${item.name}\` selects the egress gateway's pods. ${advice}`);
+	notes.push(
+		`${input.title} \`${input.namespace}/${input.name}\` selects the egress gateway's pods. ${advice}`,
+	);
 }
 
 /** A gateway that took plain connections too had clients outside the mesh, whom a waypoint refuses. */
-function noteMutualTls(item: Item, path: Path, ledger: Ledger): void {
-	const { mode } = fieldsOf(valueAt(item.object, path));
+function noteMutualTls(input: InputObject, path: Path, ledger: Ledger): void {
+	const { mode } = fieldsOf(valueAt(input.object, path));
 	const isStrict = mode === "STRICT" || mode === "UNSET" || mode === undefined;
 	const note = isStrict
 		? "the way to the waypoint is mutual TLS by itself"
 		: "a waypoint takes mutual TLS alone: clients that are in no mesh cannot use it";
-	ledger.note(item, path, isStrict ? "implied" : "not carried", note);
+	ledger.note(input, path, isStrict ? "implied" : "not carried", note);
 }
