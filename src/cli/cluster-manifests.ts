@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
-import type { MeshFacts } from "../core/inventory.ts";
 import { allKinds, kinds } from "../core/kinds.ts";
+import type { MeshFacts } from "../core/mesh.ts";
 import type { RawObject, RawResource } from "../kube/client/list-raw.ts";
 import type { Reading } from "../manifests/read.ts";
 import { parseManifests } from "../manifests/read.ts";

@@ -1,5 +1,5 @@
 import { Document } from "yaml";
-import { ClusterState } from "../core/inventory.ts";
+import { ClusterState } from "../core/cluster-state.ts";
 import type { Kind } from "../core/kinds.ts";
 import { kinds } from "../core/kinds.ts";
 import type { Settings } from "../core/settings.ts";

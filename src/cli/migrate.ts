@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import type { ClusterState } from "../core/inventory.ts";
+import type { ClusterState } from "../core/cluster-state.ts";
 import { kindOfObject } from "../core/kinds.ts";
 import type { Settings, WaypointReference } from "../core/settings.ts";
 import { defaultSettings, parseWaypointReference } from "../core/settings.ts";

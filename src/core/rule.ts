@@ -1,6 +1,7 @@
 import type { Problem, Severity } from "./finding.ts";
-import type { Inventory, MeshFacts } from "./inventory.ts";
+import type { Inventory } from "./inventory.ts";
 import type { AnyObject, Kind, Resources } from "./kinds.ts";
+import type { MeshFacts } from "./mesh.ts";
 import type { Policy } from "./policy.ts";
 import type { SettingsFile } from "./settings.ts";
 
@@ -46,12 +47,15 @@ export interface RuleContext {
 	readonly today: string;
 	/** The ids of all rules. */
 	readonly ruleIds: ReadonlySet<string>;
-	/** The answer to a question about an object, worked out once for all rules of this judgement. */
-	once<Object extends object, Answer>(
-		question: (object: Object, context: RuleContext) => Answer,
-		object: Object,
-	): Answer;
+	/** What a fact says of an object, worked out once for all rules of this judgement. */
+	know<T extends object, Answer>(fact: Fact<T, Answer>, about: T): Answer;
 }
+
+/**
+ * Something that is worked out about an object: whether it has endpoints, how it is bound. A pure function; by its
+ * identity `RuleContext.know` remembers the answer.
+ */
+export type Fact<T extends object, Answer = boolean> = (object: T, context: RuleContext) => Answer;
 
 /** One page of documentation; its examples run as tests. */
 export interface RuleDocs<T> {
@@ -95,15 +99,15 @@ export interface Rule<K extends Kind = Kind> {
 	/** Whether a finding can carry a fix. */
 	readonly fixable: boolean;
 	/** Judges objects whose fields may have any type; all others see only objects of the right shape. */
-	readonly raw?: true;
+	readonly seesAnyShape?: true;
 	/** Compares the object with the one that it replaces itself, so an update is never excused by what was there. */
-	readonly judgesChange?: true;
+	readonly comparesWithOld?: true;
 	readonly docs: RuleDocs<Resources[K]>;
 	/**
-	 * Whether the check has nothing to say about an object of the right shape: a question that many rules share, so
-	 * that one answer spares them all. It is for speed only; a test holds it to what the checks say.
+	 * What the rule is about: it is asked about an object of the right shape only where this holds, and always where it
+	 * names nothing. A fact says what the object has, never what other rules need not look at.
 	 */
-	silentIf?(object: Resources[K], context: RuleContext): boolean;
+	when?(object: Resources[K], context: RuleContext): boolean;
 	check(object: Resources[K], context: RuleContext): Iterable<Problem>;
 }
 

@@ -6,7 +6,7 @@ import { conformsToKind } from "./kinds.ts";
  * Whether an update adds a host, an address, an endpoint or a port to a ServiceEntry. Objects of other kinds only say
  * how traffic goes that some entry lets out; one whose shape is wrong is refused for that.
  */
-export function reachesFurther(kind: Kind, object: unknown, old: unknown): boolean {
+export function widensEgress(kind: Kind, object: unknown, old: unknown): boolean {
 	if (
 		kind !== "ServiceEntry" ||
 		!conformsToKind("ServiceEntry", object) ||

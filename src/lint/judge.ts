@@ -1,6 +1,7 @@
 import { coerce } from "../core/coerce.ts";
-import type { Engine } from "../core/evaluate.ts";
-import { createEngine, evaluate } from "../core/evaluate.ts";
+import type { Engine } from "../core/engine.ts";
+import { createEngine } from "../core/engine.ts";
+import { evaluate } from "../core/evaluate.ts";
 import type { Finding } from "../core/finding.ts";
 import { formatPath, quote } from "../core/finding.ts";
 import type { Inventory } from "../core/inventory.ts";
@@ -160,7 +161,7 @@ function readAround(
 ): { readonly manifest: Manifest; readonly misreadings: readonly Unreadable[] } {
 	const { kind, object, file } = manifest;
 	const list = kind === undefined ? undefined : engine.byKind.get(kind);
-	if (kind === undefined || list === undefined || list.rules.some((rule) => rule.raw === true)) {
+	if (kind === undefined || list === undefined || list.rules.some((rule) => rule.seesAnyShape === true)) {
 		return { manifest, misreadings: [] };
 	}
 	if (conformsToKind(kind, pruneNulls(object))) {

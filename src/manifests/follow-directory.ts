@@ -1,5 +1,5 @@
 import { watch } from "node:fs";
-import { ClusterState } from "../core/inventory.ts";
+import { ClusterState } from "../core/cluster-state.ts";
 import type { AnyObject, Kind, Resources } from "../core/kinds.ts";
 import { allKinds } from "../core/kinds.ts";
 import { defaultSettings } from "../core/settings.ts";

@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { watchClientAuthority } from "../certificates/client-authority.ts";
 import type { CertificateSource } from "../certificates/source.ts";
-import { createEngine } from "../core/evaluate.ts";
+import { createEngine } from "../core/engine.ts";
 import { rules } from "../rules/table.ts";
 import { createWebhook } from "../server/app.ts";
 import type { Drain, DrainTimes } from "../server/drain.ts";

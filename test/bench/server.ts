@@ -3,8 +3,8 @@ import type { AddressInfo } from "node:net";
 import { fastify } from "fastify";
 import { pino } from "pino";
 import { createAuthority, issueCertificate } from "../../src/certificates/authority.ts";
-import { createEngine } from "../../src/core/evaluate.ts";
-import { ClusterState } from "../../src/core/inventory.ts";
+import { ClusterState } from "../../src/core/cluster-state.ts";
+import { createEngine } from "../../src/core/engine.ts";
 import {
 	boundEntry,
 	egressNamespace,

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "yaml";
 import { confirmedKinds, describeValues, judgedKinds, mendedKinds, readRules } from "../../scripts/chart.ts";
-import { systemNamespaces } from "../../src/core/evaluate.ts";
+import { systemNamespaces } from "../../src/core/exempt-namespaces.ts";
 import type { Inventory } from "../../src/core/inventory.ts";
 import type { Kind } from "../../src/core/kinds.ts";
 import { allKinds, kinds } from "../../src/core/kinds.ts";

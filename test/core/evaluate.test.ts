@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { ClusterState } from "../../src/core/cluster-state.ts";
+import { createEngine, fixingPart } from "../../src/core/engine.ts";
 import type { Subject, Verdict } from "../../src/core/evaluate.ts";
-import { createEngine, evaluate, fixingPart } from "../../src/core/evaluate.ts";
+import { evaluate } from "../../src/core/evaluate.ts";
 import type { Problem, Severity } from "../../src/core/finding.ts";
-import { ClusterState } from "../../src/core/inventory.ts";
 import type { AnyObject, Kind, ServiceEntry } from "../../src/core/kinds.ts";
 import { allKinds } from "../../src/core/kinds.ts";
 import type { Rule, RuleContext } from "../../src/core/rule.ts";
@@ -194,7 +195,7 @@ describe("evaluate() of what is not judged", () => {
 				seen.push(id);
 				return [];
 			};
-			return rule(id, check, id === "raw" ? { raw: true } : {});
+			return rule(id, check, id === "raw" ? { seesAnyShape: true } : {});
 		};
 		judged({ rules: [note("plain"), note("raw")], object: { spec: { hosts: "text" } } });
 		assert.deepEqual(seen, ["raw"]);
@@ -291,7 +292,7 @@ describe("evaluate() of an update", () => {
 	});
 
 	it("evaluate() lets a rule that judges the change itself deny although the old object says the same", () => {
-		const changes: Rule = { ...always("changes"), judgesChange: true };
+		const changes: Rule = { ...always("changes"), comparesWithOld: true };
 		assert.equal(judged({ rules: [changes], old: plainEntry }).decision, "deny");
 	});
 
@@ -306,7 +307,7 @@ describe("evaluate() of an update", () => {
 
 	it("evaluate() never denies an update that changes nothing, by any rule", () => {
 		const engine = createEngine(rules);
-		for (const { docs, kind } of rules.filter((each) => each.judgesChange !== true)) {
+		for (const { docs, kind } of rules.filter((each) => each.comparesWithOld !== true)) {
 			const state = world(docs.given, docs.settings);
 			const subject = { ...subjectOf(docs.bad, docs.bad), kind };
 			assert.deepEqual(evaluate(engine, state, subject).denials, []);
@@ -424,9 +425,9 @@ describe("evaluate() and what is not there", () => {
 			worked += 1;
 			return context.inventory.get("Service", "team", "gone") === undefined;
 		};
-		const silent = rule("a", (object, context) => (context.once(question, object) ? [] : []));
+		const silent = rule("a", (object, context) => (context.know(question, object) ? [] : []));
 		const speaking = rule("b", (object, context) =>
-			context.once(question, object) ? [{ path: ["spec"], message: "Says b" }] : [],
+			context.know(question, object) ? [{ path: ["spec"], message: "Says b" }] : [],
 		);
 		const { absences } = judged({ rules: [silent, speaking] });
 		assert.deepEqual(absences, [{ kind: "Service", namespace: "team", name: "gone" }]);
@@ -444,8 +445,8 @@ describe("evaluate() and what is not there", () => {
 			return inventory.get("KubernetesGateway", "x", "one") === undefined;
 		};
 		const asking = (id: string, severity: Severity) =>
-			rule(id, (object, { once }) =>
-				once(question, object) ? [{ path: [], message: "Missing", severity }] : [],
+			rule(id, (object, { know }) =>
+				know(question, object) ? [{ path: [], message: "Missing", severity }] : [],
 			);
 		const { absences, findings } = judged({ rules: [asking("a", "warning"), asking("b", "error")] });
 		assert.equal(times, 1);
@@ -459,8 +460,8 @@ describe("evaluate() and what is not there", () => {
 			seen.push(object.spec?.hosts?.[0]);
 			return true;
 		};
-		const asking = rule("a", (object, { once }) =>
-			once(question, object) ? [{ path: [], message: "Bad" }] : [],
+		const asking = rule("a", (object, { know }) =>
+			know(question, object) ? [{ path: [], message: "Bad" }] : [],
 		);
 		judged({ rules: [asking], object: hosts("new.com"), old: hosts("old.com") });
 		judged({ rules: [asking], object: hosts("next.com") });

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import type { IndexName } from "../../src/core/inventory.ts";
-import { ClusterState, newestIstioMinor } from "../../src/core/inventory.ts";
+import { ClusterState } from "../../src/core/cluster-state.ts";
+import type { IndexName } from "../../src/core/indexes.ts";
 import type { Namespace, Resources, Service, ServiceEntry } from "../../src/core/kinds.ts";
 import { allKinds } from "../../src/core/kinds.ts";
+import { newestIstioMinor } from "../../src/core/mesh.ts";
 import { parseSettings } from "../../src/core/settings.ts";
 import { team } from "../support/team.ts";
 

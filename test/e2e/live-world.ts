@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ClusterState } from "../../src/core/inventory.ts";
+import { ClusterState } from "../../src/core/cluster-state.ts";
 import type { AnyObject, Kind } from "../../src/core/kinds.ts";
 import { allKinds, kinds } from "../../src/core/kinds.ts";
 import type { Connection } from "../../src/kube/client/connection.ts";

@@ -1,4 +1,4 @@
-import { ClusterState } from "../../src/core/inventory.ts";
+import { ClusterState } from "../../src/core/cluster-state.ts";
 import type { Kind, Resources } from "../../src/core/kinds.ts";
 import { kinds } from "../../src/core/kinds.ts";
 import { meshFacts } from "../../src/kube/watch/mesh.ts";

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assert as assertProperty, asyncProperty } from "fast-check";
-import { createEngine, evaluate } from "../../src/core/evaluate.ts";
+import { ClusterState } from "../../src/core/cluster-state.ts";
+import { createEngine } from "../../src/core/engine.ts";
+import { evaluate } from "../../src/core/evaluate.ts";
 import type { Finding } from "../../src/core/finding.ts";
-import { ClusterState } from "../../src/core/inventory.ts";
 import { rules } from "../../src/rules/table.ts";
 import type { Complaint } from "../../src/rules/validity/validation-problem.ts";
 import { serviceEntry } from "../support/service-entry-arbitrary.ts";

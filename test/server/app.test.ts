@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { test } from "node:test";
 import { applyPatch } from "rfc6902";
-import { createEngine } from "../../src/core/evaluate.ts";
+import { createEngine } from "../../src/core/engine.ts";
 import type { AnyObject, ServiceEntry } from "../../src/core/kinds.ts";
 import type { Rule } from "../../src/core/rule.ts";
 import {
@@ -358,7 +358,7 @@ test("POST /validate judges a Namespace by the policy that it would bring", asyn
 const broken: Rule<"ServiceEntry"> = {
 	...(rules.find((rule) => rule.id === "serviceentry-policy-host") as Rule<"ServiceEntry">),
 	id: "serviceentry-broken",
-	silentIf: () => false,
+	when: () => true,
 	// biome-ignore lint/correctness/useYield: it never gets that far.
 	*check() {
 		throw new Error("by design");

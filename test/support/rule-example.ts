@@ -1,8 +1,9 @@
+import { ClusterState } from "../../src/core/cluster-state.ts";
+import { createEngine } from "../../src/core/engine.ts";
 import type { Subject, Verdict } from "../../src/core/evaluate.ts";
-import { createEngine, evaluate } from "../../src/core/evaluate.ts";
+import { evaluate } from "../../src/core/evaluate.ts";
 import type { Finding } from "../../src/core/finding.ts";
 import type { Inventory } from "../../src/core/inventory.ts";
-import { ClusterState } from "../../src/core/inventory.ts";
 import type { AnyObject, Kind, Resources } from "../../src/core/kinds.ts";
 import { kindOfObject, kinds } from "../../src/core/kinds.ts";
 import type { Rule } from "../../src/core/rule.ts";

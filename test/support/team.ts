@@ -1,8 +1,9 @@
-import { createEngine, evaluate } from "../../src/core/evaluate.ts";
+import { createEngine } from "../../src/core/engine.ts";
+import { evaluate } from "../../src/core/evaluate.ts";
 import type { Finding } from "../../src/core/finding.ts";
 import { formatPath } from "../../src/core/finding.ts";
-import type { MeshFacts } from "../../src/core/inventory.ts";
 import type { AnyObject, KubernetesGateway, Namespace, ServiceEntry } from "../../src/core/kinds.ts";
+import type { MeshFacts } from "../../src/core/mesh.ts";
 import type { Requester, Rule } from "../../src/core/rule.ts";
 import type { SettingsFile } from "../../src/core/settings.ts";
 import { egressNamespace, egressWaypoint, plainEntry } from "../../src/rules/examples.ts";

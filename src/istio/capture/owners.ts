@@ -15,7 +15,7 @@ export const wantedWaypointReads: readonly Kind[] = ["Namespace"];
  * where nobody wants one, so that nothing is lost when the entry is not captured.
  */
 export function wantedWaypoint(entry: ServiceEntry, context: RuleContext): string | undefined {
-	return context.once(readWanted, entry);
+	return context.know(readWanted, entry);
 }
 
 function readWanted(entry: ServiceEntry, context: RuleContext): string | undefined {
@@ -54,20 +54,26 @@ export function isAmbient(context: RuleContext): boolean {
 	return context.policy.ambient === "enforced";
 }
 
-/** Whether an entry names single hosts only, all by itself, and shall take a waypoint. */
-export function isSoleOwner(entry: ServiceEntry, context: RuleContext): boolean {
+/** Whether another entry has a host of this one. */
+export function sharesHosts(entry: ServiceEntry, context: RuleContext): boolean {
 	const { namespace, name, inventory } = context;
 	for (const host of entry.spec?.hosts ?? []) {
-		if (isWildcard(host)) {
-			return false;
-		}
 		for (const { metadata } of inventory.lookup("serviceEntryByHost", canonicalHost(host))) {
 			if (metadata?.namespace !== namespace || metadata.name !== name) {
-				return false;
+				return true;
 			}
 		}
 	}
-	return entryBinding(entry, context).target !== undefined;
+	return false;
+}
+
+/** Whether pods may reach a host in two ways: another entry has it, it stands for many, or this entry takes no waypoint. */
+export function mayBeReachedOtherwise(entry: ServiceEntry, context: RuleContext): boolean {
+	return (
+		entryBinding(entry, context).target === undefined ||
+		(entry.spec?.hosts ?? []).some(isWildcard) ||
+		context.know(sharesHosts, entry)
+	);
 }
 
 /** Whether ztunnel knows a host by an address. */

@@ -96,25 +96,25 @@ export function* leavingPorts(
 }
 
 /**
- * Whether nothing stands where a waypoint would look for TLS settings of an entry: no DestinationRule in any of the
- * three namespaces, and no BackendTLSPolicy.
+ * Whether something stands where a waypoint would look for TLS settings of an entry: a DestinationRule in any of three
+ * namespaces, or a BackendTLSPolicy.
  */
-export function isWithoutTlsSettings(entry: ServiceEntry, context: RuleContext): boolean {
+export function mayHaveTlsSettings(entry: ServiceEntry, context: RuleContext): boolean {
 	const { namespace, inventory } = context;
 	const waypointNamespace = entryBinding(entry, context).target?.namespace ?? namespace;
 	return (
-		isNone(inventory.inNamespace("DestinationRule", waypointNamespace)) &&
-		isNone(inventory.inNamespace("DestinationRule", namespace)) &&
-		isNone(inventory.inNamespace("DestinationRule", inventory.mesh.rootNamespace)) &&
-		isNone(inventory.inNamespace("BackendTLSPolicy", namespace))
+		isAny(inventory.inNamespace("DestinationRule", waypointNamespace)) ||
+		isAny(inventory.inNamespace("DestinationRule", namespace)) ||
+		isAny(inventory.inNamespace("DestinationRule", inventory.mesh.rootNamespace)) ||
+		isAny(inventory.inNamespace("BackendTLSPolicy", namespace))
 	);
 }
 
-function isNone(objects: Iterable<unknown>): boolean {
+function isAny(objects: Iterable<unknown>): boolean {
 	for (const _ of objects) {
-		return false;
+		return true;
 	}
-	return true;
+	return false;
 }
 
 /** The TLS settings of a DestinationRule for a port; undefined when it has none. */

@@ -25,33 +25,56 @@ export interface EntryPort {
 	readonly targetPort: number;
 }
 
-// Rules ask about the same entry one after the other. A WeakMap would keep every entry until the garbage collector
-// comes, and cost it more than another reading does.
-let last: { readonly entry: ServiceEntry; readonly spec: EntrySpec } | undefined;
-
-/** Reads a ServiceEntry's spec; every rule asks, so the last answer is remembered. */
+/** Reads a ServiceEntry's spec. Nothing is copied but the ports, and those when they are asked for. */
 export function specOf(entry: ServiceEntry): EntrySpec {
-	if (last?.entry !== entry) {
-		last = { entry, spec: readSpec(entry.spec ?? {}) };
-	}
-	return last.spec;
+	return new ReadSpec(entry.spec ?? {});
 }
 
-function readSpec(spec: NonNullable<ServiceEntry["spec"]>): EntrySpec {
-	return {
-		hosts: spec.hosts ?? [],
-		addresses: spec.addresses ?? [],
-		ports: (spec.ports ?? []).map(portOf),
-		resolution: spec.resolution ?? "NONE",
-		location: spec.location ?? "MESH_EXTERNAL",
-		endpoints: spec.endpoints ?? [],
-		hasEndpoints: spec.endpoints !== undefined && spec.endpoints !== null,
-		selector:
-			spec.workloadSelector === undefined || spec.workloadSelector === null
-				? undefined
-				: (spec.workloadSelector.labels ?? {}),
-		exportTo: spec.exportTo ?? [],
-	};
+class ReadSpec implements EntrySpec {
+	readonly #spec: NonNullable<ServiceEntry["spec"]>;
+
+	constructor(spec: NonNullable<ServiceEntry["spec"]>) {
+		this.#spec = spec;
+	}
+
+	get hosts(): readonly string[] {
+		return this.#spec.hosts ?? [];
+	}
+
+	get addresses(): readonly string[] {
+		return this.#spec.addresses ?? [];
+	}
+
+	get ports(): readonly EntryPort[] {
+		return (this.#spec.ports ?? []).map(portOf);
+	}
+
+	get resolution(): string {
+		return this.#spec.resolution ?? "NONE";
+	}
+
+	get location(): string {
+		return this.#spec.location ?? "MESH_EXTERNAL";
+	}
+
+	get endpoints(): readonly WorkloadEntrySpec[] {
+		return this.#spec.endpoints ?? [];
+	}
+
+	get hasEndpoints(): boolean {
+		return this.#spec.endpoints !== undefined && this.#spec.endpoints !== null;
+	}
+
+	get selector(): Readonly<Record<string, string>> | undefined {
+		const { workloadSelector } = this.#spec;
+		return workloadSelector === undefined || workloadSelector === null
+			? undefined
+			: (workloadSelector.labels ?? {});
+	}
+
+	get exportTo(): readonly string[] {
+		return this.#spec.exportTo ?? [];
+	}
 }
 
 function portOf(port: ServiceEntryPort): EntryPort {

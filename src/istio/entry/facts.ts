@@ -2,8 +2,8 @@ import type { Inventory } from "../../core/inventory.ts";
 import type { ServiceEntry, ServiceEntryPort } from "../../core/kinds.ts";
 import { useWaypointLabel, useWaypointNamespaceLabel } from "../../core/policy.ts";
 import type { RuleContext } from "../../core/rule.ts";
-import { hasReadableLabels } from "../waypoint/binding.ts";
 import { isClusterHost } from "./cluster-hosts.ts";
+import { isAllocated } from "./entry.ts";
 import { isPortNumber } from "./ports.ts";
 
 const label = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
@@ -19,25 +19,87 @@ const plainProtocols: ReadonlyMap<string, { readonly isClear: boolean }> = new M
 	["TLS", { isClear: false }],
 ]);
 
-/**
- * Whether an entry is what nearly all are: external hosts by their full names, well-formed ports, resolution DNS, and
- * nothing else. Every rule about something else, and about how these are written, is silent for it.
- */
-export function isPlainEntry({ metadata, spec }: ServiceEntry, { inventory }: RuleContext): boolean {
-	return (
-		spec !== undefined &&
-		spec !== null &&
-		spec.resolution === "DNS" &&
-		(spec.location ?? "MESH_EXTERNAL") === "MESH_EXTERNAL" &&
-		isAbsent(spec.endpoints) &&
-		isAbsent(spec.workloadSelector) &&
-		isEmpty(spec.addresses) &&
-		isEmpty(spec.exportTo) &&
-		isEmpty(spec.subjectAltNames) &&
-		arePlainHosts(spec.hosts ?? [], inventory) &&
-		arePlainPorts(spec.ports ?? []) &&
-		hasPlainMetadata(metadata)
-	);
+type Facing = Pick<RuleContext, "inventory" | "know">;
+
+/** Whether an entry lists addresses. */
+export function hasAddresses({ spec }: ServiceEntry): boolean {
+	return !isEmpty(spec?.addresses);
+}
+
+/** Whether an entry has a list of endpoints; an empty one counts. */
+export function hasEndpoints({ spec }: ServiceEntry): boolean {
+	return !isAbsent(spec?.endpoints);
+}
+
+/** Whether an entry says itself where traffic goes: by addresses or by endpoints. */
+export function hasAddressesOrEndpoints(entry: ServiceEntry): boolean {
+	return hasAddresses(entry) || hasEndpoints(entry);
+}
+
+/** Whether an entry has a workloadSelector. */
+export function hasSelector({ spec }: ServiceEntry): boolean {
+	return !isAbsent(spec?.workloadSelector);
+}
+
+/** Whether an entry says to whom it is exported. */
+export function hasExportTo({ spec }: ServiceEntry): boolean {
+	return !isEmpty(spec?.exportTo);
+}
+
+/** Whether an entry lists subjectAltNames. */
+export function hasSubjectAltNames({ spec }: ServiceEntry): boolean {
+	return !isEmpty(spec?.subjectAltNames);
+}
+
+/** Whether the resolution is another than DNS, or none is written. */
+export function resolvesUnusually({ spec }: ServiceEntry): boolean {
+	return spec?.resolution !== "DNS";
+}
+
+/** Whether the location is another than MESH_EXTERNAL, which holds where none is written. */
+export function isInternal({ spec }: ServiceEntry): boolean {
+	return (spec?.location ?? "MESH_EXTERNAL") !== "MESH_EXTERNAL";
+}
+
+/** Whether Istio allocates no address for the hosts, and none is listed. */
+export function getsNoAddress(entry: ServiceEntry): boolean {
+	return !(hasAddresses(entry) || isAllocated(entry));
+}
+
+/** Whether an entry has more than one host. */
+export function hasSeveralHosts({ spec }: ServiceEntry): boolean {
+	return (spec?.hosts ?? []).length > 1;
+}
+
+/** Whether a host is not the full name, in lower case, of something outside the cluster; no host at all is unusual too. */
+export function hasUnusualHost({ spec }: ServiceEntry, { inventory }: Facing): boolean {
+	return !arePlainHosts(spec?.hosts ?? [], inventory);
+}
+
+/** Whether a port is not well-formed, shares its name or number, goes to 443 unencrypted, or says by its protocol no host. */
+export function hasUnusualPort({ spec }: ServiceEntry): boolean {
+	return !arePlainPorts(spec?.ports ?? []);
+}
+
+/** Whether labels or annotations say anything to Istio, but for the two labels that bind to a waypoint. */
+export function hasIstioMetadata({ metadata }: ServiceEntry): boolean {
+	return !(saysNothing(metadata?.annotations) && saysNothing(metadata?.labels));
+}
+
+const commonFields: ReadonlySet<string> = new Set(["hosts", "ports", "location", "resolution"]);
+
+/** Whether an entry has another field than hosts, ports, location and resolution, or one of these is unusual. */
+export function isUnusual(entry: ServiceEntry, { know }: Facing): boolean {
+	const { metadata, spec } = entry;
+	if (spec === undefined || spec === null || resolvesUnusually(entry) || isInternal(entry)) {
+		return true;
+	}
+	for (const field in spec) {
+		if (!commonFields.has(field)) {
+			return true;
+		}
+	}
+	return !hasPlainName(metadata) || know(hasUnusualHost, entry) || know(hasUnusualPort, entry);
 }
 
 function isAbsent(value: unknown): boolean {
@@ -98,16 +160,9 @@ function isPlainPort({ name, number, protocol, targetPort }: ServiceEntryPort): 
 	);
 }
 
-/** Whether labels and annotations say nothing to Istio, but for the two labels that bind to a waypoint. */
-function hasPlainMetadata(metadata: ServiceEntry["metadata"]): boolean {
-	const { name, generation, labels, annotations } = metadata ?? {};
-	return (
-		(isAbsent(name) || isPlainName(name ?? "")) &&
-		Number.isInteger(generation ?? 0) &&
-		saysNothing(annotations) &&
-		saysNothing(labels) &&
-		hasReadableLabels({ metadata })
-	);
+function hasPlainName(metadata: ServiceEntry["metadata"]): boolean {
+	const { name, generation } = metadata ?? {};
+	return (isAbsent(name) || isPlainName(name ?? "")) && Number.isInteger(generation ?? 0);
 }
 
 function saysNothing(texts: Readonly<Record<string, string>> | null | undefined): boolean {

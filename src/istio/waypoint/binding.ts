@@ -51,7 +51,7 @@ export function hasReadableLabels(entry: ServiceEntry): boolean {
 
 /** Reads how an entry is bound and how it should be. */
 export function entryBinding(entry: ServiceEntry, context: RuleContext): EntryBinding {
-	return context.once(readBinding, entry);
+	return context.know(readBinding, entry);
 }
 
 function readBinding(entry: ServiceEntry, context: RuleContext): EntryBinding {
@@ -119,7 +119,7 @@ export interface TargetState extends EntryBinding {
 
 /** The target with its state, unless labels are unreadable or another rule must speak first. */
 export function targetState(entry: ServiceEntry, context: RuleContext): TargetState | undefined {
-	return context.once(readTarget, entry);
+	return context.know(readTarget, entry);
 }
 
 function readTarget(entry: ServiceEntry, context: RuleContext): TargetState | undefined {
@@ -134,27 +134,35 @@ function readTarget(entry: ServiceEntry, context: RuleContext): TargetState | un
 	};
 }
 
-/** Whether the waypoint that an entry shall take exists and takes it: nothing is wrong with either. */
-export function isTargetSound(entry: ServiceEntry, context: RuleContext): boolean {
+/** Whether an entry shall take a waypoint that does not exist, or that will not or cannot take it. */
+export function hasWaypointFault(entry: ServiceEntry, context: RuleContext): boolean {
 	const state = targetState(entry, context)?.state;
 	return (
-		state?.gateway !== undefined &&
-		state.waypointClass === true &&
-		state.selectorFault === undefined &&
-		state.ready &&
-		state.reachable &&
-		state.admits &&
-		state.servesServices &&
-		!state.forbidden
+		state !== undefined &&
+		!(
+			state.gateway !== undefined &&
+			state.waypointClass === true &&
+			state.selectorFault === undefined &&
+			state.ready &&
+			state.reachable &&
+			state.admits &&
+			state.servesServices &&
+			!state.forbidden
+		)
 	);
 }
 
-/** Whether an entry asks for a waypoint, and for the one of its policy where that names one. */
-export function isBoundAsWanted(entry: ServiceEntry, context: RuleContext): boolean {
+/** Whether an entry asks for no waypoint, for another than that of its policy, or names a namespace and no waypoint. */
+export function hasUnusualBinding(entry: ServiceEntry, context: RuleContext): boolean {
 	const { request, expected } = entryBinding(entry, context);
-	return (
+	return !(
 		request.asked &&
 		(request.by === "object" || labelOf(entry.metadata?.labels, useWaypointNamespaceLabel) === undefined) &&
 		(expected === undefined || isSameWaypoint(request.waypoint, expected))
 	);
+}
+
+/** Whether a waypoint label of an entry has a value that is no name. */
+export function hasUnreadableLabels(entry: ServiceEntry): boolean {
+	return !hasReadableLabels(entry);
 }

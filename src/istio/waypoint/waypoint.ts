@@ -210,23 +210,15 @@ function isReachable(gateway: KubernetesGateway, inventory: Inventory): boolean 
 	if (inventory.offline && (gateway.status === undefined || gateway.status === null)) {
 		return true;
 	}
-	let answer = reachable.get(gateway);
-	if (answer === undefined) {
-		answer = (gateway.status?.addresses ?? []).some(
-			({ type, value }) =>
-				type === "Hostname" ||
-				// The CRD's default; a manifest may leave it out.
-				((type ?? "IPAddress") === "IPAddress" &&
-					!(value ?? "").includes("/") &&
-					parseAddressRange(value ?? "") !== undefined),
-		);
-		reachable.set(gateway, answer);
-	}
-	return answer;
+	return (gateway.status?.addresses ?? []).some(
+		({ type, value }) =>
+			type === "Hostname" ||
+			// The CRD's default; a manifest may leave it out.
+			((type ?? "IPAddress") === "IPAddress" &&
+				!(value ?? "").includes("/") &&
+				parseAddressRange(value ?? "") !== undefined),
+	);
 }
-
-// A Gateway of the world is replaced and never changed, and many entries ask about the same one.
-const reachable = new WeakMap<KubernetesGateway, boolean>();
 
 /** Seen on a running istiod: Gateways that never get an address, whatever their pods do. */
 function neverReadyReason(gateway: KubernetesGateway, inventory: Inventory): string | undefined {

@@ -1,4 +1,4 @@
-import { ClusterState } from "../../core/inventory.ts";
+import { ClusterState } from "../../core/cluster-state.ts";
 import type { Kind } from "../../core/kinds.ts";
 import type { Settings } from "../../core/settings.ts";
 import type { Connection } from "../client/connection.ts";

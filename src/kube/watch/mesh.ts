@@ -1,5 +1,5 @@
-import type { MeshFacts, ServiceEntryVisibility, Visibility } from "../../core/inventory.ts";
 import { isLabelSelector } from "../../core/kinds.ts";
+import type { MeshFacts, ServiceEntryVisibility, Visibility } from "../../core/mesh.ts";
 import { resourcePath } from "../client/api.ts";
 import type { Connection } from "../client/connection.ts";
 import type { Log } from "../client/log.ts";

@@ -3,7 +3,7 @@ import { useWaypointNamespaceLabel } from "../../core/policy.ts";
 import type { Rule } from "../../core/rule.ts";
 import {
 	formatWaypoint,
-	isBoundAsWanted,
+	hasUnusualBinding,
 	isSameWaypoint,
 	targetState,
 	useWaypointNamespacePath,
@@ -36,7 +36,7 @@ export const serviceentryWaypointBinding: Rule<"ServiceEntry"> = {
 		bad: plainEntry,
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isBoundAsWanted,
+	when: hasUnusualBinding,
 	*check(entry, context) {
 		const found = targetState(entry, context);
 		if (found?.expected === undefined || (found.request.asked && found.request.by === "object")) {

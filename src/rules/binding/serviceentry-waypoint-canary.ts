@@ -1,6 +1,6 @@
 import { quote } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasIstioMetadata } from "../../istio/entry/facts.ts";
 import { entryBinding, formatWaypoint, isSameWaypoint } from "../../istio/waypoint/binding.ts";
 import { labelOf } from "../../istio/waypoint/label-selector.ts";
 import { inspectWaypoint } from "../../istio/waypoint/waypoint.ts";
@@ -51,7 +51,7 @@ export const serviceentryWaypointCanary: Rule<"ServiceEntry"> = {
 			{ ...egressWaypoint, metadata: { name: "next", namespace: "istio-egress" } },
 		],
 	},
-	silentIf: isPlainEntry,
+	when: hasIstioMetadata,
 	*check(entry, context) {
 		const { labels, annotations } = entry.metadata ?? {};
 		const name = labelOf(labels, canaryLabel);

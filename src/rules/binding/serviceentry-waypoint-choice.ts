@@ -3,7 +3,7 @@ import {
 	entryBinding,
 	formatWaypoint,
 	hasReadableLabels,
-	isBoundAsWanted,
+	hasUnusualBinding,
 	isSameWaypoint,
 	useWaypointPath,
 } from "../../istio/waypoint/binding.ts";
@@ -42,7 +42,7 @@ export const serviceentryWaypointChoice: Rule<"ServiceEntry"> = {
 			{ ...egressWaypoint, metadata: { name: "other", namespace: "istio-egress" } } as typeof egressWaypoint,
 		],
 	},
-	silentIf: isBoundAsWanted,
+	when: hasUnusualBinding,
 	*check(entry, context) {
 		const { request, expected, missingTwin } = entryBinding(entry, context);
 		// A namespace's own label is Istio's default for entries that say nothing, not a policy.

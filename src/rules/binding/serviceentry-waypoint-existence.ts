@@ -1,6 +1,6 @@
 import { isNameLike, mention } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
-import { formatWaypoint, isTargetSound, targetState } from "../../istio/waypoint/binding.ts";
+import { formatWaypoint, hasWaypointFault, targetState } from "../../istio/waypoint/binding.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -34,7 +34,7 @@ export const serviceentryWaypointExistence: Rule<"ServiceEntry"> = {
 		}),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isTargetSound,
+	when: hasWaypointFault,
 	*check(entry, context) {
 		const found = targetState(entry, context);
 		if (found === undefined || found.state.gateway !== undefined) {

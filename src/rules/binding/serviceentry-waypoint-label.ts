@@ -1,8 +1,7 @@
 import { quote } from "../../core/finding.ts";
 import { useWaypointLabel, useWaypointNamespaceLabel } from "../../core/policy.ts";
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
-import { isWaypointLabelValue } from "../../istio/waypoint/binding.ts";
+import { hasUnreadableLabels, isWaypointLabelValue } from "../../istio/waypoint/binding.ts";
 import { labelOf } from "../../istio/waypoint/label-selector.ts";
 import {
 	boundEntry,
@@ -35,7 +34,7 @@ export const serviceentryWaypointLabel: Rule<"ServiceEntry"> = {
 		bad: withLabels(plainEntry, { "istio.io/use-waypoint": "None" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasUnreadableLabels,
 	*check(entry) {
 		for (const label of [useWaypointLabel, useWaypointNamespaceLabel]) {
 			const value = labelOf(entry.metadata?.labels, label);

@@ -1,5 +1,10 @@
 import type { Rule } from "../../core/rule.ts";
-import { entryBinding, isBoundAsWanted, isExternal, useWaypointPath } from "../../istio/waypoint/binding.ts";
+import {
+	entryBinding,
+	hasUnusualBinding,
+	isExternal,
+	useWaypointPath,
+} from "../../istio/waypoint/binding.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -27,7 +32,7 @@ export const serviceentryWaypointOptOut: Rule<"ServiceEntry"> = {
 		bad: withLabels(plainEntry, { "istio.io/use-waypoint": "none" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isBoundAsWanted,
+	when: hasUnusualBinding,
 	*check(entry, context) {
 		const { policy } = context;
 		const { request } = entryBinding(entry, context);

@@ -1,6 +1,6 @@
 import { isNameLike } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
-import { formatWaypoint, isTargetSound, targetState } from "../../istio/waypoint/binding.ts";
+import { formatWaypoint, hasWaypointFault, targetState } from "../../istio/waypoint/binding.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -43,7 +43,7 @@ export const serviceentryWaypointReadiness: Rule<"ServiceEntry"> = {
 			} as typeof egressWaypoint,
 		],
 	},
-	silentIf: isTargetSound,
+	when: hasWaypointFault,
 	*check(entry, context) {
 		const found = targetState(entry, context);
 		if (found?.state.gateway === undefined || found.state.waypointClass === false) {

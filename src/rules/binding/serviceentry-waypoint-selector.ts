@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { formatWaypoint, isTargetSound, targetState } from "../../istio/waypoint/binding.ts";
+import { formatWaypoint, hasWaypointFault, targetState } from "../../istio/waypoint/binding.ts";
 import {
 	boundEntry,
 	brokenSelectorWaypoint,
@@ -35,7 +35,7 @@ export const serviceentryWaypointSelector: Rule<"ServiceEntry"> = {
 		}),
 		given: [teamNamespace, egressNamespace, egressWaypoint, brokenSelectorWaypoint],
 	},
-	silentIf: isTargetSound,
+	when: hasWaypointFault,
 	*check(entry, context) {
 		const found = targetState(entry, context);
 		if (found?.state.selectorFault !== undefined) {

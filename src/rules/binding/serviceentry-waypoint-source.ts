@@ -1,6 +1,6 @@
 import type { ServiceEntry } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
-import { entryBinding, isBoundAsWanted, isExternal } from "../../istio/waypoint/binding.ts";
+import { entryBinding, hasUnusualBinding, isExternal } from "../../istio/waypoint/binding.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -28,7 +28,7 @@ export const serviceentryWaypointSource: Rule<"ServiceEntry"> = {
 		bad: plainEntry,
 		given: [withAnnotations(teamNamespace, {}), egressNamespace, egressWaypoint],
 	},
-	silentIf: isBoundAsWanted,
+	when: hasUnusualBinding,
 	*check(entry, context) {
 		const { policy } = context;
 		if (policy.ambient !== "enforced" || policy.waypoint !== undefined || !isExternal(entry)) {

@@ -3,7 +3,7 @@ import { useWaypointLabel, useWaypointNamespaceLabel } from "../../core/policy.t
 import type { Rule } from "../../core/rule.ts";
 import {
 	entryBinding,
-	isBoundAsWanted,
+	hasUnusualBinding,
 	useWaypointNamespacePath,
 	useWaypointPath,
 } from "../../istio/waypoint/binding.ts";
@@ -35,7 +35,7 @@ export const serviceentryWaypointTwin: Rule<"ServiceEntry"> = {
 		bad: withLabels(plainEntry, { "istio.io/use-waypoint": "egress" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isBoundAsWanted,
+	when: hasUnusualBinding,
 	*check(entry, context) {
 		const labels = entry.metadata?.labels;
 		const { missingTwin, expected } = entryBinding(entry, context);

@@ -1,6 +1,6 @@
 import { mention } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
-import { formatWaypoint, isTargetSound, targetState } from "../../istio/waypoint/binding.ts";
+import { formatWaypoint, hasWaypointFault, targetState } from "../../istio/waypoint/binding.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -42,7 +42,7 @@ export const serviceentryWaypointVisibility: Rule<"ServiceEntry"> = {
 			serviceEntryVisibility: { defaultVisibility: "NAMESPACE", policies: [] },
 		},
 	},
-	silentIf: isTargetSound,
+	when: hasWaypointFault,
 	*check(entry, context) {
 		const found = targetState(entry, context);
 		if (found?.state.gateway !== undefined && found.state.forbidden) {

@@ -3,7 +3,7 @@ import type { Rule } from "../../core/rule.ts";
 import { whyIgnored } from "../../istio/capture/capture.ts";
 import { asIstiodReads, isIPSubnet } from "../../istio/entry/addresses.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasAddresses } from "../../istio/entry/facts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** Every listed address must be one that istiod reads as it is written. */
@@ -27,7 +27,7 @@ export const serviceentryAddressReading: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { resolution: "NONE", addresses: ["203.0.113.9/24"] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasAddresses,
 	*check(entry, context) {
 		const ignored = whyIgnored(entry, context.namespace, context.inventory);
 		for (const [index, address] of specOf(entry).addresses.entries()) {

@@ -4,7 +4,7 @@ import type { Overlap } from "../../istio/capture/address-overlap.ts";
 import { overlapsOf } from "../../istio/capture/address-overlap.ts";
 import { readAsIstiod } from "../../istio/capture/capture.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasAddresses } from "../../istio/entry/facts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** Where another entry lists exactly the same addresses, however they are written. */
@@ -48,7 +48,7 @@ export const serviceentryAddressRival: Rule<"ServiceEntry"> = {
 			},
 		],
 	},
-	silentIf: isPlainEntry,
+	when: hasAddresses,
 	*check(entry, context) {
 		for (const [index, address] of specOf(entry).addresses.entries()) {
 			const other = firstOther(address, context);

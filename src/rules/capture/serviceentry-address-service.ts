@@ -2,7 +2,7 @@ import { parseAddressRange, rangeContains } from "../../core/address-range.ts";
 import { mention, quote } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasAddresses } from "../../istio/entry/facts.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -35,7 +35,7 @@ export const serviceentryAddressService: Rule<"ServiceEntry"> = {
 			exampleService("kubernetes", "default", "10.96.0.1"),
 		],
 	},
-	silentIf: isPlainEntry,
+	when: hasAddresses,
 	*check(entry, context) {
 		const { inventory } = context;
 		const kubernetes = inventory.get("Service", "default", "kubernetes")?.spec?.clusterIP ?? "";

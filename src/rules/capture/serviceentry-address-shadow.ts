@@ -8,7 +8,7 @@ import type { Place } from "../../istio/capture/capture.ts";
 import { captureOf, readAsIstiod } from "../../istio/capture/capture.ts";
 import { isAmbient, wantedWaypoint, waypointOfReads } from "../../istio/capture/owners.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasAddresses } from "../../istio/entry/facts.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -85,7 +85,7 @@ export const serviceentryAddressShadow: Rule<"ServiceEntry"> = {
 			withSpec(boundEntry, { resolution: "NONE", addresses: ["203.0.113.0/24"] }),
 		],
 	},
-	silentIf: isPlainEntry,
+	when: hasAddresses,
 	*check(entry, context) {
 		const { addresses } = specOf(entry);
 		const place = { namespace: context.namespace, name: context.name };

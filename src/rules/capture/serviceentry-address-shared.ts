@@ -1,7 +1,7 @@
 import type { Rule } from "../../core/rule.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../../istio/capture/owners.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasAddresses } from "../../istio/entry/facts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** Several hosts of an entry must not share listed addresses at a waypoint. */
@@ -25,7 +25,7 @@ export const serviceentryAddressShared: Rule<"ServiceEntry"> = {
 		}),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasAddresses,
 	*check(entry, context) {
 		const { hosts, addresses } = specOf(entry);
 		const waypoint = wantedWaypoint(entry, context);

@@ -1,6 +1,6 @@
 import type { Rule } from "../../core/rule.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../../istio/capture/owners.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasIstioMetadata } from "../../istio/entry/facts.ts";
 import { labelOf } from "../../istio/waypoint/label-selector.ts";
 import { boundEntry, plainEntry, teamNamespace, withAnnotations } from "../examples.ts";
 
@@ -24,7 +24,7 @@ export const serviceentryConnectStrategy: Rule<"ServiceEntry"> = {
 		bad: withAnnotations(plainEntry, { "istio.io/connect-strategy": "RACE_FIRST_TCP_CONNECT" }),
 		given: [withAnnotations(teamNamespace, {})],
 	},
-	silentIf: isPlainEntry,
+	when: hasIstioMetadata,
 	*check(entry, context) {
 		if (
 			labelOf(entry.metadata?.annotations, annotation) === "RACE_FIRST_TCP_CONNECT" &&

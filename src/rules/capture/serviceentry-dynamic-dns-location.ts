@@ -1,6 +1,6 @@
 import type { Rule } from "../../core/rule.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { resolvesUnusually } from "../../istio/entry/facts.ts";
 import { entryBinding, formatWaypoint } from "../../istio/waypoint/binding.ts";
 import {
 	egressNamespace,
@@ -48,7 +48,7 @@ export const serviceentryDynamicDnsLocation: Rule<"ServiceEntry"> = {
 			egressWaypoint,
 		],
 	},
-	silentIf: isPlainEntry,
+	when: resolvesUnusually,
 	*check(entry, context) {
 		const { resolution, location } = specOf(entry);
 		const { request } = entryBinding(entry, context);

@@ -2,7 +2,7 @@ import { parseProtocol } from "../../core/port-range.ts";
 import type { Rule } from "../../core/rule.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../../istio/capture/owners.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { resolvesUnusually } from "../../istio/entry/facts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** The ports of a DYNAMIC_DNS entry at a waypoint must be HTTP. */
@@ -31,7 +31,7 @@ export const serviceentryDynamicDnsProtocol: Rule<"ServiceEntry"> = {
 		}),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: resolvesUnusually,
 	*check(entry, context) {
 		const waypoint = wantedWaypoint(entry, context);
 		if (specOf(entry).resolution !== "DYNAMIC_DNS" || waypoint === undefined) {

@@ -1,7 +1,7 @@
 import type { Rule } from "../../core/rule.ts";
 import { isAmbient, wantedWaypoint, wantedWaypointReads } from "../../istio/capture/owners.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { resolvesUnusually } from "../../istio/entry/facts.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -43,7 +43,7 @@ export const serviceentryDynamicDnsWaypoint: Rule<"ServiceEntry"> = {
 		),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: resolvesUnusually,
 	*check(entry, context) {
 		if (specOf(entry).resolution !== "DYNAMIC_DNS" || wantedWaypoint(entry, context) !== undefined) {
 			return;

@@ -4,7 +4,7 @@ import type { Rule } from "../../core/rule.ts";
 import { egressServiceReads, isEgressService } from "../../istio/egress/services.ts";
 import { isClusterHost } from "../../istio/entry/cluster-hosts.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasEndpoints } from "../../istio/entry/facts.ts";
 import { isExternal } from "../../istio/waypoint/binding.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
@@ -26,7 +26,7 @@ export const serviceentryEndpointCluster: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { endpoints: [{ address: "proxy.other.svc.cluster.local" }] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasEndpoints,
 	*check(entry, context) {
 		if (!isExternal(entry)) {
 			return;

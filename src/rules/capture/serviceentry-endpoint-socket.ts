@@ -1,7 +1,7 @@
 import { quote } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasEndpoints } from "../../istio/entry/facts.ts";
 import { entryBinding, formatWaypoint } from "../../istio/waypoint/binding.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 import { isUnixSocket } from "../policy/limits.ts";
@@ -30,7 +30,7 @@ export const serviceentryEndpointSocket: Rule<"ServiceEntry"> = {
 		}),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasEndpoints,
 	*check(entry, context) {
 		const { target } = entryBinding(entry, context);
 		if (target === undefined && context.policy.ambient !== "enforced") {

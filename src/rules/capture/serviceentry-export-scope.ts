@@ -1,7 +1,7 @@
 import type { Rule } from "../../core/rule.ts";
 import { isAmbient } from "../../istio/capture/owners.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasExportTo } from "../../istio/entry/facts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** An entry in an ambient namespace should not count on exportTo. */
@@ -25,7 +25,7 @@ export const serviceentryExportScope: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { exportTo: ["."] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasExportTo,
 	*check(entry, context) {
 		const { exportTo } = specOf(entry);
 		if (exportTo.length > 0 && exportTo.some((each) => each !== "*") && isAmbient(context)) {

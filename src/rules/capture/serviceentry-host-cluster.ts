@@ -3,7 +3,7 @@ import { canonicalHost } from "../../core/host-pattern.ts";
 import type { Rule } from "../../core/rule.ts";
 import { isClusterHost } from "../../istio/entry/cluster-hosts.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasUnusualHost } from "../../istio/entry/facts.ts";
 import { isExternal } from "../../istio/waypoint/binding.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
@@ -25,7 +25,7 @@ export const serviceentryHostCluster: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { hosts: ["orders.shop.svc.cluster.local"] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasUnusualHost,
 	*check(entry, context) {
 		if (!isExternal(entry)) {
 			return;

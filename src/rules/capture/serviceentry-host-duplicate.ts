@@ -1,7 +1,7 @@
 import { quote } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
 import { standingOf } from "../../istio/capture/capture.ts";
-import { formatOwner, isSoleOwner } from "../../istio/capture/owners.ts";
+import { formatOwner, sharesHosts } from "../../istio/capture/owners.ts";
 import { specOf } from "../../istio/entry/entry.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
@@ -31,7 +31,7 @@ export const serviceentryHostDuplicate: Rule<"ServiceEntry"> = {
 			},
 		],
 	},
-	silentIf: isSoleOwner,
+	when: sharesHosts,
 	*check(entry, context) {
 		const { hosts } = specOf(entry);
 		for (const [index, host] of hosts.entries()) {

@@ -4,7 +4,7 @@ import { canonicalHost } from "../../core/host-pattern.ts";
 import type { Rule } from "../../core/rule.ts";
 import { isClusterHost, isGoverned } from "../../istio/entry/cluster-hosts.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasUnusualHost } from "../../istio/entry/facts.ts";
 import { isWildcard } from "../../istio/entry/hosts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
@@ -39,7 +39,7 @@ export const serviceentryHostPublicSuffix: Rule<"ServiceEntry"> = {
 		}),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasUnusualHost,
 	*check(entry, context) {
 		if (!isGoverned(entry, context)) {
 			return;

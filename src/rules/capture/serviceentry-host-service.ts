@@ -2,7 +2,7 @@ import { mention, quote } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
 import { serviceBehind } from "../../istio/capture/capture.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasUnusualHost } from "../../istio/entry/facts.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -30,7 +30,7 @@ export const serviceentryHostService: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { hosts: ["orders.team.svc.cluster.local"] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint, exampleService("orders", "team", "10.96.20.1")],
 	},
-	silentIf: isPlainEntry,
+	when: hasUnusualHost,
 	*check(entry, context) {
 		for (const [index, host] of specOf(entry).hosts.entries()) {
 			const service = serviceBehind(host, context.inventory);

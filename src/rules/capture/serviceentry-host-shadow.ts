@@ -8,7 +8,7 @@ import {
 	formatOwner,
 	isAmbient,
 	isOpen,
-	isSoleOwner,
+	mayBeReachedOtherwise,
 	wantedWaypoint,
 	waypointOfOwner,
 	waypointOfReads,
@@ -122,7 +122,7 @@ export const serviceentryHostShadow: Rule<"ServiceEntry"> = {
 			boundEntry,
 		],
 	},
-	silentIf: isSoleOwner,
+	when: mayBeReachedOtherwise,
 	*check(entry, context) {
 		const place = { namespace: context.namespace, name: context.name };
 		for (const [index, capture] of captureOf(entry, place, context.inventory).entries()) {

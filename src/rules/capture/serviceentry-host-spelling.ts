@@ -2,7 +2,7 @@ import { quote } from "../../core/finding.ts";
 import { canonicalHost } from "../../core/host-pattern.ts";
 import type { Rule } from "../../core/rule.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasUnusualHost } from "../../istio/entry/facts.ts";
 import { findHostFault } from "../../istio/entry/hosts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
@@ -24,7 +24,7 @@ export const serviceentryHostSpelling: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { hosts: ["API.payments.example.com"] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasUnusualHost,
 	*check(entry) {
 		for (const [index, host] of specOf(entry).hosts.entries()) {
 			const name = canonicalHost(host);

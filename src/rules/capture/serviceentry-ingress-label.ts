@@ -1,6 +1,6 @@
 import { quote } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasIstioMetadata } from "../../istio/entry/facts.ts";
 import { labelOf } from "../../istio/waypoint/label-selector.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withLabels } from "../examples.ts";
 
@@ -40,7 +40,7 @@ export const serviceentryIngressLabel: Rule<"ServiceEntry"> = {
 		bad: withLabels(boundEntry, { "istio.io/ingress-use-waypoint": "yes" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasIstioMetadata,
 	*check(entry) {
 		const value = labelOf(entry.metadata?.labels, label);
 		if (value !== undefined && !booleans.has(value)) {

@@ -7,7 +7,7 @@ import type { Rule } from "../../core/rule.ts";
 import { isIPAddress, isPrivateAddress, isPublicAddress } from "../../istio/entry/addresses.ts";
 import { isClusterHost } from "../../istio/entry/cluster-hosts.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { isInternal } from "../../istio/entry/facts.ts";
 import { entryBinding, isSameWaypoint } from "../../istio/waypoint/binding.ts";
 import {
 	boundEntry,
@@ -78,7 +78,7 @@ export const serviceentryLocation: Rule<"ServiceEntry"> = {
 		bad: withSpec(plainEntry, { location: "MESH_INTERNAL" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: isInternal,
 	*check(entry, context) {
 		const { location, selector } = specOf(entry);
 		const outside = location === "MESH_INTERNAL" ? placeOutside(entry, context.inventory) : undefined;

@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasIstioMetadata } from "../../istio/entry/facts.ts";
 import { isManaged, managedLabel } from "../../istio/waypoint/waypoint.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withLabels } from "../examples.ts";
 
@@ -21,7 +21,7 @@ export const serviceentryManagedLabel: Rule<"ServiceEntry"> = {
 		bad: withLabels(boundEntry, { "gateway.istio.io/managed": "istio.io-mesh-controller" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasIstioMetadata,
 	*check(entry) {
 		if (isManaged(entry.metadata?.labels)) {
 			yield {

@@ -1,7 +1,7 @@
 import type { Rule } from "../../core/rule.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../../istio/capture/owners.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasUnusualPort } from "../../istio/entry/facts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** An entry that shall take a waypoint must declare its ports. */
@@ -22,7 +22,7 @@ export const serviceentryPortList: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { ports: [] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasUnusualPort,
 	*check(entry, context) {
 		const waypoint = wantedWaypoint(entry, context);
 		if (waypoint !== undefined && specOf(entry).ports.length === 0 && specOf(entry).hosts.length > 0) {

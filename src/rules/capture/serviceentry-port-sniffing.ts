@@ -1,7 +1,7 @@
 import type { Rule } from "../../core/rule.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../../istio/capture/owners.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasUnusualPort } from "../../istio/entry/facts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** A port of an entry that shall take a waypoint should name its protocol. */
@@ -22,7 +22,7 @@ export const serviceentryPortSniffing: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { ports: [{ number: 443, name: "tls" }] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasUnusualPort,
 	*check(entry, context) {
 		const waypoint = wantedWaypoint(entry, context);
 		for (const [index, { protocol, number }] of specOf(entry).ports.entries()) {

@@ -2,7 +2,7 @@ import { parseProtocol } from "../../core/port-range.ts";
 import type { Rule } from "../../core/rule.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../../istio/capture/owners.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasUnusualPort } from "../../istio/entry/facts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** No port of an entry that shall take a waypoint may be UDP. */
@@ -26,7 +26,7 @@ export const serviceentryPortUdp: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { ports: [{ number: 53, name: "dns", protocol: "UDP" }] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasUnusualPort,
 	*check(entry, context) {
 		const waypoint = wantedWaypoint(entry, context);
 		for (const [index, { protocol, number }] of specOf(entry).ports.entries()) {

@@ -1,7 +1,7 @@
 import { quote } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
 import { whyIgnored } from "../../istio/capture/capture.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasIstioMetadata } from "../../istio/entry/facts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withLabels } from "../examples.ts";
 
 /** The label istio.io/rev must name a revision that this mesh has. */
@@ -22,7 +22,7 @@ export const serviceentryRevision: Rule<"ServiceEntry"> = {
 		bad: withLabels(boundEntry, { "istio.io/rev": "canary" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasIstioMetadata,
 	*check(entry, context) {
 		const ignored = whyIgnored(entry, context.namespace, context.inventory);
 		if (ignored?.reason !== "revision") {

@@ -1,6 +1,6 @@
 import type { Rule } from "../../core/rule.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasSelector } from "../../istio/entry/facts.ts";
 import { isExternal } from "../../istio/waypoint/binding.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
@@ -26,7 +26,7 @@ export const serviceentrySelectorLocation: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { resolution: "STATIC", workloadSelector: { labels: { app: "payments" } } }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasSelector,
 	*check(entry) {
 		if (isExternal(entry) && specOf(entry).selector !== undefined) {
 			yield {

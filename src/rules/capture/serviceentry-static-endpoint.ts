@@ -1,6 +1,6 @@
 import type { Rule } from "../../core/rule.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { resolvesUnusually } from "../../istio/entry/facts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** An entry with resolution STATIC must have endpoints or a workload selector. */
@@ -21,7 +21,7 @@ export const serviceentryStaticEndpoint: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { resolution: "STATIC" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: resolvesUnusually,
 	*check(entry) {
 		const { resolution, endpoints, selector } = specOf(entry);
 		if (resolution === "STATIC" && endpoints.length === 0 && selector === undefined) {

@@ -1,6 +1,6 @@
 import type { Rule } from "../../core/rule.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../../istio/capture/owners.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasSubjectAltNames } from "../../istio/entry/facts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** An entry at a waypoint should not count on subjectAltNames. */
@@ -21,7 +21,7 @@ export const serviceentrySubjectAltName: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { subjectAltNames: ["api.payments.example.com"] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasSubjectAltNames,
 	*check(entry, context) {
 		const waypoint = wantedWaypoint(entry, context);
 		if ((entry.spec?.subjectAltNames ?? []).length > 0 && waypoint !== undefined) {

@@ -3,7 +3,7 @@ import type { Rule } from "../../core/rule.ts";
 import { addressSource } from "../../istio/capture/capture.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../../istio/capture/owners.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasUnusualHost } from "../../istio/entry/facts.ts";
 import { isWildcard } from "../../istio/entry/hosts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
@@ -30,7 +30,7 @@ export const serviceentryWildcardResolution: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { hosts: ["*.payments.example.com"], resolution: "NONE" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasUnusualHost,
 	*check(entry, context) {
 		const waypoint = wantedWaypoint(entry, context);
 		if (waypoint === undefined) {

@@ -2,7 +2,7 @@ import { mention } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
 import { leavingPortReads, leavingPorts } from "../../istio/capture/tls-origination.ts";
 import type { EntryPort } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasUnusualPort } from "../../istio/entry/facts.ts";
 import { isProtocolOf } from "../../istio/entry/ports.ts";
 import { formatWaypoint } from "../../istio/waypoint/binding.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
@@ -29,7 +29,7 @@ export const serviceentryHttpPort: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { ports: [{ number: 443, name: "https", protocol: "HTTP" }] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasUnusualPort,
 	*check(entry, context) {
 		for (const { index, port, waypoint, isPlain } of leavingPorts(entry, context, isHttpOn443)) {
 			if (isPlain) {

@@ -3,7 +3,7 @@ import type { DestinationRule } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
 import { leavingPortReads, leavingPorts } from "../../istio/capture/tls-origination.ts";
 import type { EntryPort } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasUnusualPort } from "../../istio/entry/facts.ts";
 import { isProtocolOf } from "../../istio/entry/ports.ts";
 import { formatWaypoint } from "../../istio/waypoint/binding.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
@@ -46,7 +46,7 @@ export const serviceentryTlsOrigination: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { ports: [{ number: 80, name: "http", protocol: "HTTP", targetPort: 443 }] }),
 		given: [teamNamespace, egressNamespace, egressWaypoint, originating],
 	},
-	silentIf: isPlainEntry,
+	when: hasUnusualPort,
 	*check(entry, context) {
 		for (const { index, port, host, waypoint, tls, isPlain } of leavingPorts(entry, context, leavesFor443)) {
 			if (isPlain) {

@@ -1,7 +1,7 @@
 import { quote } from "../../core/finding.ts";
 import type { DestinationRule } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
-import { isWithoutTlsSettings, leavingPortReads, leavingPorts } from "../../istio/capture/tls-origination.ts";
+import { leavingPortReads, leavingPorts, mayHaveTlsSettings } from "../../istio/capture/tls-origination.ts";
 import type { EntryPort } from "../../istio/entry/entry.ts";
 import { isProtocolOf } from "../../istio/entry/ports.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
@@ -31,7 +31,7 @@ export const serviceentryTlsWrap: Rule<"ServiceEntry"> = {
 		bad: boundEntry,
 		given: [teamNamespace, egressNamespace, egressWaypoint, wholeHost],
 	},
-	silentIf: isWithoutTlsSettings,
+	when: mayHaveTlsSettings,
 	*check(entry, context) {
 		const carriesTls = ({ protocol }: EntryPort): boolean => isProtocolOf("tls", protocol);
 		for (const { index, port, host, tls } of leavingPorts(entry, context, carriesTls)) {

@@ -11,7 +11,7 @@ export const namespaceEditor: Rule<"Namespace"> = {
 	severity: "error",
 	reads: [],
 	fixable: false,
-	judgesChange: true,
+	comparesWithOld: true,
 	docs: {
 		summary: "Only policy editors may add, change or remove a namespace's egress.waymark.dev annotations",
 		why: "Whoever may edit a namespace could otherwise loosen the policy that governs it. The cluster configuration names the users and groups that may.",

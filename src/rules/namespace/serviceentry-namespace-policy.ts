@@ -2,7 +2,6 @@ import { mention } from "../../core/finding.ts";
 import { annotationPrefix } from "../../core/policy.ts";
 import type { Rule } from "../../core/rule.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withAnnotations } from "../examples.ts";
-import { isWithinPolicy } from "../policy/within-policy.ts";
 
 /** The policy of a ServiceEntry's namespace can be read. */
 export const serviceentryNamespacePolicy: Rule<"ServiceEntry"> = {
@@ -29,7 +28,6 @@ export const serviceentryNamespacePolicy: Rule<"ServiceEntry"> = {
 			egressWaypoint,
 		],
 	},
-	silentIf: isWithinPolicy,
 	*check(_entry, { policy }) {
 		for (const problem of policy.problems) {
 			yield {

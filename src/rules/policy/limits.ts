@@ -4,8 +4,24 @@ import { quote } from "../../core/finding.ts";
 import { covers, overlaps } from "../../core/host-pattern.ts";
 import type { HostAllowance, Policy } from "../../core/policy.ts";
 import { allows } from "../../core/policy.ts";
+import type { RuleContext } from "../../core/rule.ts";
 import type { Settings } from "../../core/settings.ts";
 import { isPublicAddress } from "../../istio/entry/addresses.ts";
+
+/** Whether any list says which hosts a namespace may or may not reach. */
+export function limitsHosts(_object: object, { policy }: RuleContext): boolean {
+	return policy.allowedHosts.length > 0 || policy.deniedHosts.length > 0;
+}
+
+/** Whether any list says which ports a namespace may use. */
+export function limitsPorts(_object: object, { policy }: RuleContext): boolean {
+	return policy.allowedPorts.length > 0;
+}
+
+/** Whether any list says which protocols a namespace may use. */
+export function limitsProtocols(_object: object, { policy }: RuleContext): boolean {
+	return policy.allowedProtocols.length > 0;
+}
 
 /** What the cluster's and the namespace's lists of hosts say against a host, or against the name of an endpoint. */
 export function* forbiddenHost(

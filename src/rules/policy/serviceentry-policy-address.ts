@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasAddressesOrEndpoints } from "../../istio/entry/facts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 import { forbiddenAddress } from "./limits.ts";
 
@@ -29,7 +29,7 @@ export const serviceentryPolicyAddress: Rule<"ServiceEntry"> = {
 		}),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasAddressesOrEndpoints,
 	*check(entry, context) {
 		const { settings } = context.inventory;
 		for (const [index, address] of (entry.spec?.addresses ?? []).entries()) {

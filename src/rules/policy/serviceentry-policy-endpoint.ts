@@ -5,7 +5,7 @@ import { allows } from "../../core/policy.ts";
 import type { Rule } from "../../core/rule.ts";
 import { isGoverned } from "../../istio/entry/cluster-hosts.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasAddressesOrEndpoints } from "../../istio/entry/facts.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -56,7 +56,7 @@ export const serviceentryPolicyEndpoint: Rule<"ServiceEntry"> = {
 			egressWaypoint,
 		],
 	},
-	silentIf: isPlainEntry,
+	when: hasAddressesOrEndpoints,
 	*check(entry, context) {
 		if (context.policy.allowedHosts.length === 0 || !isGoverned(entry, context)) {
 			return;

@@ -8,8 +8,7 @@ import {
 	withAnnotations,
 	withSpec,
 } from "../examples.ts";
-import { forbiddenHost } from "./limits.ts";
-import { isWithinPolicy } from "./within-policy.ts";
+import { forbiddenHost, limitsHosts } from "./limits.ts";
 
 /** The hosts of an external ServiceEntry are ones that its namespace and the cluster allow. */
 export const serviceentryPolicyHost: Rule<"ServiceEntry"> = {
@@ -37,7 +36,7 @@ export const serviceentryPolicyHost: Rule<"ServiceEntry"> = {
 			egressWaypoint,
 		],
 	},
-	silentIf: isWithinPolicy,
+	when: limitsHosts,
 	*check(entry, context) {
 		if (!isGoverned(entry, context)) {
 			return;

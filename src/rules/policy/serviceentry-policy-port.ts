@@ -11,7 +11,7 @@ import {
 	withAnnotations,
 	withSpec,
 } from "../examples.ts";
-import { isWithinPolicy } from "./within-policy.ts";
+import { limitsPorts } from "./limits.ts";
 
 /** The ports of an external ServiceEntry are ones that its namespace and the cluster allow. */
 export const serviceentryPolicyPort: Rule<"ServiceEntry"> = {
@@ -44,7 +44,7 @@ export const serviceentryPolicyPort: Rule<"ServiceEntry"> = {
 			egressWaypoint,
 		],
 	},
-	silentIf: isWithinPolicy,
+	when: limitsPorts,
 	*check(entry, context) {
 		const { allowedPorts } = context.policy;
 		if (allowedPorts.length === 0 || !isGoverned(entry, context)) {

@@ -11,7 +11,7 @@ import {
 	withAnnotations,
 	withSpec,
 } from "../examples.ts";
-import { isWithinPolicy } from "./within-policy.ts";
+import { limitsProtocols } from "./limits.ts";
 
 /** The protocols of an external ServiceEntry are ones that its namespace and the cluster allow. */
 export const serviceentryPolicyProtocol: Rule<"ServiceEntry"> = {
@@ -39,7 +39,7 @@ export const serviceentryPolicyProtocol: Rule<"ServiceEntry"> = {
 			egressWaypoint,
 		],
 	},
-	silentIf: isWithinPolicy,
+	when: limitsProtocols,
 	*check(entry, context) {
 		const { allowedProtocols } = context.policy;
 		if (allowedProtocols.length === 0 || !isGoverned(entry, context)) {

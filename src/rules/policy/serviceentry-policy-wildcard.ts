@@ -2,7 +2,7 @@ import { quote } from "../../core/finding.ts";
 import { canonicalHost } from "../../core/host-pattern.ts";
 import type { Rule } from "../../core/rule.ts";
 import { isGoverned } from "../../istio/entry/cluster-hosts.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasUnusualHost } from "../../istio/entry/facts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** A wildcard host names at least as many labels as the cluster wants. */
@@ -23,7 +23,7 @@ export const serviceentryPolicyWildcard: Rule<"ServiceEntry"> = {
 		bad: withSpec(boundEntry, { hosts: ["*.com"], resolution: "DYNAMIC_DNS" }),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	silentIf: isPlainEntry,
+	when: hasUnusualHost,
 	*check(entry, context) {
 		const least = context.inventory.settings.limits.wildcardMinimumLabels;
 		if (!isGoverned(entry, context)) {

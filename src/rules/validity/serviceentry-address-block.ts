@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasAddresses } from "../../istio/entry/facts.ts";
 import { complaintsOfBlocks } from "./entry-addresses.ts";
 
 /** Blocks of addresses stand only where the resolution is NONE or STATIC. */
@@ -44,7 +44,7 @@ export const serviceentryAddressBlock: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
-	silentIf: isPlainEntry,
+	when: hasAddresses,
 	check(entry) {
 		return complaintsOfBlocks(entry);
 	},

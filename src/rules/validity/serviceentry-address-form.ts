@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasAddresses } from "../../istio/entry/facts.ts";
 import { complaintsOfAddresses } from "./entry-addresses.ts";
 
 /** Every address is an IP address or a CIDR. */
@@ -44,7 +44,7 @@ export const serviceentryAddressForm: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
-	silentIf: isPlainEntry,
+	when: hasAddresses,
 	check(entry) {
 		return complaintsOfAddresses(entry);
 	},

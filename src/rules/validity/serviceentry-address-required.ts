@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasUnusualPort } from "../../istio/entry/facts.ts";
 import { complaintsOfMissingAddresses } from "./entry-addresses.ts";
 
 /** A TCP port has an address to be found by. */
@@ -42,7 +42,7 @@ export const serviceentryAddressRequired: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
-	silentIf: isPlainEntry,
+	when: hasUnusualPort,
 	check(entry) {
 		return complaintsOfMissingAddresses(entry);
 	},

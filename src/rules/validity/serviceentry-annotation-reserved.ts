@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasIstioMetadata } from "../../istio/entry/facts.ts";
 import { complaintsOfAnnotations } from "./entry-rest.ts";
 
 /** The object carries no annotation that istiod refuses on sight. */
@@ -39,7 +39,7 @@ export const serviceentryAnnotationReserved: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
-	silentIf: isPlainEntry,
+	when: hasIstioMetadata,
 	check(entry, { namespace, name }) {
 		return complaintsOfAnnotations(entry, { namespace, name: name ?? "" });
 	},

@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasUnusualHost } from "../../istio/entry/facts.ts";
 import { complaintsOfDnsHosts } from "./entry-hosts.ts";
 
 /** Without endpoints, resolution DNS has hosts that DNS can look up. */
@@ -39,7 +39,7 @@ export const serviceentryDnsHost: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
-	silentIf: isPlainEntry,
+	when: hasUnusualHost,
 	check(entry) {
 		return complaintsOfDnsHosts(entry);
 	},

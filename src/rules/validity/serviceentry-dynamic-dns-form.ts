@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { resolvesUnusually } from "../../istio/entry/facts.ts";
 import { complaintsOfDynamicDns } from "./entry-rest.ts";
 
 /** Resolution DYNAMIC_DNS has wildcard hosts, protocols that name a host, and neither addresses nor endpoints. */
@@ -40,7 +40,7 @@ export const serviceentryDynamicDnsForm: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
-	silentIf: isPlainEntry,
+	when: resolvesUnusually,
 	check(entry, { inventory }) {
 		return complaintsOfDynamicDns(entry, inventory.mesh.istioMinor);
 	},

@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasEndpoints } from "../../istio/entry/facts.ts";
 import { complaintsOfEndpointAddresses } from "./entry-endpoints.ts";
 
 /** Every endpoint has an address that the resolution can use. */
@@ -45,7 +45,7 @@ export const serviceentryEndpointAddress: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
-	silentIf: isPlainEntry,
+	when: hasEndpoints,
 	check(entry) {
 		return complaintsOfEndpointAddresses(entry);
 	},

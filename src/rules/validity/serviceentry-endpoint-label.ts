@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasEndpoints } from "../../istio/entry/facts.ts";
 import { complaintsOfEndpointLabels } from "./entry-endpoints.ts";
 
 /** The labels of an endpoint are labels as Kubernetes knows them. */
@@ -41,7 +41,7 @@ export const serviceentryEndpointLabel: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
-	silentIf: isPlainEntry,
+	when: hasEndpoints,
 	check(entry) {
 		return complaintsOfEndpointLabels(entry);
 	},

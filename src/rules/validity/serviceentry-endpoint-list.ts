@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasEndpoints } from "../../istio/entry/facts.ts";
 import { complaintsOfEndpointList } from "./entry-endpoints.ts";
 
 /** The resolution leaves room for the endpoints. */
@@ -43,7 +43,7 @@ export const serviceentryEndpointList: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
-	silentIf: isPlainEntry,
+	when: hasEndpoints,
 	check(entry) {
 		return complaintsOfEndpointList(entry);
 	},

@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasEndpoints } from "../../istio/entry/facts.ts";
 import { complaintsOfEndpointPorts } from "./entry-endpoints.ts";
 
 /** The ports of an endpoint are named after ports of the ServiceEntry. */
@@ -44,7 +44,7 @@ export const serviceentryEndpointPort: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
-	silentIf: isPlainEntry,
+	when: hasEndpoints,
 	check(entry) {
 		return complaintsOfEndpointPorts(entry);
 	},

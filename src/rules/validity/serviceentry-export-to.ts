@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasExportTo } from "../../istio/entry/facts.ts";
 import { complaintsOfExportTo } from "./entry-rest.ts";
 
 /** The list exportTo names namespaces, each once, and does not contradict itself. */
@@ -43,7 +43,7 @@ export const serviceentryExportTo: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
-	silentIf: isPlainEntry,
+	when: hasExportTo,
 	check(entry, { namespace, name }) {
 		return complaintsOfExportTo(entry, { namespace, name: name ?? "" });
 	},

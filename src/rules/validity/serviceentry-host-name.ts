@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasUnusualHost } from "../../istio/entry/facts.ts";
 import { complaintsOfHostNames } from "./entry-hosts.ts";
 
 /** Every host is a DNS name, or a wildcard for the first label of one. */
@@ -43,7 +43,7 @@ export const serviceentryHostName: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
-	silentIf: isPlainEntry,
+	when: hasUnusualHost,
 	check(entry) {
 		return complaintsOfHostNames(entry);
 	},

@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasUnusualHost } from "../../istio/entry/facts.ts";
 import { complaintsOfPartialWildcards } from "./entry-hosts.ts";
 
 /** A wildcard stands for whole labels. */
@@ -45,7 +45,7 @@ export const serviceentryHostPartialWildcard: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
-	silentIf: isPlainEntry,
+	when: hasUnusualHost,
 	check(entry) {
 		return complaintsOfPartialWildcards(entry);
 	},

@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasSeveralHosts } from "../../istio/entry/facts.ts";
 import { complaintsOfSeveralHosts } from "./entry-hosts.ts";
 
 /** Several hosts share a port only where the protocol names the host. */
@@ -39,7 +39,7 @@ export const serviceentryHostProtocol: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
-	silentIf: isPlainEntry,
+	when: hasSeveralHosts,
 	check(entry) {
 		return complaintsOfSeveralHosts(entry);
 	},

@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasUnusualPort } from "../../istio/entry/facts.ts";
 import { complaintsOfPortNames } from "./entry-ports.ts";
 
 /** Every port has a name of its own that Istio accepts. */
@@ -42,7 +42,7 @@ export const serviceentryPortName: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
-	silentIf: isPlainEntry,
+	when: hasUnusualPort,
 	check(entry) {
 		return complaintsOfPortNames(entry);
 	},

@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasUnusualPort } from "../../istio/entry/facts.ts";
 import { complaintsOfPortNumbers } from "./entry-ports.ts";
 
 /** Every port and targetPort is a number from 1 to 65535, and no two ports share one. */
@@ -42,7 +42,7 @@ export const serviceentryPortNumber: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
-	silentIf: isPlainEntry,
+	when: hasUnusualPort,
 	check(entry) {
 		return complaintsOfPortNumbers(entry);
 	},

@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasUnusualPort } from "../../istio/entry/facts.ts";
 import { complaintsOfProtocols } from "./entry-ports.ts";
 
 /** Every protocol is one that Istio knows. */
@@ -42,7 +42,7 @@ export const serviceentryPortProtocol: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
-	silentIf: isPlainEntry,
+	when: hasUnusualPort,
 	check(entry) {
 		return complaintsOfProtocols(entry);
 	},

@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { isUnusual } from "../../istio/entry/facts.ts";
 import { complaintsOfSchema } from "./crd-schema.ts";
 
 /** The object has the fields, types and limits that the CRD's schema asks for. */
@@ -10,7 +10,7 @@ export const serviceentrySchema: Rule<"ServiceEntry"> = {
 	severity: "error",
 	reads: [],
 	fixable: false,
-	raw: true,
+	seesAnyShape: true,
 	docs: {
 		summary: "The object has the fields, types and limits that the CRD's schema asks for",
 		why: "The API server refuses the object, so nothing is applied. In a pipeline that goes on after an error the host stays unknown to the mesh, and its traffic leaves without any waypoint.",
@@ -40,7 +40,7 @@ export const serviceentrySchema: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
-	silentIf: isPlainEntry,
+	when: isUnusual,
 	check(entry) {
 		return complaintsOfSchema(entry);
 	},

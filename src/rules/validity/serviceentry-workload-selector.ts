@@ -1,5 +1,5 @@
 import type { Rule } from "../../core/rule.ts";
-import { isPlainEntry } from "../../istio/entry/facts.ts";
+import { hasSelector } from "../../istio/entry/facts.ts";
 import { complaintsOfSelector } from "./entry-rest.ts";
 
 /** The workload selector is one that istiod accepts and that selects something on purpose. */
@@ -44,7 +44,7 @@ export const serviceentryWorkloadSelector: Rule<"ServiceEntry"> = {
 			},
 		},
 	},
-	silentIf: isPlainEntry,
+	when: hasSelector,
 	check(entry) {
 		return complaintsOfSelector(entry);
 	},

@@ -27,7 +27,7 @@ function contextOf(given: readonly AnyObject[]): RuleContext {
 		requester: undefined,
 		today: exampleDay,
 		ruleIds: new Set(),
-		once: (question, object) => question(object, context),
+		know: (question, object) => question(object, context),
 	};
 	return context;
 }

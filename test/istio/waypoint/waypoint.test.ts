@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { MeshFacts } from "../../../src/core/inventory.ts";
-import { ClusterState } from "../../../src/core/inventory.ts";
+import { ClusterState } from "../../../src/core/cluster-state.ts";
 import type { AnyObject, KubernetesGateway, Namespace } from "../../../src/core/kinds.ts";
+import type { MeshFacts } from "../../../src/core/mesh.ts";
 import { defaultSettings } from "../../../src/core/settings.ts";
 import {
 	attachmentListener,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ClusterState } from "../../../src/core/inventory.ts";
+import { ClusterState } from "../../../src/core/cluster-state.ts";
 import type { Kind } from "../../../src/core/kinds.ts";
 import type { Connection } from "../../../src/kube/client/connection.ts";
 import { connect } from "../../../src/kube/client/connection.ts";

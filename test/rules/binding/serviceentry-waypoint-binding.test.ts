@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { createEngine, evaluate } from "../../../src/core/evaluate.ts";
+import { createEngine } from "../../../src/core/engine.ts";
+import { evaluate } from "../../../src/core/evaluate.ts";
 import type { ServiceEntry } from "../../../src/core/kinds.ts";
 import { applyEdits } from "../../../src/core/patch.ts";
 import type { Rule } from "../../../src/core/rule.ts";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { createEngine, evaluate } from "../../../src/core/evaluate.ts";
-import { ClusterState } from "../../../src/core/inventory.ts";
+import { ClusterState } from "../../../src/core/cluster-state.ts";
+import { createEngine } from "../../../src/core/engine.ts";
+import { evaluate } from "../../../src/core/evaluate.ts";
 import type { KubernetesGateway } from "../../../src/core/kinds.ts";
 import type { Rule } from "../../../src/core/rule.ts";
 import { defaultSettings } from "../../../src/core/settings.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { ServiceEntryVisibility } from "../../../src/core/inventory.ts";
 import type { LabelSelector } from "../../../src/core/kinds.ts";
+import type { ServiceEntryVisibility } from "../../../src/core/mesh.ts";
 import { serviceentryWaypointVisibility as rule } from "../../../src/rules/binding/serviceentry-waypoint-visibility.ts";
 import { plainEntry } from "../../../src/rules/examples.ts";
 import { boundTo, nameLabelPath, places, team, waypoint } from "../../support/team.ts";

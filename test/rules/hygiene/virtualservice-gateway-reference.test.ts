@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { ClusterState } from "../../../src/core/inventory.ts";
+import { ClusterState } from "../../../src/core/cluster-state.ts";
 import { virtualserviceGatewayReference as rule } from "../../../src/rules/hygiene/virtualservice-gateway-reference.ts";
 import { istio } from "../../support/egress-rules.ts";
 import { findings, judgeExample } from "../../support/rule-example.ts";

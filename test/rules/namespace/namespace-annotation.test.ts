@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { createEngine, evaluate } from "../../../src/core/evaluate.ts";
+import { createEngine } from "../../../src/core/engine.ts";
+import { evaluate } from "../../../src/core/evaluate.ts";
 import { namespaceAnnotation as rule } from "../../../src/rules/namespace/namespace-annotation.ts";
 import { rules } from "../../../src/rules/table.ts";
 import { subjectOf, world } from "../../support/rule-example.ts";

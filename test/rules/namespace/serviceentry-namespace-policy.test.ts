@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { createEngine, evaluate } from "../../../src/core/evaluate.ts";
+import { createEngine } from "../../../src/core/engine.ts";
+import { evaluate } from "../../../src/core/evaluate.ts";
 import type { Rule } from "../../../src/core/rule.ts";
 import { plainEntry } from "../../../src/rules/examples.ts";
 import { serviceentryNamespacePolicy as rule } from "../../../src/rules/namespace/serviceentry-namespace-policy.ts";

@@ -12,9 +12,9 @@ import {
 	tuple,
 	uniqueArray,
 } from "fast-check";
-import { createEngine, evaluate } from "../../src/core/evaluate.ts";
-import type { MeshFacts } from "../../src/core/inventory.ts";
-import { ClusterState } from "../../src/core/inventory.ts";
+import { ClusterState } from "../../src/core/cluster-state.ts";
+import { createEngine } from "../../src/core/engine.ts";
+import { evaluate } from "../../src/core/evaluate.ts";
 import type {
 	AnyObject,
 	BackendTlsPolicy,
@@ -24,6 +24,7 @@ import type {
 	Resources,
 	ServiceEntry,
 } from "../../src/core/kinds.ts";
+import type { MeshFacts } from "../../src/core/mesh.ts";
 import type { Rule } from "../../src/core/rule.ts";
 import { parseSettings } from "../../src/core/settings.ts";
 import {
@@ -38,13 +39,13 @@ import { rules } from "../../src/rules/table.ts";
 import { exampleWorld, subjectOf, world } from "../support/rule-example.ts";
 import { serviceEntry } from "../support/service-entry-arbitrary.ts";
 
-const withQuestions = createEngine(rules);
-const askingEveryRule = createEngine(rules.map(({ silentIf: _, ...rule }) => rule as Rule));
+const byFacts = createEngine(rules);
+const askingEveryRule = createEngine(rules.map(({ when: _, ...rule }) => rule as Rule));
 
-/** Judges an object with and without the questions; both verdicts must be equal, to the order of the findings. */
-function assertSpared(object: AnyObject, state: ClusterState): void {
+/** Judges an object with and without `when`; both verdicts must be equal, to the order of the findings. */
+function assertSame(object: AnyObject, state: ClusterState): void {
 	const subject = subjectOf(object);
-	assert.deepEqual(evaluate(withQuestions, state, subject), evaluate(askingEveryRule, state, subject));
+	assert.deepEqual(evaluate(byFacts, state, subject), evaluate(askingEveryRule, state, subject));
 }
 
 /** The first value five times out of six, else another one. */
@@ -257,56 +258,52 @@ const anyWorld: Arbitrary<ClusterState> = tuple(
 });
 const usualWorld = world([teamNamespace, egressNamespace, egressWaypoint]);
 
-describe("silentIf", () => {
-	it("silentIf is asked of the plain entry that the questions are for, and every answer is yes", () => {
-		const { questions = [] } = withQuestions.byKind.get("ServiceEntry") ?? {};
-		assert.ok(questions.length > 0);
-		const speaking: string[] = [];
+describe("when", () => {
+	it("when leaves nothing to ask about the plain entry but what names no fact", () => {
+		const asked: string[] = [];
 		const counted = rules
-			.filter((rule) => rule.kind === "ServiceEntry" && rule.silentIf !== undefined)
+			.filter((rule) => rule.kind === "ServiceEntry")
 			.map((rule) => ({
 				...rule,
 				check: () => {
-					speaking.push(rule.id);
+					asked.push(rule.id);
 					return [];
 				},
 			}));
 		evaluate(createEngine(counted), usualWorld, subjectOf(boundEntry));
-		assert.deepEqual(speaking, []);
 		assert.deepEqual(
-			rules.filter((rule) => rule.kind === "ServiceEntry" && rule.silentIf === undefined),
-			[],
-			"no rule is left for it",
+			asked,
+			counted.filter((rule) => rule.when === undefined).map((rule) => rule.id),
 		);
 	});
 
-	it("silentIf changes no verdict on the example of any rule in the world of any other", () => {
+	it("when changes no verdict on the example of any rule in the world of any other", () => {
 		const examples = rules.flatMap(({ docs }) => [docs.good, docs.bad]);
 		for (const rule of rules.filter((each) => each.kind === "ServiceEntry")) {
 			const state = exampleWorld(rule);
 			for (const example of examples) {
-				assertSpared(example, state);
+				assertSame(example, state);
 			}
 		}
 	});
 
-	it("silentIf changes no verdict on an entry that is plain or nearly so, in a world that is well or nearly so", () => {
-		hold(property(nearlyPlain, anyWorld, assertSpared), { numRuns: 10_000 });
+	it("when changes no verdict on an entry that is plain or nearly so, in a world that is well or nearly so", () => {
+		hold(property(nearlyPlain, anyWorld, assertSame), { numRuns: 10_000 });
 	});
 
-	it("silentIf changes no verdict on entries with faults", () => {
+	it("when changes no verdict on entries with faults", () => {
 		hold(
-			property(serviceEntry, (entry) => assertSpared(entry as unknown as AnyObject, usualWorld)),
+			property(serviceEntry, (entry) => assertSame(entry as unknown as AnyObject, usualWorld)),
 			{ numRuns: 3_000 },
 		);
 	});
 
-	it("silentIf that throws spares nobody", () => {
+	it("when that throws silences nobody", () => {
 		const [rule] = rules.filter((each) => each.id === "serviceentry-policy-host");
 		assert.ok(rule);
 		const broken = {
 			...rule,
-			silentIf: () => {
+			when: () => {
 				throw new Error("broken");
 			},
 			check: () => [{ path: [], message: "Speaks" }],
@@ -316,5 +313,30 @@ describe("silentIf", () => {
 			findings.map((each) => each.message),
 			["Speaks"],
 		);
+	});
+
+	it("when is asked once for each fact, however many facts there are", () => {
+		const [rule] = rules.filter((each) => each.id === "serviceentry-policy-host");
+		assert.ok(rule);
+		let asked = 0;
+		const many = Array.from({ length: 80 }, (_, index) => {
+			const when = () => {
+				asked++;
+				return index % 2 === 0;
+			};
+			const check = () => [{ path: [], message: `Speaks of ${index}` }];
+			return [
+				{ ...rule, id: `one-${index}`, when, check },
+				{ ...rule, id: `two-${index}`, when, check },
+			];
+		});
+		const { findings } = evaluate(createEngine(many.flat()), usualWorld, subjectOf(boundEntry));
+		assert.deepEqual(
+			findings.map((each) => each.message),
+			Array.from({ length: 80 }, (_, index) => index)
+				.filter((index) => index % 2 === 0)
+				.flatMap((index) => [`Speaks of ${index}`, `Speaks of ${index}`]),
+		);
+		assert.equal(asked, 80);
 	});
 });

@@ -1,0 +1,36 @@
+import type { RuleList } from "./facts.ts";
+import { listRules } from "./facts.ts";
+import type { Kind } from "./kinds.ts";
+import type { Rule } from "./rule.ts";
+
+/** The rules, grouped by the kind they judge. */
+export interface Engine {
+	readonly rules: readonly Rule[];
+	readonly byKind: ReadonlyMap<Kind, RuleList>;
+	readonly ids: ReadonlySet<string>;
+}
+
+/** Groups rules once, at start. */
+export function createEngine(rules: readonly Rule[]): Engine {
+	return {
+		rules,
+		byKind: new Map(
+			[...Map.groupBy(rules, (rule) => rule.kind)].map(([kind, list]) => [kind, listRules(list)]),
+		),
+		ids: new Set(rules.map((rule) => rule.id)),
+	};
+}
+
+/**
+ * The part of an engine that `/mutate` needs: the rules that can fix something, and those that look at the same
+ * objects, for a fix may rest on one that the world lacks yet, and they are who notices its absence.
+ */
+export function fixingPart(engine: Engine): Engine {
+	const needed = (rule: Rule): boolean => {
+		const fixing = (engine.byKind.get(rule.kind)?.rules ?? []).filter((each) => each.fixable);
+		const read = new Set(fixing.flatMap((each) => each.reads));
+		// Every namespace is asked for in any case.
+		return rule.fixable || rule.reads.some((kind) => kind !== "Namespace" && read.has(kind));
+	};
+	return { ...createEngine(engine.rules.filter(needed)), ids: engine.ids };
+}

@@ -1,0 +1,120 @@
+import { addressBucket, parseAddressRange } from "./address-range.ts";
+import { canonicalHost, domainOf } from "./host-pattern.ts";
+import type { Kind, Resources, ServiceEntry, VirtualService } from "./kinds.ts";
+import { gatewayOfReference, serviceOfHost } from "./service-names.ts";
+
+/** Look-ups by something else than namespace and name: which kind they find, and under which keys an object stands. */
+export interface Index<K extends Kind> {
+	readonly kind: K;
+	readonly keys: (object: Resources[K]) => Iterable<string>;
+}
+
+function index<K extends Kind>(kind: K, keys: (object: Resources[K]) => Iterable<string>): Index<K> {
+	return { kind, keys };
+}
+
+/** Every index by its name. */
+export const indexes: {
+	readonly serviceEntryByHost: Index<"ServiceEntry">;
+	readonly serviceEntryByAddressBucket: Index<"ServiceEntry">;
+	readonly serviceEntryByDomain: Index<"ServiceEntry">;
+	readonly serviceByAddress: Index<"Service">;
+	readonly serviceByName: Index<"Service">;
+	readonly destinationRuleByHost: Index<"DestinationRule">;
+	readonly backendTlsPolicyByTarget: Index<"BackendTLSPolicy">;
+	readonly virtualServiceByHost: Index<"VirtualService">;
+	readonly virtualServiceByGateway: Index<"VirtualService">;
+	readonly virtualServiceByService: Index<"VirtualService">;
+} = {
+	/** ServiceEntries of all namespaces by a host of theirs in canonical form. */
+	serviceEntryByHost: index("ServiceEntry", (entry) => new Set((entry.spec?.hosts ?? []).map(canonicalHost))),
+	/** ServiceEntries of all namespaces by `addressBucket` of an address that they list, `wide` without one; and `all`. */
+	serviceEntryByAddressBucket: index("ServiceEntry", bucketsListed),
+	/** ServiceEntries of all namespaces by the last two labels of a host of theirs in canonical form. */
+	serviceEntryByDomain: index(
+		"ServiceEntry",
+		(entry) => new Set((entry.spec?.hosts ?? []).map((host) => domainOf(canonicalHost(host)))),
+	),
+	/** Services of all namespaces by a cluster IP of theirs; a headless one has none ("None"). */
+	serviceByAddress: index(
+		"Service",
+		(service) =>
+			new Set(
+				[service.spec?.clusterIP ?? "", ...(service.spec?.clusterIPs ?? [])].filter(
+					(address) => address !== "" && address !== "None",
+				),
+			),
+	),
+	/** Services of all namespaces by their bare name. */
+	serviceByName: index("Service", (service) => [service.metadata?.name ?? ""]),
+	/** DestinationRules of all namespaces by their host as written, in canonical form. */
+	destinationRuleByHost: index("DestinationRule", (rule) => [canonicalHost(rule.spec?.host ?? "")]),
+	/** BackendTLSPolicies by what they target: `NAMESPACE/GROUP/KIND/NAME`. */
+	backendTlsPolicyByTarget: index(
+		"BackendTLSPolicy",
+		(policy) =>
+			new Set(
+				(policy.spec?.targetRefs ?? []).map(
+					({ group, kind, name }) =>
+						`${policy.metadata?.namespace ?? ""}/${group ?? ""}/${kind ?? ""}/${name ?? ""}`,
+				),
+			),
+	),
+	/** VirtualServices of all namespaces by a host of theirs in canonical form. */
+	virtualServiceByHost: index(
+		"VirtualService",
+		(rule) => new Set((rule.spec?.hosts ?? []).map(canonicalHost)),
+	),
+	/** VirtualServices of all namespaces by a gateway that they name anywhere, as NAMESPACE/NAME or `mesh`. */
+	virtualServiceByGateway: index("VirtualService", gatewaysNamed),
+	/** VirtualServices of all namespaces by a Service that they route to, as NAMESPACE/NAME. */
+	virtualServiceByService: index("VirtualService", servicesRouted),
+};
+
+/** The indexes of each kind, with their names. */
+export const indexesOf: ReadonlyMap<Kind, readonly (readonly [string, Index<Kind>])[]> = Map.groupBy(
+	Object.entries(indexes) as unknown as readonly (readonly [string, Index<Kind>])[],
+	([, { kind }]) => kind,
+);
+
+function bucketsListed(entry: ServiceEntry): ReadonlySet<string> {
+	const buckets = new Set<string>();
+	for (const address of entry.spec?.addresses ?? []) {
+		const range = parseAddressRange(address);
+		if (range !== undefined) {
+			buckets.add(addressBucket(range) ?? "wide").add("all");
+		}
+	}
+	return buckets;
+}
+
+function gatewaysNamed(rule: VirtualService): ReadonlySet<string> {
+	const { gateways, http, tls, tcp } = rule.spec ?? {};
+	const matches = [...(http ?? []), ...(tls ?? []), ...(tcp ?? [])].flatMap((route) => route.match ?? []);
+	const names = [...(gateways ?? []), ...matches.flatMap((match) => match.gateways ?? [])];
+	return new Set(names.map((name) => gatewayOfReference(name, rule.metadata?.namespace ?? "")));
+}
+
+function servicesRouted(rule: VirtualService): ReadonlySet<string> {
+	const { http, tls, tcp } = rule.spec ?? {};
+	const keys = new Set<string>();
+	for (const route of [...(http ?? []), ...(tls ?? []), ...(tcp ?? [])]) {
+		for (const { destination } of route.route ?? []) {
+			const service = serviceOfHost(destination?.host ?? "", rule.metadata?.namespace ?? "");
+			if (service !== undefined) {
+				keys.add(`${service.namespace}/${service.name}`);
+			}
+		}
+	}
+	return keys;
+}
+
+/** The names of the indexes. */
+export type IndexName = keyof typeof indexes;
+/** The kind that an index finds. */
+export type Indexed<I extends IndexName> = (typeof indexes)[I]["kind"];
+
+/** The kind that an index finds. */
+export function kindOfIndex(name: IndexName): Kind {
+	return indexes[name].kind;
+}
