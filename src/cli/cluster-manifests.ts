@@ -15,7 +15,6 @@ export interface ClusterReading {
 
 /** Kinds that Waymark does not judge and that may hold for the pods of an egress gateway. */
 const satellites: readonly RawResource[] = [
-	satellite("security.istio.io", "AuthorizationPolicy", "authorizationpolicies"),
 	satellite("security.istio.io", "PeerAuthentication", "peerauthentications"),
 	satellite("security.istio.io", "RequestAuthentication", "requestauthentications"),
 	satellite("telemetry.istio.io", "Telemetry", "telemetries"),

@@ -132,6 +132,47 @@ const parts = {
 		},
 	},
 	AsmEgressGateway: { fields: { name: "string", port: "number" } },
+	AuthorizationSource: {
+		fields: {
+			principals: { list: "string" },
+			notPrincipals: { list: "string" },
+			requestPrincipals: { list: "string" },
+			notRequestPrincipals: { list: "string" },
+			namespaces: { list: "string" },
+			notNamespaces: { list: "string" },
+			serviceAccounts: { list: "string" },
+			notServiceAccounts: { list: "string" },
+			ipBlocks: { list: "string" },
+			notIpBlocks: { list: "string" },
+			remoteIpBlocks: { list: "string" },
+			notRemoteIpBlocks: { list: "string" },
+			trustDomains: { list: "string" },
+			notTrustDomains: { list: "string" },
+		},
+	},
+	AuthorizationOperation: {
+		fields: {
+			hosts: { list: "string" },
+			notHosts: { list: "string" },
+			ports: { list: "string" },
+			notPorts: { list: "string" },
+			methods: { list: "string" },
+			notMethods: { list: "string" },
+			paths: { list: "string" },
+			notPaths: { list: "string" },
+		},
+	},
+	AuthorizationCondition: {
+		fields: { key: "string", values: { list: "string" }, notValues: { list: "string" } },
+	},
+	/** One rule: some of `from`, some of `to`, and all of `when`. */
+	AuthorizationRule: {
+		fields: {
+			from: { list: { fields: { source: "AuthorizationSource" } } },
+			to: { list: { fields: { operation: "AuthorizationOperation" } } },
+			when: { list: "AuthorizationCondition" },
+		},
+	},
 } as const;
 
 /**
@@ -353,6 +394,25 @@ const table = {
 		namespaced: true,
 		fields: { spec: { fields: { targetRefs: { list: "ObjectReference" } } } },
 	},
+	AuthorizationPolicy: {
+		group: "security.istio.io",
+		kind: "AuthorizationPolicy",
+		plural: "authorizationpolicies",
+		versions: ["v1", "v1beta1"],
+		namespaced: true,
+		fields: {
+			spec: {
+				fields: {
+					selector: { fields: { matchLabels: { map: "string" } } },
+					targetRef: "ObjectReference",
+					targetRefs: { list: "ObjectReference" },
+					action: "string",
+					provider: { fields: { name: "string" } },
+					rules: { list: "AuthorizationRule" },
+				},
+			},
+		},
+	},
 } as const;
 
 /** Our key for a kind. Versions are ignored on purpose. */
@@ -386,6 +446,8 @@ export interface AsmEgressTrafficPolicy extends Row<"ASMEgressTrafficPolicy"> {}
 export interface Namespace extends Row<"Namespace"> {}
 export interface Service extends Row<"Service"> {}
 export interface BackendTlsPolicy extends Row<"BackendTLSPolicy"> {}
+/** Who may send what to what it targets (istio.io/api security/v1beta1/authorization_policy.proto). */
+export interface AuthorizationPolicy extends Row<"AuthorizationPolicy"> {}
 
 export interface Metadata extends Part<"Metadata"> {}
 export interface Condition extends Part<"Condition"> {}
@@ -401,6 +463,10 @@ export interface ClientTls extends Part<"ClientTls"> {}
 export interface GatewayListener extends Part<"GatewayListener"> {}
 export interface LabelSelector extends Part<"LabelSelector"> {}
 export interface ObjectReference extends Part<"ObjectReference"> {}
+export interface AuthorizationRule extends Part<"AuthorizationRule"> {}
+export interface AuthorizationSource extends Part<"AuthorizationSource"> {}
+export interface AuthorizationOperation extends Part<"AuthorizationOperation"> {}
+export interface AuthorizationCondition extends Part<"AuthorizationCondition"> {}
 
 /** How the API server names a kind, and what Waymark reads of it. */
 export interface KindInfo {

@@ -113,7 +113,9 @@ function egressParticipant(input: InputObject, inventory: Inventory): Participan
 		case "ASMEgressTrafficPolicy":
 			return { input, role: "asm", hosts: asmHosts(spec), ties: [`asm ${key}`] };
 		default:
-			return kind === undefined ? policyParticipant(input, inventory) : undefined;
+			return kind === undefined || kind === "AuthorizationPolicy"
+				? policyParticipant(input, inventory)
+				: undefined;
 	}
 }
 

@@ -31,7 +31,7 @@ function isUnder(domain: string, name: string): boolean {
  * host or to an endpoint outside the cluster, since the location is its author's word and changes nothing in ambient.
  * A selector makes no difference: whoever may write the entry writes the WorkloadEntries that it selects, too.
  */
-export function isGoverned(entry: ServiceEntry, { inventory }: RuleContext): boolean {
+export function isGoverned(entry: ServiceEntry, { inventory }: Pick<RuleContext, "inventory">): boolean {
 	return (
 		isExternal(entry) ||
 		(entry.spec?.hosts ?? []).some((host) => !isClusterHost(host, inventory)) ||
