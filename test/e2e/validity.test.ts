@@ -6,7 +6,7 @@ import { createEngine } from "../../src/core/engine.ts";
 import { evaluate } from "../../src/core/evaluate.ts";
 import type { Finding } from "../../src/core/finding.ts";
 import { rules } from "../../src/rules/table.ts";
-import type { Complaint } from "../../src/rules/validity/validation-problem.ts";
+import type { ValidationProblem } from "../../src/rules/validity/validation-problem.ts";
 import { serviceEntry } from "../support/service-entry-arbitrary.ts";
 import type { KubeObject } from "./api.ts";
 import { useControlPlane } from "./shared.ts";
@@ -74,7 +74,9 @@ function askWaymark(object: KubeObject): {
 
 /** istiod's own words for what Waymark found. */
 function words(findings: readonly Finding[]): readonly string[] {
-	return findings.flatMap((each: Finding & Partial<Complaint>) => each.said?.trim() ?? []).toSorted();
+	return findings
+		.flatMap((each: Finding & Partial<ValidationProblem>) => each.istiodMessage?.trim() ?? [])
+		.toSorted();
 }
 
 /** istiod stops after an annotation that it refuses, and after a selector that it refuses. */

@@ -1,6 +1,6 @@
 /** Why a name is refused: istiod's own words, and ours. */
 export interface NameFault {
-	readonly said: string;
+	readonly istiodMessage: string;
 	/** Goes on after the name: "has a label that …". */
 	readonly reason: string;
 }
@@ -54,11 +54,11 @@ function findLengthFault(name: string): NameFault | undefined {
 	// No code unit takes more than three bytes, so most names need not be encoded.
 	if (name.length > 85 && utf8Length(name) > 255) {
 		return {
-			said: `domain name ${goQuote(name)} too long (max 255)`,
+			istiodMessage: `domain name ${goQuote(name)} too long (max 255)`,
 			reason: "is longer than the 255 bytes that a domain name may have",
 		};
 	}
-	return name === "" ? { said: "empty domain name not allowed", reason: "is empty" } : undefined;
+	return name === "" ? { istiodMessage: "empty domain name not allowed", reason: "is empty" } : undefined;
 }
 
 function findLabelFault(name: string): NameFault | undefined {
@@ -66,7 +66,7 @@ function findLabelFault(name: string): NameFault | undefined {
 	const last = parts.at(-1) ?? "";
 	if (isGoInteger(last)) {
 		return {
-			said: `domain name ${goQuote(name)} invalid (top level domain ${goQuote(last)} cannot be all-numeric)`,
+			istiodMessage: `domain name ${goQuote(name)} invalid (top level domain ${goQuote(last)} cannot be all-numeric)`,
 			reason: `ends in the number ${last}, as no domain name and every IPv4 address does`,
 		};
 	}
@@ -84,7 +84,7 @@ function findLabelFault(name: string): NameFault | undefined {
 
 function badLabel(name: string, part: string): NameFault {
 	return {
-		said: `domain name ${goQuote(name)} invalid (label ${goQuote(part)} invalid)`,
+		istiodMessage: `domain name ${goQuote(name)} invalid (label ${goQuote(part)} invalid)`,
 		reason: reasonOf(part),
 	};
 }
@@ -131,21 +131,24 @@ export function findLabelFaults(key: string, value: string): readonly NameFault[
 	const faults: NameFault[] = [];
 	const match = labelKeyForm.exec(key);
 	if (match === null) {
-		faults.push({ said: `invalid tag key: ${goQuote(key)}`, reason: "has a key that is not a label key" });
+		faults.push({
+			istiodMessage: `invalid tag key: ${goQuote(key)}`,
+			reason: "has a key that is not a label key",
+		});
 	} else if ((match[1]?.length ?? 0) - 1 > 253) {
 		faults.push({
-			said: `invalid tag key: ${goQuote(key)} (DNS prefix is too long)`,
+			istiodMessage: `invalid tag key: ${goQuote(key)} (DNS prefix is too long)`,
 			reason: "has a key whose part before the / is longer than 253 characters",
 		});
 	} else if ((match[2]?.length ?? 0) > 63) {
 		faults.push({
-			said: `invalid tag key: ${goQuote(key)} (name is too long)`,
+			istiodMessage: `invalid tag key: ${goQuote(key)} (name is too long)`,
 			reason: "has a key whose name is longer than 63 characters",
 		});
 	}
 	if (!labelValueForm.test(value)) {
 		faults.push({
-			said: `invalid tag value: ${goQuote(value)}`,
+			istiodMessage: `invalid tag value: ${goQuote(value)}`,
 			reason: "has a value that is not a label value",
 		});
 	}

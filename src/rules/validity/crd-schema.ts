@@ -1,9 +1,9 @@
 import type { Path } from "../../core/finding.ts";
 import { quote } from "../../core/finding.ts";
-import type { Complaint } from "./validation-problem.ts";
+import type { ValidationProblem } from "./validation-problem.ts";
 
-/** The OpenAPI part of a CRD, as far as ServiceEntry's uses it. */
-type Schema =
+/** The OpenAPI schema of a CRD, as far as ServiceEntry's uses it. */
+export type Schema =
 	| {
 			readonly type: "string";
 			readonly maxLength?: number;
@@ -19,90 +19,12 @@ type Schema =
 			readonly required?: readonly string[];
 	  };
 
-const text: Schema = { type: "string" };
-const integer: Schema = { type: "integer" };
-const upTo = (maxLength: number): Schema => ({ type: "string", maxLength });
-
-// The limits of numbers of ports and everything that the CRD says in CEL stand in the rules about those fields.
-const endpoint: Schema = {
-	type: "object",
-	fields: {
-		address: upTo(256),
-		labels: { type: "map", of: text, maxProperties: 256 },
-		locality: upTo(2048),
-		network: upTo(2048),
-		ports: { type: "map", of: integer, maxProperties: 128 },
-		serviceAccount: upTo(253),
-		weight: { type: "integer", maximum: 4294967295 },
-	},
-};
-
-const port: Schema = {
-	type: "object",
-	fields: { name: upTo(256), number: integer, protocol: upTo(256), targetPort: integer },
-	required: ["number", "name"],
-};
-
-const spec: Schema = {
-	type: "object",
-	fields: {
-		addresses: { type: "list", of: upTo(64), maxItems: 256 },
-		endpoints: { type: "list", of: endpoint, maxItems: 4096 },
-		exportTo: { type: "list", of: text },
-		hosts: { type: "list", of: text, minItems: 1, maxItems: 256 },
-		location: { type: "string", choices: ["MESH_EXTERNAL", "MESH_INTERNAL"] },
-		ports: { type: "list", of: port, maxItems: 256 },
-		resolution: {
-			type: "string",
-			choices: ["NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS"],
-		},
-		subjectAltNames: { type: "list", of: text },
-		workloadSelector: {
-			type: "object",
-			fields: { labels: { type: "map", of: upTo(63), maxProperties: 256 } },
-		},
-	},
-	required: ["hosts"],
-};
-
-const nameForm = /^(?:[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*)?$/;
-
-const stringMap: Schema = { type: "map", of: text };
-
-const serviceEntry: Schema = {
-	type: "object",
-	fields: {
-		spec,
-		// The API server reads metadata itself.
-		metadata: {
-			type: "object",
-			fields: {
-				// The API server asks this of every custom resource (k8s.io/apimachinery: NameIsDNSSubdomain).
-				name: { type: "string", maxLength: 253, form: nameForm },
-				generateName: text,
-				namespace: text,
-				labels: stringMap,
-				annotations: stringMap,
-				creationTimestamp: text,
-				deletionTimestamp: text,
-				generation: integer,
-				resourceVersion: text,
-				uid: text,
-			},
-		},
-	},
-	required: ["spec"],
-};
-
-/**
- * What the OpenAPI schema of the CRD says about a ServiceEntry whose fields may have any type
- * (istio.io/api kubernetes/customresourcedefinitions.gen.yaml; its three versions share one schema).
- */
-export function complaintsOfSchema(object: unknown): Iterable<Complaint> {
-	return fits(object, serviceEntry) ? [] : complain(object, serviceEntry, []);
+/** Where an object whose fields may have any type does not fit the OpenAPI schema of its CRD. */
+export function validateSchema(object: unknown, schema: Schema): Iterable<ValidationProblem> {
+	return fits(object, schema) ? [] : validate(object, schema, []);
 }
 
-/** Whether there is nothing to complain about: nearly always, so it is found out without a path to anything. */
+/** Whether an object fits: nearly always, so it is found out without a path to anything. */
 function fits(value: unknown, schema: Schema): boolean {
 	switch (schema.type) {
 		case "string":
@@ -160,26 +82,26 @@ function fieldsFit(value: object, schema: Extract<Schema, { type: "object" }>): 
 	return true;
 }
 
-function* complain(value: unknown, schema: Schema, path: Path): Iterable<Complaint> {
+function* validate(value: unknown, schema: Schema, path: Path): Iterable<ValidationProblem> {
 	switch (schema.type) {
 		case "string":
-			yield* complainOfString(value, schema, path);
+			yield* validateString(value, schema, path);
 			return;
 		case "integer":
-			yield* complainOfInteger(value, schema.maximum, path);
+			yield* validateInteger(value, schema.maximum, path);
 			return;
 		case "list":
-			yield* complainOfList(value, schema, path);
+			yield* validateList(value, schema, path);
 			return;
 		case "map":
-			yield* complainOfMap(value, schema, path);
+			yield* validateMap(value, schema, path);
 			return;
 		default:
-			yield* complainOfObject(value, schema, path);
+			yield* validateObject(value, schema, path);
 	}
 }
 
-function wrongType(path: Path, wanted: string, value: unknown): Complaint {
+function wrongType(path: Path, wanted: string, value: unknown): ValidationProblem {
 	return {
 		path,
 		message: `The CRD wants ${wanted} here, not ${describe(value)}`,
@@ -197,11 +119,11 @@ function describe(value: unknown): string {
 	return typeof value === "object" ? "a map" : quote(value, 40);
 }
 
-function* complainOfString(
+function* validateString(
 	value: unknown,
 	schema: Extract<Schema, { type: "string" }>,
 	path: Path,
-): Iterable<Complaint> {
+): Iterable<ValidationProblem> {
 	if (typeof value !== "string") {
 		yield wrongType(path, "a text", value);
 	} else if (schema.choices !== undefined && !schema.choices.includes(value)) {
@@ -234,7 +156,11 @@ function codePoints(value: string): number {
 	return count;
 }
 
-function* complainOfInteger(value: unknown, maximum: number | undefined, path: Path): Iterable<Complaint> {
+function* validateInteger(
+	value: unknown,
+	maximum: number | undefined,
+	path: Path,
+): Iterable<ValidationProblem> {
 	if (typeof value !== "number" || !Number.isInteger(value)) {
 		yield wrongType(path, "a whole number", value);
 	} else if (maximum !== undefined && (value < 0 || value > maximum)) {
@@ -246,11 +172,11 @@ function* complainOfInteger(value: unknown, maximum: number | undefined, path: P
 	}
 }
 
-function* complainOfList(
+function* validateList(
 	value: unknown,
 	schema: Extract<Schema, { type: "list" }>,
 	path: Path,
-): Iterable<Complaint> {
+): Iterable<ValidationProblem> {
 	if (!Array.isArray(value)) {
 		yield wrongType(path, "a list", value);
 		return;
@@ -266,15 +192,15 @@ function* complainOfList(
 		};
 	}
 	for (const [index, item] of value.entries()) {
-		yield* complain(item, schema.of, [...path, index]);
+		yield* validate(item, schema.of, [...path, index]);
 	}
 }
 
-function* complainOfMap(
+function* validateMap(
 	value: unknown,
 	schema: Extract<Schema, { type: "map" }>,
 	path: Path,
-): Iterable<Complaint> {
+): Iterable<ValidationProblem> {
 	if (typeof value !== "object" || value === null || Array.isArray(value)) {
 		yield wrongType(path, "a map", value);
 		return;
@@ -290,16 +216,16 @@ function* complainOfMap(
 	for (const [key, item] of entries) {
 		// The API server prunes a null value, or reads it as an empty one.
 		if (item !== null) {
-			yield* complain(item, schema.of, [...path, key]);
+			yield* validate(item, schema.of, [...path, key]);
 		}
 	}
 }
 
-function* complainOfObject(
+function* validateObject(
 	value: unknown,
 	schema: Extract<Schema, { type: "object" }>,
 	path: Path,
-): Iterable<Complaint> {
+): Iterable<ValidationProblem> {
 	if (typeof value !== "object" || value === null || Array.isArray(value)) {
 		yield wrongType(path, "a map", value);
 		return;
@@ -317,7 +243,7 @@ function* complainOfObject(
 	for (const [field, inner] of Object.entries(schema.fields)) {
 		// The API server prunes an explicit null of a field.
 		if (has(field)) {
-			yield* complain(fieldOf(value, field), inner, [...path, field]);
+			yield* validate(fieldOf(value, field), inner, [...path, field]);
 		}
 	}
 }

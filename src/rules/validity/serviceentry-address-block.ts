@@ -1,6 +1,9 @@
+import { quote } from "../../core/finding.ts";
+import type { ServiceEntry } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
+import { specOf } from "../../istio/entry/entry.ts";
 import { hasAddresses } from "../../istio/entry/facts.ts";
-import { complaintsOfBlocks } from "./entry-addresses.ts";
+import type { ValidationProblem } from "./validation-problem.ts";
 
 /** Blocks of addresses stand only where the resolution is NONE or STATIC. */
 export const serviceentryAddressBlock: Rule<"ServiceEntry"> = {
@@ -46,6 +49,20 @@ export const serviceentryAddressBlock: Rule<"ServiceEntry"> = {
 	},
 	when: hasAddresses,
 	check(entry) {
-		return complaintsOfBlocks(entry);
+		return validateAddressBlocks(entry);
 	},
 };
+
+/** Blocks of addresses where single ones are wanted (ValidateServiceEntry, and CEL of the CRD). */
+function* validateAddressBlocks(entry: ServiceEntry): Iterable<ValidationProblem> {
+	const { addresses, resolution } = specOf(entry);
+	const index = addresses.findIndex((address) => address.includes("/"));
+	if (index >= 0 && resolution !== "NONE" && resolution !== "STATIC") {
+		yield {
+			path: ["spec", "addresses", index],
+			istiodMessage: "CIDR addresses are allowed only for NONE/STATIC resolution types",
+			message: `${quote(addresses[index])} is a block of addresses, which resolution ${quote(resolution)} cannot stand for`,
+			hint: "Leave out addresses, so that Istio allocates one for each host, or use resolution NONE or STATIC",
+		};
+	}
+}

@@ -1,6 +1,10 @@
+import { quote } from "../../core/finding.ts";
+import type { ServiceEntry } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
+import { isIPSubnet } from "../../istio/entry/addresses.ts";
+import { specOf } from "../../istio/entry/entry.ts";
 import { hasAddresses } from "../../istio/entry/facts.ts";
-import { complaintsOfAddresses } from "./entry-addresses.ts";
+import type { ValidationProblem } from "./validation-problem.ts";
 
 /** Every address is an IP address or a CIDR. */
 export const serviceentryAddressForm: Rule<"ServiceEntry"> = {
@@ -46,6 +50,21 @@ export const serviceentryAddressForm: Rule<"ServiceEntry"> = {
 	},
 	when: hasAddresses,
 	check(entry) {
-		return complaintsOfAddresses(entry);
+		return validateAddresses(entry);
 	},
 };
+
+/** Addresses that istiod cannot read (ValidateIPSubnet). */
+function* validateAddresses(entry: ServiceEntry): Iterable<ValidationProblem> {
+	for (const [index, address] of specOf(entry).addresses.entries()) {
+		if (!isIPSubnet(address)) {
+			const isBlock = address.split("/").length === 2;
+			yield {
+				path: ["spec", "addresses", index],
+				istiodMessage: isBlock ? `${address} is not a valid CIDR block` : `${address} is not a valid IP`,
+				message: `${quote(address)} is neither an IP address nor a CIDR, and istiod drops the whole ServiceEntry for it`,
+				hint: "Write an address such as 203.0.113.10 or a block such as 203.0.113.0/24, without leading zeros",
+			};
+		}
+	}
+}

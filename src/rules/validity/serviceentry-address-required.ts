@@ -1,6 +1,8 @@
+import type { ServiceEntry } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
+import { isAllocated, specOf } from "../../istio/entry/entry.ts";
 import { hasUnusualPort } from "../../istio/entry/facts.ts";
-import { complaintsOfMissingAddresses } from "./entry-addresses.ts";
+import type { ValidationProblem } from "./validation-problem.ts";
 
 /** A TCP port has an address to be found by. */
 export const serviceentryAddressRequired: Rule<"ServiceEntry"> = {
@@ -44,6 +46,26 @@ export const serviceentryAddressRequired: Rule<"ServiceEntry"> = {
 	},
 	when: hasUnusualPort,
 	check(entry) {
-		return complaintsOfMissingAddresses(entry);
+		return validateRequiredAddresses(entry);
 	},
 };
+
+/** Ports that only an address can tell apart, and no address (ValidateServiceEntry warns; the protocol is compared as written). */
+function* validateRequiredAddresses(entry: ServiceEntry): Iterable<ValidationProblem> {
+	const { addresses, ports } = specOf(entry);
+	if (addresses.length > 0 || isAllocated(entry)) {
+		return;
+	}
+	for (const [index, { protocol }] of ports.entries()) {
+		if (protocol === "" || protocol === "TCP") {
+			yield {
+				path: ["spec", "ports", index, "protocol"],
+				istiodMessage:
+					"addresses are required for ports serving TCP (or unset) protocol when IP Autoallocation is not enabled",
+				severity: "warning",
+				message: `A ${protocol === "" ? "port without a protocol" : "TCP port"} is found by its address only, and this ServiceEntry has none and gets none`,
+				hint: "Use resolution DNS, so that Istio allocates an address, or list addresses",
+			};
+		}
+	}
+}

@@ -1,6 +1,11 @@
+import { quote } from "../../core/finding.ts";
+import type { ServiceEntry } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
+import { specOf } from "../../istio/entry/entry.ts";
 import { hasEndpoints } from "../../istio/entry/facts.ts";
-import { complaintsOfEndpointLabels } from "./entry-endpoints.ts";
+import { findLabelFaults } from "../../istio/entry/hosts.ts";
+import { isUnlocated, resolvesByDns } from "./endpoints.ts";
+import type { ValidationProblem } from "./validation-problem.ts";
 
 /** The labels of an endpoint are labels as Kubernetes knows them. */
 export const serviceentryEndpointLabel: Rule<"ServiceEntry"> = {
@@ -43,6 +48,29 @@ export const serviceentryEndpointLabel: Rule<"ServiceEntry"> = {
 	},
 	when: hasEndpoints,
 	check(entry) {
-		return complaintsOfEndpointLabels(entry);
+		return validateEndpointLabels(entry);
 	},
 };
+
+/** Labels of endpoints that istiod refuses (labels.Instance.Validate). */
+function* validateEndpointLabels(entry: ServiceEntry): Iterable<ValidationProblem> {
+	const { resolution, endpoints } = specOf(entry);
+	if (resolution !== "STATIC" && !resolvesByDns(resolution)) {
+		return;
+	}
+	for (const [index, endpoint] of endpoints.entries()) {
+		if (isUnlocated(endpoint, resolution)) {
+			continue;
+		}
+		for (const [key, value] of Object.entries(endpoint.labels ?? {})) {
+			for (const fault of findLabelFaults(key, value)) {
+				yield {
+					path: ["spec", "endpoints", index, "labels", key],
+					istiodMessage: fault.istiodMessage,
+					message: `The label ${quote(key)} of an endpoint ${fault.reason}`,
+					hint: "Write keys and values as for a Pod: letters, digits, inner hyphens, dots and underscores",
+				};
+			}
+		}
+	}
+}

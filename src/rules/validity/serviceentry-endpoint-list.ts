@@ -1,6 +1,8 @@
+import type { ServiceEntry } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
+import { specOf } from "../../istio/entry/entry.ts";
 import { hasEndpoints } from "../../istio/entry/facts.ts";
-import { complaintsOfEndpointList } from "./entry-endpoints.ts";
+import type { ValidationProblem } from "./validation-problem.ts";
 
 /** The resolution leaves room for the endpoints. */
 export const serviceentryEndpointList: Rule<"ServiceEntry"> = {
@@ -45,6 +47,45 @@ export const serviceentryEndpointList: Rule<"ServiceEntry"> = {
 	},
 	when: hasEndpoints,
 	check(entry) {
-		return complaintsOfEndpointList(entry);
+		return validateEndpointList(entry);
 	},
 };
+
+/** Endpoints where the resolution, or a selector, leaves no room for them (ValidateServiceEntry; CEL of the CRD). */
+function* validateEndpointList(entry: ServiceEntry): Iterable<ValidationProblem> {
+	const { resolution, endpoints, hasEndpoints, selector } = specOf(entry);
+	const path = ["spec", "endpoints"];
+	const empty = hasEndpoints && endpoints.length === 0;
+	const fix = empty ? { fix: [{ op: "remove" as const, path }] } : {};
+	if (hasEndpoints && selector !== undefined) {
+		yield {
+			path,
+			...fix,
+			message:
+				"Both endpoints and workloadSelector say where the traffic goes, and Istio takes only one of them",
+			hint: empty
+				? "Remove the empty endpoints"
+				: "Keep endpoints for external hosts and remove workloadSelector",
+		};
+	}
+	if (hasEndpoints && resolution === "NONE") {
+		const absent = entry.spec?.resolution === undefined || entry.spec.resolution === null;
+		yield {
+			path,
+			...fix,
+			istiodMessage: "no endpoints should be provided for resolution type none",
+			message: `Resolution NONE${absent ? ", which holds where none is written," : ""} sends traffic where it was going anyway, so endpoints are refused`,
+			hint: empty
+				? "Remove the empty endpoints"
+				: "Write resolution: STATIC for IP addresses or DNS for names",
+		};
+	}
+	if (resolution === "DNS_ROUND_ROBIN" && endpoints.length > 1) {
+		yield {
+			path,
+			istiodMessage: "there must only be 0 or 1 endpoint for resolution mode DNS_ROUND_ROBIN",
+			message: `Resolution DNS_ROUND_ROBIN takes one endpoint, and there are ${endpoints.length}`,
+			hint: "Keep one endpoint or write resolution: DNS",
+		};
+	}
+}

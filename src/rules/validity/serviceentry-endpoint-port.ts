@@ -1,6 +1,12 @@
+import { quote } from "../../core/finding.ts";
+import type { ServiceEntry } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
+import { specOf } from "../../istio/entry/entry.ts";
 import { hasEndpoints } from "../../istio/entry/facts.ts";
-import { complaintsOfEndpointPorts } from "./entry-endpoints.ts";
+import { isDnsLabel } from "../../istio/entry/hosts.ts";
+import { isPortNumber } from "../../istio/entry/ports.ts";
+import { isUnlocated, resolvesByDns } from "./endpoints.ts";
+import type { ValidationProblem } from "./validation-problem.ts";
 
 /** The ports of an endpoint are named after ports of the ServiceEntry. */
 export const serviceentryEndpointPort: Rule<"ServiceEntry"> = {
@@ -46,6 +52,52 @@ export const serviceentryEndpointPort: Rule<"ServiceEntry"> = {
 	},
 	when: hasEndpoints,
 	check(entry) {
-		return complaintsOfEndpointPorts(entry);
+		return validateEndpointPorts(entry);
 	},
 };
+
+/** Ports of endpoints that istiod or the CRD refuses. */
+function* validateEndpointPorts(entry: ServiceEntry): Iterable<ValidationProblem> {
+	const { resolution, endpoints, ports } = specOf(entry);
+	const names = new Set(ports.map(({ name }) => name));
+	const reads = resolution === "STATIC" || resolvesByDns(resolution);
+	for (const [index, endpoint] of endpoints.entries()) {
+		if (isUnlocated(endpoint, resolution)) {
+			continue;
+		}
+		for (const [name, number] of Object.entries(endpoint.ports ?? {})) {
+			const path = ["spec", "endpoints", index, "ports", name];
+			if (reads && !names.has(name)) {
+				yield {
+					path,
+					istiodMessage: `endpoint port ${number} is not defined by the service entry`,
+					message: `The endpoint has a port ${quote(name)}, and the ServiceEntry has none of that name`,
+					hint:
+						names.size > 0
+							? `Use ${[...names]
+									.slice(0, 4)
+									.map((each) => quote(each))
+									.join(", ")}`
+							: "Add the port",
+				};
+			}
+			// The CRD allows names of at most 62 characters, istiod of 63.
+			if (!isDnsLabel(name) || name.length > 62) {
+				yield {
+					path,
+					...(reads && !isDnsLabel(name) ? { istiodMessage: `invalid port name: ${name}` } : {}),
+					message: `${quote(name)} is not a name for a port`,
+					hint: "Write at most 62 letters, digits and inner hyphens, such as https",
+				};
+			}
+			if (Number.isInteger(number) && !isPortNumber(number)) {
+				yield {
+					path,
+					...(reads ? { istiodMessage: `port number ${number} must be in the range 1..65535` } : {}),
+					message: `${number} is not the number of a port`,
+					hint: "Write a number from 1 to 65535",
+				};
+			}
+		}
+	}
+}

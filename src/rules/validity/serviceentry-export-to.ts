@@ -1,6 +1,11 @@
-import type { Rule } from "../../core/rule.ts";
+import type { Path } from "../../core/finding.ts";
+import { quote } from "../../core/finding.ts";
+import type { ServiceEntry } from "../../core/kinds.ts";
+import type { Rule, RuleContext } from "../../core/rule.ts";
+import { specOf } from "../../istio/entry/entry.ts";
 import { hasExportTo } from "../../istio/entry/facts.ts";
-import { complaintsOfExportTo } from "./entry-rest.ts";
+import { isDnsLabel } from "../../istio/entry/hosts.ts";
+import type { ValidationProblem } from "./validation-problem.ts";
 
 /** The list exportTo names namespaces, each once, and does not contradict itself. */
 export const serviceentryExportTo: Rule<"ServiceEntry"> = {
@@ -44,7 +49,69 @@ export const serviceentryExportTo: Rule<"ServiceEntry"> = {
 		},
 	},
 	when: hasExportTo,
-	check(entry, { namespace, name }) {
-		return complaintsOfExportTo(entry, { namespace, name: name ?? "" });
+	check(entry, context) {
+		return validateExportTo(entry, context);
 	},
 };
+
+/** What istiod says about `exportTo` (validateExportTo). */
+function* validateExportTo(entry: ServiceEntry, { namespace }: RuleContext): Iterable<ValidationProblem> {
+	const { exportTo } = specOf(entry);
+	const seen = new Set<string>();
+	for (const [index, item] of exportTo.entries()) {
+		const path = ["spec", "exportTo", index];
+		const key = item === "." ? namespace : item;
+		if (seen.has(key)) {
+			yield duplicateExport(path, item, key, withoutDuplicates(exportTo, namespace));
+		} else if (item === "~" || item === "*" || isDnsLabel(key)) {
+			seen.add(key);
+		} else {
+			yield {
+				path,
+				istiodMessage: "only .,*, or a valid DNS 1123 label is allowed as exportTo entry",
+				message: `${quote(item)} is not a namespace`,
+				hint: 'Write the name of a namespace, "." for this one or "*" for all',
+			};
+		}
+	}
+	if (seen.has("*") && exportTo.length > 1) {
+		yield {
+			path: ["spec", "exportTo"],
+			istiodMessage: "cannot have both public (*) and non-public exportTo values for a resource",
+			message: 'The list exportTo names "*", which is every namespace, and others besides',
+			hint: 'Write ["*"], or leave exportTo out, which means the same',
+		};
+	}
+	if (seen.has("~") && exportTo.length > 1) {
+		yield {
+			path: ["spec", "exportTo"],
+			istiodMessage: "cannot export service entry to no one (~) and someone",
+			message: 'The list exportTo names "~", which is nobody, and others besides',
+			hint: 'Keep "~" or the others',
+		};
+	}
+}
+
+function withoutDuplicates(exportTo: readonly string[], namespace: string): readonly string[] {
+	const keys = exportTo.map((item) => (item === "." ? namespace : item));
+	return exportTo.filter((_, index) => keys.indexOf(keys[index] ?? "") === index);
+}
+
+function duplicateExport(
+	path: Path,
+	item: string,
+	key: string,
+	deduplicated: readonly string[],
+): ValidationProblem {
+	return {
+		path,
+		// The whole list, since removals by index would get in each other's way.
+		fix: [{ op: "set", path: ["spec", "exportTo"], value: deduplicated }],
+		istiodMessage:
+			key === item
+				? `duplicate entries in exportTo for entry ${item}`
+				: `duplicate entries in exportTo: . and current namespace ${key}`,
+		message: `The list exportTo names ${item === "." ? 'this namespace twice, once as "."' : `${quote(item)} twice`}`,
+		hint: "Remove one of them",
+	};
+}

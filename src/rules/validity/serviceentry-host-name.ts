@@ -1,6 +1,10 @@
+import { quote } from "../../core/finding.ts";
+import type { ServiceEntry } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
+import { specOf } from "../../istio/entry/entry.ts";
 import { hasUnusualHost } from "../../istio/entry/facts.ts";
-import { complaintsOfHostNames } from "./entry-hosts.ts";
+import { findHostFault } from "../../istio/entry/hosts.ts";
+import type { ValidationProblem } from "./validation-problem.ts";
 
 /** Every host is a DNS name, or a wildcard for the first label of one. */
 export const serviceentryHostName: Rule<"ServiceEntry"> = {
@@ -45,6 +49,30 @@ export const serviceentryHostName: Rule<"ServiceEntry"> = {
 	},
 	when: hasUnusualHost,
 	check(entry) {
-		return complaintsOfHostNames(entry);
+		return validateHostNames(entry);
 	},
 };
+
+/** Names of hosts that istiod refuses (ValidateServiceEntry: invalid host, ValidateWildcardDomain). */
+function* validateHostNames(entry: ServiceEntry): Iterable<ValidationProblem> {
+	for (const [index, host] of specOf(entry).hosts.entries()) {
+		const path = ["spec", "hosts", index];
+		if (host === "*") {
+			yield {
+				path,
+				message: "The host * would stand for every host there is, and Istio refuses it",
+				hint: "Name the hosts, or a suffix of them such as *.example.com with resolution DYNAMIC_DNS",
+			};
+			continue;
+		}
+		const fault = findHostFault(host);
+		if (fault !== undefined) {
+			yield {
+				path,
+				istiodMessage: fault.istiodMessage,
+				message: `Host ${quote(host)} ${fault.reason}`,
+				hint: "Write a DNS name such as api.example.com, or *.example.com; an IP address belongs in addresses",
+			};
+		}
+	}
+}

@@ -1,6 +1,9 @@
+import { quote } from "../../core/finding.ts";
+import type { ServiceEntry } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
+import { specOf } from "../../istio/entry/entry.ts";
 import { hasUnusualHost } from "../../istio/entry/facts.ts";
-import { complaintsOfPartialWildcards } from "./entry-hosts.ts";
+import type { ValidationProblem } from "./validation-problem.ts";
 
 /** A wildcard stands for whole labels. */
 export const serviceentryHostPartialWildcard: Rule<"ServiceEntry"> = {
@@ -47,6 +50,25 @@ export const serviceentryHostPartialWildcard: Rule<"ServiceEntry"> = {
 	},
 	when: hasUnusualHost,
 	check(entry) {
-		return complaintsOfPartialWildcards(entry);
+		return validatePartialWildcards(entry);
 	},
 };
+
+/** Wildcards within a label, of which istiod warns unless the resolution is DYNAMIC_DNS (ValidatePartialWildCard). */
+function* validatePartialWildcards(entry: ServiceEntry): Iterable<ValidationProblem> {
+	const { hosts, resolution } = specOf(entry);
+	if (resolution === "DYNAMIC_DNS") {
+		return;
+	}
+	for (const [index, host] of hosts.entries()) {
+		if (host.includes("*") && host !== "*" && !host.startsWith("*.")) {
+			yield {
+				path: ["spec", "hosts", index],
+				istiodMessage: `partial wildcard ${JSON.stringify(host)} not allowed`,
+				severity: "warning",
+				message: `Host ${quote(host)} has a wildcard for a part of a label, which Istio does not support`,
+				hint: "Write * for whole labels only, such as *.example.com",
+			};
+		}
+	}
+}

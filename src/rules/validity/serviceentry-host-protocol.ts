@@ -1,6 +1,11 @@
+import { quote } from "../../core/finding.ts";
+import type { ServiceEntry } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
+import { specOf } from "../../istio/entry/entry.ts";
 import { hasSeveralHosts } from "../../istio/entry/facts.ts";
-import { complaintsOfSeveralHosts } from "./entry-hosts.ts";
+import { isProtocolOf } from "../../istio/entry/ports.ts";
+import { resolvesByDns } from "./endpoints.ts";
+import type { ValidationProblem } from "./validation-problem.ts";
 
 /** Several hosts share a port only where the protocol names the host. */
 export const serviceentryHostProtocol: Rule<"ServiceEntry"> = {
@@ -41,6 +46,40 @@ export const serviceentryHostProtocol: Rule<"ServiceEntry"> = {
 	},
 	when: hasSeveralHosts,
 	check(entry) {
-		return complaintsOfSeveralHosts(entry);
+		return validateSeveralHosts(entry);
 	},
 };
+
+/** Several hosts where the protocol does not tell them apart (at the end of ValidateServiceEntry, and of its DNS part). */
+function* validateSeveralHosts(entry: ServiceEntry): Iterable<ValidationProblem> {
+	const { hosts, resolution, ports, addresses } = specOf(entry);
+	if (hosts.length < 2) {
+		return;
+	}
+	const index = ports.findIndex(
+		({ protocol }) => !isProtocolOf("http", protocol) && !isProtocolOf("tls", protocol),
+	);
+	if (resolution !== "NONE" && index >= 0) {
+		const protocol = ports[index]?.protocol ?? "";
+		yield {
+			path: ["spec", "ports", index, "protocol"],
+			istiodMessage: "multiple hosts provided with non-HTTP, non-TLS ports",
+			message: `With ${protocol === "" ? "no protocol" : `protocol ${quote(protocol)}`} nothing in a connection says which of the ${hosts.length} hosts is meant`,
+			hint: "Write one ServiceEntry for each host, or a protocol that names the host: HTTP, HTTP2, GRPC, HTTPS, TLS",
+		};
+	}
+	if (
+		resolvesByDns(resolution) &&
+		addresses.length > 0 &&
+		ports.some(({ protocol }) => isProtocolOf("tcp", protocol))
+	) {
+		yield {
+			path: ["spec", "hosts"],
+			istiodMessage:
+				"service entry can not have more than one host specified simultaneously with address and tcp port",
+			severity: "warning",
+			message: "Several hosts share the same addresses on a TCP port, so Istio cannot tell them apart",
+			hint: "Write one ServiceEntry for each host, or leave out addresses so that each host gets its own",
+		};
+	}
+}

@@ -1,6 +1,10 @@
+import { quote } from "../../core/finding.ts";
+import type { ServiceEntry } from "../../core/kinds.ts";
+import { parseProtocol } from "../../core/port-range.ts";
 import type { Rule } from "../../core/rule.ts";
+import { specOf } from "../../istio/entry/entry.ts";
 import { hasUnusualPort } from "../../istio/entry/facts.ts";
-import { complaintsOfProtocols } from "./entry-ports.ts";
+import type { ValidationProblem } from "./validation-problem.ts";
 
 /** Every protocol is one that Istio knows. */
 export const serviceentryPortProtocol: Rule<"ServiceEntry"> = {
@@ -44,6 +48,20 @@ export const serviceentryPortProtocol: Rule<"ServiceEntry"> = {
 	},
 	when: hasUnusualPort,
 	check(entry) {
-		return complaintsOfProtocols(entry);
+		return validatePortProtocols(entry);
 	},
 };
+
+/** Protocols that Istio does not know (ValidateProtocol); none at all is allowed. */
+function* validatePortProtocols(entry: ServiceEntry): Iterable<ValidationProblem> {
+	for (const [index, { protocol }] of specOf(entry).ports.entries()) {
+		if (protocol !== "" && parseProtocol(protocol) === undefined) {
+			yield {
+				path: ["spec", "ports", index, "protocol"],
+				istiodMessage: `unsupported protocol: ${protocol}`,
+				message: `${quote(protocol)} is not a protocol that Istio knows`,
+				hint: "Write HTTP, HTTP2, GRPC, HTTPS, TLS or TCP; a WebSocket is HTTP, anything encrypted is TLS",
+			};
+		}
+	}
+}

@@ -1,7 +1,7 @@
 import type { Problem } from "../../core/finding.ts";
 
-/** What istiod or the CRD says about an object, with what a person needs to mend it. */
-export interface Complaint extends Problem {
+/** A problem of an object that istiod or the CRD refuses or warns of, with what a person needs to fix it. */
+export interface ValidationProblem extends Problem {
 	/** istiod's own words; undefined when only the CRD's schema objects. */
-	readonly said?: string;
+	readonly istiodMessage?: string;
 }
