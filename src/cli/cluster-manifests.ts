@@ -2,8 +2,9 @@ import { stringify } from "yaml";
 import { allKinds, kinds } from "../core/kinds.ts";
 import type { MeshFacts } from "../core/mesh.ts";
 import type { RawObject, RawResource } from "../kube/client/list-raw.ts";
+import { kubectlYaml } from "../manifests/kubectl-yaml.ts";
 import type { Reading } from "../manifests/read.ts";
-import { parseManifests } from "../manifests/read.ts";
+import { joinReadings, parseManifests } from "../manifests/read.ts";
 import { serverFields } from "../migrate/entries.ts";
 import { fieldsOf, textOf, without } from "../migrate/fields.ts";
 
@@ -43,14 +44,10 @@ export async function readClusterManifests(kubeconfig: string): Promise<ClusterR
 		for (const resource of [...allKinds.map((kind) => kinds[kind]), ...satellites]) {
 			objects.push(...(await listRaw(connection, resource)));
 		}
-		const readings = objects.map((object) => parseManifests(stringify(asWritten(object)), placeOf(object)));
-		return {
-			reading: {
-				manifests: readings.flatMap(({ manifests }) => manifests),
-				unreadable: readings.flatMap(({ unreadable }) => unreadable),
-			},
-			facts,
-		};
+		const readings = objects.map((object) =>
+			parseManifests(stringify(asWritten(object), kubectlYaml), placeOf(object)),
+		);
+		return { reading: joinReadings(readings), facts };
 	} finally {
 		await connection.stop();
 	}

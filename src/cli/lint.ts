@@ -13,8 +13,8 @@ import type { Judgement } from "../lint/judge.ts";
 import { assuming, judgeManifests } from "../lint/judge.ts";
 import type { LintReport } from "../lint/report.ts";
 import { fixFiles } from "../manifests/fix.ts";
-import type { Manifest, Reading, Unreadable } from "../manifests/read.ts";
-import { filesOf, readManifestFile, worldOf } from "../manifests/read.ts";
+import type { Reading, Unreadable } from "../manifests/read.ts";
+import { filesOf, joinReadings, readManifestFile, worldOf } from "../manifests/read.ts";
 import { rules } from "../rules/table.ts";
 import { loadSettings } from "../settings/read.ts";
 import { clusterManifests, readCluster } from "./cluster-world.ts";
@@ -138,15 +138,13 @@ function readSettings(file: string | undefined): Settings {
 
 /** Reads every file, saying how far it is when that takes longer than a second. */
 function readAll(paths: readonly string[], streams: Streams): Reading {
-	const manifests: Manifest[] = [];
 	const unreadable: Unreadable[] = [];
+	const readings: Reading[] = [{ manifests: [], unreadable, notes: [] }];
 	const files = [...new Set(paths.flatMap((path) => filesOf(path, unreadable)))];
 	const started = performance.now();
 	let told = started;
 	for (const [index, file] of files.entries()) {
-		const reading = readManifestFile(file);
-		manifests.push(...reading.manifests);
-		unreadable.push(...reading.unreadable);
+		readings.push(readManifestFile(file));
 		const now = performance.now();
 		if (streams.progress !== undefined && now - told > 1000) {
 			told = now;
@@ -156,13 +154,17 @@ function readAll(paths: readonly string[], streams: Streams): Reading {
 	if (told !== started) {
 		streams.progress?.("");
 	}
-	return { manifests, unreadable };
+	return joinReadings(readings);
 }
 
 async function judgeCluster(options: Options, settings: Settings): Promise<Judgement> {
 	const followed = [...new Set<Kind>(["Namespace", ...rules.flatMap((rule) => [rule.kind, ...rule.reads])])];
 	const world = await readCluster(options.kubeconfig ?? readEnvironment().kubeconfig, followed, settings);
-	return judgeWorld({ manifests: clusterManifests(world, followed), unreadable: [] }, world, options);
+	return judgeWorld(
+		{ manifests: clusterManifests(world, followed), unreadable: [], notes: [] },
+		world,
+		options,
+	);
 }
 
 function judgeReading(reading: Reading, settings: Settings, options: Options): Judgement {

@@ -1,12 +1,13 @@
 import { isMap, isSeq, stringify } from "yaml";
 import type { Path } from "../core/finding.ts";
+import { contentOf, kubectlYaml } from "../manifests/kubectl-yaml.ts";
 import type { Manifest } from "../manifests/read.ts";
 import { fieldsOf } from "../migrate/fields.ts";
 import type { Output } from "../migrate/input-object.ts";
 
 /** The text of an object that the migration writes anew. */
 export function freshText({ object }: Output): string {
-	return stringify(object, { lineWidth: 0 });
+	return stringify(object, { ...kubectlYaml, lineWidth: 0 });
 }
 
 // A list whose items stand as far left as its name.
@@ -18,7 +19,7 @@ export function continuedText({ document, prefix, source }: Manifest, output: Ou
 		return freshText(output);
 	}
 	const copy = document.clone();
-	turnInto([], copy.toJS(), output.object);
+	turnInto([], contentOf(copy), output.object);
 	return withoutMarkers(
 		copy.toString({ lineWidth: 0, flowCollectionPadding: false, indentSeq: !flush.test(source.text) }),
 	);

@@ -1,16 +1,14 @@
-import { coerce } from "../core/coerce.ts";
 import type { Engine } from "../core/engine.ts";
 import { createEngine } from "../core/engine.ts";
 import { evaluate } from "../core/evaluate.ts";
 import type { Finding } from "../core/finding.ts";
-import { formatPath, quote } from "../core/finding.ts";
+import { formatPath } from "../core/finding.ts";
 import type { Inventory } from "../core/inventory.ts";
-import type { AnyObject, Kind } from "../core/kinds.ts";
-import { conformsToKind, kinds } from "../core/kinds.ts";
-import { pruneNulls } from "../core/prune-nulls.ts";
+import type { Kind } from "../core/kinds.ts";
 import type { Rule } from "../core/rule.ts";
 import { ruleUrl } from "../core/rule.ts";
 import type { AmbientStance } from "../core/settings.ts";
+import { asMeant } from "../manifests/as-meant.ts";
 import type { Mending } from "../manifests/fix.ts";
 import { splicesOf } from "../manifests/fix.ts";
 import type { Manifest, Reading, Source, Unreadable } from "../manifests/read.ts";
@@ -74,6 +72,10 @@ export function judgeManifests(reading: Reading, judging: Judging): Judgement {
 		if (found === undefined) {
 			continue;
 		}
+		if (manifest === written && !found.some(({ severity }) => severity === "error")) {
+			// No rule speaks of its shape where nothing is enforced, and the API server refuses it all the same.
+			unreadable.push(...asMeant(written).misreadings);
+		}
 		const object = nameOf(manifest);
 		const reasons = found.length === 0 ? new Map<string, string>() : ignoreReasons(manifest);
 		const kept: Finding[] = [];
@@ -114,6 +116,7 @@ export function judgeManifests(reading: Reading, judging: Judging): Judgement {
 			ignored,
 			skipped,
 			unreadable: unreadable.map(({ file, line, message }) => ({ file, line, message })),
+			notes: reading.notes.map(({ file, line, message }) => ({ file, line, message })),
 		},
 		judged,
 		fixes,
@@ -140,47 +143,12 @@ function splitRules(
 	return { kept, skipped };
 }
 
-const words = {
-	string: "a text belongs",
-	number: "a number belongs",
-	boolean: "true or false belongs",
-	list: "a list belongs",
-	map: "fields belong",
-} as const;
-
-/** More mistakes than this are one mistake, such as a template that nobody rendered. */
-const mostMisreadings = 8;
-
-/**
- * An object whose fields have other types than its kind wants, as its author most likely meant it, and what is wrong:
- * the API server refuses it. Kinds with a rule that says so keep their objects as they are.
- */
-function readAround(
-	manifest: Manifest,
-	engine: Engine,
-): { readonly manifest: Manifest; readonly misreadings: readonly Unreadable[] } {
-	const { kind, object, file } = manifest;
-	const list = kind === undefined ? undefined : engine.byKind.get(kind);
-	if (kind === undefined || list === undefined || list.rules.some((rule) => rule.seesAnyShape === true)) {
-		return { manifest, misreadings: [] };
-	}
-	if (conformsToKind(kind, pruneNulls(object))) {
-		return { manifest, misreadings: [] };
-	}
-	const { value, faults } = coerce(object, kinds[kind].shape);
-	const misreadings = faults.slice(0, mostMisreadings).map(({ path, expected, value: found }) => ({
-		file,
-		line: manifest.position(path).line,
-		message: `${formatPath(path)}: ${words[expected]} here, not ${describe(found)}; the API server refuses this ${kinds[kind].kind}`,
-	}));
-	return { manifest: { ...manifest, object: value as AnyObject }, misreadings };
-}
-
-function describe(value: unknown): string {
-	if (typeof value === "string") {
-		return quote(value);
-	}
-	return Array.isArray(value) ? "a list" : typeof value === "object" ? "a map" : String(value);
+/** An object as its author most likely meant it. Kinds with a rule that says so keep their objects as they are. */
+function readAround(written: Manifest, engine: Engine): ReturnType<typeof asMeant> {
+	const list = written.kind === undefined ? undefined : engine.byKind.get(written.kind);
+	return list?.rules.some((rule) => rule.seesAnyShape === true) === true
+		? { manifest: written, misreadings: [] }
+		: asMeant(written);
 }
 
 function judge(manifest: Manifest, engine: Engine, judging: Judging): readonly Finding[] | undefined {

@@ -38,6 +38,13 @@ export interface SkippedRule {
 	readonly needs: readonly Kind[];
 }
 
+/** What is said of a line rather than of an object. */
+export interface Remark {
+	readonly file: string;
+	readonly line: number;
+	readonly message: string;
+}
+
 /** Everything that a run of `lint` found out. */
 export interface LintReport {
 	readonly version: 1;
@@ -54,7 +61,9 @@ export interface LintReport {
 	readonly findings: readonly LintFinding[];
 	readonly ignored: readonly IgnoredFinding[];
 	readonly skipped: readonly SkippedRule[];
-	readonly unreadable: readonly { readonly file: string; readonly line: number; readonly message: string }[];
+	readonly unreadable: readonly Remark[];
+	/** What a reader should know of the input, and what is no mistake by itself. */
+	readonly notes: readonly Remark[];
 }
 
 /** Where in a file a mended text would stand, for formats that can offer a fix. */
@@ -84,4 +93,12 @@ export interface JudgedObject {
 export function objectTitle({ kind, namespace, name }: ObjectName): string {
 	const place = namespace === null ? "" : `${namespace}/`;
 	return `${kind ?? "object"} ${place}${name ?? "without a name"}`;
+}
+
+/** A file's name as it may be printed: what would begin a new line, or hide a part of one, is written as an escape. */
+export function printable(name: string): string {
+	return name.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+		const code = character.codePointAt(0) ?? 0;
+		return `\\u{${code.toString(16)}}`;
+	});
 }

@@ -6,6 +6,7 @@ import type { Edit } from "../core/finding.ts";
 import { jsonPointer } from "../core/finding.ts";
 import type { Operation } from "../core/patch.ts";
 import { applyEdits, toJsonPatch } from "../core/patch.ts";
+import { contentOf, kubectlYaml } from "./kubectl-yaml.ts";
 import type { Manifest, Source } from "./read.ts";
 import type { Splice } from "./splice.ts";
 import { applySplices, spliceOf } from "./splice.ts";
@@ -111,7 +112,7 @@ function spliced(source: Source, mendings: readonly Mending[]): string | undefin
 type Wanted = ReadonlyMap<Document, readonly Mending[]>;
 
 function documentsOf(text: string): readonly Document[] {
-	const documents = parseAllDocuments(text, { logLevel: "silent", uniqueKeys: false, merge: true });
+	const documents = parseAllDocuments(text, { ...kubectlYaml, uniqueKeys: false });
 	return Array.isArray(documents) ? documents : [];
 }
 
@@ -123,15 +124,19 @@ function means(text: string, source: Source, wanted: Wanted): boolean {
 		return false;
 	}
 	return before.every((document, index) =>
-		isDeepStrictEqual(after[index]?.toJS(), expected(document, wanted)),
+		isDeepStrictEqual(meaningOf(after[index]), expected(document, wanted)),
 	);
+}
+
+function meaningOf(document: Document | undefined): unknown {
+	return document === undefined ? undefined : contentOf(document);
 }
 
 function expected(document: Document, wanted: Wanted): unknown {
 	const edits = [...wanted]
 		.filter(([each]) => each.range?.[0] === document.range?.[0])
 		.flatMap(([, mendings]) => mendings.flatMap(prefixed));
-	return applyEdits(document.toJS() as unknown, edits);
+	return applyEdits(contentOf(document), edits);
 }
 
 function prefixed({ manifest, edits }: Mending): readonly Edit[] {

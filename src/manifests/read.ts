@@ -4,10 +4,14 @@ import { extname, join } from "node:path";
 import type { Document, Node } from "yaml";
 import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments } from "yaml";
 import { ClusterState } from "../core/cluster-state.ts";
+import { coerce } from "../core/coerce.ts";
 import type { Path } from "../core/finding.ts";
+import { quote } from "../core/finding.ts";
 import type { AnyObject, Kind, Resources } from "../core/kinds.ts";
 import { conformsToKind, kindOfObject, kinds } from "../core/kinds.ts";
+import { pruneNulls } from "../core/prune-nulls.ts";
 import type { Settings } from "../core/settings.ts";
+import { contentOf, differingScalars, KubectlRefusal, kubectlYaml } from "./kubectl-yaml.ts";
 
 /** A place in a file; both count from 1. */
 export interface Position {
@@ -43,26 +47,36 @@ export interface Unreadable {
 	readonly message: string;
 }
 
-/** Everything that was read, and everything that could not be. */
+/** What a reader should know about the input, and what is no mistake by itself. */
+export interface Note {
+	readonly file: string;
+	readonly line: number;
+	readonly message: string;
+}
+
+/** Everything that was read, everything that could not be, and what is worth saying about it. */
 export interface Reading {
 	readonly manifests: readonly Manifest[];
 	readonly unreadable: readonly Unreadable[];
+	readonly notes: readonly Note[];
 }
 
 const extensions: ReadonlySet<string> = new Set([".yaml", ".yml", ".json"]);
 
 /** The manifests in files, in directories (recursively, sorted) and, for `-`, on the standard input. */
 export function readManifests(paths: readonly string[]): Reading {
-	const manifests: Manifest[] = [];
 	const unreadable: Unreadable[] = [];
-	for (const path of paths) {
-		for (const file of filesOf(path, unreadable)) {
-			const reading = readManifestFile(file);
-			manifests.push(...reading.manifests);
-			unreadable.push(...reading.unreadable);
-		}
-	}
-	return { manifests, unreadable };
+	const readings = paths.flatMap((path) => filesOf(path, unreadable)).map(readManifestFile);
+	return joinReadings([{ manifests: [], unreadable, notes: [] }, ...readings]);
+}
+
+/** Several readings as one, in their order. */
+export function joinReadings(readings: readonly Reading[]): Reading {
+	return {
+		manifests: readings.flatMap((each) => each.manifests),
+		unreadable: readings.flatMap((each) => each.unreadable),
+		notes: readings.flatMap((each) => each.notes),
+	};
 }
 
 const skippedFolders: ReadonlySet<string> = new Set(["node_modules", ".git"]);
@@ -103,7 +117,8 @@ export function filesOf(path: string, unreadable: Unreadable[]): readonly string
 				files.push(place);
 			}
 		} catch (error) {
-			if (named || extensions.has(extname(place))) {
+			// A link that leads nowhere hides nothing unless it is called a manifest; a closed folder may hide anything.
+			if (named || extensions.has(extname(place)) || codeOf(error) !== "ENOENT") {
 				unreadable.push({ file: place, line: 1, message: reasonOf(error) });
 			}
 		}
@@ -132,11 +147,16 @@ export function filesOf(path: string, unreadable: Unreadable[]): readonly string
 	}
 }
 
+function codeOf(error: unknown): string | undefined {
+	return error instanceof Error && "code" in error ? String(error.code) : undefined;
+}
+
 function reasonOf(error: unknown): string {
-	if (error instanceof Error && "code" in error) {
-		return error.code === "ENOENT" ? "no such file or directory" : `cannot be read (${String(error.code)})`;
+	const code = codeOf(error);
+	if (code === undefined) {
+		return error instanceof Error ? error.message : String(error);
 	}
-	return String(error);
+	return code === "ENOENT" ? "no such file or directory" : `cannot be read (${code})`;
 }
 
 /** The manifests in one file, or on the standard input for `-`. */
@@ -148,11 +168,11 @@ export function readManifestFile(file: string): Reading {
 		if (!isUtf8(bytes)) {
 			// kubectl refuses it too; read all the same, it would be written back with other characters.
 			const message = "is not UTF-8: save it as UTF-8, or leave it out if it is no manifest";
-			return { manifests: [], unreadable: [{ file: name, line: 1, message }] };
+			return { manifests: [], unreadable: [{ file: name, line: 1, message }], notes: [] };
 		}
 		return parseManifests(bytes.toString("utf8"), name);
 	} catch (error) {
-		return { manifests: [], unreadable: [{ file, line: 1, message: reasonOf(error) }] };
+		return { manifests: [], unreadable: [{ file, line: 1, message: reasonOf(error) }], notes: [] };
 	}
 }
 
@@ -160,7 +180,8 @@ export function readManifestFile(file: string): Reading {
 export function parseManifests(text: string, file: string): Reading {
 	const lines = new LineCounter();
 	const manifests: Manifest[] = [];
-	const unreadable: Unreadable[] = [];
+	const unreadable: Unreadable[] = [...badSeparators(text, file)];
+	const notes: Note[] = [];
 	const source: Source = {
 		text,
 		place: (offset) => {
@@ -168,25 +189,53 @@ export function parseManifests(text: string, file: string): Reading {
 			return { line: Math.max(line, 1), column: Math.max(col, 1) };
 		},
 	};
-	const documents = parseAllDocuments(text, {
-		lineCounter: lines,
-		uniqueKeys: true,
-		logLevel: "silent",
-		// kubectl knows `<<` too, which YAML 1.2 does not.
-		merge: true,
-	});
-	for (const document of Array.isArray(documents) ? documents : []) {
+	const documents = parseAllDocuments(text, { ...kubectlYaml, lineCounter: lines });
+	for (const [index, document] of (Array.isArray(documents) ? documents : []).entries()) {
 		const failure = document.errors[0];
 		if (failure !== undefined) {
 			const line = failure.linePos?.[0].line ?? 1;
 			unreadable.push({ file, line, message: (failure.message.split("\n")[0] ?? "").replace(/:$/, "") });
 		}
+		if (index > 0 && document.directives?.docStart !== true && document.contents !== null) {
+			const { line } = source.place(document.contents.range?.[0] ?? 0);
+			unreadable.push({ file, line, message: "kubectl reads nothing after ..., until the next ---" });
+			continue;
+		}
 		// kubectl takes the last of two equal keys without a word, so such an object is judged all the same.
 		if (document.errors.every((error) => error.code === "DUPLICATE_KEY")) {
+			const before = manifests.length;
 			readDocument(document, file, source, manifests, unreadable);
+			if (manifests.slice(before).some(({ kind }) => kind !== undefined)) {
+				notes.push(...readOtherwise(document, file, source));
+			}
 		}
 	}
-	return { manifests, unreadable };
+	return { manifests, unreadable, notes };
+}
+
+/** kubectl takes nothing but a comment on the line of a `---` (k8s.io/apimachinery pkg/util/yaml/decoder.go). */
+function badSeparators(text: string, file: string): readonly Unreadable[] {
+	if (/^\uFEFF?\s*\{/.test(text)) {
+		return [];
+	}
+	return [...text.matchAll(/^---(?!-)[ \t]*[^\s#].*$/gm)].map(({ index }) => ({
+		file,
+		line: text.slice(0, index).split("\n").length,
+		message: "kubectl takes nothing but a comment behind ---: put the object on the next line",
+	}));
+}
+
+/** More words than this on one document are one habit. */
+const mostNotes = 8;
+
+function readOtherwise(document: Document, file: string, { place }: Source): readonly Note[] {
+	return differingScalars(document)
+		.slice(0, mostNotes)
+		.map(({ offset, source, value }) => ({
+			file,
+			line: place(offset).line,
+			message: `${quote(source)} without quotes is ${value} to kubectl, which reads YAML 1.1, and something else to tools that read YAML 1.2: write ${value}, or put it in quotes if the text is meant`,
+		}));
 }
 
 function readDocument(
@@ -198,9 +247,10 @@ function readDocument(
 ): void {
 	let content: unknown;
 	try {
-		content = document.toJS({ maxAliasCount: 100 });
+		content = contentOf(document);
 	} catch (error) {
-		const { line } = source.place(document.range?.[0] ?? 0);
+		const offset = error instanceof KubectlRefusal ? error.offset : (document.range?.[0] ?? 0);
+		const { line } = source.place(offset);
 		unreadable.push({ file, line, message: error instanceof Error ? error.message : String(error) });
 		return;
 	}
@@ -249,7 +299,7 @@ function offsetOf(document: Document, path: Path): number {
 			node = node.resolve(document);
 		}
 		if (isMap(node)) {
-			const pair = node.items.find(({ key }) => (isScalar(key) ? key.value : key) === step);
+			const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === step);
 			if (pair === undefined) {
 				return offset;
 			}
@@ -293,12 +343,20 @@ export function worldOf(manifests: readonly Manifest[], settings: Settings): Clu
 	return state;
 }
 
-/** Puts one object into a world, with its namespace filled in; objects of unknown kinds or wrong shape are left out. */
+/**
+ * Puts one object into a world as the API server stores it. One of the wrong shape, which the API server would refuse
+ * (`misreadingsOf` names it), counts as its author most likely meant it; one of an unknown kind is left out.
+ */
 export function addToWorld(state: ClusterState, kind: Kind | undefined, object: AnyObject): void {
-	if (kind === undefined || !conformsToKind(kind, object)) {
+	if (kind === undefined) {
 		return;
 	}
-	const namespace = namespaceOf(kind, object);
-	const placed = namespace === "" ? object : { ...object, metadata: { ...object.metadata, namespace } };
+	const plain = pruneNulls(object);
+	const stored = conformsToKind(kind, plain) ? plain : coerce(plain, kinds[kind].shape).value;
+	if (!conformsToKind(kind, stored)) {
+		return;
+	}
+	const namespace = namespaceOf(kind, stored);
+	const placed = namespace === "" ? stored : { ...stored, metadata: { ...stored.metadata, namespace } };
 	state.set(kind, placed as Resources[typeof kind]);
 }

@@ -1,7 +1,8 @@
 import type { Document, Node, Pair } from "yaml";
-import { isMap, isNode, isScalar, isSeq, parseDocument, stringify } from "yaml";
+import { isMap, isNode, isScalar, isSeq, stringify } from "yaml";
 import type { Path } from "../core/finding.ts";
 import type { Operation } from "../core/patch.ts";
+import { kubectlYaml } from "./kubectl-yaml.ts";
 
 /** Text to put in the place of `[start, end)`. */
 export interface Splice {
@@ -93,7 +94,12 @@ function inStyleOf(node: Node, value: unknown, text: string): string {
 
 /** A value on one line: right in a block and in flow style. */
 function inFlow(value: unknown): string {
-	return stringify(value, { lineWidth: 0, collectionStyle: "flow", flowCollectionPadding: false }).trimEnd();
+	return stringify(value, {
+		...kubectlYaml,
+		lineWidth: 0,
+		collectionStyle: "flow",
+		flowCollectionPadding: false,
+	}).trimEnd();
 }
 
 function lineBreak(text: string): string {
@@ -127,7 +133,7 @@ function blockAddition(text: string, parent: Mapping, key: string, value: unknow
 	const margin = " ".repeat(columnOf(text, first.range[0]));
 	const at = lineAfter(text, end);
 	const newLine = lineBreak(text);
-	const lines = stringify({ [key]: value }, { lineWidth: 0 })
+	const lines = stringify({ [key]: value }, { ...kubectlYaml, lineWidth: 0 })
 		.trimEnd()
 		.split("\n")
 		.map((line) => `${margin}${line}${newLine}`)
@@ -195,10 +201,4 @@ export function applySplices(text: string, splices: readonly Splice[]): string {
 		at = Math.max(at, splice.end);
 	}
 	return result + text.slice(at);
-}
-
-/** What a text of one YAML document means; undefined when it cannot be read. */
-export function meaningOf(text: string): unknown {
-	const document = parseDocument(text, { logLevel: "silent", uniqueKeys: false });
-	return document.errors.length > 0 ? undefined : document.toJS();
 }

@@ -76,23 +76,28 @@ describe("mendedText", () => {
 		[
 			"a map that is not there",
 			"metadata:\n  name: a # c\n# d\n",
-			"metadata:\n  name: a # c\n  labels:\n    x: y\n# d\n",
+			'metadata:\n  name: a # c\n  labels:\n    x: "y"\n# d\n',
 			label,
 		],
 		[
 			"a map without content",
 			"metadata:\n  labels:\n  name: a\n",
-			"metadata:\n  labels: {x: y}\n  name: a\n",
+			'metadata:\n  labels: {x: "y"}\n  name: a\n',
 			label,
 		],
 		["an empty map", "metadata:\n  labels: {}\n", 'metadata:\n  labels: {"x": "y"}\n', label],
 		[
 			"a map on Windows",
 			"metadata:\r\n  name: a\r\n",
-			"metadata:\r\n  name: a\r\n  labels:\r\n    x: y\r\n",
+			'metadata:\r\n  name: a\r\n  labels:\r\n    x: "y"\r\n',
 			label,
 		],
-		["no new line at the end", "metadata:\n  name: a", "metadata:\n  name: a\n  labels:\n    x: y\n", label],
+		[
+			"no new line at the end",
+			"metadata:\n  name: a",
+			'metadata:\n  name: a\n  labels:\n    x: "y"\n',
+			label,
+		],
 		[
 			"a removal",
 			"metadata:\n  labels:\n    a: b # c\n    x: y\n",

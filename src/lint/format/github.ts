@@ -10,6 +10,10 @@ export function formatGithub({ report }: LintResult): string {
 			({ file, line, message }) =>
 				`::error file=${property(file)},line=${line},title=unreadable::${data(message)}`,
 		),
+		...report.notes.map(
+			({ file, line, message }) =>
+				`::notice file=${property(file)},line=${line},title=note::${data(message)}`,
+		),
 	];
 	return lines.map((line) => `${line}\n`).join("");
 }

@@ -1,5 +1,5 @@
-import type { JudgedObject, LintFinding, LintResult } from "../report.ts";
-import { objectTitle } from "../report.ts";
+import type { JudgedObject, LintFinding, LintResult, Remark } from "../report.ts";
+import { objectTitle, printable } from "../report.ts";
 
 /** What the report says about the run itself. */
 export interface JunitRun {
@@ -14,7 +14,7 @@ export interface JunitRun {
  */
 export function formatJunit({ judged, report }: LintResult, run: JunitRun): string {
 	const files = Map.groupBy(judged, ({ file }) => file);
-	for (const { file } of report.unreadable) {
+	for (const { file } of [...report.unreadable, ...report.notes]) {
 		if (!files.has(file)) {
 			files.set(file, []);
 		}
@@ -25,6 +25,7 @@ export function formatJunit({ judged, report }: LintResult, run: JunitRun): stri
 			index,
 			objects,
 			report.unreadable.filter((each) => each.file === file),
+			report.notes.filter((each) => each.file === file),
 			run,
 		),
 	);
@@ -35,7 +36,8 @@ function suite(
 	file: string,
 	id: number,
 	objects: readonly JudgedObject[],
-	unreadable: readonly { readonly line: number; readonly message: string }[],
+	unreadable: readonly Remark[],
+	notes: readonly Remark[],
 	run: JunitRun,
 ): string {
 	const failures = objects.filter(({ findings }) => findings.some((each) => fails(each, run)));
@@ -62,7 +64,7 @@ function suite(
 	return [
 		`  <testsuite ${attributes.join(" ")}>\n    <properties/>\n`,
 		...tests,
-		`    <system-out>${escapeXml(told.map(line).join("\n"))}</system-out>\n`,
+		`    <system-out>${escapeXml([...told.map(line), ...notes.map(note)].join("\n"))}</system-out>\n`,
 		"    <system-err/>\n  </testsuite>\n",
 	].join("");
 }
@@ -86,7 +88,11 @@ function fails({ severity }: LintFinding, { strict }: JunitRun): boolean {
 }
 
 function line({ file, line, column, severity, rule, path, message, hint }: LintFinding): string {
-	return `${file}:${line}:${column} ${severity} ${rule} ${path}: ${message}${hint === null ? "" : `. ${hint}`}`;
+	return `${printable(file)}:${line}:${column} ${severity} ${rule} ${path}: ${message}${hint === null ? "" : `. ${hint}`}`;
+}
+
+function note({ file, line, message }: Remark): string {
+	return `${printable(file)}:${line} note ${message}`;
 }
 
 // XML 1.0 has no way to write most control characters, so they are replaced.

@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import type { Severity } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
 import { ruleUrl } from "../../core/rule.ts";
-import type { IgnoredFinding, LintFinding, LintResult, Replacement } from "../report.ts";
+import type { IgnoredFinding, LintFinding, LintResult, Remark, Replacement } from "../report.ts";
 import { objectTitle } from "../report.ts";
 
 const levels: { readonly [S in Severity]: string } = { error: "error", warning: "warning", info: "note" };
@@ -39,13 +39,10 @@ export function formatSarif(result: LintResult, rules: readonly Rule[], version:
 				invocations: [
 					{
 						executionSuccessful: report.unreadable.length === 0,
-						toolExecutionNotifications: report.unreadable.map(({ file, line, message }) => ({
-							level: "error",
-							message: { text: message },
-							locations: [
-								{ physicalLocation: { artifactLocation: artifact(file), region: { startLine: line } } },
-							],
-						})),
+						toolExecutionNotifications: [
+							...report.unreadable.map((each) => notification("error", each)),
+							...report.notes.map((each) => notification("note", each)),
+						],
 					},
 				],
 				results,
@@ -53,6 +50,14 @@ export function formatSarif(result: LintResult, rules: readonly Rule[], version:
 		],
 	};
 	return `${JSON.stringify(log, null, 2)}\n`;
+}
+
+function notification(level: "error" | "note", { file, line, message }: Remark): object {
+	return {
+		level,
+		message: { text: message },
+		locations: [{ physicalLocation: { artifactLocation: artifact(file), region: { startLine: line } } }],
+	};
 }
 
 function descriptorOf({ id, family, severity, docs }: Rule): object {

@@ -1,5 +1,6 @@
 import { styleText } from "node:util";
 import type { LintFinding, LintReport, LintResult } from "../report.ts";
+import { printable } from "../report.ts";
 
 const styles = { error: "red", warning: "yellow", info: "blue" } as const;
 type Style = "red" | "yellow" | "blue" | "bold" | "dim" | "green";
@@ -13,10 +14,18 @@ export function formatText({ report }: LintResult, colour: boolean): string {
 		lines.push(...paragraph(finding, paint));
 	}
 	for (const { file, line, message } of report.unreadable) {
-		lines.push(`${paint("bold", `${file}:${line}`)}  ${paint("red", "unreadable")}`, `    ${message}`);
+		lines.push(
+			`${paint("bold", `${printable(file)}:${line}`)}  ${paint("red", "unreadable")}`,
+			`    ${message}`,
+		);
+	}
+	for (const { file, line, message } of report.notes) {
+		lines.push(`${paint("bold", `${printable(file)}:${line}`)}  ${paint("blue", "note")}`, `    ${message}`);
 	}
 	for (const { file, line, rule, reason } of report.ignored) {
-		lines.push(`${paint("bold", `${file}:${line}`)}  ${paint("dim", "ignored")}  ${rule}  ${reason}`);
+		lines.push(
+			`${paint("bold", `${printable(file)}:${line}`)}  ${paint("dim", "ignored")}  ${rule}  ${reason}`,
+		);
 	}
 	for (const { rule, needs } of report.skipped) {
 		lines.push(paint("dim", `skipped ${rule}: the input has no ${needs.join(" and no ")}`));
@@ -27,7 +36,7 @@ export function formatText({ report }: LintResult, colour: boolean): string {
 
 function paragraph(finding: LintFinding, paint: (style: Style, text: string) => string): readonly string[] {
 	const { file, line, column, severity, rule, path, message, hint, fixable } = finding;
-	const place = paint("bold", `${file}:${line}:${column}`);
+	const place = paint("bold", `${printable(file)}:${line}:${column}`);
 	const fix = fixable ? paint("dim", "  (--fix mends it)") : "";
 	return [
 		`${place}  ${paint(styles[severity], severity)}  ${rule}${fix}`,
