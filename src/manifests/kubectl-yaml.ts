@@ -130,7 +130,12 @@ export function contentOf(document: Document): unknown {
 	function merge(fields: Map<string, unknown>, source: unknown, depth: number): void {
 		count(depth);
 		if (isAlias(source)) {
-			through(source, (target) => merge(fields, isMap(target) ? target : null, depth + 1));
+			through(source, (target) => {
+				if (!isMap(target)) {
+					throw new KubectlRefusal("<< takes a map or a list of maps", offsetOf(source));
+				}
+				fill(fields, target, depth + 1);
+			});
 		} else if (isMap(source)) {
 			fill(fields, source, depth);
 		} else if (isSeq(source)) {

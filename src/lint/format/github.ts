@@ -1,4 +1,5 @@
 import type { LintFinding, LintResult } from "../report.ts";
+import { printable } from "../report.ts";
 
 const commands = { error: "error", warning: "warning", info: "notice" } as const;
 
@@ -8,11 +9,11 @@ export function formatGithub({ report }: LintResult): string {
 		...report.findings.map(annotation),
 		...report.unreadable.map(
 			({ file, line, message }) =>
-				`::error file=${property(file)},line=${line},title=unreadable::${data(message)}`,
+				`::error file=${property(printable(file))},line=${line},title=unreadable::${data(message)}`,
 		),
 		...report.notes.map(
 			({ file, line, message }) =>
-				`::notice file=${property(file)},line=${line},title=note::${data(message)}`,
+				`::notice file=${property(printable(file))},line=${line},title=note::${data(message)}`,
 		),
 	];
 	return lines.map((line) => `${line}\n`).join("");
@@ -20,7 +21,7 @@ export function formatGithub({ report }: LintResult): string {
 
 function annotation({ severity, file, line, column, rule, path, message, hint }: LintFinding): string {
 	const text = `${path}: ${message}${hint === null ? "" : `\n${hint}`}`;
-	return `::${commands[severity]} file=${property(file)},line=${line},col=${column},title=${property(rule)}::${data(text)}`;
+	return `::${commands[severity]} file=${property(printable(file))},line=${line},col=${column},title=${property(rule)}::${data(text)}`;
 }
 
 // GitHub Actions toolkit, packages/core/src/command.ts: escapeData and escapeProperty.

@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { configMapWith, kubectlReadings, kubectlRefusals } from "../support/kubectl-readings.ts";
+import { useControlPlane } from "./shared.ts";
+
+const plane = await useControlPlane();
+
+/** What kubectl itself makes of a manifest, without a server: `annotate --local` prints it as JSON. */
+function readByKubectl(text: string): ReturnType<typeof plane.kubectl> {
+	return plane.kubectl(["annotate", "--local", "-f", "-", "-o", "json", "seen=yes"], { stdin: text });
+}
+
+describe("the table of what kubectl reads", () => {
+	test("is what kubectl reads", async () => {
+		for (const [written, read] of kubectlReadings) {
+			const { stdout, stderr } = await readByKubectl(configMapWith(written));
+			assert.deepEqual((JSON.parse(stdout) as { value: unknown }).value, read, `${written}: ${stderr}`);
+		}
+	});
+
+	test("is what kubectl refuses", async () => {
+		for (const written of kubectlRefusals) {
+			const { code, stdout } = await readByKubectl(configMapWith(written));
+			assert.notEqual(code, 0, `${written}: ${stdout}`);
+		}
+	});
+});

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { stringify } from "yaml";
+import { kubectlYaml } from "../../src/manifests/kubectl-yaml.ts";
+import { parseManifests } from "../../src/manifests/read.ts";
+import { configMapWith, kubectlReadings, kubectlRefusals } from "../support/kubectl-readings.ts";
+
+function valueOf(text: string): unknown {
+	const { manifests } = parseManifests(text, "a.yaml");
+	return (manifests[0]?.object as { readonly value?: unknown } | undefined)?.value;
+}
+
+describe("contentOf", () => {
+	for (const [written, read] of kubectlReadings) {
+		it(`reads ${written} as kubectl does`, () => {
+			assert.deepEqual(valueOf(configMapWith(written)), read);
+		});
+	}
+
+	for (const written of kubectlRefusals) {
+		it(`refuses ${written} as kubectl does`, () => {
+			const { manifests, unreadable } = parseManifests(configMapWith(written), "a.yaml");
+			assert.deepEqual(manifests, []);
+			assert.deepEqual(
+				unreadable.map(({ line }) => line),
+				[4],
+			);
+		});
+	}
+
+	it("refuses a few lines that unfold into billions", () => {
+		const lines = ["a: &a0 [x, x, x, x, x, x, x, x, x, x]"];
+		for (let level = 1; level < 12; level++) {
+			lines.push(
+				`b${level}: &a${level} [${Array(10)
+					.fill(`*a${level - 1}`)
+					.join(", ")}]`,
+			);
+		}
+		const started = performance.now();
+		const { unreadable } = parseManifests(lines.join("\n"), "a.yaml");
+		assert.match(unreadable[0]?.message ?? "", /unfolds without measure/);
+		assert.ok(performance.now() - started < 5_000);
+	});
+
+	it("refuses what is nested without end, and ends", () => {
+		const { unreadable } = parseManifests(
+			configMapWith(`${"[".repeat(3_000)}${"]".repeat(3_000)}`),
+			"a.yaml",
+		);
+		assert.equal(unreadable.length, 1);
+	});
+
+	it("keeps a key named __proto__", () => {
+		assert.deepEqual(Object.keys(valueOf(configMapWith("{__proto__: 1}")) as object), ["__proto__"]);
+	});
+});
+
+describe("stringify with kubectlYaml", () => {
+	for (const text of ["off", "y", "0443", "0o17", "1_000", "1e3", ".5", "null", "~", "", "1.30", ".inf"]) {
+		it(`quotes ${JSON.stringify(text)}, which kubectl would read as something else`, () => {
+			assert.equal(valueOf(configMapWith(stringify(text, kubectlYaml))), text);
+		});
+	}
+});
+
+describe("parseManifests", () => {
+	it("names what stands after ... and does not judge it, as kubectl reads nothing there", () => {
+		const { manifests, unreadable } = parseManifests("kind: A\n...\nkind: B\n--- # c\nkind: C\n", "a.yaml");
+		assert.deepEqual(
+			manifests.map(({ object }) => object.kind),
+			["A", "C"],
+		);
+		assert.deepEqual(unreadable, [
+			{ file: "a.yaml", line: 3, message: "kubectl reads nothing after ..., until the next ---" },
+		]);
+	});
+
+	it("names an object on the line of ---, which kubectl refuses", () => {
+		const { unreadable } = parseManifests("kind: A\n--- {kind: B}\n", "a.yaml");
+		assert.deepEqual(
+			unreadable.map(({ line }) => line),
+			[2],
+		);
+	});
+
+	it("notes words of a known kind that YAML 1.2 reads otherwise, and no others", () => {
+		const text = [
+			"apiVersion: networking.istio.io/v1",
+			"kind: ServiceEntry",
+			"metadata: {name: a}",
+			'spec: {hosts: ["off"], ports: [{number: 0443, name: tls}], resolution: DNS}',
+		].join("\n");
+		const { notes } = parseManifests(text, "a.yaml");
+		assert.equal(notes.length, 1);
+		assert.match(notes[0]?.message ?? "", /^"0443" without quotes is 291 to kubectl/);
+		assert.deepEqual(parseManifests(configMapWith("0443"), "a.yaml").notes, []);
+	});
+});
