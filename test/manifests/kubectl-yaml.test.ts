@@ -5,7 +5,7 @@ import { kubectlYaml } from "../../src/manifests/kubectl-yaml.ts";
 import { parseManifests } from "../../src/manifests/read.ts";
 import { configMapWith, kubectlReadings, kubectlRefusals } from "../support/kubectl-readings.ts";
 
-function valueOf(text: string): unknown {
+function readingOf(text: string): unknown {
 	const { manifests } = parseManifests(text, "a.yaml");
 	return (manifests[0]?.object as { readonly value?: unknown } | undefined)?.value;
 }
@@ -13,7 +13,7 @@ function valueOf(text: string): unknown {
 describe("contentOf", () => {
 	for (const [written, read] of kubectlReadings) {
 		it(`reads ${written} as kubectl does`, () => {
-			assert.deepEqual(valueOf(configMapWith(written)), read);
+			assert.deepEqual(readingOf(configMapWith(written)), read);
 		});
 	}
 
@@ -52,14 +52,14 @@ describe("contentOf", () => {
 	});
 
 	it("keeps a key named __proto__", () => {
-		assert.deepEqual(Object.keys(valueOf(configMapWith("{__proto__: 1}")) as object), ["__proto__"]);
+		assert.deepEqual(Object.keys(readingOf(configMapWith("{__proto__: 1}")) as object), ["__proto__"]);
 	});
 });
 
 describe("stringify with kubectlYaml", () => {
 	for (const text of ["off", "y", "0443", "0o17", "1_000", "1e3", ".5", "null", "~", "", "1.30", ".inf"]) {
 		it(`quotes ${JSON.stringify(text)}, which kubectl would read as something else`, () => {
-			assert.equal(valueOf(configMapWith(stringify(text, kubectlYaml))), text);
+			assert.equal(readingOf(configMapWith(stringify(text, kubectlYaml))), text);
 		});
 	}
 });
