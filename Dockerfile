@@ -8,13 +8,14 @@ FROM ${NODE_IMAGE} AS build
 # As in the image: the compile cache knows files by their paths.
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+COPY tools tools
 # First what changes least: an edit of the source does not install again.
 RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
-# Nothing here needs @kubernetes/client-node but exec plug-ins of kubeconfigs, which have no place in a pod.
+# What only development needs stays here.
 RUN npm run build \
- && npm uninstall --no-save --omit=dev --omit=optional @kubernetes/client-node \
+ && npm prune --no-save --omit=dev --omit=optional --ignore-scripts \
  && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.cts' -o -name '*.d.mts' -o -name '*.md' \) -delete
 
 # What V8 makes of the modules, so that a start need not do it again; Node keeps one for each user.

@@ -1,5 +1,10 @@
+import { realpathSync } from "node:fs";
+import { pathToFileURL } from "node:url";
 import type { Streams, Verb } from "./cli/verb.ts";
 import { exitCodes, UsageError } from "./cli/verb.ts";
+
+/** The oldest major version of Node.js that the compiled command runs on. */
+const oldestNode = 22;
 
 /** The verbs; each is loaded only when it is asked for, so that none pays for another's imports. */
 const verbs: ReadonlyMap<string, () => Promise<Verb>> = new Map([
@@ -15,6 +20,10 @@ const verbs: ReadonlyMap<string, () => Promise<Verb>> = new Map([
 /** The command: arguments → verb → exit code. */
 export async function main(argv: readonly string[], streams: Streams): Promise<number> {
 	const [name, ...rest] = argv;
+	if (name === "--version" || name === "-V") {
+		streams.out(`${(await import("./cli/version.ts")).ownVersion()}\n`);
+		return exitCodes.clean;
+	}
 	const load = verbs.get(name ?? "");
 	if (load === undefined) {
 		const asked = name === "--help" || name === "-h" || name === "help";
@@ -58,15 +67,28 @@ function isArgumentError(error: unknown): error is Error {
 	return error instanceof Error && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
 }
 
+/** Whether a module is the file that the process was started with. */
+function isStarted(url: string, file: string | undefined): boolean {
+	return file !== undefined && url === pathToFileURL(realpathSync(file)).href;
+}
+
 async function help(): Promise<string> {
-	const lines = ["Usage: waymark VERB [--help]", ""];
+	const lines = ["Usage: waymark VERB [--help] | --version", ""];
 	for (const [name, load] of verbs) {
 		lines.push(`  ${name.padEnd(16)} ${(await load()).summary}`);
 	}
 	return `${lines.join("\n")}\n`;
 }
 
-if (import.meta.main) {
+/** Runs the command as this process: arguments, streams and exit code are the process's. */
+export async function run(): Promise<void> {
+	// Compiled code may be started by a Node that lacks what it is about to call.
+	const [major = 0] = process.versions.node.split(".").map(Number);
+	if (major < oldestNode) {
+		process.stderr.write(`waymark needs Node.js ${oldestNode} or later, and this is ${process.version}\n`);
+		process.exitCode = exitCodes.fault;
+		return;
+	}
 	process.exitCode = await main(process.argv.slice(2), {
 		out: (text) => process.stdout.write(text),
 		error: (text) => process.stderr.write(text),
@@ -75,4 +97,9 @@ if (import.meta.main) {
 			? { progress: (text: string): void => void process.stderr.write(`\r\u001b[K${text}`) }
 			: {}),
 	});
+}
+
+// `import.meta.main` came with Node 24.2; older ones are told what they lack, too.
+if (import.meta.main ?? isStarted(import.meta.url, process.argv[1])) {
+	await run();
 }

@@ -7,6 +7,7 @@ import type { Reading } from "../manifests/read.ts";
 import { joinReadings, parseManifests } from "../manifests/read.ts";
 import { serverFields } from "../migrate/entries.ts";
 import { fieldsOf, textOf, without } from "../migrate/fields.ts";
+import { readEnvironment } from "./environment.ts";
 
 /** A cluster's objects with every field that a person wrote, and what is known about its mesh. */
 export interface ClusterReading {
@@ -37,7 +38,7 @@ export async function readClusterManifests(kubeconfig: string): Promise<ClusterR
 		import("../kube/watch/mesh.ts"),
 		import("../kube/client/list-raw.ts"),
 	]);
-	const connection = connect(await kubeconfigCredentials(kubeconfig));
+	const connection = connect(await kubeconfigCredentials(kubeconfig, undefined, readEnvironment().variables));
 	try {
 		const { facts } = await readMesh(connection);
 		const objects: RawObject[] = [];

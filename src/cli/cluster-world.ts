@@ -4,6 +4,7 @@ import type { Kind } from "../core/kinds.ts";
 import { kinds } from "../core/kinds.ts";
 import type { Settings } from "../core/settings.ts";
 import type { Manifest, Position } from "../manifests/read.ts";
+import { readEnvironment } from "./environment.ts";
 
 /** How long a cluster may take to list everything, in milliseconds. */
 const deadlineMs = 60_000;
@@ -22,7 +23,7 @@ export async function readCluster(
 		import("../kube/watch/mesh.ts"),
 	]);
 	const state = new ClusterState(settings);
-	const connection = connect(await kubeconfigCredentials(kubeconfig));
+	const connection = connect(await kubeconfigCredentials(kubeconfig, undefined, readEnvironment().variables));
 	const silent = { info: () => {}, warn: () => {} };
 	try {
 		state.learn((await readMesh(connection)).facts);

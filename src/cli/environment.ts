@@ -12,6 +12,8 @@ export interface Environment {
 	/** The kubeconfig file for verbs that look at a cluster. */
 	readonly kubeconfig: string;
 	readonly continuousIntegration: boolean;
+	/** All of it, for a program that a kubeconfig names: an exec plugin finds its own settings there. */
+	readonly variables: Readonly<Record<string, string | undefined>>;
 }
 
 /** Reads the environment once, at start. */
@@ -24,5 +26,6 @@ export function readEnvironment(variables: NodeJS.ProcessEnv = process.env): Env
 		logLevel: variables.WAYMARK_LOG_LEVEL ?? "info",
 		kubeconfig: variables.KUBECONFIG || join(homedir(), ".kube", "config"),
 		continuousIntegration: variables.CI !== undefined && variables.CI !== "",
+		variables,
 	};
 }

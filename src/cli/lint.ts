@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { Inventory } from "../core/inventory.ts";
 import type { Kind } from "../core/kinds.ts";
@@ -21,6 +20,7 @@ import { clusterManifests, readCluster } from "./cluster-world.ts";
 import { readEnvironment } from "./environment.ts";
 import type { Streams, Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
+import { ownVersion } from "./version.ts";
 
 const formats = ["text", "json", "junit", "sarif", "github"] as const;
 type Format = (typeof formats)[number];
@@ -193,11 +193,6 @@ function render(judgement: Judgement, options: Options, streams: Streams, second
 		case "text":
 			return formatText(judgement, streams.colour);
 	}
-}
-
-function ownVersion(): string {
-	const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-	return (JSON.parse(text) as { readonly version: string }).version;
 }
 
 function exitCode({ summary, unreadable }: LintReport, strict: boolean): number {

@@ -135,6 +135,7 @@ function readOptions(argv: readonly string[], environment: Environment): ServeOp
 	return {
 		world: values.world,
 		kubeconfig: values.kubeconfig,
+		variables: environment.variables,
 		apiServer: { host: environment.kubernetesHost, port: environment.kubernetesPort },
 		config: values.config,
 		certificates: values.certificates ?? "throw-away",

@@ -20,6 +20,8 @@ export interface Address {
 export interface ServeOptions {
 	readonly world: string | undefined;
 	readonly kubeconfig: string | undefined;
+	/** The environment of an exec plugin that the kubeconfig names. */
+	readonly variables: Readonly<Record<string, string | undefined>>;
 	/** Where a Pod finds its API server, from its environment. */
 	readonly apiServer: { readonly host: string | undefined; readonly port: string | undefined };
 	readonly config: string | undefined;

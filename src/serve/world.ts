@@ -73,7 +73,7 @@ export async function serveDirectory(directory: string, log: Logger): Promise<Se
 
 /** The world of the API server that a kubeconfig names, or of the one around this pod; `configure` it before use. */
 export async function serveCluster(
-	options: Pick<ServeOptions, "kubeconfig" | "apiServer">,
+	options: Pick<ServeOptions, "kubeconfig" | "apiServer" | "variables">,
 	metrics: Metrics,
 	log: Logger,
 ): Promise<ServedWorld> {
@@ -120,11 +120,13 @@ export async function serveCluster(
 	};
 }
 
-async function credentialsOf(options: Pick<ServeOptions, "kubeconfig" | "apiServer">): Promise<Credentials> {
-	const { kubeconfig, apiServer } = options;
+async function credentialsOf(
+	options: Pick<ServeOptions, "kubeconfig" | "apiServer" | "variables">,
+): Promise<Credentials> {
+	const { kubeconfig, apiServer, variables } = options;
 	const { inClusterCredentials, kubeconfigCredentials } = await import("../kube/client/credentials.ts");
 	if (kubeconfig !== undefined) {
-		return kubeconfigCredentials(kubeconfig);
+		return kubeconfigCredentials(kubeconfig, undefined, variables);
 	}
 	const { host, port } = apiServer;
 	if (host === undefined || port === undefined) {

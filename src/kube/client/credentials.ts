@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { HttpError } from "./api.ts";
+import type { ExecConfig } from "./exec-plugin.ts";
+import { execPlugin } from "./exec-plugin.ts";
 
 /** TLS material, PEM. */
 export interface TlsMaterial {
@@ -103,8 +105,13 @@ interface KubeconfigUser {
 	readonly password?: string;
 	readonly as?: string;
 	readonly "as-groups"?: readonly string[];
-	readonly exec?: unknown;
-	readonly "auth-provider"?: unknown;
+	readonly exec?: ExecConfig;
+	readonly "auth-provider"?: AuthProvider;
+}
+
+interface AuthProvider {
+	readonly name?: string;
+	readonly config?: Readonly<Record<string, string>>;
 }
 
 interface Kubeconfig {
@@ -116,10 +123,13 @@ interface Kubeconfig {
 
 /**
  * The credentials of a kubeconfig file's current context. Certificates, tokens and passwords are read here;
- * exec plugins and auth providers go through `@kubernetes/client-node`, which only then is loaded: it costs half a
- * second and 85 MB.
+ * exec plugins are run when they are needed.
  */
-export async function kubeconfigCredentials(file: string, context?: string): Promise<Credentials> {
+export async function kubeconfigCredentials(
+	file: string,
+	context?: string,
+	environment: Readonly<Record<string, string | undefined>> = {},
+): Promise<Credentials> {
 	const { parse } = await import("yaml");
 	const text = await readFile(file, "utf8").catch((error: Error) => {
 		throw new Error(`Cannot read kubeconfig ${file}: ${error.message}`, { cause: error });
@@ -144,14 +154,11 @@ export async function kubeconfigCredentials(file: string, context?: string): Pro
 		throw new Error(`Cannot use kubeconfig ${file}: proxy-url must be http or https`);
 	}
 	const server = new URL(cluster.server);
-	if (user.exec !== undefined || user["auth-provider"] !== undefined) {
-		return delegatedCredentials(file, name, server, proxy);
-	}
-	return plainCredentials(dirname(resolve(file)), server, cluster, user);
+	return userCredentials({ folder: dirname(resolve(file)), environment }, server, cluster, user);
 }
 
-function plainCredentials(
-	directory: string,
+function userCredentials(
+	start: { readonly folder: string; readonly environment: Readonly<Record<string, string | undefined>> },
 	server: URL,
 	cluster: KubeconfigCluster,
 	user: KubeconfigUser,
@@ -160,16 +167,20 @@ function plainCredentials(
 	const source = (data: string | undefined, path: string | undefined): Source =>
 		data
 			? { read: async () => Buffer.from(data, "base64").toString("utf8"), distrust() {} }
-			: fileSource(directory, path);
+			: fileSource(start.folder, path);
 	const ca = source(cluster["certificate-authority-data"], cluster["certificate-authority"]);
 	const cert = source(user["client-certificate-data"], user["client-certificate"]);
 	const key = source(user["client-key-data"], user["client-key"]);
-	const tokenFile = fileSource(directory, user.tokenFile);
+	const tokenFile = fileSource(start.folder, user.tokenFile);
+	const plugin =
+		user.exec === undefined ? undefined : execPlugin(user.exec, { ...cluster, server: server.href }, start);
 	return {
 		server,
 		async current() {
 			const headers: Record<string, string | string[]> = {};
-			const token = user.tokenFile ? (await tokenFile.read())?.trim() : user.token;
+			const given = await plugin?.current();
+			const own = user.tokenFile ? (await tokenFile.read())?.trim() : user.token;
+			const token = given?.token ?? own ?? providerToken(user["auth-provider"]);
 			if (token) {
 				headers.authorization = `Bearer ${token}`;
 			} else if (user.username) {
@@ -181,14 +192,15 @@ function plainCredentials(
 			}
 			const tls = {
 				ca: await ca.read(),
-				cert: await cert.read(),
-				key: await key.read(),
+				cert: given?.clientCertificateData ?? (await cert.read()),
+				key: given?.clientKeyData ?? (await key.read()),
 				servername: cluster["tls-server-name"] || undefined,
 				rejectUnauthorized: cluster["insecure-skip-tls-verify"] === true ? false : undefined,
 			};
 			return { headers, tls: defined(tls), ...(cluster["proxy-url"] ? { proxy: cluster["proxy-url"] } : {}) };
 		},
 		distrust() {
+			plugin?.distrust();
 			for (const part of [ca, cert, key, tokenFile]) {
 				part.distrust();
 			}
@@ -211,43 +223,20 @@ function defined(
 	return Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined));
 }
 
-/** Exec plugins and auth providers, as `@kubernetes/client-node` runs them; it caches what they give until it expires. */
-async function delegatedCredentials(
-	file: string,
-	context: string,
-	server: URL,
-	proxy: string | undefined,
-): Promise<Credentials> {
-	const { KubeConfig } = await import("@kubernetes/client-node");
-	const load = (): InstanceType<typeof KubeConfig> => {
-		const loaded = new KubeConfig();
-		loaded.loadFromFile(file);
-		loaded.setCurrentContext(context);
-		return loaded;
-	};
-	let config = load();
-	return {
-		server,
-		async current() {
-			const options: Record<string, unknown> & { headers?: Record<string, string> } = {};
-			try {
-				await config.applyToHTTPSOptions(options);
-			} catch (error) {
-				throw new HttpError("credentials", `Cannot get credentials: ${(error as Error).message}`, error);
-			}
-			const text = (value: unknown): string | undefined =>
-				value === undefined || value === null ? undefined : String(value);
-			const tls = {
-				ca: text(options.ca),
-				cert: text(options.cert),
-				key: text(options.key),
-				servername: text(options.servername),
-				rejectUnauthorized: options.rejectUnauthorized === false ? false : undefined,
-			};
-			return { headers: { ...options.headers }, tls: defined(tls), ...(proxy ? { proxy } : {}) };
-		},
-		distrust() {
-			config = load();
-		},
-	};
+/**
+ * What the provider oidc left in the kubeconfig: an ID token, which kubectl renews when it is used; other providers
+ * were removed from client-go with Kubernetes 1.26.
+ */
+function providerToken(provider: AuthProvider | undefined): string | undefined {
+	if (provider === undefined) {
+		return undefined;
+	}
+	const token = provider.name === "oidc" ? provider.config?.["id-token"] : undefined;
+	if (!token) {
+		throw new HttpError(
+			"credentials",
+			`Cannot get credentials: auth-provider ${JSON.stringify(provider.name ?? "")} ${provider.name === "oidc" ? "has no id-token; run kubectl once, which renews it" : "is not supported any more; use an exec plugin"}`,
+		);
+	}
+	return token;
 }

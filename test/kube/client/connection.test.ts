@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { createServer as createTcpServer, connect as openTcp } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterEach, before, beforeEach, describe, test } from "node:test";
 import type { TLSSocket } from "node:tls";
 import { stringify } from "yaml";
@@ -16,6 +16,7 @@ import type { CertificatePair } from "../../../src/certificates/inspect.ts";
 import { ApiError } from "../../../src/kube/client/api.ts";
 import { connect } from "../../../src/kube/client/connection.ts";
 import { inClusterCredentials, kubeconfigCredentials } from "../../../src/kube/client/credentials.ts";
+import { execPlugin } from "../../../src/kube/client/exec-plugin.ts";
 import { answer, FakeApiServer, failure } from "../../support/fake-api-server.ts";
 
 describe("connection", () => {
@@ -126,7 +127,9 @@ describe("connection", () => {
 		);
 		await chmod(plugin, 0o755);
 		const exec = { apiVersion: "client.authentication.k8s.io/v1", command: plugin, interactiveMode: "Never" };
-		const connection = connect(await kubeconfigCredentials(await kubeconfig({ exec })));
+		const connection = connect(
+			await kubeconfigCredentials(await kubeconfig({ exec }), undefined, process.env),
+		);
 		const get = (): Promise<unknown> => connection.request("GET", "/api/v1/namespaces/a");
 		await get();
 		goodToken = "new";
@@ -138,6 +141,94 @@ describe("connection", () => {
 			["Bearer old", "Bearer old", "Bearer new"],
 		);
 		await connection.stop();
+	});
+
+	const plugin = async (script: string): Promise<string> => {
+		const path = join(folder, `plugin-${plugins++}.sh`);
+		await writeFile(path, `#!/bin/sh\n${script}\n`);
+		await chmod(path, 0o755);
+		return path;
+	};
+	let plugins = 0;
+	const credential = (status: object): string =>
+		`printf '%s' '${JSON.stringify({ apiVersion: "client.authentication.k8s.io/v1", kind: "ExecCredential", status })}'`;
+	const execOf = (command: string, more: object = {}): object => ({
+		exec: { apiVersion: "client.authentication.k8s.io/v1", command, ...more },
+	});
+
+	test("kubeconfigCredentials() run an exec plugin from the kubeconfig's folder, with its arguments and environment", async () => {
+		const path = await plugin(`${credential({ token: "TOKEN" })} | sed "s/TOKEN/$1-$SECRET-$HOME_OF/"`);
+		const file = await kubeconfig(
+			execOf(`./${basename(path)}`, { args: ["arg"], env: [{ name: "SECRET", value: "secret" }] }),
+		);
+		const credentials = await kubeconfigCredentials(file, undefined, {
+			PATH: process.env.PATH,
+			HOME_OF: "me",
+		});
+		assert.equal((await credentials.current()).headers.authorization, "Bearer arg-secret-me");
+	});
+
+	test("kubeconfigCredentials() run an exec plugin again when what it gave has expired", async () => {
+		const runs = join(folder, "runs");
+		const path = await plugin(
+			`echo run >> ${runs}; ${credential({ token: "t", expirationTimestamp: "2020-01-01T00:00:00Z" })}`,
+		);
+		const credentials = await kubeconfigCredentials(await kubeconfig(execOf(path)), undefined, process.env);
+		await credentials.current();
+		await credentials.current();
+		assert.equal(await readFile(runs, "utf8"), "run\nrun\n");
+	});
+
+	test("kubeconfigCredentials() present the certificate that an exec plugin gave", async () => {
+		const path = await plugin(credential({ clientCertificateData: "CERT", clientKeyData: "KEY" }));
+		const credentials = await kubeconfigCredentials(await kubeconfig(execOf(path)), undefined, process.env);
+		const { tls } = await credentials.current();
+		assert.deepEqual([tls.cert, tls.key], ["CERT", "KEY"]);
+	});
+
+	for (const [what, script, reason] of [
+		["fails", "echo 'log in first' >&2; exit 3", /it ended with exit code 3: log in first/],
+		["writes no JSON", "echo hello", /it wrote no JSON/],
+		["writes another object", `echo '{"kind":"Pod"}'`, /it wrote no ExecCredential of client/],
+		["gives nothing", credential({}), /it gave neither a token nor a certificate with its key/],
+		["gives a certificate without a key", credential({ clientCertificateData: "C" }), /it gave neither/],
+		["floods", "head -c 3000000 /dev/zero", /it wrote more than 1 MiB/],
+	] as const) {
+		test(`kubeconfigCredentials() say so when an exec plugin ${what}, with its hint`, async () => {
+			const file = await kubeconfig(execOf(await plugin(script), { installHint: "see the wiki" }));
+			const credentials = await kubeconfigCredentials(file, undefined, process.env);
+			await assert.rejects(credentials.current(), (error: Error) => {
+				assert.match(error.message, reason);
+				assert.match(error.message, /see the wiki$/);
+				return true;
+			});
+		});
+	}
+
+	test("kubeconfigCredentials() say so when an exec plugin is not there, or speaks a version of long ago", async () => {
+		const lost = await kubeconfigCredentials(await kubeconfig(execOf("waymark-no-such-plugin")));
+		await assert.rejects(lost.current(), /Cannot get credentials from waymark-no-such-plugin: .*ENOENT/);
+		const apiVersion = "client.authentication.k8s.io/v1alpha1";
+		const old = await kubeconfigCredentials(await kubeconfig(execOf("x", { apiVersion })));
+		await assert.rejects(old.current(), /its apiVersion must be client.authentication.k8s.io\/v1 or /);
+	});
+
+	test("execPlugin() kills a plugin that does not end in time", async () => {
+		const path = await plugin("exec sleep 30");
+		const hanging = execPlugin(
+			{ apiVersion: "client.authentication.k8s.io/v1", command: path },
+			{ server: "https://127.0.0.1" },
+			{ folder, environment: process.env, limitMs: 200 },
+		);
+		await assert.rejects(hanging.current(), /it did not end within 0.2 s/);
+	});
+
+	test("kubeconfigCredentials() take the ID token of provider oidc, and refuse providers of long ago", async () => {
+		const oidc = { "auth-provider": { name: "oidc", config: { "id-token": "id" } } };
+		const credentials = await kubeconfigCredentials(await kubeconfig(oidc));
+		assert.equal((await credentials.current()).headers.authorization, "Bearer id");
+		const gcp = await kubeconfigCredentials(await kubeconfig({ "auth-provider": { name: "gcp" } }));
+		await assert.rejects(gcp.current(), /auth-provider "gcp" is not supported any more; use an exec plugin/);
 	});
 
 	test("kubeconfigCredentials() say what is wrong with a kubeconfig", async () => {
