@@ -7,6 +7,7 @@ import { families } from "../src/core/rule.ts";
 import { settingsSchema } from "../src/settings/schema.ts";
 import { renderChart } from "./chart.ts";
 import { renderOperationsPage } from "./operations-page.ts";
+import { renderPoliciesPage } from "./policies-page.ts";
 import { renderPages } from "./rule-pages.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -103,7 +104,11 @@ export async function generated(): Promise<ReadonlyMap<string, string>> {
 	for (const [path, text] of renderPages(rules.toSorted((a, b) => (a.id < b.id ? -1 : 1)))) {
 		output.set(path, text);
 	}
-	for (const [path, text] of [...renderChart(rules), ...renderOperationsPage(rules)]) {
+	for (const [path, text] of [
+		...renderChart(rules),
+		...renderOperationsPage(rules),
+		...renderPoliciesPage(),
+	]) {
 		output.set(path, text);
 	}
 	return output;

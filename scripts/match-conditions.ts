@@ -1,4 +1,4 @@
-import { annotationPrefix } from "../src/core/policy.ts";
+import { annotationPrefix } from "../src/core/annotations.ts";
 
 /** The parts of an AdmissionRequest that conditions look at, as CEL sees them. */
 export interface ConditionRequest {

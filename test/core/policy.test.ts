@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { annotationPrefix, readEntryAnnotations } from "../../src/core/annotations.ts";
 import type { Namespace } from "../../src/core/kinds.ts";
 import type { Policy } from "../../src/core/policy.ts";
-import { annotationPrefix, isAmbientNamespace, parsePolicy } from "../../src/core/policy.ts";
+import { isAmbientNamespace, parsePolicy } from "../../src/core/policy.ts";
 import type { SettingsFile } from "../../src/core/settings.ts";
 import { parseSettings } from "../../src/core/settings.ts";
 
@@ -67,7 +68,7 @@ describe("parsePolicy()", () => {
 		);
 		assert.deepEqual(
 			policy.problems.map((each) => each.annotation),
-			["waypoint", "mode", "ambient", "allowed-hosts"],
+			["mode", "ambient", "waypoint", "allowed-hosts"],
 		);
 	});
 
@@ -137,6 +138,14 @@ describe("parsePolicy()", () => {
 		assert.match(problem({ "allowed-ports": "70000" }), /item 1 at character 1, "70000".*443\/TLS/);
 		assert.match(problem({ "allowed-protocols": "TLS QUIC" }), /item 2 at character 5, "QUIC"/);
 		assert.match(problem({ "denied-hosts": "${name}.com" }), /item 1 at character 1/);
+	});
+
+	it("parsePolicy() reads the ServiceAccounts that may leave; an empty list means all", () => {
+		const accounts = (text: string): unknown =>
+			policyOf({ "allowed-service-accounts": text }).allowedServiceAccounts;
+		assert.deepEqual(accounts("checkout, batch.worker"), ["checkout", "batch.worker"]);
+		assert.deepEqual([accounts(" , "), policyOf({}).allowedServiceAccounts], [undefined, undefined]);
+		assert.match(problem({ "allowed-service-accounts": "a Checkout" }), /item 2 at character 3, "Checkout"/);
 	});
 
 	it("parsePolicy() names the words that mode and ambient accept", () => {
@@ -285,6 +294,40 @@ describe("parsePolicy() and ambient", () => {
 	});
 });
 
+describe("readEntryAnnotations()", () => {
+	const read = (annotations: Map): unknown =>
+		readEntryAnnotations(
+			Object.fromEntries(
+				Object.entries(annotations).map(([name, value]) => [annotationPrefix + name, value]),
+			),
+			"shop",
+		);
+
+	it("readEntryAnnotations() reads what an inventory says of a way out", () => {
+		const said = { owner: "blue", ticket: "SEC-1", reason: "pays", "review-by": "2028-02-29" };
+		assert.deepEqual(read({ ...said, owner: " blue " }), { values: said, problems: [] });
+	});
+
+	it("readEntryAnnotations() names what cannot be read and what nobody knows", () => {
+		assert.deepEqual(read({ owner: " ", "review-by": "2026-02-30", mode: "off" }), {
+			values: {},
+			problems: [
+				{ annotation: "owner", message: "must not be empty", hint: "Write a text" },
+				{
+					annotation: "review-by",
+					message: "names a day that does not exist, 2026-02-30",
+					hint: "Write a day as YYYY-MM-DD",
+				},
+				{
+					annotation: "mode",
+					message: "is not an annotation that Waymark knows, so it would have no effect",
+					hint: "Use one of owner, ticket, reason, review-by or confirm",
+				},
+			],
+		});
+	});
+});
+
 describe("parsePolicy() and exemptions", () => {
 	it("parsePolicy() reads a date and a reason of any words", () => {
 		const policy = policyOf({
@@ -294,6 +337,23 @@ describe("parsePolicy() and exemptions", () => {
 			[...policy.exemptions],
 			[["serviceentry-policy-host", { until: "2028-02-29", reason: "SEC-1: moves, a=b" }]],
 		);
+	});
+
+	it("parsePolicy() reads who asked for an exemption and where, in any order after the date", () => {
+		const exemption = { until: "2028-02-29", reason: "SEC-1: a=b", owner: "Team Blue", ticket: "SEC-1" };
+		for (const text of [
+			"until=2028-02-29 reason=SEC-1: a=b owner=Team Blue ticket=SEC-1",
+			"until=2028-02-29\nticket=SEC-1\towner=Team Blue reason=SEC-1: a=b",
+		]) {
+			assert.deepEqual(policyOf({ "exempt.a": text }).exemptions.get("a"), exemption);
+		}
+	});
+
+	it("parsePolicy() reads the longest exemption that a Namespace can hold in milliseconds", () => {
+		const text = `until=2026-12-31 reason=x${" ".repeat(256 * 1024)}y\u0000`;
+		const start = performance.now();
+		policyOf({ "exempt.a": text, "exempt.b": `${" ".repeat(256 * 1024)}x` });
+		assert.ok(performance.now() - start < 500);
 	});
 
 	for (const text of [
@@ -308,9 +368,15 @@ describe("parsePolicy() and exemptions", () => {
 		"until=2026-13-01 reason=x",
 		"until=2026-12-31T00:00 reason=x",
 		"Until=2026-12-31 reason=x",
+		"until=2026-12-31 reason=x reason=y",
+		"until=2026-12-31 reason=x owner=",
+		"x until=2026-12-31 reason=x",
 	]) {
 		it(`parsePolicy() refuses the exemption "${text}" and says how to write one`, () => {
-			assert.match(problem({ "exempt.a": text }), /^exempt\.a: .* \| Write until=YYYY-MM-DD reason=TEXT$/);
+			assert.match(
+				problem({ "exempt.a": text }),
+				/^exempt\.a: .* \| Write until=YYYY-MM-DD reason=TEXT \[owner=TEXT\] \[ticket=TEXT\]$/,
+			);
 			assert.equal(policyOf({ "exempt.a": text }).exemptions.size, 0);
 		});
 	}

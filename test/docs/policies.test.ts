@@ -3,11 +3,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { parse, parseAllDocuments } from "yaml";
+import { annotationPrefix, namespaceAnnotations } from "../../src/core/annotations.ts";
 import { createEngine } from "../../src/core/engine.ts";
 import { evaluate } from "../../src/core/evaluate.ts";
 import type { AnyObject } from "../../src/core/kinds.ts";
 import { applyEdits } from "../../src/core/patch.ts";
-import { annotationPrefix } from "../../src/core/policy.ts";
 import { egressNamespace, egressWaypoint } from "../../src/rules/examples.ts";
 import { rules } from "../../src/rules/table.ts";
 import { readSettings } from "../../src/settings/read.ts";
@@ -45,16 +45,7 @@ describe("docs/policies.md", () => {
 			[...text.matchAll(/^```yaml$/gm)].length,
 			"every example says what it promises",
 		);
-		const names = [
-			"mode",
-			"ambient",
-			"waypoint",
-			"allowed-hosts",
-			"denied-hosts",
-			"allowed-ports",
-			"allowed-protocols",
-			"exempt.",
-		];
+		const names = [...Object.keys(namespaceAnnotations), "exempt."];
 		for (const name of names) {
 			assert.ok(
 				blocks.some(({ yaml }) => yaml.includes(annotationPrefix + name)),

@@ -1,4 +1,4 @@
-import { annotationPrefix, exemptionPrefix } from "../../core/policy.ts";
+import { annotationPrefix, exemptionPrefix } from "../../core/annotations.ts";
 import type { Rule } from "../../core/rule.ts";
 import { teamNamespace, withAnnotations } from "../examples.ts";
 

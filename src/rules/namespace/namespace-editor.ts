@@ -1,5 +1,5 @@
+import { annotationPrefix } from "../../core/annotations.ts";
 import { quote } from "../../core/finding.ts";
-import { annotationPrefix } from "../../core/policy.ts";
 import type { Rule } from "../../core/rule.ts";
 import { teamNamespace, withAnnotations } from "../examples.ts";
 

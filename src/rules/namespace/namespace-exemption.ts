@@ -1,5 +1,5 @@
+import { annotationPrefix, exemptionPrefix } from "../../core/annotations.ts";
 import { mention } from "../../core/finding.ts";
-import { annotationPrefix, exemptionPrefix } from "../../core/policy.ts";
 import type { Rule } from "../../core/rule.ts";
 import { teamNamespace, withAnnotations } from "../examples.ts";
 
