@@ -4,7 +4,7 @@ import { parseDocument, stringify } from "yaml";
 import type { Kind } from "../src/core/kinds.ts";
 import { allKinds, kinds } from "../src/core/kinds.ts";
 import type { Rule } from "../src/core/rule.ts";
-import { settingsSchema } from "../src/settings/schema.ts";
+import { settingsSchema } from "../src/core/settings.ts";
 import { renderDashboard } from "./dashboard.ts";
 import type { MatchCondition } from "./match-conditions.ts";
 import { matchConditions } from "./match-conditions.ts";

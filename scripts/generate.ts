@@ -4,7 +4,7 @@ import type { Kind } from "../src/core/kinds.ts";
 import { allKinds } from "../src/core/kinds.ts";
 import type { Rule } from "../src/core/rule.ts";
 import { families } from "../src/core/rule.ts";
-import { settingsSchema } from "../src/settings/schema.ts";
+import { settingsSchema } from "../src/core/settings.ts";
 import { renderChart } from "./chart.ts";
 import { renderOperationsPage } from "./operations-page.ts";
 import { renderPoliciesPage } from "./policies-page.ts";

@@ -5,6 +5,8 @@ import type { HostPattern } from "./host-pattern.ts";
 import { parseHostPattern } from "./host-pattern.ts";
 import type { PortRange } from "./port-range.ts";
 import { parsePortRange, parseProtocol } from "./port-range.ts";
+import type { JsonSchema, Rows, Setting, SettingsProblem } from "./setting.ts";
+import { oneOf, optional, parsed, parsedList, plain, section } from "./setting.ts";
 
 /** What follows from a finding in a namespace (product table: enforce denies, warn warns, audit records, off is silent). */
 export type Mode = "enforce" | "warn" | "audit" | "off";
@@ -100,12 +102,6 @@ export interface SettingsFile {
 	readonly severities?: Readonly<Record<string, string>>;
 }
 
-/** One thing that is wrong with the configuration file, and where. */
-export interface SettingsProblem {
-	readonly path: readonly (string | number)[];
-	readonly message: string;
-}
-
 /**
  * Addresses that no ServiceEntry may name unless the configuration says otherwise: link-local with the clouds'
  * metadata services (RFC 3927, RFC 4291), loopback, unspecified, and the ranges from which istiod allocates
@@ -123,70 +119,8 @@ export const defaultDeniedAddresses: readonly string[] = [
 	"2001:2::/48",
 ];
 
-const severities: readonly string[] = ["error", "warning", "info", "off"];
 const dnsLabel = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const objectName = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
-
-/** The settings of a cluster whose configuration says nothing. */
-export const defaultSettings: Settings = parseSettings({}).settings;
-
-/** Parses a configuration whose shape is known to be right; every value that cannot be read is a problem. */
-export function parseSettings(file: SettingsFile): {
-	readonly settings: Settings;
-	readonly problems: readonly SettingsProblem[];
-} {
-	const problems: SettingsProblem[] = [];
-	const settings: Settings = {
-		defaults: {
-			mode: oneOf(file.defaults?.mode, modes, ["defaults", "mode"], problems) ?? "enforce",
-			ambient: oneOf(file.defaults?.ambient, ambientStances, ["defaults", "ambient"], problems),
-			waypoint: readWaypoint(file.defaults?.waypoint, problems),
-		},
-		limits: readLimits(file.limits ?? {}, problems),
-		egressGateways: {
-			labels: (file.egressGateways?.labels ?? []).filter((labels) => Object.keys(labels).length > 0),
-			services: file.egressGateways?.services ?? [],
-		},
-		waypoints: {
-			controllers: new Set(file.waypoints?.controllers ?? []),
-			whenMissing:
-				oneOf(
-					file.waypoints?.whenMissing,
-					["deny", "warn"] as const,
-					["waypoints", "whenMissing"],
-					problems,
-				) ?? "deny",
-		},
-		istioMinor: readVersion(file.istioVersion, problems),
-		clusterDomain: (file.clusterDomain ?? "cluster.local").toLowerCase(),
-		exemptNamespaces: new Set(file.exemptNamespaces ?? []),
-		policyEditors:
-			file.policyEditors === undefined
-				? undefined
-				: {
-						users: new Set(file.policyEditors.users ?? []),
-						groups: new Set(file.policyEditors.groups ?? []),
-					},
-		severities: readSeverities(file.severities ?? {}, problems),
-	};
-	return { settings, problems };
-}
-
-function oneOf<T extends string>(
-	value: string | undefined,
-	accepted: readonly T[],
-	path: readonly string[],
-	problems: SettingsProblem[],
-): T | undefined {
-	if (value === undefined) {
-		return undefined;
-	}
-	const found = accepted.find((word) => word === value);
-	if (found === undefined) {
-		problems.push({ path, message: `must be one of ${accepted.join(", ")}` });
-	}
-	return found;
-}
 
 /** Parses `NAMESPACE/NAME` or, where a namespace is given to fall back on, `NAME`; undefined when it is neither. */
 export function parseWaypointReference(text: string, namespace?: string): WaypointReference | undefined {
@@ -199,55 +133,6 @@ export function parseWaypointReference(text: string, namespace?: string): Waypoi
 	const valid =
 		dnsLabel.test(reference.namespace) && objectName.test(reference.name) && reference.name.length <= 63;
 	return valid && reference.name !== "none" ? reference : undefined;
-}
-
-function readWaypoint(
-	text: string | undefined,
-	problems: SettingsProblem[],
-): WaypointReference | "none" | undefined {
-	if (text === undefined || text === "none") {
-		return text;
-	}
-	const reference = parseWaypointReference(text);
-	if (reference === undefined) {
-		problems.push({ path: ["defaults", "waypoint"], message: "must be NAMESPACE/NAME or none" });
-	}
-	return reference;
-}
-
-function readLimits(limits: NonNullable<SettingsFile["limits"]>, problems: SettingsProblem[]): Limits {
-	return {
-		allowedHosts: limits.allowedHosts && readHosts(limits.allowedHosts, ["limits", "allowedHosts"], problems),
-		deniedHosts: limits.deniedHosts && readHosts(limits.deniedHosts, ["limits", "deniedHosts"], problems),
-		allowedPorts:
-			limits.allowedPorts &&
-			readEach(
-				limits.allowedPorts.map(String),
-				parsePortRange,
-				["limits", "allowedPorts"],
-				problems,
-				portForm,
-			),
-		allowedProtocols:
-			limits.allowedProtocols &&
-			new Set(
-				readEach(
-					limits.allowedProtocols,
-					parseProtocol,
-					["limits", "allowedProtocols"],
-					problems,
-					protocolForm,
-				),
-			),
-		deniedAddresses: readEach(
-			limits.deniedAddresses ?? defaultDeniedAddresses,
-			parseAddressRange,
-			["limits", "deniedAddresses"],
-			problems,
-			"must be an IP address or a CIDR, such as 10.0.0.0/8",
-		),
-		wildcardMinimumLabels: limits.wildcardMinimumLabels ?? 2,
-	};
 }
 
 /** What a list of ports accepts, as a sentence for messages. */
@@ -281,60 +166,200 @@ export function hostPatterns(list: HostList, namespace: string): readonly HostPa
 	return [...list.patterns, ...filled];
 }
 
-function readHosts(texts: readonly string[], path: readonly string[], problems: SettingsProblem[]): HostList {
-	const patterns: HostPattern[] = [];
-	const placeholders: string[] = [];
-	for (const [index, text] of texts.entries()) {
-		const item = parseHostItem(text);
-		if (item === undefined) {
-			problems.push({ path: [...path, index], message: hostForm });
-		} else if (item === "placeholder") {
-			placeholders.push(text);
-		} else {
-			patterns.push(item);
-		}
-	}
-	return { texts, patterns, placeholders };
+const strings: JsonSchema = { type: "array", items: { type: "string", minLength: 1 } };
+
+/** The schema of a list of texts, with what it says. */
+function stringsOf(description: string): JsonSchema {
+	return { ...strings, description };
 }
 
-function readEach<T>(
-	texts: readonly string[],
-	parse: (text: string) => T | undefined,
-	path: readonly string[],
-	problems: SettingsProblem[],
-	form: string,
-): readonly T[] {
-	const parsed: T[] = [];
-	for (const [index, text] of texts.entries()) {
-		const item = parse(text);
-		if (item === undefined) {
-			problems.push({ path: [...path, index], message: form });
-		} else {
-			parsed.push(item);
-		}
-	}
-	return parsed;
+function textSet(schema: JsonSchema): Setting<readonly string[], ReadonlySet<string>> {
+	return plain(schema, (written) => new Set(written));
 }
 
-function readVersion(text: string | undefined, problems: SettingsProblem[]): number | undefined {
-	const match = /^1\.(\d{1,3})$/.exec(text ?? "");
-	if (text !== undefined && match === null) {
-		problems.push({ path: ["istioVersion"], message: "must be a minor version of Istio, such as 1.30" });
-	}
-	return match === null ? undefined : Number(match[1]);
+function hostList(description: string): Setting<readonly string[], HostList | undefined> {
+	const items = parsedList(
+		stringsOf(description),
+		(text) => {
+			const pattern = parseHostItem(text);
+			return pattern === undefined ? undefined : { text, pattern };
+		},
+		hostForm,
+	);
+	return optional({
+		schema: items.schema,
+		read: (texts = [], path, problems) => {
+			const read = items.read(texts, path, problems);
+			return {
+				texts,
+				patterns: read.flatMap(({ pattern }) => (pattern === "placeholder" ? [] : [pattern])),
+				placeholders: read.flatMap(({ text, pattern }) => (pattern === "placeholder" ? [text] : [])),
+			};
+		},
+	});
 }
+
+function portList(
+	description: string,
+): Setting<readonly (string | number)[], readonly PortRange[] | undefined> {
+	const schema = { type: "array", items: { type: ["string", "integer"] }, description };
+	return optional(parsedList(schema, parsePortRange, portForm));
+}
+
+function protocolList(description: string): Setting<readonly string[], ReadonlySet<string> | undefined> {
+	const { schema, read } = parsedList<string, string>(stringsOf(description), parseProtocol, protocolForm);
+	return optional({ schema, read: (...written) => new Set(read(...written)) });
+}
+
+const defaultRows: Rows<NonNullable<SettingsFile["defaults"]>, Settings["defaults"]> = {
+	mode: oneOf(modes, "enforce", "What follows from a finding"),
+	ambient: oneOf(
+		ambientStances,
+		undefined,
+		"Absent: enforced exactly where Istio calls the namespace ambient",
+	),
+	waypoint: parsed(
+		{ type: "string", description: "NAMESPACE/NAME of the waypoint for external entries, or none" },
+		(text) => (text === "none" ? text : parseWaypointReference(text)),
+		"must be NAMESPACE/NAME or none",
+	),
+};
+
+const limitRows: Rows<NonNullable<SettingsFile["limits"]>, Limits> = {
+	allowedHosts: hostList("host, *.suffix; ${namespace} stands for the namespace"),
+	deniedHosts: hostList("Wins over allowedHosts"),
+	allowedPorts: portList("443, 8000-8099, 443/TLS"),
+	allowedProtocols: protocolList("Istio's protocol names, any case"),
+	deniedAddresses: withDefault(
+		parsedList(
+			stringsOf("IP addresses or CIDRs that no entry may name; absent: link-local, loopback, Istio's own"),
+			parseAddressRange,
+			"must be an IP address or a CIDR, such as 10.0.0.0/8",
+		),
+		defaultDeniedAddresses,
+	),
+	wildcardMinimumLabels: plain(
+		{
+			type: "integer",
+			minimum: 0,
+			maximum: 10,
+			description: "Labels after the *. of a wildcard host; absent: 2",
+		},
+		(written) => written ?? 2,
+	),
+};
+
+function withDefault<Written, Read>(
+	{ schema, read }: Setting<Written, Read>,
+	absent: Written,
+): Setting<Written, Read> {
+	return { schema, read: (written = absent, ...rest) => read(written, ...rest) };
+}
+
+const gatewayRows: Rows<NonNullable<SettingsFile["egressGateways"]>, Settings["egressGateways"]> = {
+	labels: plain(
+		{
+			type: "array",
+			items: { type: "object", minProperties: 1, additionalProperties: { type: "string" } },
+			description: "Label sets of gateway workloads",
+		},
+		(written = []) => written.filter((labels) => Object.keys(labels).length > 0),
+	),
+	services: plain(stringsOf("NAME or NAMESPACE/NAME of gateway Services"), (written) => written ?? []),
+};
+
+const waypointRows: Rows<NonNullable<SettingsFile["waypoints"]>, Settings["waypoints"]> = {
+	controllers: textSet(stringsOf("Controller names of waypoint classes beside Istio's own")),
+	whenMissing: oneOf(
+		["deny", "warn"],
+		"deny",
+		"What to do when a named waypoint does not exist; absent: deny",
+	),
+};
+
+const severityWords: readonly (Severity | "off")[] = ["error", "warning", "info", "off"];
+
+/** Every setting, one row each: its schema, how it is read, and what holds where it is absent. */
+const root: Setting<
+	SettingsFile,
+	Omit<Settings, "istioMinor"> & { readonly istioVersion: number | undefined }
+> = section({
+	defaults: section(defaultRows, "For namespaces that say nothing"),
+	limits: section(limitRows, "What no namespace may exceed"),
+	egressGateways: section(
+		gatewayRows,
+		"How sidecar-style egress gateways are recognised, on top of Istio's own",
+	),
+	waypoints: section(waypointRows),
+	istioVersion: parsed(
+		{ type: "string", pattern: "^1\\.[0-9]{1,3}$", description: "Istio's minor version: 1.30" },
+		(text) => {
+			const minor = /^1\.(\d{1,3})$/.exec(text)?.[1];
+			return minor === undefined ? undefined : Number(minor);
+		},
+		"must be a minor version of Istio, such as 1.30",
+	),
+	clusterDomain: plain(
+		{
+			type: "string",
+			pattern: "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$",
+			description: "Absent: cluster.local",
+		},
+		(written) => (written ?? "cluster.local").toLowerCase(),
+	),
+	exemptNamespaces: textSet(
+		stringsOf("Namespaces that are not judged at all, besides kube-system, kube-public and kube-node-lease"),
+	),
+	policyEditors: optional(
+		section<NonNullable<SettingsFile["policyEditors"]>, PolicyEditors>(
+			{ users: textSet(strings), groups: textSet(strings) },
+			"Who may write egress.waymark.dev annotations; absent: everybody who may edit the namespace",
+		),
+	),
+	severities: {
+		schema: {
+			description: "Rule id to severity",
+			type: "object",
+			additionalProperties: { enum: severityWords },
+		},
+		read: readSeverities,
+	},
+});
 
 function readSeverities(
-	entries: Readonly<Record<string, string>>,
+	entries: Readonly<Record<string, string>> | undefined,
+	path: SettingsProblem["path"],
 	problems: SettingsProblem[],
 ): ReadonlyMap<string, Severity | "off"> {
 	const result = new Map<string, Severity | "off">();
-	for (const [rule, severity] of Object.entries(entries)) {
-		if (severities.includes(severity)) {
-			result.set(rule, severity as Severity | "off");
+	for (const [rule, written] of Object.entries(entries ?? {})) {
+		const severity = severityWords.find((word) => word === written);
+		if (severity === undefined) {
+			problems.push({ path: [...path, rule], message: `must be one of ${severityWords.join(", ")}` });
 		} else {
-			problems.push({ path: ["severities", rule], message: "must be one of error, warning, info, off" });
+			result.set(rule, severity);
 		}
 	}
 	return result;
 }
+
+/** JSON Schema (draft 2020-12) of the cluster configuration; published as docs/schemas/config.schema.json. */
+export const settingsSchema: JsonSchema = {
+	$schema: "https://json-schema.org/draft/2020-12/schema",
+	$id: "https://waymark.dev/schemas/config.schema.json",
+	title: "Waymark cluster configuration",
+	...root.schema,
+};
+
+/** Parses a configuration whose shape is known to be right; every value that cannot be read is a problem. */
+export function parseSettings(file: SettingsFile): {
+	readonly settings: Settings;
+	readonly problems: readonly SettingsProblem[];
+} {
+	const problems: SettingsProblem[] = [];
+	const { istioVersion: istioMinor, ...settings } = root.read(file, [], problems);
+	return { settings: { ...settings, istioMinor }, problems };
+}
+
+/** The settings of a cluster whose configuration says nothing. */
+export const defaultSettings: Settings = parseSettings({}).settings;

@@ -5,8 +5,7 @@ import { parse, YAMLError } from "yaml";
 import type { Path } from "../core/finding.ts";
 import { formatPath } from "../core/finding.ts";
 import type { Settings, SettingsFile } from "../core/settings.ts";
-import { parseSettings } from "../core/settings.ts";
-import { settingsSchema } from "./schema.ts";
+import { parseSettings, settingsSchema } from "../core/settings.ts";
 
 /** A configuration that cannot be used; `problems` holds every reason, one line each. */
 export class ConfigError extends Error {
