@@ -1,6 +1,6 @@
 import type { Verdict } from "../core/evaluate.ts";
 import type { Finding } from "../core/finding.ts";
-import { formatPath } from "../core/finding.ts";
+import { formatPath, quote } from "../core/finding.ts";
 import { toJsonPatch } from "../core/patch.ts";
 import { ruleUrl } from "../core/rule.ts";
 import type { Review } from "./review.ts";
@@ -34,6 +34,14 @@ export interface AnsweredReview {
 	readonly response: AdmissionResponse;
 }
 
+/** How far the cluster was there to be asked when a verdict was reached. */
+export interface Basis {
+	/** Whether what the denials miss exists by now could not be asked. */
+	readonly isUnconfirmed: boolean;
+	/** Milliseconds since the API server was last heard of what the verdict rests on; undefined: it is being watched. */
+	readonly staleMs: number | undefined;
+}
+
 /** Most findings that a denial spells out. */
 const mostLines = 20;
 /** Most warnings: above 4,096 characters in all, the API server cuts each to 256 (apiserver endpoints/filters/warning.go). */
@@ -63,15 +71,40 @@ export function mutated(review: Review, verdict: Verdict): AnsweredReview {
 }
 
 /** The answer of `/validate`: a denial where findings deny, warnings for the others; never a patch. */
-export function validated(review: Review, verdict: Verdict, unconfirmed: boolean): AnsweredReview {
-	const warnings = verdict.warnings.slice(0, mostWarnings).map(formatWarning);
-	const annotations = verdict.policy === undefined ? undefined : auditAnnotations(verdict);
+export function validated(review: Review, verdict: Verdict, basis: Basis): AnsweredReview {
+	const age = basis.staleMs === undefined ? undefined : `${Math.round(basis.staleMs / 1000)} s`;
+	const stale =
+		age === undefined
+			? []
+			: [`Waymark judged by a cluster state ${age} old: the API server does not answer this replica`];
+	const warnings = [...stale, ...verdict.warnings.map(formatWarning)].slice(0, mostWarnings);
+	const annotations =
+		verdict.policy === undefined
+			? undefined
+			: { ...auditAnnotations(verdict), ...(age === undefined ? {} : { stale: age }) };
 	return answer(review, {
 		uid: review.uid,
 		allowed: verdict.decision === "allow",
-		...(verdict.decision === "deny" ? { status: denial(verdict.denials, unconfirmed) } : {}),
+		...(verdict.decision === "deny" ? { status: denial(verdict.denials, basis.isUnconfirmed) } : {}),
 		...(warnings.length > 0 ? { warnings } : {}),
 		...(annotations === undefined ? {} : { auditAnnotations: annotations }),
+	});
+}
+
+/** The refusal of a request that cannot be judged: nothing is known of its namespace, and nobody can be asked. */
+export function unjudged(review: Review): AnsweredReview {
+	return answer(review, {
+		uid: review.uid,
+		allowed: false,
+		status: {
+			code: 503,
+			reason: "ServiceUnavailable",
+			message: oneLine(
+				`Cannot judge the request: Waymark does not know the namespace ${quote(review.namespace)} yet, and the API server does not answer Waymark: try again`,
+			),
+			details: { causes: [] },
+		},
+		auditAnnotations: { decision: "unjudged" },
 	});
 }
 

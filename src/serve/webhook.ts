@@ -62,6 +62,7 @@ export async function openWebhook(options: ServedWebhookOptions): Promise<Served
 		log,
 		tls: tlsContext(source.current(), tlsDemands()),
 		...(world.confirm === undefined ? {} : { confirm: world.confirm }),
+		...(world.stale === undefined ? {} : { stale: world.stale }),
 		before: (instance) => {
 			hooks.drain = installDrain(instance, options.drainTimes);
 			hooks.overload = installOverload(instance, hooks.drain);

@@ -4,8 +4,8 @@ import type { Settings } from "../core/settings.ts";
 import { defaultSettings } from "../core/settings.ts";
 import type { Connection } from "../kube/client/connection.ts";
 import type { Credentials } from "../kube/client/credentials.ts";
-import type { Confirm } from "../server/app.ts";
 import { createFeedMetrics } from "../server/feed-metrics.ts";
+import type { Confirm, StaleKinds } from "../server/judgement.ts";
 import type { Metrics } from "../server/metrics.ts";
 import type { Check } from "../server/probes.ts";
 import { followedKinds } from "./followed-kinds.ts";
@@ -17,6 +17,8 @@ export interface ServedWorld {
 	/** Settles when the world is whole; nothing is judged before. */
 	readonly synced: Promise<void>;
 	readonly confirm?: Confirm;
+	/** The kinds without a watch; undefined while all have one. */
+	readonly stale?: () => StaleKinds | undefined;
 	/** The API server, where there is one. */
 	readonly connection?: Connection;
 	checks(): readonly Check[];
@@ -95,7 +97,8 @@ export async function serveCluster(
 		inventory: world.state,
 		synced: world.synced,
 		connection: world.connection,
-		confirm: (absences, deadlineMs) => world.confirm(absences, deadlineMs),
+		confirm: (objects, deadlineMs) => world.confirm(objects, deadlineMs),
+		stale: () => world.stale(),
 		checks: () => {
 			const status = world.status();
 			const mesh = world.meshProblem();

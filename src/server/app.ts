@@ -4,20 +4,21 @@ import type { FastifyError, FastifyInstance, FastifyReply } from "fastify";
 import { fastify } from "fastify";
 import type { Logger } from "pino";
 import type { AnsweredReview } from "../admission/response.ts";
-import { allowed, mutated, validated } from "../admission/response.ts";
+import { allowed, mutated, unjudged, validated } from "../admission/response.ts";
 import type { Review, Unreadable } from "../admission/review.ts";
 import { readReview } from "../admission/review.ts";
-import type { Absence } from "../core/absence.ts";
 import type { Engine } from "../core/engine.ts";
 import { fixingPart } from "../core/engine.ts";
 import type { Verdict } from "../core/evaluate.ts";
-import { evaluate } from "../core/evaluate.ts";
 import type { Inventory } from "../core/inventory.ts";
-import { kinds } from "../core/kinds.ts";
 import { installCanary } from "./canary.ts";
 import type { Endpoint } from "./duration-metrics.ts";
+import type { Confirm, Judgement, StaleKinds } from "./judgement.ts";
+import { judge } from "./judgement.ts";
 import type { Metrics } from "./metrics.ts";
 import { countVerdict } from "./metrics.ts";
+import type { RecentIds } from "./retry-later.ts";
+import { answerRetryLater, createRecentIds } from "./retry-later.ts";
 import type { TlsContext } from "./tls.ts";
 
 /**
@@ -26,12 +27,6 @@ import type { TlsContext } from "./tls.ts";
  */
 export const bodyLimit: number = 7 * 1024 * 1024;
 
-/** Looks in the API server for objects that the world lacks, and puts what it finds into the world. */
-export type Confirm = (
-	absences: readonly Absence[],
-	deadlineMs: number,
-) => Promise<{ readonly found: boolean; readonly unconfirmed: boolean }>;
-
 /** What the webhook needs. */
 export interface WebhookOptions {
 	readonly engine: Engine;
@@ -39,8 +34,10 @@ export interface WebhookOptions {
 	readonly metrics: Metrics;
 	readonly log: Logger;
 	readonly tls: TlsContext;
-	/** Absent without a cluster: then the world is all there is. */
+	/** Absent without a cluster: then the inventory is all there is. */
 	readonly confirm?: Confirm;
+	/** The kinds without a watch; absent without a cluster. */
+	readonly stale?: () => StaleKinds | undefined;
 	/** The clock, for exemptions that end: milliseconds since 1970. */
 	readonly now?: () => number;
 	/** Hooks that must stand before the routes: drain, overload. */
@@ -102,9 +99,10 @@ export function createWebhook(options: WebhookOptions): Webhook {
 		done();
 	});
 	const today = dayClock(options.now ?? Date.now);
+	const passedOn = createRecentIds();
 	const engines = { mutate: fixingPart(options.engine), validate: options.engine } as const;
 	for (const endpoint of ["mutate", "validate"] as const) {
-		const judging = { ...options, engine: engines[endpoint] };
+		const judging = { ...options, engine: engines[endpoint], passedOn };
 		app.post<{ Querystring: { timeout?: unknown } }>(`/${endpoint}`, (request, reply) =>
 			answer(judging, endpoint, readReview(request.body, today()), request.query.timeout, reply),
 		);
@@ -143,12 +141,12 @@ function plainMessage(error: FastifyError, code: number): string {
 }
 
 function answer(
-	options: WebhookOptions,
+	options: WebhookOptions & { readonly passedOn: RecentIds },
 	endpoint: Endpoint,
 	review: Review | Unreadable,
 	timeout: unknown,
 	reply: FastifyReply,
-): AnsweredReview | FastifyReply | Promise<AnsweredReview> {
+): AnsweredReview | FastifyReply | Promise<AnsweredReview | FastifyReply> {
 	const start = performance.now();
 	if (!("uid" in review)) {
 		options.metrics.rejected.inc({ code: 400 });
@@ -159,55 +157,17 @@ function answer(
 		options.metrics.durations.observe(endpoint, "skip", elapsed(start));
 		return allowed(review);
 	}
-	const missing = options.confirm === undefined ? undefined : unknownNamespace(options.inventory, review);
-	if (missing !== undefined) {
-		return confirmed(options, endpoint, review, [missing], timeout, start);
-	}
-	const verdict = evaluate(options.engine, options.inventory, subject);
-	if (options.confirm !== undefined && verdict.absences.length > 0) {
-		return confirmed(options, endpoint, review, verdict.absences, timeout, start);
-	}
-	return finish(options, endpoint, review, verdict, start, false);
-}
-
-/** Nothing is denied because a watch is a moment behind: what is missing is asked for once, directly. */
-async function confirmed(
-	options: WebhookOptions,
-	endpoint: Endpoint,
-	review: Review,
-	absences: readonly Absence[],
-	timeout: unknown,
-	start: number,
-): Promise<AnsweredReview> {
-	const { confirm, engine } = options;
-	if (confirm === undefined || review.subject === undefined) {
-		return allowed(review);
-	}
-	const { inventory } = options;
-	let missing = absences;
-	let unconfirmed = false;
-	const asked = new Set<string>();
-	// A found object may name another that is missing: its Gateway's class, its namespace. Three rounds reach all.
-	for (let round = 0; round < 3; round++) {
-		const fresh = missing.filter((each) => !asked.has(`${each.kind}/${each.namespace}/${each.name}`));
-		if (fresh.length === 0) {
-			break;
-		}
-		for (const each of fresh) {
-			asked.add(`${each.kind}/${each.namespace}/${each.name}`);
-		}
-		const result = await confirm(fresh, deadline(timeout, start));
-		options.metrics.confirmations.inc({
-			result: result.unconfirmed ? "failed" : result.found ? "found" : "absent",
-		});
-		unconfirmed ||= result.unconfirmed;
-		const next = evaluate(engine, inventory, review.subject);
-		if (next.absences.length === 0 || !result.found) {
-			return finish(options, endpoint, review, next, start, unconfirmed);
-		}
-		missing = next.absences;
-	}
-	return finish(options, endpoint, review, evaluate(engine, inventory, review.subject), start, unconfirmed);
+	const judgement = judge(
+		{
+			...options,
+			onConfirm: (result) => options.metrics.confirmations.inc({ result }),
+		},
+		subject,
+		() => deadline(timeout, start),
+	);
+	return judgement instanceof Promise
+		? judgement.then((judged) => finish(options, endpoint, review, judged, start, reply))
+		: finish(options, endpoint, review, judgement, start, reply);
 }
 
 /** The time left for asking, in milliseconds: half of what the API server still waits, at most half a second. */
@@ -217,27 +177,24 @@ function deadline(timeout: unknown, start: number): number {
 	return Math.max(50, Math.min(500, left / 2));
 }
 
-function unknownNamespace(inventory: Inventory, review: Review): Absence | undefined {
-	const { subject } = review;
-	if (subject === undefined || !kinds[subject.kind].namespaced) {
-		return undefined;
-	}
-	return inventory.get("Namespace", "", subject.namespace) === undefined
-		? { kind: "Namespace", namespace: "", name: subject.namespace }
-		: undefined;
-}
-
 function finish(
-	options: WebhookOptions,
+	options: WebhookOptions & { readonly passedOn: RecentIds },
 	endpoint: Endpoint,
 	review: Review,
-	verdict: Verdict,
+	judgement: Judgement | undefined,
 	start: number,
-	unconfirmed: boolean,
-): AnsweredReview {
-	const result = endpoint === "mutate" ? mutated(review, verdict) : validated(review, verdict, unconfirmed);
+	reply: FastifyReply,
+): AnsweredReview | FastifyReply {
+	if (judgement === undefined) {
+		return passOn(options, endpoint, review, start, reply);
+	}
+	const { verdict, basis } = judgement;
+	const result = endpoint === "mutate" ? mutated(review, verdict) : validated(review, verdict, basis);
 	if (endpoint === "validate") {
 		countVerdict(options.metrics, verdict);
+		if (basis.staleMs !== undefined) {
+			options.metrics.staleVerdicts.inc();
+		}
 	}
 	const decision = !result.response.allowed
 		? "deny"
@@ -246,6 +203,33 @@ function finish(
 			: "patch";
 	options.metrics.durations.observe(endpoint, decision, elapsed(start));
 	logVerdict(options, endpoint, review, verdict, decision);
+	return result;
+}
+
+/**
+ * Nobody knows the namespace: another replica may, so the API server is told to ask again. Who comes back here has found
+ * none, and is refused; `/mutate` has nothing to fix then, and leaves the refusal to `/validate`.
+ */
+function passOn(
+	options: WebhookOptions & { readonly passedOn: RecentIds },
+	endpoint: Endpoint,
+	review: Review,
+	start: number,
+	reply: FastifyReply,
+): AnsweredReview | FastifyReply {
+	const answer = options.passedOn.add(`${endpoint} ${review.uid}`) ? "refused" : "retry";
+	options.metrics.unjudged.inc({ answer });
+	options.log.warn(
+		{ uid: review.uid, webhook: endpoint, namespace: review.namespace, answer },
+		"namespace unknown and API server not reachable",
+	);
+	if (answer === "retry") {
+		// On a connection of its own, which the Service may lead to another replica.
+		answerRetryLater(reply, "close");
+		return reply;
+	}
+	const result = endpoint === "mutate" ? allowed(review) : unjudged(review);
+	options.metrics.durations.observe(endpoint, endpoint === "mutate" ? "allow" : "deny", elapsed(start));
 	return result;
 }
 

@@ -11,6 +11,8 @@ export interface Metrics {
 	readonly faults: Counter<"rule">;
 	readonly rejected: Counter<"code">;
 	readonly confirmations: Counter<"result">;
+	readonly staleVerdicts: Counter;
+	readonly unjudged: Counter<"answer">;
 	readonly configReloads: Counter<"result">;
 }
 
@@ -41,8 +43,19 @@ export function createMetrics(): Metrics {
 		}),
 		confirmations: new Counter({
 			name: "waymark_confirmations_total",
-			help: "Direct reads of objects that a denial missed, by result",
+			help: "Direct reads of objects that a verdict rests on, by result",
 			labelNames: ["result"],
+			registers,
+		}),
+		staleVerdicts: new Counter({
+			name: "waymark_stale_verdicts_total",
+			help: "Verdicts by a cluster state that was not watched and that the API server did not confirm",
+			registers,
+		}),
+		unjudged: new Counter({
+			name: "waymark_unjudged_total",
+			help: "Reviews of a namespace that was unknown while the API server did not answer, by our answer",
+			labelNames: ["answer"],
 			registers,
 		}),
 		configReloads: new Counter({

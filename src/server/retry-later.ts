@@ -12,13 +12,7 @@ export function retryLater(
 	reply: FastifyReply,
 	connection: "close" | "keep-alive",
 ): void {
-	const answer = (): void => {
-		reply.header("retry-after", "1").header("content-type", "application/json");
-		if (connection === "close") {
-			reply.header("connection", "close");
-		}
-		reply.code(503).send(body);
-	};
+	const answer = (): void => answerRetryLater(reply, connection);
 	const { raw } = request;
 	if (raw.complete) {
 		answer();
@@ -26,4 +20,40 @@ export function retryLater(
 	}
 	raw.once("end", answer);
 	raw.resume();
+}
+
+/** Gives that answer to a request that has been read. */
+export function answerRetryLater(reply: FastifyReply, connection: "close" | "keep-alive"): void {
+	reply.header("retry-after", "1").header("content-type", "application/json");
+	if (connection === "close") {
+		reply.header("connection", "close");
+	}
+	reply.code(503).send(body);
+}
+
+/** The reviews that were last sent on; the API server repeats a call under the same uid. */
+export interface RecentIds {
+	/** Remembers an id; whether it was remembered already. */
+	add(id: string): boolean;
+}
+
+// A call lasts 30 s at most, and a replica that knows no namespace is not asked a thousand times in that time.
+const mostIds = 1000;
+
+/** Makes an empty memory of ids, which forgets the oldest. */
+export function createRecentIds(): RecentIds {
+	const ids = new Set<string>();
+	return {
+		add(id) {
+			if (ids.has(id)) {
+				return true;
+			}
+			const [oldest] = ids;
+			if (ids.size >= mostIds && oldest !== undefined) {
+				ids.delete(oldest);
+			}
+			ids.add(id);
+			return false;
+		},
+	};
 }

@@ -71,11 +71,13 @@ test("mutated() does not deny what the findings deny", () => {
 	assert.deepEqual(mutated(review, denying), allowed(review));
 });
 
+const watched = { isUnconfirmed: false, staleMs: undefined };
+
 test("validated() writes a denial with its rule, field, reason, way out and page", () => {
 	const { response } = validated(
 		review,
 		verdict({ decision: "deny", findings: [finding], denials: [finding] }),
-		false,
+		watched,
 	);
 	assert.deepEqual(response.status, {
 		code: 403,
@@ -90,11 +92,11 @@ test("validated() writes a denial with its rule, field, reason, way out and page
 
 test("validated() shows 20 warnings and names every rule once in the audit annotations", () => {
 	const many = Array.from({ length: 30 }, (_, index) => ({ ...finding, path: ["spec", "hosts", index] }));
-	const { response } = validated(review, verdict({ findings: many, warnings: many }), false);
+	const { response } = validated(review, verdict({ findings: many, warnings: many }), watched);
 	assert.equal(response.warnings?.length, 20);
 	const rules = Array.from({ length: 300 }, (_, index) => ({ ...finding, rule: `serviceentry-${index}` }));
 	const policy = { annotated: true } as Verdict["policy"];
-	const { auditAnnotations } = validated(review, verdict({ findings: rules, policy }), false).response;
+	const { auditAnnotations } = validated(review, verdict({ findings: rules, policy }), watched).response;
 	assert.equal(auditAnnotations?.rules?.length, 1024);
 	assert.equal(auditAnnotations?.policy, "namespace");
 });

@@ -11,8 +11,9 @@ import type { ClusterState } from "../../src/core/cluster-state.ts";
 import type { Engine } from "../../src/core/engine.ts";
 import { createEngine } from "../../src/core/engine.ts";
 import { rules } from "../../src/rules/table.ts";
-import type { Confirm, Webhook } from "../../src/server/app.ts";
+import type { Webhook } from "../../src/server/app.ts";
 import { createWebhook } from "../../src/server/app.ts";
+import type { Confirm, StaleKinds } from "../../src/server/judgement.ts";
 import type { Metrics } from "../../src/server/metrics.ts";
 import { createMetrics } from "../../src/server/metrics.ts";
 import { tlsContext } from "../../src/server/tls.ts";
@@ -75,6 +76,7 @@ export interface RunOptions {
 	readonly state?: ClusterState;
 	readonly engine?: Engine;
 	readonly confirm?: Confirm;
+	readonly stale?: () => StaleKinds | undefined;
 }
 
 /** Starts a webhook on a free port of loopback, with a certificate of a CA made for this run. */
@@ -99,6 +101,7 @@ export async function runWebhook(
 		tls: tlsContext(certificate),
 		now: () => Date.parse(`${exampleDay}T12:00:00Z`),
 		...(options.confirm === undefined ? {} : { confirm: options.confirm }),
+		...(options.stale === undefined ? {} : { stale: options.stale }),
 	});
 	await webhook.app.listen({ host: "127.0.0.1", port: 0 });
 	const { port } = webhook.server.address() as AddressInfo;

@@ -8,7 +8,7 @@ import type { Log } from "../client/log.ts";
 import type { RestartReason } from "./backoff.ts";
 import { createConfirmer } from "./confirm.ts";
 import { startFeed } from "./feed.ts";
-import type { FeedStatus } from "./feed-status.ts";
+import type { FeedStatus, StaleKinds } from "./feed-status.ts";
 import { compactMemory, keepYoungGenerationSmall } from "./memory.ts";
 import { followMesh } from "./mesh.ts";
 
@@ -33,9 +33,11 @@ export interface Cluster {
 	meshProblem(): string | undefined;
 	/** Takes new cluster settings; what they say of the mesh goes before what the cluster says. */
 	configure(settings: Settings): void;
-	/** Asks the API server for objects that the world lacks; what is there is put into the world. */
+	/** The kinds without a watch; undefined when all have one. */
+	stale(): StaleKinds | undefined;
+	/** Reads objects directly and corrects the world by the answers. */
 	confirm(
-		absences: readonly { readonly kind: Kind; readonly namespace: string; readonly name: string }[],
+		objects: readonly { readonly kind: Kind; readonly namespace: string; readonly name: string }[],
 		deadlineMs: number,
 	): Promise<{ readonly found: boolean; readonly unconfirmed: boolean }>;
 	stop(): Promise<void>;
@@ -76,16 +78,17 @@ export function followCluster(options: ClusterOptions): Cluster {
 		status: () => feed.status(),
 		meshProblem: () => mesh.problem(),
 		configure: (settings) => state.configure(settings),
-		async confirm(absences, deadlineMs) {
+		stale: () => feed.stale(),
+		async confirm(objects, deadlineMs) {
 			const signal = AbortSignal.timeout(deadlineMs);
 			const answers = await Promise.all(
-				absences
+				objects
 					.slice(0, mostReads)
 					.map(({ kind, namespace, name }) => confirmer.confirm(kind, namespace, name, signal)),
 			);
 			return {
 				found: answers.some((answer) => answer.status === "present"),
-				unconfirmed: absences.length > mostReads || answers.some((answer) => answer.status === "unconfirmed"),
+				unconfirmed: objects.length > mostReads || answers.some((answer) => answer.status === "unconfirmed"),
 			};
 		},
 		async stop() {

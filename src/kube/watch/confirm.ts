@@ -5,14 +5,14 @@ import type { Connection } from "../client/connection.ts";
 import type { Feed } from "./feed.ts";
 import { projectionOf } from "./projection.ts";
 
-/** What a direct read said about an object that the world does not have. */
+/** What a direct read said about an object that the world does not have, or may not have any more. */
 export type Confirmation =
 	| { readonly status: "present"; readonly object: AnyObject }
 	| { readonly status: "absent" }
 	/** The read failed; `reason` says why, in words for people. */
 	| { readonly status: "unconfirmed"; readonly reason: string };
 
-/** Confirms absences before a denial that rests on them is spoken. */
+/** Confirms what a verdict rests on before it is given. */
 export interface Confirmer {
 	/** Reads one object; `namespace` is "" for kinds without one. Never throws. */
 	confirm(kind: Kind, namespace: string, name: string, signal?: AbortSignal): Promise<Confirmation>;
@@ -22,8 +22,8 @@ export interface Confirmer {
 
 export interface ConfirmerOptions {
 	readonly connection: Connection;
-	/** Says which version is served, and takes what was found ahead of its watch. */
-	readonly feed: Pick<Feed, "version" | "offer">;
+	/** Says which version is served, and takes what was read ahead of its watch. */
+	readonly feed: Pick<Feed, "version" | "offer" | "discard">;
 	/** Milliseconds for one answer, waiting included. */
 	readonly deadlineMs?: number;
 	/** Reads at a time. */
@@ -132,6 +132,7 @@ async function read(
 			}
 		}
 	}
+	feed.discard(kind, namespace, name);
 	return { status: "absent" };
 }
 

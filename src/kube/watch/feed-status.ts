@@ -28,6 +28,12 @@ export interface KindStatus {
 	readonly problem: string | undefined;
 }
 
+/** Kinds without a watch, and since when, in milliseconds, the stalest of them was not heard of. */
+export interface StaleKinds {
+	readonly kinds: ReadonlySet<Kind>;
+	readonly ageMs: number;
+}
+
 export interface FeedStatus {
 	/** Every kind was listed once. */
 	readonly synced: boolean;

@@ -4,7 +4,7 @@ import type { Connection } from "../client/connection.ts";
 import type { Log } from "../client/log.ts";
 import type { RestartReason } from "./backoff.ts";
 import { watchCrds } from "./crd-watch.ts";
-import type { FeedStatus, Staleness } from "./feed-status.ts";
+import type { FeedStatus, StaleKinds, Staleness } from "./feed-status.ts";
 import { defaultStaleness } from "./feed-status.ts";
 import { KindStore } from "./kind-store.ts";
 import { metadataOnlyKinds, projectionOf, stringPool } from "./projection.ts";
@@ -55,6 +55,10 @@ export interface Feed {
 	version(kind: Kind): string | undefined;
 	/** Takes an object that was read directly, unless the watch is already past it. */
 	offer(kind: Kind, raw: unknown): boolean;
+	/** Removes an object that the API server was read not to have; only while the kind has no watch. */
+	discard(kind: Kind, namespace: string, name: string): void;
+	/** The kinds without a watch; undefined when all have one. */
+	stale(): StaleKinds | undefined;
 	/** Ends every watch; the world stays as it is. */
 	stop(): Promise<void>;
 }
@@ -101,6 +105,12 @@ export function startFeed(options: FeedOptions): Feed {
 		status: () => staleness.check(),
 		version: (kind) => reflectors.get(kind)?.version,
 		offer: (kind, raw) => stores.get(kind)?.offer(raw) ?? false,
+		discard(kind, namespace, name) {
+			if (reflectors.get(kind)?.status().following === false) {
+				stores.get(kind)?.discard(namespace, name);
+			}
+		},
+		stale: () => staleness.stale(),
 		async stop() {
 			staleness.stop();
 			await Promise.all([

@@ -119,6 +119,11 @@ export class KindStore {
 		return object !== undefined && isAhead && this.#put(object);
 	}
 
+	/** Removes an object that the API server was read not to have while there is no watch to say so. */
+	discard(namespace: string, name: string): boolean {
+		return this.#delete(namespace, name);
+	}
+
 	#change(isDeletion: boolean, raw: unknown): EventOutcome {
 		const object = this.#project(raw);
 		if (object === undefined) {
@@ -156,14 +161,20 @@ export class KindStore {
 
 	#remove(object: AnyObject): boolean {
 		const { namespace, name } = address(object);
-		const names = this.#objects.get(namespace);
-		const old = names?.get(name);
+		const old = this.#objects.get(namespace)?.get(name);
 		// A deletion that is told again must not remove the object that was created since.
 		if (old === undefined || isNewer(old.metadata?.resourceVersion, object.metadata?.resourceVersion)) {
 			return false;
 		}
-		names?.delete(name);
-		if (names?.size === 0) {
+		return this.#delete(namespace, name);
+	}
+
+	#delete(namespace: string, name: string): boolean {
+		const names = this.#objects.get(namespace);
+		if (names?.delete(name) !== true) {
+			return false;
+		}
+		if (names.size === 0) {
 			this.#objects.delete(namespace);
 		}
 		this.#count--;

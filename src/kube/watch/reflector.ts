@@ -12,7 +12,7 @@ import type { KindStore } from "./kind-store.ts";
 
 /** The waits and sizes of a reflector; the defaults suit a cluster, tests shorten them. */
 export interface ReflectorLimits {
-	/** Milliseconds without a byte before an open watch counts as dead: bookmarks come once a minute. */
+	/** Milliseconds without a byte before an open watch counts as dead; longer than any watch lasts. */
 	readonly idleMs: number;
 	/** The same while initial events are due: a server that ignores `sendInitialEvents` stays silent. */
 	readonly initialIdleMs: number;
@@ -22,18 +22,22 @@ export interface ReflectorLimits {
 	readonly lineBytes: number;
 	/** Milliseconds after which an open watch ends the backoff before it. */
 	readonly provenMs: number;
-	/** Seconds after which the server ends a watch; up to twice that, so that watches do not end together. */
+	/**
+	 * Seconds after which the server ends a watch; up to a quarter more, so that watches do not end together. Two seconds
+	 * before, it sends a bookmark (k8s.io/apiserver storage/cacher/cache_watcher.go nextBookmarkTime), so a watch that is alive
+	 * never stays silent for longer, however little happens.
+	 */
 	readonly watchSeconds: number;
 }
 
 /** Limits that suit a cluster. */
 export const defaultLimits: ReflectorLimits = {
-	idleMs: 75_000,
+	idleMs: 11_000,
 	initialIdleMs: 15_000,
 	pageSize: 500,
 	lineBytes: 16 * 1024 * 1024,
 	provenMs: 5000,
-	watchSeconds: 300,
+	watchSeconds: 8,
 };
 
 /** What a reflector is made of. */
@@ -326,7 +330,7 @@ export class Reflector {
 			query: {
 				watch: true,
 				allowWatchBookmarks: true,
-				timeoutSeconds: Math.round(watchSeconds * (1 + this.#random())),
+				timeoutSeconds: Math.round(watchSeconds * (1 + this.#random() / 4)),
 				fieldSelector: this.#resource.fieldSelector,
 				resourceVersion: initial ? undefined : this.#store.resume,
 				sendInitialEvents: initial || undefined,
@@ -356,6 +360,8 @@ export class Reflector {
 			body.destroy();
 			this.#progressed ||= this.#isFollowing && this.#now() - opened >= this.#limits.provenMs;
 		}
+		// The end of an answer is the server's word too.
+		this.#contact();
 		if (lines.pending > 0) {
 			throw new HttpError("cut", "Cannot read a watch event: the connection ended in its middle");
 		}

@@ -1,23 +1,27 @@
 import type { Kind } from "../../core/kinds.ts";
 import type { Log } from "../client/log.ts";
-import type { FeedStatus, KindStatus, Staleness } from "./feed-status.ts";
+import type { FeedStatus, KindStatus, StaleKinds, Staleness } from "./feed-status.ts";
 import type { ReflectorStatus } from "./reflector.ts";
 
 const checkEveryMs = 1000;
+
+// The server ends every watch after some seconds, and the next one is open a moment later: that is no loss.
+const renewalMs = 900;
 
 // A kind that is not served is asked for every ten seconds: that long it may take to notice an outage that was told of.
 const sameEventMs = 60_000;
 
 /**
  * Judges how stale a feed is, and logs when that begins and when it ends, not while it lasts. A kind is stale when it
- * has had no watch for longer than the notice; the feed is as stale as its stalest kind.
+ * has no watch and the API server has said nothing about it for longer than the notice; the feed is as stale as its
+ * stalest kind.
  */
 export function createStalenessMonitor(options: {
 	readonly status: () => ReadonlyMap<Kind, ReflectorStatus>;
 	readonly now: () => number;
 	readonly log: Log;
 	readonly staleness: Staleness;
-}): { check(): FeedStatus; stop(): void } {
+}): { check(): FeedStatus; stale(): StaleKinds | undefined; stop(): void } {
 	const { now, log, staleness } = options;
 	const start = now();
 	const seen = new Map<Kind, number>();
@@ -37,11 +41,12 @@ export function createStalenessMonitor(options: {
 			if (status.following) {
 				seen.set(kind, time);
 			}
-			const age = time - (seen.get(kind) ?? start);
+			const goneMs = time - (seen.get(kind) ?? start);
+			const age = status.following ? 0 : Math.max(goneMs, time - (status.lastContact ?? time));
 			worst = Math.max(worst, age);
 			if (status.following) {
 				stale.delete(kind);
-			} else if (!stale.has(kind)) {
+			} else if (!stale.has(kind) && goneMs > Math.min(renewalMs, staleness.noticeMs)) {
 				without.push(kind);
 				worstNew = Math.max(worstNew, age);
 			}
@@ -96,7 +101,11 @@ export function createStalenessMonitor(options: {
 
 	const timer = setInterval(check, checkEveryMs);
 	timer.unref();
-	return { check, stop: () => clearInterval(timer) };
+	return {
+		check,
+		stale: () => (staleSince === undefined ? undefined : { kinds: stale, ageMs: now() - staleSince }),
+		stop: () => clearInterval(timer),
+	};
 }
 
 function describe(status: ReflectorStatus, time: number): KindStatus {

@@ -13,6 +13,7 @@ describe("confirmer", () => {
 	let server: FakeApiServer;
 	let connection: Connection;
 	let offered: unknown[];
+	let discarded: string[];
 
 	beforeEach(async () => {
 		server = new FakeApiServer();
@@ -21,6 +22,7 @@ describe("confirmer", () => {
 		await server.listen();
 		connection = connect(server.credentials());
 		offered = [];
+		discarded = [];
 	});
 
 	afterEach(async () => {
@@ -37,6 +39,7 @@ describe("confirmer", () => {
 					offered.push(raw);
 					return true;
 				},
+				discard: (kind, namespace, name) => discarded.push(`${kind} ${namespace}/${name}`),
 			},
 			deadlineMs: options.deadlineMs ?? 400,
 			concurrency: options.concurrency ?? 8,
@@ -59,6 +62,11 @@ describe("confirmer", () => {
 		assert.deepEqual(await confirm("Namespace", "", "egress"), { status: "absent" });
 		assert.deepEqual(await confirm("ServiceEntry", "a", "x"), { status: "absent" });
 		assert.deepEqual(counts(), { present: 0, absent: 3, unconfirmed: 0 });
+		assert.deepEqual(discarded, [
+			"KubernetesGateway egress/waypoint",
+			"Namespace /egress",
+			"ServiceEntry a/x",
+		]);
 	});
 
 	test("confirm() says why it could not confirm", async () => {

@@ -8,6 +8,7 @@ import { connect } from "../../../src/kube/client/connection.ts";
 import type { Feed, FeedOptions } from "../../../src/kube/watch/feed.ts";
 import { startFeed } from "../../../src/kube/watch/feed.ts";
 import { answer, FakeApiServer, failure } from "../../support/fake-api-server.ts";
+import { startTcpProxy } from "../../support/tcp-proxy.ts";
 import { until } from "../../support/until.ts";
 
 const istio = "networking.istio.io";
@@ -141,6 +142,44 @@ describe("feed", () => {
 			logged.map(({ message }) => message),
 			["watch lost, answering from the last world", "every kind is watched, the world is fresh"],
 		);
+	});
+
+	test("startFeed() notices within 15 s that a watch lets nothing through any more, and says so", async () => {
+		const proxy = await startTcpProxy(server.port);
+		const url = new URL(`http://127.0.0.1:${proxy.port}`);
+		const behind = connect({ ...server.credentials(), server: url });
+		try {
+			const { synced, status, stale } = start({ connection: behind });
+			await synced;
+			const silent = performance.now();
+			proxy.freeze();
+			entry("x", "x.example");
+			const isNoticed = (): boolean => !status().fresh && stale()?.kinds.has("ServiceEntry") === true;
+			await until("it is noticed", isNoticed, 15_000);
+			assert.ok(performance.now() - silent < 15_000);
+			assert.ok((stale()?.ageMs ?? 0) > 5000);
+			proxy.strand();
+			proxy.thaw();
+			await until("the world is fresh", () => world.count("ServiceEntry") === 1 && status().fresh, 20_000);
+			assert.equal(stale(), undefined);
+		} finally {
+			await feed?.stop();
+			await behind.stop();
+			await proxy.stop();
+		}
+	});
+
+	test("discard() removes an object only while its kind has no watch", async () => {
+		entry("x", "x.example");
+		const { synced, status, discard } = start();
+		await synced;
+		discard("ServiceEntry", "a", "x");
+		assert.equal(world.count("ServiceEntry"), 1);
+		await server.stop();
+		await until("the watch is lost", () => status().kinds.get("ServiceEntry")?.following === false);
+		discard("ServiceEntry", "a", "x");
+		assert.equal(world.count("ServiceEntry"), 0);
+		await server.listen();
 	});
 
 	test("startFeed() notices that a starting API server is ready, however long it asked to wait", async () => {
