@@ -1,6 +1,11 @@
 const text = { type: "string" } as const;
 const bool = { type: "boolean" } as const;
 const anyList = { type: "array", items: { type: "object" } } as const;
+/** Kubernetes' own objects that have a name: environment variables, volumes, mounts. */
+const named = {
+	type: "array",
+	items: { type: "object", properties: { name: { type: "string", minLength: 1 } }, required: ["name"] },
+} as const;
 const anyObject = { type: "object" } as const;
 const map = { type: "object", additionalProperties: text } as const;
 /** The chart sets these itself; a second key of the same name would make the manifest unreadable. */
@@ -32,10 +37,14 @@ export function valuesSchema(config: Readonly<Record<string, unknown>>): object 
 			{
 				// Helm puts it into every chart.
 				global: anyObject,
+				// A parent chart decides by it whether this one is installed, and hands it down.
+				enabled: bool,
 				nameOverride: dnsLabel,
 				fullnameOverride: dnsLabel,
 				commonLabels: labels,
+				commonAnnotations: map,
 				image: strict({
+					registry: { type: "string", pattern: "^[^\\s]*$" },
 					repository: { type: "string", minLength: 1 },
 					tag: text,
 					digest: { type: "string", pattern: "^(sha256:[0-9a-f]{64})?$" },
@@ -68,8 +77,9 @@ export function valuesSchema(config: Readonly<Record<string, unknown>>): object 
 					excludedNamespaces: names,
 					annotations: map,
 				}),
-				service: strict({ port }),
-				listenHost: { type: "string", minLength: 1 },
+				service: strict({ port, annotations: map }),
+				listenHost: { type: "string", pattern: "^(\\[[0-9a-fA-F:.]+\\]|[^:/\\s]*)$" },
+				ports: strict({ webhook: port, operations: port }),
 				logLevel: { enum: ["trace", "debug", "info", "warn", "error", "fatal"] },
 				hostNetwork: bool,
 				resources: anyObject,
@@ -77,11 +87,21 @@ export function valuesSchema(config: Readonly<Record<string, unknown>>): object 
 				podDisruptionBudget: strict({ enabled: bool }),
 				podLabels: labels,
 				podAnnotations: map,
+				deploymentAnnotations: map,
+				podSecurityContext: anyObject,
+				securityContext: anyObject,
+				extraArgs: { type: "array", items: { type: "string", pattern: "^--[a-z]" } },
+				extraEnv: named,
+				extraVolumes: named,
+				extraVolumeMounts: named,
+				dnsPolicy: { enum: ["", "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"] },
+				dnsConfig: anyObject,
+				revisionHistoryLimit: { type: "integer", minimum: 0 },
 				nodeSelector: map,
 				tolerations: anyList,
 				affinity: anyObject,
 				topologySpreadConstraints: anyList,
-				serviceAccount: strict({ annotations: map }),
+				serviceAccount: strict({ create: bool, name: dnsLabel, annotations: map }),
 				networkPolicy: strict({
 					enabled: bool,
 					apiServerFrom: anyList,
@@ -110,6 +130,7 @@ export function valuesSchema(config: Readonly<Record<string, unknown>>): object 
 					"webhooks",
 					"service",
 					"listenHost",
+					"ports",
 					"logLevel",
 					"podDisruptionBudget",
 					"serviceAccount",

@@ -55,6 +55,16 @@ describe("values.schema.json", () => {
 		"a digest": { image: { digest: `sha256:${"a".repeat(64)}` } },
 		"a URL": { webhooks: { url: "https://127.0.0.1:8443" } },
 		"what Helm adds": { global: { anything: true } },
+		"what a parent chart hands down": {
+			enabled: true,
+			global: { imageRegistry: "registry.example", imagePullSecrets: ["pull"] },
+		},
+		"a pod of OpenShift's": { podSecurityContext: { runAsNonRoot: true } },
+		"more volumes": {
+			extraVolumes: [{ name: "ca", configMap: { name: "ca" } }],
+			extraVolumeMounts: [{ name: "ca", mountPath: "/ca" }],
+			extraEnv: [{ name: "NODE_EXTRA_CA_CERTS", value: "/ca/ca.crt" }],
+		},
 	};
 	for (const [what, value] of Object.entries(good)) {
 		it(`accepts ${what}`, () => {
@@ -79,6 +89,9 @@ describe("values.schema.json", () => {
 		"a name that begins with a digit": { nameOverride: "1st" },
 		"a label that the chart sets": { commonLabels: { "app.kubernetes.io/name": "mine" } },
 		"the same on pods": { podLabels: { "helm.sh/chart": "mine" } },
+		"an argument that is none": { extraArgs: ["serve"] },
+		"a volume without a name": { extraVolumes: [{ emptyDir: {} }] },
+		"an address in the place of a host": { listenHost: "0.0.0.0:8443" },
 		"a namespace that cannot be": { webhooks: { excludedNamespaces: ["kube-*"] } },
 	};
 	for (const [what, value] of Object.entries(bad)) {
@@ -97,7 +110,14 @@ describe("values.schema.json", () => {
 	it("leaves no object open but those that are Kubernetes' own", () => {
 		const open: string[] = [];
 		walk(JSON.parse(read("values.schema.json")), "", open);
-		assert.deepEqual(open.toSorted(), ["affinity", "global", "resources"]);
+		assert.deepEqual(open.toSorted(), [
+			"affinity",
+			"dnsConfig",
+			"global",
+			"podSecurityContext",
+			"resources",
+			"securityContext",
+		]);
 	});
 });
 
@@ -139,7 +159,7 @@ describe("values.yaml", () => {
 		const values: unknown = parse(read("values.yaml"));
 		for (const { file, text } of templates) {
 			for (const [, path] of text.matchAll(/\.Values\.([\w.]+)/g)) {
-				if (path !== undefined && !path.startsWith("config.")) {
+				if (path !== undefined && !path.startsWith("config.") && path !== "global") {
 					const steps = path.split(".");
 					const found = steps.reduce<unknown>(
 						(inner, step) => (inner as Readonly<Record<string, unknown>> | undefined)?.[step],

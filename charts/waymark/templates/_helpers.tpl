@@ -16,12 +16,45 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "waymark.labels" -}}
 {{ include "waymark.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ include "waymark.labelValue" .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+helm.sh/chart: {{ include "waymark.labelValue" (printf "%s-%s" .Chart.Name .Chart.Version) }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* A text as a label's value: a version may have build metadata (+…), which Flux adds to a chart that an OCIRepository
+     brings, and which no label may carry. */}}
+{{- define "waymark.labelValue" -}}
+{{- . | replace "+" "_" | trunc 63 | trimAll "-_." -}}
+{{- end -}}
+
+{{/* The annotations of an object: include "waymark.annotations" (dict "root" . "own" MAP); nothing where there are none. */}}
+{{- define "waymark.annotations" -}}
+{{- $all := mergeOverwrite (dict) (deepCopy (default (dict) .root.Values.commonAnnotations)) (deepCopy (default (dict) .own)) -}}
+{{- with $all -}}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
+{{- define "waymark.serviceAccount" -}}
+{{- default (include "waymark.fullname" .) .Values.serviceAccount.name -}}
+{{- end -}}
+
+{{/* The Secrets to pull with: the chart's own, then global ones, each a name or {name: …}. */}}
+{{- define "waymark.pullSecrets" -}}
+{{- $names := list -}}
+{{- range concat (default (list) .Values.image.pullSecrets) (default (list) (.Values.global).imagePullSecrets) -}}
+{{- $names = append $names (kindIs "string" . | ternary . (dig "name" "" (kindIs "map" . | ternary . (dict)))) -}}
+{{- end -}}
+{{- with uniq (compact $names) -}}
+imagePullSecrets:
+{{- range . }}
+  - name: {{ . }}
+{{- end }}
+{{- end -}}
 {{- end -}}
 
 {{/* The selector that keeps namespaces from the webhooks. Only the three that Kubernetes makes: a tenant may be able to
@@ -53,7 +86,7 @@ caBundle: {{ .root.Values.certificates.provided.caBundle }}
 {{- end -}}
 
 {{- define "waymark.webhookAnnotations" -}}
-{{- $annotations := deepCopy (default (dict) .Values.webhooks.annotations) -}}
+{{- $annotations := mergeOverwrite (dict) (deepCopy (default (dict) .Values.commonAnnotations)) (deepCopy (default (dict) .Values.webhooks.annotations)) -}}
 {{- if eq .Values.certificates.mode "cert-manager" -}}
 {{- $_ := set $annotations "cert-manager.io/inject-ca-from" (printf "%s/%s" .Release.Namespace (include "waymark.fullname" .)) -}}
 {{- end -}}
@@ -84,10 +117,13 @@ annotations:
 {{- end -}}
 
 {{- define "waymark.image" -}}
+{{- with default (.Values.global).imageRegistry .Values.image.registry -}}
+{{ trimSuffix "/" . }}/
+{{- end -}}
 {{- if .Values.image.digest -}}
 {{ .Values.image.repository }}@{{ .Values.image.digest }}
 {{- else -}}
-{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{ .Values.image.repository }}:{{ default (.Chart.AppVersion | replace "+" "_") .Values.image.tag }}
 {{- end -}}
 {{- end -}}
 
@@ -103,8 +139,8 @@ annotations:
 {{- define "waymark.arguments" -}}
 - serve
 - --config=/etc/waymark/config.yaml
-- --listen={{ .Values.listenHost }}:8443
-- --operations={{ .Values.listenHost }}:8081
+- --listen={{ .Values.listenHost }}:{{ .Values.ports.webhook }}
+- --operations={{ .Values.listenHost }}:{{ .Values.ports.operations }}
 - --certificates={{ eq .Values.certificates.mode "self" | ternary "self" "/etc/waymark-tls" }}
 - --service={{ include "waymark.fullname" . }}
 - --secret={{ include "waymark.fullname" . }}-ca
@@ -121,5 +157,8 @@ annotations:
 {{- end }}
 {{- with .Values.webhooks.url }}
 - --name={{ (urlParse .).hostname }}
+{{- end }}
+{{- with .Values.extraArgs }}
+{{ toYaml . }}
 {{- end }}
 {{- end -}}
