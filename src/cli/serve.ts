@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import type { Address, ServeOptions } from "../serve/options.ts";
 import type { Serving } from "../serve/serve.ts";
+import { anyAddress } from "../server/any-address.ts";
 import type { Environment } from "./environment.ts";
 import { readEnvironment } from "./environment.ts";
 import type { Streams, Verb } from "./verb.ts";
@@ -18,7 +19,8 @@ Serves POST /mutate and POST /validate over HTTPS, and /livez, /readyz and /metr
   --world DIR         take the cluster from the YAML files below DIR
   --kubeconfig FILE   follow the API server that FILE names; with neither, the one around this pod
   --config FILE       the cluster configuration, followed as it changes
-  --listen            127.0.0.1:8443 with --world, else 0.0.0.0:8443; port 0 takes any free one
+  --listen            127.0.0.1:8443 with --world, else 0.0.0.0:8443; port 0 takes any free one,
+                      and no HOST every address
   --operations        127.0.0.1:8081 with --world, else 0.0.0.0:8081
   --certificates      throw-away: made in memory, its CA written below .waymark/ (the default);
                       self: of an own CA, kept in a Secret and published to the webhook configurations;
@@ -159,10 +161,10 @@ function readOptions(argv: readonly string[], environment: Environment): ServeOp
 }
 
 function readAddress(text: string, flag: string): Address {
-	const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
-	const host = match?.[1] ?? match?.[2];
+	const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:]*)):(\d{1,5})$/.exec(text);
+	const host = match?.[1] ?? (match?.[2] || anyAddress());
 	const port = Number(match?.[3]);
-	if (host === undefined || port > 65535) {
+	if (match === null || port > 65535) {
 		throw new UsageError(`${flag} must be HOST:PORT, and is ${JSON.stringify(text)}`);
 	}
 	return { host, port };

@@ -13,9 +13,6 @@ const plane = await useControlPlane();
 const home = "waymark-platforms";
 const folder = join(import.meta.dirname, "platforms");
 
-before(() => createNamespace(plane, home, { labels: { "pod-security.kubernetes.io/warn": "baseline" } }));
-after(() => deleteNamespaces(plane, home));
-
 interface Pod {
 	readonly metadata: { readonly labels: Readonly<Record<string, string>> };
 	readonly spec: {
@@ -118,6 +115,8 @@ const expectations: Readonly<Record<string, (objects: readonly KubeObject[], pod
 };
 
 describe("the chart on real platforms", () => {
+	before(() => createNamespace(plane, home, { labels: { "pod-security.kubernetes.io/warn": "baseline" } }));
+
 	it("has an expectation for every value file and a value file for every expectation", () => {
 		assert.deepEqual(
 			readdirSync(folder).toSorted(),
@@ -153,7 +152,10 @@ describe("the chart on real platforms", () => {
 
 describe("a packaged chart whose version has build metadata", () => {
 	const packages = mkdtempSync(join(tmpdir(), "waymark-chart-"));
-	after(() => rmSync(packages, { recursive: true, force: true }));
+	after(async () => {
+		rmSync(packages, { recursive: true, force: true });
+		await deleteNamespaces(plane, home);
+	});
 
 	for (const version of ["0.1.0+16ab02ab6843", `0.1.0+${"build.".repeat(12)}7`]) {
 		it(`${version} is accepted whole by the API server`, async () => {

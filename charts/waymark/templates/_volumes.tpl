@@ -29,6 +29,6 @@
     name: {{ . }}
 {{- end }}
 {{- with .Values.extraVolumes }}
-{{- toYaml . | nindent 8 }}
+{{- toYaml . | nindent 0 }}
 {{- end }}
 {{- end -}}
