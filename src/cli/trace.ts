@@ -4,12 +4,12 @@ import type { Kind } from "../core/kinds.ts";
 import type { Settings } from "../core/settings.ts";
 import { defaultSettings } from "../core/settings.ts";
 import { readManifests, worldOf } from "../manifests/read.ts";
+import { traceReach } from "../reach/route.ts";
 import { rules } from "../rules/table.ts";
 import { loadSettings } from "../settings/read.ts";
 import type { TracedHost } from "../trace/hosts.ts";
 import { traceAll } from "../trace/hosts.ts";
 import type { Route } from "../trace/route.ts";
-import { traceRoute } from "../trace/route.ts";
 import type { StepMark } from "../trace/steps.ts";
 import { readCluster } from "./cluster-world.ts";
 import { readEnvironment } from "./environment.ts";
@@ -20,9 +20,11 @@ const usage = `Usage: waymark trace HOST[:PORT] --from NAMESPACE [FILE|DIR|-]…
        waymark trace --all [FILE|DIR|-]…
 
 Shows the way that a connection would take: which ServiceEntry answers for the host as seen from the namespace,
-by which addresses ztunnel knows it, which waypoint it goes through or why none, and where it ends.
+by which addresses ztunnel knows it, which waypoint it goes through or why none, what the namespace's policy says of it,
+whether AuthorizationPolicies at the waypoint refuse it, and where it ends.
 
   --from NAMESPACE    the namespace of the client's pods
+  --service-account NAME  the client's service account; else any of the namespace's
   --all               one line for each host of each ServiceEntry instead
   --cluster           look at a live cluster, read-only, instead of files
   --kubeconfig FILE   the cluster; else KUBECONFIG, else ~/.kube/config
@@ -32,7 +34,14 @@ by which addresses ztunnel knows it, which waypoint it goes through or why none,
 Exit: 0, 64 usage, 65 unreadable input, 70 fault`;
 
 /** What a way depends on. */
-const kinds: readonly Kind[] = ["ServiceEntry", "KubernetesGateway", "GatewayClass", "Namespace", "Service"];
+const kinds: readonly Kind[] = [
+	"ServiceEntry",
+	"KubernetesGateway",
+	"GatewayClass",
+	"Namespace",
+	"Service",
+	"AuthorizationPolicy",
+];
 
 /** `waymark trace`: the way that connections take. */
 export const trace: Verb = {
@@ -44,6 +53,7 @@ export const trace: Verb = {
 			allowPositionals: true,
 			options: {
 				from: { type: "string" },
+				"service-account": { type: "string" },
 				all: { type: "boolean", default: false },
 				cluster: { type: "boolean", default: false },
 				kubeconfig: { type: "string" },
@@ -76,7 +86,11 @@ export const trace: Verb = {
 				isJson ? json({ version: 1, hosts }) : hosts.map((each) => `${line(each, streams)}\n`).join(""),
 			);
 		} else {
-			const route = traceRoute(target, world);
+			const route = traceReach(
+				{ ...target, serviceAccount: values["service-account"] },
+				world,
+				new Date().toISOString().slice(0, 10),
+			);
 			streams.out(isJson ? json({ version: 1, ...route }) : ladder(route, streams));
 		}
 		return exitCodes.clean;

@@ -15,8 +15,8 @@ import { addressStep, answerStep, entryText, portStep, unboundOutcome, waypointS
 
 /** Where a connection ends up. */
 export interface Outcome {
-	/** `blocked`: the waypoint, or ztunnel, closes it. */
-	readonly kind: "waypoint" | "direct" | "unknown" | "blocked";
+	/** `blocked`: the waypoint has no such port, or ztunnel closes it. `refused`: a policy at the waypoint does. */
+	readonly kind: "waypoint" | "direct" | "unknown" | "blocked" | "refused";
 	readonly waypoint: string | null;
 	readonly text: string;
 }
@@ -37,15 +37,34 @@ export interface RouteQuestion {
 	readonly from: string;
 }
 
+/** The way of a connection as far as ztunnel and the waypoint's listeners decide it. */
+export interface Followed {
+	readonly route: Route;
+	/** The host of the entry that answers; undefined: none does, or ztunnel does not ask. */
+	readonly answer: Candidate | undefined;
+	/** A Service of the cluster answers, so that this is not egress. */
+	readonly isInside: boolean;
+}
+
 /** Follows a connection as ztunnel and the waypoint would (ztunnel src/dns/server.rs, src/proxy/outbound.rs). */
-export function traceRoute(question: RouteQuestion, inventory: Inventory): Route {
+export function followRoute(question: RouteQuestion, inventory: Inventory): Followed {
 	const host = canonicalHost(question.host);
 	const client = clientStep(question.from, inventory);
-	const finish = (steps: readonly Step[], outcome: Outcome): Route => ({
-		...question,
-		host,
-		steps: [client.step, ...steps],
-		outcome,
+	const finish = (
+		steps: readonly Step[],
+		outcome: Outcome,
+		answer?: Candidate,
+		isInside = false,
+	): Followed => ({
+		route: {
+			host,
+			port: question.port,
+			from: question.from,
+			steps: [client.step, ...steps],
+			outcome,
+		},
+		answer,
+		isInside,
 	});
 	if (!client.captured) {
 		return finish([], direct("directly: ztunnel does not see the connection"));
@@ -56,13 +75,13 @@ export function traceRoute(question: RouteQuestion, inventory: Inventory): Route
 			? byName(host, question.from, inventory)
 			: byAddress(address, question.from, inventory);
 	if (found.chosen === undefined) {
-		return finish(found.steps, found.outcome);
+		return finish(found.steps, found.outcome, undefined, found.isInside);
 	}
 	const { chosen } = found;
 	const steps = [...found.steps, addressStep(chosen), waypointStep(chosen)];
 	const waypoint = chosen.capture.waypoint;
 	if (waypoint === undefined) {
-		return finish(steps, direct(unboundOutcome(chosen)));
+		return finish(steps, direct(unboundOutcome(chosen)), chosen);
 	}
 	const port = question.port === undefined ? undefined : portStep(chosen, question.port, waypoint);
 	return finish(
@@ -70,7 +89,13 @@ export function traceRoute(question: RouteQuestion, inventory: Inventory): Route
 		port?.blocked === true
 			? { kind: "blocked", waypoint, text: `blocked: ${waypoint} closes the connection` }
 			: { kind: "waypoint", waypoint, text: `through ${waypoint}` },
+		chosen,
 	);
+}
+
+/** The way of a connection, without what AuthorizationPolicies make of it. */
+export function traceRoute(question: RouteQuestion, inventory: Inventory): Route {
+	return followRoute(question, inventory).route;
 }
 
 function direct(text: string): Outcome {
@@ -114,6 +139,7 @@ interface Found {
 	readonly chosen: Candidate | undefined;
 	readonly steps: readonly Step[];
 	readonly outcome: Outcome;
+	readonly isInside?: boolean;
 }
 
 function byName(host: string, from: string, inventory: Inventory): Found {
@@ -158,6 +184,7 @@ function inCluster(host: string, service: string): Found {
 			{ mark: "note", text: `Service ${service} answers for ${host}: this is not egress`, details: [] },
 		],
 		outcome: direct(`inside the cluster, to Service ${service}`),
+		isInside: true,
 	};
 }
 

@@ -136,3 +136,88 @@ it("explain shows a rule's page and suggests rules for a name that is none", asy
 	assert.equal(wrong.code, 64);
 	assert.match(wrong.error, /did you mean serviceentry-host-name/);
 });
+
+const bank = {
+	apiVersion: "v1",
+	kind: "Namespace",
+	metadata: {
+		name: "intern",
+		labels: { "istio.io/dataplane-mode": "ambient" },
+		annotations: { "egress.waymark.dev/denied-hosts": "api.payments.example.com" },
+	},
+};
+const guard = {
+	apiVersion: "security.istio.io/v1",
+	kind: "AuthorizationPolicy",
+	metadata: { name: "guard", namespace: "team" },
+	spec: {
+		action: "DENY",
+		targetRefs: [{ group: "networking.istio.io", kind: "ServiceEntry", name: "payments" }],
+		rules: [{ from: [{ source: { namespaces: ["intern"] } }] }],
+	},
+};
+
+async function traceIn(items: readonly object[], ...argv: readonly string[]): Promise<string> {
+	const place = join(folder, "reach.json");
+	writeFileSync(place, JSON.stringify({ apiVersion: "v1", kind: "List", items }));
+	const { code, out, error } = await run("trace", ...argv, place);
+	assert.equal(code, 0, error);
+	return out;
+}
+
+const reachWorld: readonly object[] = [teamNamespace, egressNamespace, egressWaypoint, boundEntry, bank];
+
+it("trace says that a policy does not allow a host, and that nothing enforces it", async () => {
+	const out = await traceIn(reachWorld, "api.payments.example.com:443", "--from", "intern");
+	assert.match(
+		out,
+		/✗ intern's policy does not allow api\.payments\.example\.com, and nothing enforces it\n/,
+	);
+	assert.match(out, /denied-hosts api\.payments\.example\.com forbids it/);
+	assert.match(out, /→ through istio-egress\/egress\n$/);
+});
+
+it("trace names the AuthorizationPolicy that refuses a connection at the waypoint", async () => {
+	const out = await traceIn([...reachWorld, guard], "api.payments.example.com:443", "--from", "intern");
+	assert.match(out, /✓ intern's policy does not allow api\.payments\.example\.com\n/);
+	assert.match(out, /✓ intern is refused at the waypoint by AuthorizationPolicy team\/guard\n/);
+	assert.match(out, /→ refused at istio-egress\/egress\n$/);
+	const json: unknown = JSON.parse(
+		await traceIn(
+			[...reachWorld, guard],
+			"api.payments.example.com:443",
+			"--from",
+			"intern",
+			"--output",
+			"json",
+		),
+	);
+	conforms("trace", json);
+	assert.deepEqual((json as { readonly outcome: unknown }).outcome, {
+		kind: "refused",
+		waypoint: "istio-egress/egress",
+		text: "refused at istio-egress/egress",
+	});
+});
+
+it("trace says so when the waypoint refuses what the policy allows", async () => {
+	const wide = { ...guard, spec: { ...guard.spec, rules: [{}] } };
+	const out = await traceIn([...reachWorld, wide], "api.payments.example.com:443", "--from", "team");
+	assert.match(out, /✗ team is refused at the waypoint by AuthorizationPolicy team\/guard\n/);
+	assert.match(out, /team's policy allows it/);
+});
+
+it("trace --service-account asks for the pods of one service account", async () => {
+	const accounts = {
+		...bank,
+		metadata: { ...bank.metadata, annotations: { "egress.waymark.dev/allowed-service-accounts": "web" } },
+	};
+	const world = [...reachWorld.filter((each) => each !== bank), accounts];
+	const ask = (account: string): Promise<string> =>
+		traceIn(world, "api.payments.example.com:443", "--from", "intern", "--service-account", account);
+	assert.match(
+		await ask("job"),
+		/✗ intern's policy does not allow service account job to reach api\.payments\.example\.com, and nothing enforces it/,
+	);
+	assert.doesNotMatch(await ask("web"), /does not allow/);
+});

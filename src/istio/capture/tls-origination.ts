@@ -12,7 +12,7 @@ import { entryBinding } from "../waypoint/binding.ts";
 export const leavingPortReads: readonly Kind[] = ["Namespace", "DestinationRule", "BackendTLSPolicy"];
 
 /** Who looks for a host's DestinationRule: a waypoint, on behalf of an entry. */
-interface OriginationPlace {
+export interface OriginationPlace {
 	readonly waypointNamespace: string;
 	readonly entryNamespace: string;
 	readonly entryName: string;
@@ -33,7 +33,7 @@ export interface Origination {
  * of the waypoint's namespace, of the entry's, of the root namespace, with the most specific host
  * (pilot/pkg/model/push_context.go: destinationRule).
  */
-function originationAt(
+export function originationAt(
 	host: string,
 	port: { readonly number: number; readonly name: string },
 	place: OriginationPlace,

@@ -1,0 +1,191 @@
+import type { Bits } from "./bits.ts";
+import { allBits, both, either, except, noBits, setBit } from "./bits.ts";
+
+/** Pods of a namespace that open connections: those of one service account, or any. */
+export interface Client {
+	readonly namespace: string;
+	/** Undefined: the pods of the namespace whatever their service account. */
+	readonly serviceAccount: string | undefined;
+}
+
+/** For which clients something holds: for `certain` ones whatever they send, for `possible` ones perhaps. */
+export interface Match {
+	readonly certain: Bits;
+	/** Includes the certain ones. */
+	readonly possible: Bits;
+}
+
+/** Clients in a fixed order, and what sources of AuthorizationPolicies say of them. */
+export interface Clients {
+	readonly all: readonly Client[];
+	readonly everyone: Match;
+	readonly nobody: Match;
+	/** Some of the clients by what a condition that is not about clients says. */
+	readonly unclear: Match;
+	/** A source's `namespaces` item. */
+	ofNamespace(value: string): Match;
+	/** A source's `principals` item. */
+	ofPrincipal(value: string): Match;
+	/** A source's `serviceAccounts` item, of a policy in a namespace. */
+	ofServiceAccount(value: string, policyNamespace: string): Match;
+}
+
+/** The trust domain that identities have where nothing is known of it. */
+export const assumedTrustDomain = "cluster.local";
+
+/** Makes a list of clients that can be asked about; answers to equal questions are remembered. */
+export function listClients(all: readonly Client[]): Clients {
+	const size = all.length;
+	const nobody: Match = { certain: noBits(size), possible: noBits(size) };
+	const everyone: Match = { certain: allBits(size), possible: allBits(size) };
+	const places = Map.groupBy(all.keys(), (index) => all[index]?.namespace ?? "");
+	const remembered = new Map<string, Match>();
+	const remember = (key: string, answer: () => Match): Match => {
+		const known = remembered.get(key);
+		if (known !== undefined) {
+			return known;
+		}
+		const match = answer();
+		remembered.set(key, match);
+		return match;
+	};
+	return {
+		all,
+		everyone,
+		nobody,
+		unclear: { certain: nobody.certain, possible: everyone.possible },
+		ofNamespace: (value) =>
+			value.includes("*") || value.includes("/")
+				? remember(`n ${value}`, () => judge(all, (client) => namespaceVerdict(value, client)))
+				: judge(all, () => "certain", places.get(value) ?? []),
+		ofPrincipal: (value) =>
+			remember(`p ${value}`, () => judge(all, (client) => principalVerdict(value, client))),
+		ofServiceAccount: (value, policyNamespace) => {
+			const slash = value.indexOf("/");
+			const namespace = slash < 0 ? policyNamespace : value.slice(0, slash);
+			const account = value.slice(slash + 1);
+			return judge(all, (client) => accountVerdict(account, client), places.get(namespace) ?? []);
+		},
+	};
+}
+
+type Verdict = "certain" | "possible" | "never";
+
+function judge(
+	all: readonly Client[],
+	verdict: (client: Client) => Verdict,
+	places: Iterable<number> = all.keys(),
+): Match {
+	const certain = noBits(all.length);
+	const possible = noBits(all.length);
+	for (const place of places) {
+		const client = all[place];
+		const found = client === undefined ? "never" : verdict(client);
+		if (found !== "never") {
+			setBit(possible, place);
+		}
+		if (found === "certain") {
+			setBit(certain, place);
+		}
+	}
+	return { certain, possible };
+}
+
+function accountVerdict(account: string, { serviceAccount }: Client): Verdict {
+	return serviceAccount === undefined ? "possible" : serviceAccount === account ? "certain" : "never";
+}
+
+/** istiod looks for `/ns/VALUE/` in the identity, with `.*` for each `*` (security/authz/model/generator.go: srcNamespaceGenerator). */
+function namespaceVerdict(value: string, { namespace }: Client): Verdict {
+	if (value.includes("/")) {
+		// It may reach into the service account.
+		return "possible";
+	}
+	return matchesParts(value.split("*"), namespace) ? "certain" : "never";
+}
+
+/** Whether a text begins with the first part, ends with the last, and has the others in between, in order. */
+function matchesParts(parts: readonly string[], text: string): boolean {
+	const first = parts[0] ?? "";
+	const last = parts.at(-1) ?? "";
+	if (!text.startsWith(first)) {
+		return false;
+	}
+	let from = first.length;
+	for (const part of parts.slice(1, -1)) {
+		const at = text.indexOf(part, from);
+		if (at < 0) {
+			return false;
+		}
+		from = at + part.length;
+	}
+	return text.length - last.length >= from && text.endsWith(last);
+}
+
+/**
+ * A principal is exact, a prefix or a suffix (security/authz/matcher/string.go: StringMatcherWithPrefix); the identity is
+ * `TRUST-DOMAIN/ns/NAMESPACE/sa/SERVICE-ACCOUNT`.
+ */
+function principalVerdict(value: string, client: Client): Verdict {
+	const start = `${assumedTrustDomain}/ns/${client.namespace}/sa/`;
+	if (value === "*") {
+		return "certain";
+	}
+	if (client.serviceAccount !== undefined) {
+		return identityVerdict(value, start + client.serviceAccount);
+	}
+	if (value.startsWith("*")) {
+		return suffixVerdict(value.slice(1), start);
+	}
+	if (value.endsWith("*")) {
+		const prefix = value.slice(0, -1);
+		return start.startsWith(prefix)
+			? "certain"
+			: prefix.startsWith(start)
+				? "possible"
+				: foreign(value, client);
+	}
+	return value.startsWith(start) && value.length > start.length ? "possible" : foreign(value, client);
+}
+
+function identityVerdict(value: string, identity: string): Verdict {
+	const isMatch = value.startsWith("*")
+		? identity.endsWith(value.slice(1))
+		: value.endsWith("*")
+			? identity.startsWith(value.slice(0, -1))
+			: identity === value;
+	return isMatch ? "certain" : "never";
+}
+
+/** Of an identity that begins with `start` and ends in some service account: whether it ends so. */
+function suffixVerdict(suffix: string, start: string): Verdict {
+	const slash = suffix.lastIndexOf("/");
+	if (slash < 0) {
+		return "possible";
+	}
+	return slash + 1 < suffix.length && start.endsWith(suffix.slice(0, slash + 1)) ? "possible" : "never";
+}
+
+/** A principal of another trust domain than the assumed one may still be meant: nothing is known of the mesh's. */
+function foreign(value: string, { namespace }: Client): Verdict {
+	const at = value.indexOf(`/ns/${namespace}/`);
+	return at > 0 && value.slice(0, at) !== assumedTrustDomain ? "possible" : "never";
+}
+
+/** What holds where both hold. */
+export function andMatch(one: Match, other: Match): Match {
+	return { certain: both(one.certain, other.certain), possible: both(one.possible, other.possible) };
+}
+
+/** What holds where either holds. */
+export function orMatch(one: Match, other: Match): Match {
+	return { certain: either(one.certain, other.certain), possible: either(one.possible, other.possible) };
+}
+
+/** What holds where it does not. */
+export function notMatch(match: Match, everyone: Match): Match {
+	return {
+		certain: except(everyone.certain, match.possible),
+		possible: except(everyone.possible, match.certain),
+	};
+}
