@@ -83,6 +83,18 @@ export interface RuleDocs<T> {
 	readonly requester?: Requester;
 }
 
+/**
+ * One condition, told in CEL for the API server and again in TypeScript. It sees the object that an update would store,
+ * after CRD validation; it must hold wherever the rule finds something to fix, and may hold elsewhere.
+ */
+export interface SentWhen<T> {
+	/** The objects for which it holds, as the end of a sentence: `an entry without a waypoint label`. */
+	readonly what: string;
+	/** An expression over `object`; it must not fail on an object that the CRD's schema accepts. */
+	readonly cel: string;
+	holds(object: T): boolean;
+}
+
 /** One thing that Waymark judges: metadata and a check. */
 export interface Rule<K extends Kind = Kind> {
 	readonly id: string;
@@ -92,12 +104,19 @@ export interface Rule<K extends Kind = Kind> {
 	/** Every kind that the check asks the inventory for; Namespace when it depends on the policy. */
 	readonly reads: readonly Kind[];
 	/**
+	 * The kinds of `reads` that the check asks for by name. A denial may rest on there being no such object, so the
+	 * server asks the API server itself before it denies; the ClusterRole allows it to get them. None where absent.
+	 */
+	readonly confirms?: readonly Kind[];
+	/**
 	 * Kinds without which the rule would report what it merely cannot see. Where the input of a lint holds no object
 	 * of such a kind, the rule is skipped and named; a server never skips.
 	 */
 	readonly needs?: readonly Kind[];
 	/** Whether a finding can carry a fix. */
 	readonly fixable: boolean;
+	/** Which updates may leave something to fix; a fixable rule says it, and the mutating webhook is not sent any other. */
+	readonly sentWhen?: SentWhen<Resources[K]>;
 	/** Judges objects whose fields may have any type; all others see only objects of the right shape. */
 	readonly seesAnyShape?: true;
 	/** Compares the object with the one that it replaces itself, so an update is never excused by what was there. */

@@ -6,6 +6,7 @@ import { it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ConditionRequest, MatchCondition } from "../../scripts/match-conditions.ts";
 import { matchConditions } from "../../scripts/match-conditions.ts";
+import { rules } from "../../src/rules/table.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { useControlPlane } from "./shared.ts";
 import { createNamespace, deleteNamespaces } from "./world.ts";
@@ -14,7 +15,7 @@ const plane = await useControlPlane();
 const team = "conditions";
 const conditions: readonly MatchCondition[] = [
 	...new Map(
-		Object.values(matchConditions)
+		Object.values(matchConditions(rules))
 			.flat()
 			.map((condition) => [condition.name, condition]),
 	).values(),

@@ -10,6 +10,7 @@ export const kubernetesgatewayWaypointSelector: Rule<"KubernetesGateway"> = {
 	family: "binding",
 	severity: "error",
 	reads: ["GatewayClass"],
+	confirms: ["GatewayClass"],
 	fixable: false,
 	docs: {
 		summary: "The namespace selector of a waypoint must be one that istiod can parse",

@@ -17,6 +17,7 @@ export const serviceentryWaypointAttachment: Rule<"ServiceEntry"> = {
 	family: "binding",
 	severity: "error",
 	reads: ["Namespace", "KubernetesGateway", "GatewayClass"],
+	confirms: ["Namespace", "KubernetesGateway", "GatewayClass"],
 	fixable: false,
 	docs: {
 		summary: "The waypoint that a ServiceEntry is bound to must admit the entry's namespace",

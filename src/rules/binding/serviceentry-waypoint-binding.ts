@@ -1,5 +1,5 @@
 import { mention } from "../../core/finding.ts";
-import { useWaypointNamespaceLabel } from "../../core/policy.ts";
+import { useWaypointLabel, useWaypointNamespaceLabel } from "../../core/policy.ts";
 import type { Rule } from "../../core/rule.ts";
 import {
 	formatWaypoint,
@@ -19,7 +19,13 @@ export const serviceentryWaypointBinding: Rule<"ServiceEntry"> = {
 	family: "binding",
 	severity: "error",
 	reads: ["Namespace", "KubernetesGateway", "GatewayClass"],
+	confirms: ["Namespace", "KubernetesGateway", "GatewayClass"],
 	fixable: true,
+	sentWhen: {
+		what: "an entry without a waypoint label",
+		cel: "!('istio.io/use-waypoint' in object.metadata.?labels.orValue({}))",
+		holds: ({ metadata }) => !(useWaypointLabel in (metadata?.labels ?? {})),
+	},
 	docs: {
 		summary: "An external ServiceEntry must be bound to the waypoint that its namespace's policy names",
 		why: "Istio sends traffic through a waypoint only when two labels bind the entry to it. Without them ztunnel connects straight to the internet: no authorization policy, no metrics, no log, and no error anywhere.",

@@ -23,6 +23,7 @@ export const serviceentryWaypointCanary: Rule<"ServiceEntry"> = {
 	family: "binding",
 	severity: "warning",
 	reads: ["Namespace", "KubernetesGateway", "GatewayClass"],
+	confirms: ["Namespace", "KubernetesGateway", "GatewayClass"],
 	fixable: false,
 	docs: {
 		summary: "A canary waypoint must be another waypoint that accepts the entry, with a weight from 0 to 100",

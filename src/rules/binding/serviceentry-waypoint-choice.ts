@@ -23,6 +23,7 @@ export const serviceentryWaypointChoice: Rule<"ServiceEntry"> = {
 	family: "binding",
 	severity: "error",
 	reads: ["Namespace"],
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "The waypoint that an author chose must be the one of the namespace's policy",

@@ -17,6 +17,7 @@ export const serviceentryWaypointClass: Rule<"ServiceEntry"> = {
 	family: "binding",
 	severity: "error",
 	reads: ["Namespace", "KubernetesGateway", "GatewayClass"],
+	confirms: ["Namespace", "KubernetesGateway", "GatewayClass"],
 	fixable: false,
 	docs: {
 		summary: "The Gateway that a ServiceEntry is bound to must be a waypoint",

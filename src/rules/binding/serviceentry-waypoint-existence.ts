@@ -17,6 +17,7 @@ export const serviceentryWaypointExistence: Rule<"ServiceEntry"> = {
 	family: "binding",
 	severity: "error",
 	reads: ["Namespace", "KubernetesGateway", "GatewayClass"],
+	confirms: ["Namespace", "KubernetesGateway", "GatewayClass"],
 	needs: ["KubernetesGateway"],
 	fixable: false,
 	docs: {

@@ -21,6 +21,7 @@ export const serviceentryWaypointOptOut: Rule<"ServiceEntry"> = {
 	family: "binding",
 	severity: "error",
 	reads: ["Namespace"],
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "An external ServiceEntry must not opt out of waypoints where ambient is enforced",

@@ -17,6 +17,7 @@ export const serviceentryWaypointSelector: Rule<"ServiceEntry"> = {
 	family: "binding",
 	severity: "error",
 	reads: ["Namespace", "KubernetesGateway", "GatewayClass"],
+	confirms: ["Namespace", "KubernetesGateway", "GatewayClass"],
 	fixable: false,
 	docs: {
 		summary:

@@ -17,6 +17,7 @@ export const serviceentryWaypointSource: Rule<"ServiceEntry"> = {
 	family: "binding",
 	severity: "warning",
 	reads: ["Namespace"],
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "Something should name a waypoint for the external ServiceEntries of an ambient namespace",

@@ -24,6 +24,7 @@ export const serviceentryWaypointTwin: Rule<"ServiceEntry"> = {
 	family: "binding",
 	severity: "error",
 	reads: ["Namespace"],
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "A waypoint of another namespace must be named by both labels",

@@ -18,6 +18,7 @@ export const serviceentryWaypointVisibility: Rule<"ServiceEntry"> = {
 	family: "binding",
 	severity: "error",
 	reads: ["Namespace", "KubernetesGateway", "GatewayClass"],
+	confirms: ["Namespace", "KubernetesGateway", "GatewayClass"],
 	fixable: false,
 	docs: {
 		summary:

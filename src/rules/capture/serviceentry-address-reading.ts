@@ -13,6 +13,7 @@ export const serviceentryAddressReading: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: ["Namespace"],
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "Every listed address must be one that istiod reads as it is written",

@@ -19,6 +19,7 @@ export const serviceentryAddressService: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: ["Service"],
+	confirms: ["Service"],
 	fixable: false,
 	docs: {
 		summary: "The listed addresses of an entry must not be those of Services",

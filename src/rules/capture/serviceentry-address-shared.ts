@@ -11,6 +11,7 @@ export const serviceentryAddressShared: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "warning",
 	reads: wantedWaypointReads,
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "Several hosts of an entry must not share listed addresses at a waypoint",

@@ -13,6 +13,7 @@ export const serviceentryConnectStrategy: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "warning",
 	reads: wantedWaypointReads,
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "An entry with a connect strategy should be bound to a waypoint",

@@ -18,6 +18,7 @@ export const serviceentryDynamicDnsLocation: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: ["Namespace"],
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "An entry with resolution DYNAMIC_DNS at a waypoint must be MESH_EXTERNAL",

@@ -12,6 +12,7 @@ export const serviceentryDynamicDnsProtocol: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: wantedWaypointReads,
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "The ports of a DYNAMIC_DNS entry at a waypoint must be HTTP",

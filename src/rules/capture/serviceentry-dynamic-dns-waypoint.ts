@@ -18,6 +18,7 @@ export const serviceentryDynamicDnsWaypoint: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: wantedWaypointReads,
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "An entry with resolution DYNAMIC_DNS must be bound to a waypoint",

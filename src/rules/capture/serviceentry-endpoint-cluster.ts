@@ -15,6 +15,7 @@ export const serviceentryEndpointCluster: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: egressServiceReads,
+	confirms: ["Service", "KubernetesGateway"],
 	fixable: false,
 	docs: {
 		summary: "The endpoints of an external entry must not lead back into the cluster",

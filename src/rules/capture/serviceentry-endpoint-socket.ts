@@ -13,6 +13,7 @@ export const serviceentryEndpointSocket: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: ["Namespace"],
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "No endpoint of an entry that goes through a waypoint may be a Unix socket",

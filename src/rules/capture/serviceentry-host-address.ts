@@ -16,6 +16,7 @@ export const serviceentryHostAddress: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: wantedWaypointReads,
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "A host whose traffic shall take a waypoint must have an address that ztunnel can know it by",

@@ -19,6 +19,7 @@ export const serviceentryHostService: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: ["Service"],
+	confirms: ["Service"],
 	fixable: false,
 	docs: {
 		summary: "No host of an entry may be the name of a Service",

@@ -14,6 +14,11 @@ export const serviceentryHostSpelling: Rule<"ServiceEntry"> = {
 	severity: "error",
 	reads: [],
 	fixable: true,
+	sentWhen: {
+		what: "a host in capitals or with a final dot",
+		cel: "object.?spec.?hosts.orValue([]).exists(host, !host.matches('^[a-z0-9*._-]*[a-z0-9]$'))",
+		holds: ({ spec }) => spec?.hosts?.some((host) => !/^[a-z0-9*._-]*[a-z0-9]$/.test(host)) === true,
+	},
 	docs: {
 		summary: "A host must be written as DNS queries name it: in lower case and without a final dot",
 		why: "istiod passes hosts on as they are written, and ztunnel compares them with names in lower case without a final dot. A host in another spelling never matches, so its traffic leaves past the waypoint. Nor does istiod see that two spellings are one host.",

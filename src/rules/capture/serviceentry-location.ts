@@ -64,6 +64,7 @@ export const serviceentryLocation: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: ["Namespace"],
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "An entry for hosts on the internet must not say MESH_INTERNAL",

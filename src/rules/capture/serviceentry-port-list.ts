@@ -11,6 +11,7 @@ export const serviceentryPortList: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: wantedWaypointReads,
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "An entry that shall take a waypoint must declare its ports",

@@ -11,6 +11,7 @@ export const serviceentryPortSniffing: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "warning",
 	reads: wantedWaypointReads,
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "A port of an entry that shall take a waypoint should name its protocol",

@@ -12,6 +12,7 @@ export const serviceentryPortUdp: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: wantedWaypointReads,
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "No port of an entry that shall take a waypoint may be UDP",

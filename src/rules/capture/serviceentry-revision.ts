@@ -11,6 +11,7 @@ export const serviceentryRevision: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: ["Namespace"],
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "The label istio.io/rev must name a revision that this mesh has",

@@ -10,6 +10,7 @@ export const serviceentrySubjectAltName: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "warning",
 	reads: wantedWaypointReads,
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "An entry at a waypoint should not count on subjectAltNames",

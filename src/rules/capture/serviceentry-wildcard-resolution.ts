@@ -14,6 +14,7 @@ export const serviceentryWildcardResolution: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: wantedWaypointReads,
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary:

@@ -22,6 +22,7 @@ export const destinationruleTlsWrap: Rule<"DestinationRule"> = {
 	family: "hygiene",
 	severity: "warning",
 	reads: ["ServiceEntry", "Namespace"],
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "A DestinationRule should originate TLS only on ports where clients do not speak it already",

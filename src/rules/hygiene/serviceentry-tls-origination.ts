@@ -29,6 +29,7 @@ export const serviceentryTlsOrigination: Rule<"ServiceEntry"> = {
 	family: "hygiene",
 	severity: "warning",
 	reads: leavingPortReads,
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "An HTTP port that leaves a waypoint for port 443 should have TLS originated",

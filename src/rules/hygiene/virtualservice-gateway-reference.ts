@@ -10,6 +10,7 @@ export const virtualserviceGatewayReference: Rule<"VirtualService"> = {
 	family: "hygiene",
 	severity: "warning",
 	reads: ["IstioGateway", "KubernetesGateway"],
+	confirms: ["IstioGateway", "KubernetesGateway"],
 	fixable: false,
 	docs: {
 		summary: "A VirtualService must name Gateways that exist",

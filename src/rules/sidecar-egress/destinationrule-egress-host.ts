@@ -12,6 +12,7 @@ export const destinationruleEgressHost: Rule<"DestinationRule"> = {
 	family: "sidecar-egress",
 	severity: "error",
 	reads: virtualServiceReads,
+	confirms: ["Service", "KubernetesGateway"],
 	fixable: false,
 	docs: {
 		summary: "A DestinationRule must not be for the Service of an egress gateway where ambient is enforced",

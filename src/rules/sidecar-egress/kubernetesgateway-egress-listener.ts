@@ -11,6 +11,7 @@ export const kubernetesgatewayEgressListener: Rule<"KubernetesGateway"> = {
 	family: "sidecar-egress",
 	severity: "error",
 	reads: gatewayApiReads,
+	confirms: ["GatewayClass"],
 	fixable: false,
 	docs: {
 		summary:

@@ -11,6 +11,7 @@ export const serviceentryEgressEndpoint: Rule<"ServiceEntry"> = {
 	family: "sidecar-egress",
 	severity: "error",
 	reads: [...egressServiceReads, "Namespace"],
+	confirms: ["Service", "KubernetesGateway"],
 	fixable: false,
 	docs: {
 		summary: "A ServiceEntry must not lead through an egress gateway where ambient is enforced",

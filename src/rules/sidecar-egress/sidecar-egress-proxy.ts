@@ -16,6 +16,7 @@ export const sidecarEgressProxy: Rule<"Sidecar"> = {
 	family: "sidecar-egress",
 	severity: "error",
 	reads: [...egressServiceReads, "Namespace"],
+	confirms: ["Service", "KubernetesGateway"],
 	fixable: false,
 	docs: {
 		summary: "A Sidecar must not send unknown traffic to an egress gateway where ambient is enforced",

@@ -11,6 +11,7 @@ export const virtualserviceEgressGateway: Rule<"VirtualService"> = {
 	family: "sidecar-egress",
 	severity: "error",
 	reads: virtualServiceReads,
+	confirms: ["Service", "KubernetesGateway", "IstioGateway", "VirtualService"],
 	fixable: false,
 	docs: {
 		summary: "A VirtualService must not attach to the Gateway of an egress gateway where ambient is enforced",

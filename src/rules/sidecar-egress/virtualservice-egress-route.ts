@@ -11,6 +11,7 @@ export const virtualserviceEgressRoute: Rule<"VirtualService"> = {
 	family: "sidecar-egress",
 	severity: "error",
 	reads: virtualServiceReads,
+	confirms: ["Service", "KubernetesGateway", "VirtualService"],
 	fixable: false,
 	docs: {
 		summary: "A VirtualService must not route to an egress gateway where ambient is enforced",

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createEngine } from "../../src/core/engine.ts";
+import { evaluate } from "../../src/core/evaluate.ts";
+import type { Inventory } from "../../src/core/inventory.ts";
+import type { AnyObject, Kind } from "../../src/core/kinds.ts";
+import type { Rule } from "../../src/core/rule.ts";
+import { rules } from "../../src/rules/table.ts";
+import { istio } from "../support/egress-rules.ts";
+import type { Questions } from "../support/recorded-inventory.ts";
+import { recordedInventory } from "../support/recorded-inventory.ts";
+import { exampleWorld, subjectOf } from "../support/rule-example.ts";
+
+/** What leads to a question that no example leads to. */
+const furtherObjects: readonly AnyObject[] = [
+	istio("VirtualService", "root", {
+		hosts: ["api.example.com"],
+		http: [{ delegate: { name: "child", namespace: "elsewhere" } }],
+	}),
+];
+
+const worlds: ReadonlyMap<Rule, Inventory> = new Map(rules.map((rule) => [rule, exampleWorld(rule)]));
+
+/** What a rule asks about each example of every rule of its kind, in the world of that rule and in its own, and about its own in every world. */
+function questionsOf(rule: Rule): Questions {
+	const asked: Questions = { any: new Set(), byName: new Set() };
+	const engine = createEngine([rule]);
+	for (const other of rules) {
+		for (const [home, inventory] of worlds) {
+			if (home !== rule && home !== other && other !== rule) {
+				continue;
+			}
+			for (const example of other.kind === rule.kind ? [other.docs.good, other.docs.bad] : []) {
+				const { old, requester } = other.docs;
+				const subject = { ...subjectOf(example, old), ...(requester === undefined ? {} : { requester }) };
+				evaluate(engine, recordedInventory(inventory, asked), subject);
+			}
+		}
+	}
+	for (const object of furtherObjects) {
+		const subject = subjectOf(object);
+		if (subject.kind === rule.kind) {
+			evaluate(engine, recordedInventory(exampleWorld(rule), asked), subject);
+		}
+	}
+	return asked;
+}
+
+function without(kinds: ReadonlySet<Kind>, declared: readonly Kind[]): readonly Kind[] {
+	return [...kinds].filter((kind) => !declared.includes(kind));
+}
+
+for (const rule of rules) {
+	describe(rule.id, () => {
+		const { reads, confirms = [] } = rule;
+		const asked = questionsOf(rule);
+
+		it("asks the inventory only for the kinds that it says it reads, in the world of every example", () => {
+			assert.deepEqual(without(asked.any, reads), [], `add them to reads of ${rule.id}`);
+		});
+
+		it("says in confirms what it asks for by name, and nothing else", () => {
+			assert.deepEqual(without(asked.byName, confirms), [], `add them to confirms of ${rule.id}`);
+			const never = confirms.filter((kind) => !asked.byName.has(kind));
+			assert.deepEqual(never, [], `${rule.id} never gets them by name in any example`);
+		});
+	});
+}
