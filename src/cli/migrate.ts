@@ -9,11 +9,12 @@ import { judgeManifests } from "../lint/judge.ts";
 import type { Manifest, Reading } from "../manifests/read.ts";
 import { addToWorld, namespaceOf, parseManifests, readManifests, worldOf } from "../manifests/read.ts";
 import { fieldsOf, textOf } from "../migrate/fields.ts";
+import type { HeldMigration } from "../migrate/hold-back.ts";
+import { holdBack } from "../migrate/hold-back.ts";
 import type { InputObject, Output } from "../migrate/input-object.ts";
 import { outputKey } from "../migrate/input-object.ts";
 import type { Migration } from "../migrate/migrate.ts";
 import { migrate as convert } from "../migrate/migrate.ts";
-import type { Withheld } from "../migrate/report.ts";
 import { countOutcomes, nameForPrograms, renderReport } from "../migrate/report.ts";
 import { rules } from "../rules/table.ts";
 import { loadSettings } from "../settings/read.ts";
@@ -66,22 +67,22 @@ export const migrate: Verb = {
 			return world;
 		};
 		const inputs = new Map(reading.manifests.map((manifest) => [itemOf(manifest), manifest]));
-		const migration = convert([...inputs.keys()], worldFor(reading.manifests), options.waypoint);
-		const texts = textsOf(migration, inputs);
-		const withheld = refused(migration, texts, reading, worldFor);
-		const kept = migration.outputs.filter((output) => !withheld.has(output));
+		const found = convert([...inputs.keys()], worldFor(reading.manifests), options.waypoint);
+		const texts = textsOf(found, inputs);
+		const migration = holdBack(found, refused(found, texts, reading, worldFor));
+		const { outputs, withheld } = migration;
 		const files = new Map<string, string>([
-			...group(kept, (output) => [`${output.stage}/${fileName(output.object)}`, texts.get(output) ?? ""]),
+			...group(outputs, (output) => [`${output.stage}/${fileName(output.object)}`, texts.get(output) ?? ""]),
 			...removalFiles(migration, inputs),
-			["REPORT.md", renderReport(migration, [...withheld.values()])],
+			["REPORT.md", renderReport(migration)],
 		]);
 		asDirectory(options.out, () => makeDirectory(options.out));
 		write(options.out, files);
 		const counts = countOutcomes(migration.bundles.flatMap((bundle) => bundle.ledger));
 		streams.out(
 			options.json
-				? `${JSON.stringify(summaryOf(migration, kept, [...withheld.values()], reading), undefined, 2)}\n`
-				: `${migration.bundles.length} bundles; ${counts.carried} fields carried, ${counts.implied} implied, ${counts["not carried"]} not carried; ${withheld.size} objects held back\nRead ${join(options.out, "REPORT.md")}\n`,
+				? `${JSON.stringify(summaryOf(migration, reading), undefined, 2)}\n`
+				: `${migration.bundles.length} bundles; ${counts.carried} fields carried, ${counts.implied} implied, ${counts["not carried"]} not carried; ${withheld.length} objects held back\nRead ${join(options.out, "REPORT.md")}\n`,
 		);
 		for (const { file, line, message } of reading.unreadable) {
 			streams.error(`${file}:${line}: ${message}\n`);
@@ -89,7 +90,11 @@ export const migrate: Verb = {
 		if (reading.unreadable.length > 0) {
 			return exitCodes.unreadable;
 		}
-		return counts["not carried"] > 0 || withheld.size > 0 ? exitCodes.findings : exitCodes.clean;
+		const isWhole =
+			counts["not carried"] === 0 &&
+			withheld.length === 0 &&
+			migration.bundles.every(({ isReplaced }) => isReplaced);
+		return isWhole ? exitCodes.clean : exitCodes.findings;
 	},
 };
 
@@ -168,7 +173,7 @@ function refused(
 	texts: ReadonlyMap<Output, string>,
 	reading: Reading,
 	worldFor: (manifests: readonly Manifest[]) => ClusterState,
-): ReadonlyMap<Output, Withheld> {
+): ReadonlyMap<Output, readonly string[]> {
 	const going = new Set(migration.bundles.flatMap((bundle) => bundle.removals.map(({ object }) => object)));
 	const staying = reading.manifests.filter(({ object }) => !going.has(fieldsOf(object)));
 	const world = worldFor(staying);
@@ -176,7 +181,7 @@ function refused(
 		addToWorld(world, kindOfObject(object), object as never);
 	}
 	const today = new Date().toISOString().slice(0, 10);
-	const result = new Map<Output, Withheld>();
+	const result = new Map<Output, readonly string[]>();
 	for (const [output, text] of texts) {
 		const judgement = judgeManifests(parseManifests(text, outputKey(output.object)), {
 			rules,
@@ -186,8 +191,10 @@ function refused(
 		});
 		const errors = judgement.report.findings.filter((finding) => finding.severity === "error");
 		if (errors.length > 0) {
-			const reasons = errors.map(({ rule, path, message }) => `${rule} ${path}: ${message}`);
-			result.set(output, { title: outputKey(output.object), reasons });
+			result.set(
+				output,
+				errors.map(({ rule, path, message }) => `${rule} ${path}: ${message}`),
+			);
 		}
 	}
 	return result;
@@ -263,20 +270,15 @@ function write(directory: string, files: ReadonlyMap<string, string>): void {
 	}
 }
 
-function summaryOf(
-	migration: Migration,
-	kept: readonly Output[],
-	withheld: readonly Withheld[],
-	reading: Reading,
-): object {
+function summaryOf(migration: HeldMigration, reading: Reading): object {
 	const counts = countOutcomes(migration.bundles.flatMap((bundle) => bundle.ledger));
 	return {
 		version: 1,
 		summary: {
 			documents: reading.manifests.length,
 			bundles: migration.bundles.length,
-			written: kept.length,
-			withheld: withheld.length,
+			written: migration.outputs.length,
+			withheld: migration.withheld.length,
 			carried: counts.carried,
 			implied: counts.implied,
 			notCarried: counts["not carried"],
@@ -284,9 +286,11 @@ function summaryOf(
 		bundles: migration.bundles.map((bundle) => ({
 			hosts: bundle.bundle.hosts,
 			objects: bundle.bundle.participants.map(({ input, role }) => ({ ...nameForPrograms(input), role })),
-			written: bundle.outputs
-				.filter((output) => kept.includes(output))
-				.map(({ stage, object, purpose }) => ({ stage, file: fileName(object), purpose })),
+			written: bundle.outputs.map(({ stage, object, purpose }) => ({
+				stage,
+				file: fileName(object),
+				purpose,
+			})),
 			remove: bundle.removals.map(nameForPrograms),
 			steering: bundle.steering.map(nameForPrograms),
 			notes: bundle.notes,
@@ -297,7 +301,7 @@ function summaryOf(
 				note,
 			})),
 		})),
-		withheld,
+		withheld: migration.withheld,
 		unreadable: reading.unreadable.map(({ file, line, message }) => ({ file, line, message })),
 	};
 }

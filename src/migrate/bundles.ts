@@ -30,6 +30,7 @@ export type Role =
 	| "host rule"
 	| "entry"
 	| "sidecar"
+	| "client sidecar"
 	| "policy"
 	| "gateway policy"
 	| "asm";
@@ -94,7 +95,9 @@ function egressParticipant(input: InputObject, inventory: Inventory): Participan
 		case "Sidecar":
 			return flagged(proxyEvidence(typed<"Sidecar">(input), namespace, inventory))
 				? { input, role: "sidecar", hosts: [], ties: [`sidecar ${key}`] }
-				: undefined;
+				: fieldsOf(spec.outboundTrafficPolicy).mode === "REGISTRY_ONLY"
+					? { input, role: "client sidecar", hosts: [], ties: [] }
+					: undefined;
 		case "ServiceEntry":
 			return flagged(endpointEvidence(typed<"ServiceEntry">(input), namespace, inventory))
 				? { input, role: "entry", hosts: textsOf(spec.hosts).map(canonicalHost), ties: [`entry ${key}`] }
@@ -153,14 +156,17 @@ function routeParticipant(input: InputObject, inventory: Inventory): Participant
 	};
 }
 
-/** The hops of a route; one whose own hosts are no external names goes out to whatever its gateway sends to. */
+/**
+ * The hops of a route. One whose own hosts are no external names goes out to whatever its gateway sends to, and so
+ * does one without a hop to the gateway, which clients may be led to by the endpoints of a ServiceEntry.
+ */
 function bothHops(route: VirtualService, namespace: string, inventory: Inventory): Hops {
 	const hops = hopsOf(route, namespace, inventory);
 	const hosts = route.spec?.hosts ?? [];
-	if (hops.toGateway.length === 0 || hops.toHost.length > 0 || hosts.length === 0) {
+	if (hops.toHost.length > 0 || hosts.length === 0) {
 		return hops;
 	}
-	if (hosts.some((host) => host === "*" || isExternalName(host, inventory))) {
+	if (hops.toGateway.length > 0 && hosts.some((host) => host === "*" || isExternalName(host, inventory))) {
 		return hops;
 	}
 	const toHost = [...destinationsOf(route, namespace)].filter(
@@ -260,13 +266,16 @@ function policyParticipant(input: InputObject, inventory: Inventory): Participan
 	return { input, role: isPolicy ? "policy" : "gateway policy", hosts: [], ties: [] };
 }
 
+/** Parts of objects that hold for every way out of the gateway. */
+const sharedRoles: ReadonlySet<Role> = new Set(["policy", "gateway policy", "client sidecar"]);
+
 /** Joins participants into bundles by their hosts and ties, with the entries and rules for those hosts. */
 export function bundlesOf(
 	participants: readonly Participant[],
 	inputs: readonly InputObject[],
 	inventory: Inventory,
 ): readonly Bundle[] {
-	const shared = participants.filter(({ role }) => role === "policy" || role === "gateway policy");
+	const shared = participants.filter(({ role }) => sharedRoles.has(role));
 	const linked = participants.filter((participant) => !shared.includes(participant));
 	const roots = new Map<string, string>();
 	const find = (key: string): string => {
@@ -289,7 +298,8 @@ export function bundlesOf(
 	const whole = bundles.filter((group) => !alone.includes(group));
 	const everywhere = [...alone.flat(), ...shared];
 	if (whole.length === 0) {
-		return everywhere.length === 0 ? [] : [complete(everywhere, inputs, inventory)];
+		const isEgress = everywhere.some(({ role }) => role !== "client sidecar");
+		return isEgress ? [complete(everywhere, inputs, inventory)] : [];
 	}
 	return whole.map((group) => complete([...group, ...everywhere], inputs, inventory));
 }

@@ -9,6 +9,8 @@ import type { Ledger } from "./ledger.ts";
 import type { PortDemand } from "./port-demands.ts";
 import type { Conversion, Step, StepResult } from "./step.ts";
 import { beginStep, endStep } from "./step.ts";
+import type { Singles } from "./twins.ts";
+import { withoutTwins } from "./twins.ts";
 
 /** A ServiceEntry that the migration leaves behind. */
 export interface BoundEntry {
@@ -18,6 +20,8 @@ export interface BoundEntry {
 	readonly ports: readonly EntryPort[];
 	readonly output: Output;
 	readonly waypoint: WaypointReference;
+	/** The ServiceEntry of the input that it continues, whole or in part. */
+	readonly origin?: InputObject;
 }
 
 export interface EntryPort {
@@ -40,14 +44,13 @@ const entryFields: ReadonlySet<string> = new Set([
 ]);
 
 /** The ServiceEntries of a bundle, bound to their waypoint: those of the input continued, the missing ones written. */
-export function boundEntries(
-	conversion: Conversion,
-): StepResult & { readonly entries: readonly BoundEntry[] } {
+export function boundEntries(conversion: Conversion): StepResult & Singles {
 	const step = beginStep(conversion);
 	const { bundle, demands, inventory } = step;
-	const continued = bundle.participants
+	const every = bundle.participants
 		.filter(({ role }) => role === "entry")
 		.flatMap(({ input }) => continueEntry(input, step));
+	const { entries: continued, dropped } = withoutTwins(every, step);
 	const known = new Set(continued.flatMap((entry) => entry.hosts));
 	const missing = [...new Set(demands.map((demand) => demand.host))].filter(
 		(host) => !known.has(host) && ![...known].some((each) => coversHost(each, host)),
@@ -59,7 +62,7 @@ export function boundEntries(
 		);
 	}
 	const entries = [...continued, ...missing.map((host) => newEntry(host, step))];
-	return { entries, ...endStep(step) };
+	return { entries, dropped, ...endStep(step) };
 }
 
 function newEntry(host: string, step: Step): BoundEntry {
@@ -154,9 +157,11 @@ function continueEntry(input: InputObject, step: Step): readonly BoundEntry[] {
 		return !through;
 	});
 	const named = { ...metadata, namespace: input.namespace, labels: bound };
+	const isDetour = endpoints.length < listOf(spec.endpoints).length;
 	const rest = {
 		...(endpoints.length > 0 ? { ...spec, endpoints } : without(spec, "endpoints")),
 		...(spec.addresses === undefined ? {} : { addresses: listOf(spec.addresses).map(withoutFullMask) }),
+		...(isDetour ? { ports: withoutDetour(input, listOf(spec.ports), step) } : {}),
 	};
 	return splitEntry(input, hosts, rest, step).map((piece, index) => {
 		const name = index === 0 ? input.name : `${objectName(input.name)}-${piece.suffix}`.slice(0, 253);
@@ -173,7 +178,16 @@ function continueEntry(input: InputObject, step: Step): readonly BoundEntry[] {
 			purpose: `binds ${piece.hosts.join(", ")} to the waypoint`,
 		};
 		const ports = listOf(piece.spec.ports) as readonly EntryPort[];
-		return { namespace: input.namespace, name, hosts: piece.hosts, ports, output, waypoint };
+		return { namespace: input.namespace, name, hosts: piece.hosts, ports, output, waypoint, origin: input };
+	});
+}
+
+/** The ports of an entry whose endpoints were the gateway: a targetPort there was a port of the gateway. */
+function withoutDetour(input: InputObject, ports: readonly unknown[], { ledger }: Step): readonly Fields[] {
+	return ports.map(fieldsOf).map((port, index) => {
+		const path = ["spec", "ports", index, "targetPort"];
+		ledger.note(input, path, "implied", "it was a port of the egress gateway");
+		return without(port, "targetPort");
 	});
 }
 

@@ -1,19 +1,25 @@
+import type { Path } from "../core/finding.ts";
 import { canonicalHost } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
+import type { WaypointReference } from "../core/settings.ts";
 import { selectsEgressPods } from "../istio/egress/services.ts";
 import type { BoundEntry } from "./entries.ts";
 import { plainMetadata } from "./entries.ts";
 import type { Fields } from "./fields.ts";
-import { fieldsOf, listOf, objectName, textOf, textsOf, without } from "./fields.ts";
+import { fieldsOf, leavesOf, listOf, objectName, textOf, textsOf, valueAt, without } from "./fields.ts";
 import type { InputObject, Output } from "./input-object.ts";
 import type { PortDemand } from "./port-demands.ts";
+import type { PlacedPolicy } from "./port-levels.ts";
+import { forClientPorts, withoutDoubleTls } from "./port-levels.ts";
 import type { Conversion, Step, StepResult } from "./step.ts";
 import { beginStep, endStep } from "./step.ts";
-import { withSoleSubset } from "./subsets.ts";
+import { soleSubset, withSoleSubset } from "./subsets.ts";
 
 /** DestinationRules for the hosts of a bundle, made to work at the waypoint, and the old ones that they replace. */
 export interface HostRules extends StepResult {
 	readonly replaced: readonly InputObject[];
+	/** Entries that must not be bound, since the waypoint would connect in plain text, by the reason. */
+	readonly blocked: ReadonlyMap<BoundEntry, string>;
 }
 
 /** Carries every DestinationRule of the hosts over, and writes those that originate TLS where the input has none. */
@@ -21,6 +27,7 @@ export function hostRules(conversion: Conversion, entries: readonly BoundEntry[]
 	const step = beginStep(conversion);
 	const outputs: Output[] = [];
 	const replaced: InputObject[] = [];
+	const blocked = new Map<BoundEntry, string>();
 	const served = new Set<string>();
 	for (const { role, input } of step.bundle.participants) {
 		if (role !== "host rule") {
@@ -32,6 +39,10 @@ export function hostRules(conversion: Conversion, entries: readonly BoundEntry[]
 		if (entry === undefined) {
 			noteHomeless(input, host, step);
 			continue;
+		}
+		const reason = noteIstioMutual(input, host, step);
+		if (reason !== undefined) {
+			blocked.set(entry, reason);
 		}
 		const output = continueRule(input, host, entry, step);
 		if (output !== undefined) {
@@ -49,7 +60,7 @@ export function hostRules(conversion: Conversion, entries: readonly BoundEntry[]
 			}
 		}
 	}
-	return { ...endStep(step, outputs), replaced };
+	return { ...endStep(step, [...outputs, ...secretReaders(step, outputs, entries)]), replaced, blocked };
 }
 
 /** A rule for a host of which the input says nothing else. */
@@ -118,8 +129,7 @@ function continueRule(input: InputObject, host: string, entry: BoundEntry, step:
 		ledger.note(input, ["spec", "exportTo"], "not carried", "the waypoint in another namespace must see it");
 		spec = without(spec, "exportTo");
 	}
-	const policy = carriedPolicy(input, host, entry, fieldsOf(spec.trafficPolicy), step);
-	spec = Object.keys(policy).length > 0 ? { ...spec, trafficPolicy: policy } : without(spec, "trafficPolicy");
+	spec = carriedPolicies(input, host, entry, spec, step);
 	spec = withoutTunnels(input, spec, step);
 	const near =
 		input.namespace === entry.namespace ||
@@ -150,62 +160,145 @@ function continueRule(input: InputObject, host: string, entry: BoundEntry, step:
 	};
 }
 
-const noTls: ReadonlySet<string> = new Set(["", "DISABLE", "ISTIO_MUTUAL"]);
-
-function originates(settings: Fields): boolean {
-	return !noTls.has(textOf(fieldsOf(settings.tls).mode) ?? "");
-}
-
-/** The traffic policy with TLS on the port that the clients use: the port behind it is now the targetPort. */
-function carriedPolicy(
+/** The policies of the host and of its subsets, for the waypoint. */
+function carriedPolicies(
 	input: InputObject,
 	host: string,
 	entry: BoundEntry,
-	policy: Fields,
+	spec: Fields,
 	step: Step,
 ): Fields {
-	const { ledger } = step;
-	let levels = listOf(policy.portLevelSettings).map(fieldsOf);
-	let top = policy;
-	for (const port of entry.ports.filter(({ protocol }) => /^(?:HTTP|HTTP2|GRPC)/i.test(protocol ?? ""))) {
-		const target = port.targetPort ?? port.number;
-		const own = levels.some((level) => fieldsOf(level.port).number === port.number);
-		const behind = levels.find((level) => fieldsOf(level.port).number === target && originates(level));
-		if (behind !== undefined && target !== port.number && !own) {
-			const rest = without(behind, "tls");
-			const bare = Object.keys(rest).length === 1;
-			levels = [
-				...levels.flatMap((level) => (level === behind ? (bare ? [] : [rest]) : [level])),
-				{ ...behind, port: { number: port.number } },
-			];
-			const index = listOf(policy.portLevelSettings).indexOf(behind);
-			const path = ["spec", "trafficPolicy", "portLevelSettings", Math.max(index, 0), "port"];
-			ledger.note(input, path, "carried", `as port ${port.number}, whose targetPort is ${target}`);
-		} else if (
-			originates(top) &&
-			!own &&
-			entry.ports.some((each) => /^(?:HTTPS|TLS)$/i.test(each.protocol ?? ""))
-		) {
-			// TLS for the whole host would wrap the ports that are TLS already.
-			levels = [...levels, { ...without(top, "portLevelSettings", "tunnel"), port: { number: port.number } }];
-			ledger.note(input, ["spec", "trafficPolicy", "tls"], "carried", `for port ${port.number} alone`);
-			top = without(top, "tls");
-		}
+	const names = listOf(fieldsOf(input.object.spec).subsets).map((each) => fieldsOf(each).name);
+	const sole = names.indexOf(soleSubset(host, step.bundle));
+	const path = sole < 0 ? ["spec", "trafficPolicy"] : ["spec", "subsets", sole, "trafficPolicy"];
+	const whole = { input, path, policy: fieldsOf(spec.trafficPolicy) };
+	const trafficPolicy = carriedPolicy(whole, host, entry, step, true);
+	const subsets = listOf(spec.subsets).map((subset) => {
+		const own = fieldsOf(subset);
+		const at = ["spec", "subsets", names.indexOf(own.name), "trafficPolicy"];
+		const placed = { input, path: at, policy: fieldsOf(own.trafficPolicy) };
+		const policy = carriedPolicy(placed, host, entry, step, false);
+		return own.trafficPolicy === undefined ? own : { ...own, trafficPolicy: policy };
+	});
+	const result: Fields = { ...spec, trafficPolicy, subsets };
+	const isEmpty = [
+		...(Object.keys(trafficPolicy).length === 0 ? ["trafficPolicy"] : []),
+		...(subsets.length === 0 ? ["subsets"] : []),
+	];
+	return without(result, ...isEmpty);
+}
+
+/** A policy with its settings at the clients' ports, and its certificates in a Secret. */
+function carriedPolicy(
+	placed: PlacedPolicy,
+	host: string,
+	entry: BoundEntry,
+	step: Step,
+	isWhole: boolean,
+): Fields {
+	const moved = forClientPorts(placed, entry, step);
+	const policy = isWhole ? withoutDoubleTls({ ...placed, policy: moved }, entry, step) : moved;
+	const secret = (settings: Fields): Fields => withSecret(placed.input, host, settings, entry, step);
+	return {
+		...secret(policy),
+		...(policy.portLevelSettings === undefined
+			? {}
+			: { portLevelSettings: listOf(policy.portLevelSettings).map(fieldsOf).map(secret) }),
+	};
+}
+
+/** The paths of everything called `tls` in an object. */
+function tlsPaths(value: unknown): readonly Path[] {
+	const paths = [...leavesOf(value)].flatMap((path) => {
+		const at = path.indexOf("tls");
+		return at < 0 ? [] : [path.slice(0, at + 1)];
+	});
+	return [...new Map(paths.map((path) => [path.join("\0"), path])).values()];
+}
+
+/** Says that ISTIO_MUTUAL to a host outside is lost; undefined where no settings have it. */
+function noteIstioMutual(input: InputObject, host: string, { ledger, notes }: Step): string | undefined {
+	const paths = tlsPaths(input.object).filter(
+		(path) => fieldsOf(valueAt(input.object, path)).mode === "ISTIO_MUTUAL",
+	);
+	if (paths.length === 0) {
+		return undefined;
 	}
-	const named = levels.map((level) => withSecret(input, host, level, step));
-	const whole = withSecret(input, host, top, step);
-	return named.length > 0 ? { ...whole, portLevelSettings: named } : without(whole, "portLevelSettings");
+	const reason = `a waypoint passes over ISTIO_MUTUAL: it has no way to show a workload's certificate to ${host} and would connect in plain text`;
+	for (const path of paths) {
+		ledger.note(input, path, "not carried", reason);
+		ledger.note(input, [...path, "mode"], "not carried", reason);
+	}
+	notes.push(
+		`DestinationRule \`${input.namespace}/${input.name}\` has ISTIO_MUTUAL for \`${host}\`: ${reason}. Give the waypoint a certificate of its own (mode MUTUAL with credentialName) that the host trusts, or leave this host at the egress gateway.`,
+	);
+	return reason;
+}
+
+/** What a waypoint's service account needs to read the Secrets of its TLS settings, as the gateway charts bring it. */
+function secretReaders(
+	{ bundle }: Step,
+	outputs: readonly Output[],
+	entries: readonly BoundEntry[],
+): readonly Output[] {
+	const staying = bundle.participants.filter(({ role }) => role === "host rule");
+	const rules = [...outputs.map(({ object }) => object), ...staying.map(({ input }) => input.object)];
+	const needing = entries.filter((entry) =>
+		rules.some(
+			(object) =>
+				entry.hosts.includes(canonicalHost(textOf(fieldsOf(object.spec).host) ?? "")) &&
+				tlsPaths(object).some((path) => fieldsOf(valueAt(object, path)).credentialName !== undefined),
+		),
+	);
+	const waypoints = new Map(
+		needing.map(({ waypoint }) => [`${waypoint.namespace}/${waypoint.name}`, waypoint]),
+	);
+	return [...waypoints.values()].flatMap(secretReader);
+}
+
+/** istiod asks whether the proxy's account may list Secrets there (pilot/pkg/credentials/kube/secrets.go: Authorize). */
+function secretReader({ namespace, name }: WaypointReference): readonly Output[] {
+	const metadata = { name: `${name}-secrets`, namespace };
+	const group = "rbac.authorization.k8s.io";
+	const purpose = `lets the waypoint ${namespace}/${name} read the Secrets of its TLS settings`;
+	const role = { apiVersion: `${group}/v1`, kind: "Role", metadata };
+	const binding = { apiVersion: `${group}/v1`, kind: "RoleBinding", metadata };
+	return [
+		{
+			stage: "1-add",
+			object: {
+				...role,
+				rules: [{ apiGroups: [""], resources: ["secrets"], verbs: ["get", "watch", "list"] }],
+			},
+			purpose,
+		},
+		{
+			stage: "1-add",
+			object: {
+				...binding,
+				roleRef: { apiGroup: group, kind: "Role", name: metadata.name },
+				subjects: [{ kind: "ServiceAccount", name, namespace }],
+			},
+			purpose,
+		},
+	];
 }
 
 const fileFields = ["clientCertificate", "privateKey", "caCertificates"];
 
 /** Certificates in files of the gateway's pod become a Secret: a waypoint has no such files. */
-function withSecret(input: InputObject, host: string, settings: Fields, { ledger, notes }: Step): Fields {
+function withSecret(
+	input: InputObject,
+	host: string,
+	settings: Fields,
+	{ waypoint }: BoundEntry,
+	{ ledger, notes }: Step,
+): Fields {
 	const tls = fieldsOf(settings.tls);
 	const files = fileFields.filter((field) => textOf(tls[field]) !== undefined);
 	if (textOf(tls.credentialName) !== undefined) {
 		notes.push(
-			`The Secret \`${String(tls.credentialName)}\` for \`${host}\` must stand in the waypoint's namespace.`,
+			`The Secret \`${String(tls.credentialName)}\` for \`${host}\` must stand in the waypoint's namespace \`${waypoint.namespace}\`, and the waypoint's service account \`${waypoint.name}\` must be allowed to list Secrets there: \`1-add/\` has a Role and a RoleBinding for it.`,
 		);
 	}
 	if (files.length === 0) {
@@ -217,7 +310,7 @@ function withSecret(input: InputObject, host: string, settings: Fields, { ledger
 		.map((field) => `--from-file=${keys[field as keyof typeof keys]}=${String(tls[field])}`)
 		.join(" ");
 	notes.push(
-		`The certificates for \`${host}\` were files in the gateway's pod, which a waypoint does not have. Create the Secret in the waypoint's namespace: \`kubectl create secret generic ${secret} ${literal}\`.`,
+		`The certificates for \`${host}\` were files in the gateway's pod, which a waypoint does not have. Create the Secret in the waypoint's namespace: \`kubectl create secret generic -n ${waypoint.namespace} ${secret} ${literal}\`. The waypoint's service account \`${waypoint.name}\` must be allowed to list Secrets there: \`1-add/\` has a Role and a RoleBinding for it.`,
 	);
 	for (const path of pathsOfFields(input, files)) {
 		ledger.note(input, path, "not carried", `a waypoint has no such file: it becomes the Secret ${secret}`);

@@ -26,6 +26,10 @@ export interface ConvertedBundle {
 	readonly bundle: Bundle;
 	readonly entries: readonly BoundEntry[];
 	readonly outputs: readonly Output[];
+	/** Why some of the outputs must not be written, by their keys. */
+	readonly blocked: ReadonlyMap<string, string>;
+	/** Whether every host of it has a ServiceEntry that is written, so that the old objects can go. */
+	readonly isReplaced: boolean;
 	readonly removals: readonly InputObject[];
 	/** Those of the removals that a waypoint would obey, so that they have to go when the clients move. */
 	readonly steering: readonly InputObject[];
@@ -49,7 +53,7 @@ export function migrate(
 	asked: WaypointReference | undefined,
 ): Migration {
 	const found = bundlesOf(egressParticipants(inputs, inventory), inputs, inventory);
-	const bundles = found.map((bundle) => convert(bundle, inputs, inventory, asked));
+	const bundles = withOwnNames(found.map((bundle) => convert(bundle, inputs, inventory, asked)));
 	const entries = bundles.flatMap((each) => each.entries);
 	const waypoints = [...new Set(entries.map(({ namespace }) => namespace))]
 		.map((namespace) => waypointFor(namespace, inventory, asked))
@@ -68,6 +72,24 @@ export function migrate(
 		outputs: [...outputs.values()],
 		untouched: inputs.filter((input) => !involved.has(input)),
 	};
+}
+
+/** Gives another name to an object that would overwrite another one that the migration writes. */
+function withOwnNames(bundles: readonly ConvertedBundle[]): readonly ConvertedBundle[] {
+	const taken = new Map<string, string>();
+	const rename = (output: Output): Output => {
+		const { object } = output;
+		const text = JSON.stringify(object);
+		const before = taken.get(outputKey(object));
+		if (before === undefined || before === text || object.kind === "ServiceEntry") {
+			taken.set(outputKey(object), text);
+			return output;
+		}
+		const metadata = fieldsOf(object.metadata);
+		const name = `${String(metadata.name).slice(0, 240)}-${taken.size}`;
+		return rename({ ...output, object: { ...object, metadata: { ...metadata, name } } });
+	};
+	return bundles.map((bundle) => ({ ...bundle, outputs: bundle.outputs.map(rename) }));
 }
 
 function convert(
@@ -91,7 +113,7 @@ function convert(
 	const routes = carriedRoutes(conversion, entries);
 	const gatewayApi = gatewayApiRoutes(conversion, entries);
 	const policies = movedPolicies(conversion, entries, inputs);
-	const removal = removalsOf(conversion, entries, rules.replaced);
+	const removal = removalsOf(conversion, entries, rules.replaced, bound.dropped);
 	const steps = [asm, bound, old, rules, routes, gatewayApi, policies, removal];
 	const own = [...new Set(bundle.participants.map(({ input }) => input))];
 	return {
@@ -101,6 +123,8 @@ function convert(
 			...entries.map((entry) => withItsRule(entry, rules.outputs)),
 			...steps.flatMap((step) => step.outputs),
 		],
+		blocked: new Map([...rules.blocked].map(([entry, reason]) => [outputKey(entry.output.object), reason])),
+		isReplaced: entries.length > 0,
 		removals: removal.removals,
 		steering: removal.steering,
 		ledger: ledgerOf(own, [...outcomes, ...steps.flatMap((step) => step.outcomes)]),

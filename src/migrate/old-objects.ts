@@ -32,6 +32,9 @@ export function noteOldObjects(conversion: Conversion, entries: readonly BoundEn
 			case "sidecar":
 				noteSidecar(participant.input, step);
 				break;
+			case "client sidecar":
+				noteClientSidecar(participant.input, step);
+				break;
 			case "gateway policy":
 				noteGatewayPolicy(participant.input, step);
 				break;
@@ -44,6 +47,10 @@ export function noteOldObjects(conversion: Conversion, entries: readonly BoundEn
 
 function noteObject(input: InputObject, { role }: Participant, { ledger }: Step): void {
 	if (role === "entry" || role === "host rule" || role === "policy" || role === "asm") {
+		return;
+	}
+	if (role === "client sidecar") {
+		ledger.note(input, [], "implied", "it stays for the pods that have a sidecar still");
 		return;
 	}
 	for (const field of ["apiVersion", "kind", "metadata"]) {
@@ -249,6 +256,17 @@ function noteSidecar(input: InputObject, { ledger, notes }: Step): void {
 	);
 	notes.push(
 		`Sidecar \`${input.namespace}/${input.name}\` sent unknown hosts to the egress gateway. Ambient lets unknown hosts pass: register them, and stop the rest with a NetworkPolicy or a firewall.`,
+	);
+}
+
+/** A client's own Sidecar that stops unknown hosts: pods in ambient do not have that. */
+function noteClientSidecar(input: InputObject, { ledger, notes }: Step): void {
+	const reason =
+		"pods in ambient do not read Sidecars, and ambient has no REGISTRY_ONLY, so hosts without a ServiceEntry are reached directly; only a NetworkPolicy stops them";
+	ledger.note(input, ["spec"], "not carried", "pods in ambient do not read Sidecars");
+	ledger.note(input, ["spec", "outboundTrafficPolicy"], "not carried", reason);
+	notes.push(
+		`Sidecar \`${input.namespace}/${input.name}\` has REGISTRY_ONLY: ${reason}. Before the pods of \`${input.namespace}\` move, give them a NetworkPolicy that lets them reach the cluster and its DNS alone: the waypoint's own namespace needs none.`,
 	);
 }
 

@@ -1,6 +1,6 @@
 import { canonicalHost } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
-import { isExternalName } from "../istio/egress/services.ts";
+import { isEgressService, isExternalName } from "../istio/egress/services.ts";
 import type { Destination } from "../istio/egress/virtual-services.ts";
 import type { Bundle, Participant } from "./bundles.ts";
 import { coversHost } from "./bundles.ts";
@@ -36,6 +36,7 @@ export function portDemandsOf(
 	const routes = bundle.participants.filter((participant) => participant.hops !== undefined);
 	const gatewayApi = gatewayApiHopRoutes(bundle);
 	const toGateway = [
+		...bundle.participants.flatMap((participant) => hopsOfEndpoints(participant, inventory)),
 		...routes.flatMap((participant) =>
 			(participant.hops?.toGateway ?? []).flatMap((destination) => hopsToGateway(participant, destination)),
 		),
@@ -58,7 +59,7 @@ export function portDemandsOf(
 			}
 			const traffic = trafficOf(host, port, hop.family, bundle);
 			const out = nextHop(hop, host, toHost);
-			const target = traffic === "HTTP" ? (out?.target ?? hop.target) : undefined;
+			const target = out?.target ?? hop.target;
 			const { listener, namespace } = hop;
 			demands.set(`${host}:${port}`, { host, port, traffic, target, listener, namespace });
 		}
@@ -138,6 +139,36 @@ function hopsToHost({ input }: Participant, destination: Destination): readonly 
 		listener: port,
 		namespace: input.namespace,
 	}));
+}
+
+const httpClass = /^(?:HTTP|HTTP2|GRPC|GRPC-WEB)$/i;
+const tlsClass = /^(?:HTTPS|TLS)$/i;
+
+/** The hops from the clients of a ServiceEntry whose endpoints are the egress gateway: no route leads them there. */
+function hopsOfEndpoints({ role, input }: Participant, inventory: Inventory): readonly HopRoute[] {
+	const spec = fieldsOf(input.object.spec);
+	const through = listOf(spec.endpoints)
+		.map(fieldsOf)
+		.find((each) => isEgressService(textOf(each.address) ?? "", input.namespace, inventory));
+	if (role !== "entry" || through === undefined) {
+		return [];
+	}
+	const hosts = textsOf(spec.hosts).map(canonicalHost);
+	return listOf(spec.ports)
+		.map(fieldsOf)
+		.map((port): HopRoute => {
+			const protocol = textOf(port.protocol) ?? "";
+			const number = numberOf(port.number);
+			const mapped = numberOf(fieldsOf(through.ports)[textOf(port.name) ?? ""]);
+			return {
+				hosts,
+				family: httpClass.test(protocol) ? "http" : tlsClass.test(protocol) ? "tls" : "tcp",
+				port: number,
+				target: undefined,
+				listener: mapped ?? numberOf(port.targetPort) ?? number,
+				namespace: input.namespace,
+			};
+		});
 }
 
 /** What the traffic on a port is: what the ServiceEntry says of it, then what kind of route it takes. */

@@ -27,6 +27,7 @@ export function removalsOf(
 	conversion: Conversion,
 	entries: readonly BoundEntry[],
 	replaced: readonly InputObject[],
+	twins: readonly InputObject[],
 ): Removals {
 	const step = beginStep(conversion);
 	const going = step.bundle.participants.filter(({ role, input }) => {
@@ -41,8 +42,11 @@ export function removalsOf(
 		);
 		return false;
 	});
-	const removals = [...new Set([...going.map(({ input }) => input), ...replaced])];
-	const steering = removals.filter((input) => leadsWaypointAway(input, step, entries));
+	const removals = [...new Set([...going.map(({ input }) => input), ...twins, ...replaced])];
+	// A client asks the entry of its own namespace first, which is not bound.
+	const steering = removals.filter(
+		(input) => twins.includes(input) || leadsWaypointAway(input, step, entries),
+	);
 	return { removals, steering, ...endStep(step) };
 }
 

@@ -1,14 +1,9 @@
 import { fieldsOf, textOf } from "./fields.ts";
+import type { HeldMigration } from "./hold-back.ts";
 import type { InputObject, Stage } from "./input-object.ts";
 import { titleOf } from "./input-object.ts";
 import type { LedgerEntry, Outcome } from "./ledger.ts";
 import type { ConvertedBundle, Migration } from "./migrate.ts";
-
-/** An object that was written and then held back, because a rule or istiod would refuse it. */
-export interface Withheld {
-	readonly title: string;
-	readonly reasons: readonly string[];
-}
 
 /** How many fields were carried, implied and not carried. */
 export function countOutcomes(ledger: readonly LedgerEntry[]): Readonly<Record<Outcome, number>> {
@@ -27,8 +22,8 @@ function label(text: string): string {
 }
 
 /** REPORT.md: for each way out, what it was, what it became, what was lost, how to check and how to go back. */
-export function renderReport(migration: Migration, withheld: readonly Withheld[]): string {
-	const { bundles, untouched } = migration;
+export function renderReport(migration: HeldMigration): string {
+	const { bundles, untouched, withheld } = migration;
 	const total = countOutcomes(bundles.flatMap((each) => each.ledger));
 	return [
 		"# Migration from sidecar-style egress to ambient",

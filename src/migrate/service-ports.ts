@@ -31,14 +31,17 @@ export function servicePort(
 		return target ?? port;
 	}
 	const http = httpPorts(own);
-	const behind = http.filter((each) => target === undefined || (each.targetPort ?? each.number) === target);
+	const isBehind = (each: EntryPort): boolean =>
+		target === undefined || (each.targetPort ?? each.number) === target;
+	const behind = http.filter(isBehind);
 	const [only] = behind;
 	if (only !== undefined) {
 		const same = behind.find((each) => each.number === port);
 		return same?.number ?? (behind.length === 1 ? only.number : undefined);
 	}
-	if (target !== undefined && own.ports.some((each) => each.number === target)) {
-		return target;
+	const other = own.ports.filter(isBehind);
+	if (target !== undefined && other.length > 0) {
+		return other.find((each) => each.number === port)?.number ?? other[0]?.number;
 	}
 	return http.length > 0 ? "none" : own.ports[0]?.number;
 }

@@ -223,7 +223,9 @@ function isReachable(gateway: KubernetesGateway, inventory: Inventory): boolean 
 /** Seen on a running istiod: Gateways that never get an address, whatever their pods do. */
 function neverReadyReason(gateway: KubernetesGateway, inventory: Inventory): string | undefined {
 	const revision = labelOf(gateway.metadata?.labels, "istio.io/rev");
-	if (revision !== undefined && !inventory.mesh.revisions.has(revision)) {
+	// Manifests do not say which revisions there are; an empty one is none anywhere.
+	const isUnsure = inventory.offline && revision !== "";
+	if (revision !== undefined && !isUnsure && !inventory.mesh.revisions.has(revision)) {
 		return "its label istio.io/rev names a revision that no istiod of this mesh has";
 	}
 	const hbone = (gateway.spec?.listeners ?? []).filter(

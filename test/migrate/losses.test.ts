@@ -1,0 +1,285 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { it } from "node:test";
+import { parseAllDocuments } from "yaml";
+import { entry, gateway, gatewayHost, http, route, rule, steer, tls } from "../support/egress-worlds.ts";
+import { runVerb, temporaryFolder } from "../support/run-verb.ts";
+
+const folder = temporaryFolder();
+const host = "api.one.example";
+
+interface Lines {
+	readonly object: { readonly kind: string; readonly name: string };
+	readonly path: string;
+	readonly fate: string;
+	readonly note: string;
+}
+
+interface Result {
+	readonly code: number;
+	readonly notes: string;
+	readonly ledger: readonly Lines[];
+	readonly report: string;
+	// biome-ignore lint/suspicious/noExplicitAny: tests look into manifests of every kind
+	readonly written: ReadonlyMap<string, any>;
+}
+
+let runs = 0;
+
+async function migrate(...documents: readonly string[]): Promise<Result> {
+	const name = `loss-${runs++}`;
+	const out = join(folder.path, name);
+	const file = folder.write(`${name}.yaml`, documents.join("---\n"));
+	const common = ["--waypoint", "istio-egress/egress", "--output", "json"];
+	const { code, out: json, error } = await runVerb("migrate", file, "--out", out, ...common);
+	assert.ok(code < 2, error);
+	const { bundles } = JSON.parse(json) as {
+		readonly bundles: readonly { readonly notes: readonly string[]; readonly ledger: readonly Lines[] }[];
+	};
+	const stages = ["1-add", "2-switch", "3-remove"].filter((stage) => existsSync(join(out, stage)));
+	const files = stages.flatMap((stage) => readdirSync(join(out, stage)).map((each) => `${stage}/${each}`));
+	return {
+		code,
+		notes: bundles.flatMap((each) => each.notes).join("\n"),
+		ledger: bundles.flatMap((each) => each.ledger),
+		report: readFileSync(join(out, "REPORT.md"), "utf8"),
+		written: new Map(
+			files.map((path) => [
+				path,
+				parseAllDocuments(readFileSync(join(out, path), "utf8")).map((each) => each.toJS())[0],
+			]),
+		),
+	};
+}
+
+function lost({ ledger }: Result): readonly string[] {
+	return ledger
+		.filter(({ fate }) => fate === "not carried")
+		.map(({ object, path }) => `${object.kind} ${path}`);
+}
+
+const toHost = (port: number, more = ""): string =>
+	`  - match: [{gateways: [one], port: 80}]
+    route: [{destination: {host: ${host}, port: {number: ${port}}${more}}}]
+`;
+
+it("TLS of a port that begins in one of two subsets begins at the port that clients use", async () => {
+	const { code, written } = await migrate(
+		entry("one", http, tls) +
+			gateway("HTTP", undefined, 80) +
+			route(`  http:
+${steer(80)}${toHost(443, ", subset: secure")}  tls:
+  - match: [{gateways: [mesh], port: 443, sniHosts: [${host}]}]
+    route: [{destination: {host: ${gatewayHost}, port: {number: 443}}}]
+  - match: [{gateways: [one], port: 443, sniHosts: [${host}]}]
+    route: [{destination: {host: ${host}, subset: through, port: {number: 443}}}]
+`) +
+			rule(`  subsets:
+  - name: secure
+    trafficPolicy:
+      portLevelSettings:
+      - {port: {number: 443}, tls: {mode: MUTUAL, credentialName: one-client, sni: ${host}}, connectionPool: {tcp: {maxConnections: 7}}}
+  - name: through
+    trafficPolicy: {portLevelSettings: [{port: {number: 443}, tls: {mode: DISABLE}}]}
+`),
+	);
+	assert.equal(code, 0);
+	const { subsets } = written.get("2-switch/destinationrule.shop.one.yaml").spec;
+	const [secure, through] = subsets;
+	const level = secure.trafficPolicy.portLevelSettings.find(
+		(each: { port: { number: number } }) => each.port.number === 80,
+	);
+	assert.deepEqual(level, {
+		port: { number: 80 },
+		tls: { mode: "MUTUAL", credentialName: "one-client", sni: host },
+		connectionPool: { tcp: { maxConnections: 7 } },
+	});
+	assert.deepEqual(through.trafficPolicy.portLevelSettings[0], {
+		port: { number: 443 },
+		tls: { mode: "DISABLE" },
+	});
+});
+
+it("settings of the port behind the gateway that begin no TLS move to the clients' port as well", async () => {
+	const { written } = await migrate(
+		entry("one", http, tls) +
+			gateway("HTTP", undefined, 80) +
+			route(`  http:\n${steer(80)}${toHost(443)}`) +
+			rule(`  trafficPolicy:
+    tls: {mode: SIMPLE}
+    portLevelSettings:
+    - {port: {number: 443}, connectionPool: {tcp: {maxConnections: 7}}}
+    - {port: {number: 80}, connectionPool: {tcp: {maxConnections: 1}}}
+`),
+	);
+	const { trafficPolicy } = written.get("2-switch/destinationrule.shop.one.yaml").spec;
+	const level = trafficPolicy.portLevelSettings.find(
+		(each: { port: { number: number } }) => each.port.number === 80,
+	);
+	assert.deepEqual(level, { port: { number: 80 }, connectionPool: { tcp: { maxConnections: 7 } } });
+});
+
+for (const [where, policy] of [
+	["the host", "  trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}\n"],
+	["a port", "  trafficPolicy: {portLevelSettings: [{port: {number: 443}, tls: {mode: ISTIO_MUTUAL}}]}\n"],
+	["a subset", "  subsets: [{name: s, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}]\n"],
+	[
+		"a port of a subset",
+		"  subsets: [{name: s, trafficPolicy: {portLevelSettings: [{port: {number: 443}, tls: {mode: ISTIO_MUTUAL}}]}}]\n",
+	],
+] as const) {
+	it(`ISTIO_MUTUAL of ${where} to the outside is lost, with its reason`, async () => {
+		const subset = policy.includes("subsets") ? ", subset: s" : "";
+		const result = await migrate(
+			entry("one", http, tls) +
+				gateway("HTTP", undefined, 80) +
+				route(`  http:\n${steer(80)}${toHost(443, subset)}`) +
+				rule(policy),
+		);
+		assert.equal(result.code, 1);
+		const line = result.ledger.find(({ path }) => /tls\.mode$/.test(path));
+		assert.equal(line?.fate, "not carried");
+		assert.match(line?.note ?? "", /a waypoint passes over ISTIO_MUTUAL/);
+		assert.match(result.notes, /plain text/);
+		assert.match(result.report, /plain text/);
+	});
+}
+
+const teamEntry = (team: string): string => `apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: code, namespace: ${team}}
+spec: {exportTo: ["."], hosts: [${host}], resolution: DNS, ports: [${tls}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: egress, namespace: ${team}}
+spec: {selector: {istio: egressgateway}, servers: [{port: ${tls}, hosts: [${host}], tls: {mode: PASSTHROUGH}}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: code, namespace: ${team}}
+spec:
+  exportTo: ["."]
+  hosts: [${host}]
+  gateways: [mesh, egress]
+  tls:
+  - match: [{gateways: [mesh], port: 443, sniHosts: [${host}]}]
+    route: [{destination: {host: ${gatewayHost}, port: {number: 443}}}]
+  - match: [{gateways: [egress], port: 443, sniHosts: [${host}]}]
+    route: [{destination: {host: ${host}, port: {number: 443}}}]
+`;
+
+const entriesIn = ({ written }: Result): readonly string[] =>
+	[...written].filter(([, each]) => each.kind === "ServiceEntry").map(([path]) => path);
+
+it("two teams' entries for one host at one waypoint: one is written, the other named", async () => {
+	const result = await migrate(teamEntry("team-a"), teamEntry("team-b"));
+	assert.equal(result.code, 1);
+	const bound = entriesIn(result).filter((path) => !path.startsWith("3-remove"));
+	assert.deepEqual(bound, ["2-switch/serviceentry.team-a.code.yaml"]);
+	assert.match(result.notes, /a waypoint knows one ServiceEntry for a host/);
+	assert.ok(lost(result).includes("ServiceEntry spec.hosts[0]"));
+});
+
+it("two teams' entries for one host with a waypoint each are both bound", async () => {
+	const name = (team: string): string =>
+		`apiVersion: v1\nkind: Namespace\nmetadata: {name: ${team}, annotations: {egress.waymark.dev/waypoint: ${team}/own}}\n`;
+	const out = join(folder.path, "own-waypoints");
+	const file = folder.write(
+		"own-waypoints.yaml",
+		[teamEntry("team-a"), teamEntry("team-b"), name("team-a"), name("team-b")].join("---\n"),
+	);
+	await runVerb("migrate", file, "--out", out);
+	const entries = readdirSync(join(out, "2-switch")).filter((each) => each.startsWith("serviceentry"));
+	assert.equal(entries.length, 2);
+});
+
+it("REGISTRY_ONLY is lost, whether it stands in the Sidecar of a client or in the mesh configuration", async () => {
+	const sidecar = `apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: default, namespace: shop}
+spec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}, egress: [{hosts: ["./*", "istio-system/*"]}]}
+`;
+	const way =
+		entry("one", http) + gateway("HTTP", undefined, 80) + route(`  http:\n${steer(80)}${toHost(80)}`);
+	const result = await migrate(way, sidecar);
+	assert.equal(result.code, 1);
+	assert.ok(lost(result).includes("Sidecar spec.outboundTrafficPolicy.mode"));
+	assert.match(
+		result.notes,
+		/ambient has no REGISTRY_ONLY, so hosts without a ServiceEntry are reached directly/,
+	);
+	assert.match(result.notes, /NetworkPolicy/);
+	assert.ok(!result.report.includes("take no part in sidecar-style egress:\n\n- `Sidecar"));
+});
+
+it("a client certificate comes with the right to read its Secret for the waypoint's service account", async () => {
+	const { written, notes, code } = await migrate(
+		entry("one", http, tls) +
+			gateway("HTTP", undefined, 80) +
+			route(`  http:\n${steer(80)}${toHost(443)}`) +
+			rule(
+				"  trafficPolicy: {portLevelSettings: [{port: {number: 443}, tls: {mode: MUTUAL, credentialName: one-client}}]}\n",
+			),
+	);
+	assert.equal(code, 0);
+	const role = written.get("1-add/role.istio-egress.egress-secrets.yaml");
+	assert.deepEqual(role.rules, [
+		{ apiGroups: [""], resources: ["secrets"], verbs: ["get", "watch", "list"] },
+	]);
+	const binding = written.get("1-add/rolebinding.istio-egress.egress-secrets.yaml");
+	assert.deepEqual(binding.subjects, [{ kind: "ServiceAccount", name: "egress", namespace: "istio-egress" }]);
+	assert.match(notes, /`one-client`.*namespace `istio-egress`/);
+	assert.match(notes, /service account `egress`/);
+});
+
+it("an entry whose endpoints are the gateway goes to the host itself, on the host's ports", async () => {
+	const result = await migrate(
+		`apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: one, namespace: shop}
+spec:
+  hosts: [${host}]
+  ports: [${http}]
+  resolution: STATIC
+  endpoints: [{address: ${gatewayHost}, ports: {http: 8080}}]
+`.replace("STATIC", "DNS"),
+		gateway("HTTP", undefined, 8080),
+		`apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: one, namespace: shop}
+spec:
+  hosts: [${host}]
+  gateways: [one]
+  http:
+  - match: [{port: 8080, uri: {prefix: /v1/}}]
+    timeout: 3s
+    route: [{destination: {host: ${host}, port: {number: 443}}}]
+`,
+		rule(
+			"  trafficPolicy: {portLevelSettings: [{port: {number: 443}, tls: {mode: SIMPLE, sni: sni.one.example}}]}\n",
+		),
+	);
+	const text = JSON.stringify([...result.written].filter(([path]) => !path.startsWith("3-remove")));
+	assert.match(text, /\/v1\//, "the path limit is carried");
+	assert.match(text, /"3s"/);
+	assert.match(text, /sni\.one\.example/);
+	assert.match(text, /"targetPort":443/);
+	assert.doesNotMatch(text, /egressgateway/);
+});
+
+it("a waypoint that a revision labels counts as a waypoint, and what is bound to it is written", async () => {
+	const waypoint = `apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: egress, namespace: istio-egress, labels: {istio.io/rev: stable-1-30}}
+spec:
+  gatewayClassName: istio-waypoint
+  listeners: [{name: mesh, port: 15008, protocol: HBONE, allowedRoutes: {namespaces: {from: All}}}]
+`;
+	const way =
+		entry("one", http) + gateway("HTTP", undefined, 80) + route(`  http:\n${steer(80)}${toHost(80)}`);
+	const { code, written } = await migrate(way, waypoint);
+	assert.equal(code, 0);
+	assert.ok(written.has("1-add/serviceentry.shop.one.yaml"));
+});
