@@ -1,7 +1,7 @@
 import { canonicalHost } from "../core/host-pattern.ts";
+import type { BoundEntry, EntryPort } from "./bound-entry.ts";
 import type { Caller } from "./callers.ts";
 import { callersOf, sourcesOf } from "./callers.ts";
-import type { BoundEntry, EntryPort } from "./entries.ts";
 import type { Fields } from "./fields.ts";
 import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf } from "./fields.ts";
 import type { InputObject, Output } from "./input-object.ts";
@@ -114,7 +114,7 @@ function entryOf(
 	};
 	const stage = ports.some((port) => port.targetPort !== undefined) ? "2-switch" : "1-add";
 	const output: Output = { stage, object, purpose: `registers ${hosts.join(", ")}` };
-	return { namespace: input.namespace, name, hosts, ports, output, waypoint };
+	return { namespace: input.namespace, name, hosts, ports, output, waypoint, behind: new Map() };
 }
 
 function asmProtocol(protocol: string, wildcard: boolean): string {

@@ -1,7 +1,7 @@
 import { canonicalHost } from "../core/host-pattern.ts";
 import { isExternalName } from "../istio/egress/services.ts";
+import type { BoundEntry } from "./bound-entry.ts";
 import type { Participant } from "./bundles.ts";
-import type { BoundEntry } from "./entries.ts";
 import type { Fields } from "./fields.ts";
 import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf, without } from "./fields.ts";
 import type { InputObject, Output } from "./input-object.ts";

@@ -1,6 +1,8 @@
 import { canonicalHost } from "../core/host-pattern.ts";
 import type { WaypointReference } from "../core/settings.ts";
 import { isEgressService, isExternalName } from "../istio/egress/services.ts";
+import type { BoundEntry, EntryPort } from "./bound-entry.ts";
+import { portsBehind } from "./bound-entry.ts";
 import { coversHost } from "./bundles.ts";
 import type { Fields } from "./fields.ts";
 import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf, without } from "./fields.ts";
@@ -11,25 +13,6 @@ import type { Conversion, Step, StepResult } from "./step.ts";
 import { beginStep, endStep } from "./step.ts";
 import type { Singles } from "./twins.ts";
 import { withoutTwins } from "./twins.ts";
-
-/** A ServiceEntry that the migration leaves behind. */
-export interface BoundEntry {
-	readonly namespace: string;
-	readonly name: string;
-	readonly hosts: readonly string[];
-	readonly ports: readonly EntryPort[];
-	readonly output: Output;
-	readonly waypoint: WaypointReference;
-	/** The ServiceEntry of the input that it continues, whole or in part. */
-	readonly origin?: InputObject;
-}
-
-export interface EntryPort {
-	readonly number: number;
-	readonly protocol: string;
-	readonly name: string;
-	readonly targetPort?: number;
-}
 
 const entryFields: ReadonlySet<string> = new Set([
 	"hosts",
@@ -92,7 +75,8 @@ function newEntry(host: string, step: Step): BoundEntry {
 	// An entry whose TLS begins at the waypoint goes together with the rule that begins it.
 	const stage = ports.some((port) => port.targetPort !== undefined) ? "2-switch" : "1-add";
 	const output: Output = { stage, object, purpose: `registers ${host} and binds it to the waypoint` };
-	return { namespace, name, hosts: [host], ports, output, waypoint };
+	const behind = portsBehind([host], step.demands);
+	return { namespace, name, hosts: [host], ports, output, waypoint, behind };
 }
 
 function portOf(demand: PortDemand): EntryPort {
@@ -178,7 +162,17 @@ function continueEntry(input: InputObject, step: Step): readonly BoundEntry[] {
 			purpose: `binds ${piece.hosts.join(", ")} to the waypoint`,
 		};
 		const ports = listOf(piece.spec.ports) as readonly EntryPort[];
-		return { namespace: input.namespace, name, hosts: piece.hosts, ports, output, waypoint, origin: input };
+		const behind = portsBehind(piece.hosts, step.demands);
+		return {
+			namespace: input.namespace,
+			name,
+			hosts: piece.hosts,
+			ports,
+			output,
+			waypoint,
+			behind,
+			origin: input,
+		};
 	});
 }
 
@@ -283,16 +277,20 @@ function mergedPorts(hosts: readonly string[], spec: Fields, step: Step): readon
 		const index = ports.findIndex((port) => fieldsOf(port).number === demand.port);
 		const existing = fieldsOf(ports[index]);
 		if (index < 0) {
-			ports.push(portOf(demand));
-		} else if (
-			demand.target !== undefined &&
-			demand.target !== demand.port &&
-			existing.targetPort === undefined
-		) {
-			ports[index] = { ...existing, targetPort: demand.target };
+			ports.push(portOf({ ...demand, target: endpointPort(demand.target, spec) }));
+		} else if (demand.target !== undefined && demand.target !== demand.port) {
+			ports[index] = { ...existing, targetPort: endpointPort(demand.target, spec) };
 		}
 	}
 	return ports;
+}
+
+/** The port of the endpoints behind a port of the ServiceEntry, as which a gateway's route names it. */
+function endpointPort(target: number | undefined, spec: Fields): number | undefined {
+	const declared = listOf(spec.ports)
+		.map(fieldsOf)
+		.find((port) => port.number === target);
+	return numberOf(declared?.targetPort) ?? target;
 }
 
 const httpClass = /^(?:HTTP|HTTP2|HTTP_PROXY|GRPC|GRPC-WEB)$/i;

@@ -1,6 +1,6 @@
 import { canonicalHost } from "../core/host-pattern.ts";
+import type { BoundEntry } from "./bound-entry.ts";
 import { coversHost } from "./bundles.ts";
-import type { BoundEntry } from "./entries.ts";
 import type { Fields } from "./fields.ts";
 import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf, without } from "./fields.ts";
 import { isHostBackend } from "./gateway-api-hop-routes.ts";

@@ -1,5 +1,5 @@
 import { canonicalHost } from "../core/host-pattern.ts";
-import type { BoundEntry } from "./entries.ts";
+import type { BoundEntry } from "./bound-entry.ts";
 import { fieldsOf, listOf, textOf, textsOf } from "./fields.ts";
 import type { Output } from "./input-object.ts";
 import { outputKey } from "./input-object.ts";

@@ -3,7 +3,7 @@ import { canonicalHost } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { WaypointReference } from "../core/settings.ts";
 import { selectsEgressPods } from "../istio/egress/services.ts";
-import type { BoundEntry } from "./entries.ts";
+import type { BoundEntry } from "./bound-entry.ts";
 import { plainMetadata } from "./entries.ts";
 import type { Fields } from "./fields.ts";
 import { fieldsOf, leavesOf, listOf, objectName, textOf, textsOf, valueAt, without } from "./fields.ts";

@@ -1,9 +1,9 @@
 import type { Path } from "../core/finding.ts";
 import { canonicalHost } from "../core/host-pattern.ts";
 import { isExternalName } from "../istio/egress/services.ts";
+import type { BoundEntry } from "./bound-entry.ts";
 import type { Bundle, Participant } from "./bundles.ts";
 import { coversHost } from "./bundles.ts";
-import type { BoundEntry } from "./entries.ts";
 import { fieldsOf, listOf, textOf, textsOf, valueAt } from "./fields.ts";
 import type { InputObject } from "./input-object.ts";
 import type { Ledger } from "./ledger.ts";

@@ -1,5 +1,5 @@
 import { serviceOfHost } from "../core/service-names.ts";
-import type { BoundEntry } from "./entries.ts";
+import type { BoundEntry } from "./bound-entry.ts";
 import { plainMetadata } from "./entries.ts";
 import { fieldsOf, listOf, objectName, textOf, without } from "./fields.ts";
 import type { InputObject, Output } from "./input-object.ts";

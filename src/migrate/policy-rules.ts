@@ -1,6 +1,6 @@
 import type { Path } from "../core/finding.ts";
 import { canonicalHost } from "../core/host-pattern.ts";
-import type { BoundEntry } from "./entries.ts";
+import type { BoundEntry } from "./bound-entry.ts";
 import type { Fields } from "./fields.ts";
 import { fieldsOf, listOf, textOf, textsOf, without } from "./fields.ts";
 import type { InputObject } from "./input-object.ts";

@@ -1,5 +1,5 @@
 import type { Path } from "../core/finding.ts";
-import type { BoundEntry, EntryPort } from "./entries.ts";
+import type { BoundEntry, EntryPort } from "./bound-entry.ts";
 import type { Fields } from "./fields.ts";
 import { fieldsOf, listOf, numberOf, textOf, without } from "./fields.ts";
 import type { InputObject } from "./input-object.ts";
@@ -30,18 +30,18 @@ const numberAt = (level: Fields): number | undefined => numberOf(fieldsOf(level.
 export function forClientPorts({ input, path, policy }: PlacedPolicy, entry: BoundEntry, step: Step): Fields {
 	const old = listOf(policy.portLevelSettings).map(fieldsOf);
 	let levels = old;
-	for (const { number, targetPort } of entry.ports.filter(isMoved)) {
+	for (const [number, target] of entry.behind) {
 		const at = (index: number): Path => [...path, "portLevelSettings", index];
 		const own = old.findIndex((level) => numberAt(level) === number);
-		const behind = old.findIndex((level) => numberAt(level) === targetPort);
+		const behind = old.findIndex((level) => numberAt(level) === target);
 		const settings = old[behind];
 		if (own >= 0) {
-			const why = `the gateway connected to port ${String(targetPort)}, so that this had no effect`;
+			const why = `the gateway connected to port ${target}, so that this had no effect`;
 			step.ledger.note(input, at(own), "implied", why);
 			levels = levels.filter((level) => numberAt(level) !== number);
 		}
 		if (settings !== undefined) {
-			const where = `as port ${number}, whose targetPort is ${String(targetPort)}`;
+			const where = `as port ${number}, behind which ${target} lies`;
 			step.ledger.note(input, [...at(behind), "port"], "carried", where);
 			levels = [...levels, { ...settings, port: { number } }];
 		}
@@ -54,14 +54,10 @@ export function forClientPorts({ input, path, policy }: PlacedPolicy, entry: Bou
 			: without(policy, "portLevelSettings");
 }
 
-function isMoved({ number, targetPort, protocol }: EntryPort): boolean {
-	return targetPort !== undefined && targetPort !== number && !tlsClass.test(protocol ?? "");
-}
-
 /** TLS for a port to which only the gateway connected would wrap what clients send there, which is TLS already. */
 function withoutUnused(level: Fields, isOld: boolean, entry: BoundEntry): readonly Fields[] {
 	const number = numberAt(level);
-	const wasBehind = entry.ports.some((port) => isMoved(port) && port.targetPort === number);
+	const wasBehind = [...entry.behind.values()].includes(number ?? 0);
 	const served = entry.ports.some((port) => port.number === number && !tlsClass.test(port.protocol ?? ""));
 	if (!isOld || !wasBehind || served || !originates(level)) {
 		return [level];

@@ -1,6 +1,6 @@
 import { destinationsOf } from "../istio/egress/virtual-services.ts";
+import type { BoundEntry } from "./bound-entry.ts";
 import { typed } from "./bundles.ts";
-import type { BoundEntry } from "./entries.ts";
 import type { InputObject } from "./input-object.ts";
 import { titleOf } from "./input-object.ts";
 import type { Conversion, Step, StepResult } from "./step.ts";

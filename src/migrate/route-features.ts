@@ -1,9 +1,9 @@
 import type { Path } from "../core/finding.ts";
 import { canonicalHost } from "../core/host-pattern.ts";
 import { isExternalName } from "../istio/egress/services.ts";
+import type { BoundEntry } from "./bound-entry.ts";
 import type { Bundle, Participant } from "./bundles.ts";
 import { carryConnections } from "./connection-routes.ts";
-import type { BoundEntry } from "./entries.ts";
 import type { Fields } from "./fields.ts";
 import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf, without } from "./fields.ts";
 import { toHttpRouteRules } from "./http-route.ts";

@@ -1,4 +1,4 @@
-import type { BoundEntry, EntryPort } from "./entries.ts";
+import type { BoundEntry, EntryPort } from "./bound-entry.ts";
 import type { Step } from "./step.ts";
 
 /** The host of a carried route, and where its traffic can go. */
@@ -32,7 +32,7 @@ export function servicePort(
 	}
 	const http = httpPorts(own);
 	const isBehind = (each: EntryPort): boolean =>
-		target === undefined || (each.targetPort ?? each.number) === target;
+		target === undefined || (own.behind.get(each.number) ?? each.number) === target;
 	const behind = http.filter(isBehind);
 	const [only] = behind;
 	if (only !== undefined) {

@@ -1,5 +1,5 @@
 import { canonicalHost } from "../core/host-pattern.ts";
-import type { BoundEntry, EntryPort } from "./entries.ts";
+import type { BoundEntry, EntryPort } from "./bound-entry.ts";
 import type { Fields } from "./fields.ts";
 import { fieldsOf, listOf, textsOf } from "./fields.ts";
 import type { InputObject } from "./input-object.ts";
