@@ -131,10 +131,17 @@ const spec = record(
 			[{ address: "10.1.2.3", ports: { tls: 8443 } }],
 			[{ address: "api.team.svc" }],
 			[{ address: "www.example.org" }],
+			[{ address: "istio-egressgateway.istio-system.svc.cluster.local" }],
+			[{ labels: { istio: "egressgateway" } }],
 		),
 		exportTo: mostly<unknown>([], ["."], [".", "."], null),
 		subjectAltNames: mostly<unknown>([], ["a"], null),
-		workloadSelector: mostly<unknown>(null, { labels: { app: "x" } }, {}),
+		workloadSelector: mostly<unknown>(
+			null,
+			{ labels: { app: "x" } },
+			{ labels: { istio: "egressgateway" } },
+			{},
+		),
 	},
 	{ requiredKeys: ["hosts", "ports", "resolution"] },
 );

@@ -41,6 +41,11 @@ export function hasSelector({ spec }: ServiceEntry): boolean {
 	return !isAbsent(spec?.workloadSelector);
 }
 
+/** Whether an entry says itself which workloads answer: by endpoints or by a selector. */
+export function namesWorkloads(entry: ServiceEntry): boolean {
+	return hasEndpoints(entry) || hasSelector(entry);
+}
+
 /** Whether an entry says to whom it is exported. */
 export function hasExportTo({ spec }: ServiceEntry): boolean {
 	return !isEmpty(spec?.exportTo);

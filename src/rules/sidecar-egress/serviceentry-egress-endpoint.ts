@@ -1,7 +1,7 @@
 import type { Rule } from "../../core/rule.ts";
 import { endpointEvidence } from "../../istio/egress/objects.ts";
 import { egressServiceReads, egressSeverity } from "../../istio/egress/services.ts";
-import { hasEndpoints } from "../../istio/entry/facts.ts";
+import { namesWorkloads } from "../../istio/entry/facts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** A ServiceEntry does not lead through an egress gateway where ambient is enforced. */
@@ -28,7 +28,7 @@ export const serviceentryEgressEndpoint: Rule<"ServiceEntry"> = {
 		}),
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 	},
-	when: hasEndpoints,
+	when: namesWorkloads,
 	*check(entry, context) {
 		for (const evidence of endpointEvidence(entry, context.namespace, context.inventory)) {
 			yield {
