@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { globSync, readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
-import { describe, it } from "node:test";
+import { after, describe, it } from "node:test";
 
 const root = join(import.meta.dirname, "..");
 
@@ -153,6 +155,104 @@ describe("the imports of src/", () => {
 			list.some(({ from }) => /^(?:test|scripts)\//.test(from)),
 		);
 		assert.deepEqual(wrong, []);
+	});
+});
+
+/** Code without comments, and with every text emptied; what a template puts in stays. */
+function codeOf(text: string): string {
+	return text.replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/g, (found) =>
+		found.startsWith("/") ? "" : '""',
+	);
+}
+
+/** What an ES library without clocks and promises still has, and a pure room does not use. */
+const impure =
+	/\bDate\b(?!\.parse\(|\()|\bDate\(\s*\)|(?<!new )\bDate\(|\bMath\.random\b|\bMath\[|\b(?:Intl|globalThis|eval|Function)\b|\blocaleCompare\b|\btoLocale\w+/;
+
+/** What tsc says about files under the settings of the pure rooms. */
+function compile(folder: string, include: readonly string[]): string {
+	const settings = join(folder, "tsconfig.json");
+	const types = join(root, "pure.d.ts");
+	writeFileSync(
+		settings,
+		JSON.stringify({ extends: join(root, "tsconfig.pure.json"), include: [types, ...include] }),
+	);
+	const tsc = join(root, "node_modules/typescript/bin/tsc");
+	const { stdout, stderr } = spawnSync(process.execPath, [tsc, "-p", settings], { encoding: "utf8" });
+	return stdout + stderr;
+}
+
+describe("the pure rooms", () => {
+	const folder = mkdtempSync(join(tmpdir(), "waymark-pure-"));
+	after(() => rmSync(folder, { recursive: true }));
+	const existing = pure.filter((room) => files.some((file) => roomOf(file) === room));
+
+	it("compile without a clock, a promise, a timer and everything else that is not in pure.d.ts", () => {
+		const { include } = JSON.parse(readFileSync(join(root, "tsconfig.pure.json"), "utf8"));
+		assert.deepEqual(include, ["pure.d.ts", ...pure], "tsconfig.pure.json lists every pure room");
+		const said = compile(
+			folder,
+			existing.map((room) => join(root, room)),
+		);
+		assert.equal(said, "", "a pure room uses what pure.d.ts does not know");
+	});
+
+	it("would not compile with anything that waits, listens, reads the time or draws lots", () => {
+		const trials = Object.entries({
+			"an async function": "export async function f(): Promise<void> {}",
+			"a promise": "export const f = () => Promise.resolve();",
+			"a timer": "setTimeout(() => {}, 1);",
+			"an immediate": "setImmediate(() => {});",
+			"a microtask": "queueMicrotask(() => {});",
+			"a clock": "export const t: number = performance.now();",
+			"the process": "export const e: string = process.argv[0];",
+			"a request": "fetch('x');",
+			"the console": "console.log(1);",
+			randomness: "export const r: string = crypto.randomUUID();",
+			"a buffer": "export const b = Buffer.from('x');",
+			"a module of Node": 'import { readFileSync } from "node:fs"; readFileSync("x");',
+			"weak references": "export const w = new WeakRef({});",
+		});
+		for (const [index, [, code]] of trials.entries()) {
+			writeFileSync(join(folder, `trial${index}.ts`), `${code}\nexport {};\n`);
+		}
+		const said = compile(folder, ["trial*.ts"]);
+		const accepted = trials.filter((_, index) => !said.includes(`trial${index}.ts(1,`));
+		assert.deepEqual(accepted, []);
+	});
+
+	it("use no clock, randomness or language of the machine that the libraries of ECMAScript have", () => {
+		const wrong = files
+			.filter((file) => pure.includes(roomOf(file)))
+			.flatMap((file) => {
+				const found = impure.exec(codeOf(readFileSync(join(root, file), "utf8")));
+				return found === null ? [] : [`${file}: ${found[0]}`];
+			});
+		assert.deepEqual(wrong, []);
+	});
+
+	it("the check of what those libraries have sees each of it, and lets dates be read from a text", () => {
+		for (const code of [
+			"new Date()",
+			"Date.now()",
+			"Date()",
+			"const D = Date;",
+			"Math.random()",
+			"new Intl.Collator()",
+			"globalThis.process",
+			"a.localeCompare(b)",
+			"`${Date.now()}`",
+		]) {
+			assert.match(codeOf(code), impure, code);
+		}
+		for (const code of [
+			"Date.parse(text)",
+			"new Date(`${day}T00:00:00Z`)",
+			'"Date.now()"',
+			"// Date.now()",
+		]) {
+			assert.doesNotMatch(codeOf(code), impure, code);
+		}
 	});
 });
 

@@ -1,3 +1,4 @@
+import type { Path } from "../core/finding.ts";
 import { canonicalHost } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
 import { isEgressService, isExternalName } from "../istio/egress/services.ts";
@@ -195,30 +196,39 @@ function trafficOf(host: string, port: number, family: Family, bundle: Bundle): 
 	return family === "tls" ? "TLS" : "TCP";
 }
 
+function noteMatches(
+	ledger: Ledger,
+	input: Participant["input"],
+	base: Path,
+	matches: readonly unknown[],
+	isSteer: boolean,
+): void {
+	for (const [index, match] of matches.map(fieldsOf).entries()) {
+		const path = [...base, "match", index];
+		ledger.note(input, [...path, "gateways"], "implied", "ztunnel leads every client to the waypoint");
+		ledger.note(
+			input,
+			[...path, "port"],
+			isSteer ? "carried" : "implied",
+			isSteer ? "as a port of the ServiceEntry" : "the listener of the gateway is not needed",
+		);
+		for (const name of ["sniHosts", "sni_hosts"]) {
+			ledger.note(input, [...path, name], "carried", "as hosts of the ServiceEntry");
+		}
+		if (Object.keys(match).length === 0) {
+			ledger.note(input, path, "implied", "it matches everything");
+		}
+	}
+}
+
 /** What became of the plain parts of both hops. */
 function outcomesOfHops(routes: readonly Participant[]): readonly NotedOutcome[] {
 	const ledger = new Ledger();
 	for (const { input, hops } of routes) {
 		for (const destination of [...(hops?.toGateway ?? []), ...(hops?.toHost ?? [])]) {
 			const isSteer = hops?.toGateway.includes(destination) === true;
-			const base = destination.path.slice(0, 3);
 			const { route } = routeAt(input, destination);
-			for (const [index, match] of listOf(fieldsOf(route).match).map(fieldsOf).entries()) {
-				const path = [...base, "match", index];
-				ledger.note(input, [...path, "gateways"], "implied", "ztunnel leads every client to the waypoint");
-				ledger.note(
-					input,
-					[...path, "port"],
-					isSteer ? "carried" : "implied",
-					isSteer ? "as a port of the ServiceEntry" : "the listener of the gateway is not needed",
-				);
-				for (const name of ["sniHosts", "sni_hosts"]) {
-					ledger.note(input, [...path, name], "carried", "as hosts of the ServiceEntry");
-				}
-				if (Object.keys(match).length === 0) {
-					ledger.note(input, path, "implied", "it matches everything");
-				}
-			}
+			noteMatches(ledger, input, destination.path.slice(0, 3), listOf(fieldsOf(route).match), isSteer);
 			const path = destination.path.slice(0, -1);
 			if (isSteer) {
 				ledger.note(input, path, "implied", "the hop to the egress gateway is not needed");

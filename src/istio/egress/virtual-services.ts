@@ -63,10 +63,8 @@ export function* destinationsOf(
 		for (const [at, { destination }] of (each.mirrors ?? []).entries()) {
 			yield* mirrored(destination, [...base, "mirrors", at, "destination"], effective);
 		}
-		if (each.delegate?.name && inventory !== undefined) {
-			const place = each.delegate.namespace ?? namespace;
-			const child = inventory.get("VirtualService", place, each.delegate.name);
-			for (const destination of child === undefined ? [] : destinationsOf(child, place)) {
+		if (inventory !== undefined) {
+			for (const destination of delegated(each.delegate, namespace, inventory)) {
 				yield { ...destination, path: [...base, "delegate", "name"], gateways: effective };
 			}
 		}
@@ -79,6 +77,20 @@ export function* destinationsOf(
 			const effective = effectiveGateways(each.match, top, namespace);
 			yield* routed(each.route, ["spec", kind, index], effective);
 		}
+	}
+}
+
+type HttpRoute = NonNullable<NonNullable<VirtualService["spec"]>["http"]>[number];
+
+function* delegated(
+	delegate: HttpRoute["delegate"],
+	namespace: string,
+	inventory: Inventory,
+): Generator<Destination> {
+	if (delegate?.name) {
+		const childNamespace = delegate.namespace ?? namespace;
+		const child = inventory.get("VirtualService", childNamespace, delegate.name);
+		yield* child === undefined ? [] : destinationsOf(child, childNamespace);
 	}
 }
 

@@ -56,11 +56,7 @@ export function createStalenessMonitor(options: {
 		// Kinds that lost their watch together are told of together, though not noticed in the same millisecond.
 		const begun = worstNew > staleness.noticeMs ? without : [];
 		note(begun, kinds, time, time - worst, synced);
-		if (staleSince === undefined) {
-			isPastLimit = false;
-		} else if (time - staleSince > staleness.limitMs) {
-			isPastLimit = true;
-		}
+		isPastLimit = staleSince !== undefined && (isPastLimit || time - staleSince > staleness.limitMs);
 		return {
 			synced,
 			fresh: staleSince === undefined,

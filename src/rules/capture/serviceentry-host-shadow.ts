@@ -1,8 +1,9 @@
+import type { Path, Problem } from "../../core/finding.ts";
 import { mention, quote } from "../../core/finding.ts";
 import { canonicalHost, domainOf } from "../../core/host-pattern.ts";
 import type { Inventory } from "../../core/inventory.ts";
 import type { Rule, RuleContext } from "../../core/rule.ts";
-import type { HostOwner, HostStanding } from "../../istio/capture/capture.ts";
+import type { HostCapture, HostOwner, HostStanding } from "../../istio/capture/capture.ts";
 import { captureOf, ownersOf } from "../../istio/capture/capture.ts";
 import {
 	formatOwner,
@@ -127,35 +128,48 @@ export const serviceentryHostShadow: Rule<"ServiceEntry"> = {
 	*check(entry, context) {
 		const place = { namespace: context.namespace, name: context.name };
 		for (const [index, capture] of captureOf(entry, place, context.inventory).entries()) {
-			const { host, standing } = capture;
-			// An entry that is not bound yet, and will be, hides nothing.
-			const waypoint = capture.waypoint ?? wantedWaypoint(entry, context);
 			if (!capture.known || capture.addresses === "none") {
 				continue;
 			}
 			const path = ["spec", "hosts", index];
+			// An entry that is not bound yet, and will be, hides nothing.
+			const waypoint = capture.waypoint ?? wantedWaypoint(entry, context);
 			if (waypoint === undefined) {
-				const hidden = governedOwner(host, standing, context);
-				if (hidden !== undefined) {
-					yield {
-						path,
-						message: `${formatOwner(hidden.owner)} sends ${quote(hidden.host)} through ${hidden.waypoint}, and this entry lets ${capture.canonical ? "pods" : `pods of ${mention(context.namespace)}`} reach ${hidden.host === host ? "it" : quote(host)} past that waypoint`,
-						hint: "Bind this entry to the waypoint too, or remove it",
-						...(isAmbient(context) ? {} : { severity: "warning" as const }),
-					};
-				}
+				yield* hidingAnother(capture, path, context);
 			} else {
-				const shadow = openOwner(host, standing, context);
-				if (shadow !== undefined) {
-					const { owner } = shadow;
-					yield {
-						path,
-						severity: "warning",
-						message: `${formatOwner(owner)} has ${quote(shadow.host)}${shadow.host === host ? " too" : ""} and no waypoint, so pods of ${mention(owner.namespace)} reach it past ${waypoint}`,
-						hint: `Bind ${formatOwner(owner)} to a waypoint, or remove it`,
-					};
-				}
+				yield* hiddenByAnother(capture, path, waypoint, context);
 			}
 		}
 	},
 };
+
+function* hidingAnother(capture: HostCapture, path: Path, context: RuleContext): Iterable<Problem> {
+	const { host, standing, canonical } = capture;
+	const hidden = governedOwner(host, standing, context);
+	if (hidden !== undefined) {
+		yield {
+			path,
+			message: `${formatOwner(hidden.owner)} sends ${quote(hidden.host)} through ${hidden.waypoint}, and this entry lets ${canonical ? "pods" : `pods of ${mention(context.namespace)}`} reach ${hidden.host === host ? "it" : quote(host)} past that waypoint`,
+			hint: "Bind this entry to the waypoint too, or remove it",
+			...(isAmbient(context) ? {} : { severity: "warning" as const }),
+		};
+	}
+}
+
+function* hiddenByAnother(
+	{ host, standing }: HostCapture,
+	path: Path,
+	waypoint: string,
+	context: RuleContext,
+): Iterable<Problem> {
+	const shadow = openOwner(host, standing, context);
+	if (shadow !== undefined) {
+		const { owner } = shadow;
+		yield {
+			path,
+			severity: "warning",
+			message: `${formatOwner(owner)} has ${quote(shadow.host)}${shadow.host === host ? " too" : ""} and no waypoint, so pods of ${mention(owner.namespace)} reach it past ${waypoint}`,
+			hint: `Bind ${formatOwner(owner)} to a waypoint, or remove it`,
+		};
+	}
+}

@@ -1,3 +1,4 @@
+import type { Path } from "../../core/finding.ts";
 import { quote } from "../../core/finding.ts";
 import type { ServiceEntry } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
@@ -60,44 +61,57 @@ export const serviceentryEndpointPort: Rule<"ServiceEntry"> = {
 function* validateEndpointPorts(entry: ServiceEntry): Iterable<ValidationProblem> {
 	const { resolution, endpoints, ports } = specOf(entry);
 	const names = new Set(ports.map(({ name }) => name));
-	const reads = resolution === "STATIC" || resolvesByDns(resolution);
+	const isRead = resolution === "STATIC" || resolvesByDns(resolution);
 	for (const [index, endpoint] of endpoints.entries()) {
 		if (isUnlocated(endpoint, resolution)) {
 			continue;
 		}
 		for (const [name, number] of Object.entries(endpoint.ports ?? {})) {
 			const path = ["spec", "endpoints", index, "ports", name];
-			if (reads && !names.has(name)) {
-				yield {
-					path,
-					istiodMessage: `endpoint port ${number} is not defined by the service entry`,
-					message: `The endpoint has a port ${quote(name)}, and the ServiceEntry has none of that name`,
-					hint:
-						names.size > 0
-							? `Use ${[...names]
-									.slice(0, 4)
-									.map((each) => quote(each))
-									.join(", ")}`
-							: "Add the port",
-				};
+			if (isRead && !names.has(name)) {
+				yield undefinedPort(path, name, number, names);
 			}
-			// The CRD allows names of at most 62 characters, istiod of 63.
-			if (!isDnsLabel(name) || name.length > 62) {
-				yield {
-					path,
-					...(reads && !isDnsLabel(name) ? { istiodMessage: `invalid port name: ${name}` } : {}),
-					message: `${quote(name)} is not a name for a port`,
-					hint: "Write at most 62 letters, digits and inner hyphens, such as https",
-				};
-			}
-			if (Number.isInteger(number) && !isPortNumber(number)) {
-				yield {
-					path,
-					...(reads ? { istiodMessage: `port number ${number} must be in the range 1..65535` } : {}),
-					message: `${number} is not the number of a port`,
-					hint: "Write a number from 1 to 65535",
-				};
-			}
+			yield* validateEndpointPort(path, name, number, isRead);
 		}
 	}
+}
+
+function* validateEndpointPort(
+	path: Path,
+	name: string,
+	number: number,
+	isRead: boolean,
+): Iterable<ValidationProblem> {
+	// The CRD allows names of at most 62 characters, istiod of 63.
+	if (!isDnsLabel(name) || name.length > 62) {
+		yield {
+			path,
+			...(isRead && !isDnsLabel(name) ? { istiodMessage: `invalid port name: ${name}` } : {}),
+			message: `${quote(name)} is not a name for a port`,
+			hint: "Write at most 62 letters, digits and inner hyphens, such as https",
+		};
+	}
+	if (Number.isInteger(number) && !isPortNumber(number)) {
+		yield {
+			path,
+			...(isRead ? { istiodMessage: `port number ${number} must be in the range 1..65535` } : {}),
+			message: `${number} is not the number of a port`,
+			hint: "Write a number from 1 to 65535",
+		};
+	}
+}
+
+function undefinedPort(
+	path: Path,
+	name: string,
+	number: number,
+	names: ReadonlySet<string>,
+): ValidationProblem {
+	const first = [...names].slice(0, 4).map((each) => quote(each));
+	return {
+		path,
+		istiodMessage: `endpoint port ${number} is not defined by the service entry`,
+		message: `The endpoint has a port ${quote(name)}, and the ServiceEntry has none of that name`,
+		hint: names.size > 0 ? `Use ${first.join(", ")}` : "Add the port",
+	};
 }
