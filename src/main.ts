@@ -2,6 +2,7 @@ import { realpathSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import type { Streams, Verb } from "./cli/verb.ts";
 import { exitCodes, UsageError } from "./cli/verb.ts";
+import { catchSignals } from "./server/signals.ts";
 
 /** The oldest major version of Node.js that the compiled command runs on. */
 const oldestNode = 22;
@@ -58,8 +59,33 @@ async function report(error: unknown, verb: Verb, streams: Streams): Promise<num
 		streams.error(`${error.message}\n`);
 		return exitCodes.unreadable;
 	}
+	const reason = plainReason(error);
+	if (reason !== undefined) {
+		streams.error(`waymark: ${reason.message}\n`);
+		return reason.isInput ? exitCodes.unreadable : exitCodes.fault;
+	}
 	streams.error(`waymark: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
 	return exitCodes.fault;
+}
+
+/**
+ * What went wrong outside of Waymark, in one line: what the operating system says of a file or a connection, and what
+ * our own messages say. Undefined for a fault of Waymark, whose stack is worth seeing.
+ */
+function plainReason(error: unknown): { readonly message: string; readonly isInput: boolean } | undefined {
+	if (!(error instanceof Error)) {
+		return undefined;
+	}
+	const { path, syscall, code } = error as NodeJS.ErrnoException;
+	if (syscall !== undefined && path !== undefined) {
+		const isMissing = code === "ENOENT";
+		const message = isMissing ? `${path}: no such file or directory` : `${path}: ${syscall} failed (${code})`;
+		return { message: message.replaceAll(/\p{Cc}/gu, "\u{FFFD}"), isInput: syscall !== "write" };
+	}
+	if (error.constructor === Error && error.message.startsWith("Cannot ")) {
+		return { message: error.message.split("\n")[0] ?? "", isInput: false };
+	}
+	return undefined;
 }
 
 // node:util parseArgs marks what it throws by a code.
@@ -89,10 +115,13 @@ export async function run(): Promise<void> {
 		process.exitCode = exitCodes.fault;
 		return;
 	}
+	// Before anything is loaded: PID 1 of a container loses a SIGTERM that nobody waits for yet.
+	const signals = process.argv[2] === "serve" ? catchSignals() : undefined;
 	process.exitCode = await main(process.argv.slice(2), {
 		out: (text) => process.stdout.write(text),
 		error: (text) => process.stderr.write(text),
 		colour: process.stdout.isTTY === true && process.stdout.hasColors(),
+		...(signals === undefined ? {} : { signals }),
 		...(process.stderr.isTTY === true
 			? { progress: (text: string): void => void process.stderr.write(`\r\u001b[K${text}`) }
 			: {}),

@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import type { Address, ServeOptions } from "../serve/options.ts";
 import type { Serving } from "../serve/serve.ts";
 import { anyAddress } from "../server/any-address.ts";
+import { catchSignals } from "../server/signals.ts";
 import type { Environment } from "./environment.ts";
 import { readEnvironment } from "./environment.ts";
 import type { Streams, Verb } from "./verb.ts";
@@ -40,13 +41,14 @@ How this installation is known to its cluster, for --certificates self and --boo
   --replicas LIST     where all replicas listen, where they are not endpoints of the Service
 
 Exit: 0 drained after a signal, 64 usage, 65 unreadable configuration or world, 70 fault or requests cut,
-      128 and its number after a second signal`;
+      128 and its number after a second signal (SIGTERM, SIGINT, SIGHUP)`;
 
 /** `waymark serve`: the webhook. */
 export const serve: Verb = {
 	summary: "Serve the admission webhooks, standalone or for a cluster",
 	usage,
 	run: async (argv, streams) => {
+		const signals = streams.signals ?? catchSignals();
 		const environment = readEnvironment();
 		const options = readOptions(argv, environment);
 		// Loaded here, so that no other verb, and no mistake in the arguments, pays for a server.
@@ -57,8 +59,16 @@ export const serve: Verb = {
 		]);
 		const log = createLog(environment.logLevel);
 		try {
-			const { cut } = await serveWebhook(options, log, (serving) => announce(options, serving, streams));
-			return cut === 0 ? exitCodes.clean : exitCodes.fault;
+			const { cut } = await serveWebhook(
+				options,
+				log,
+				(serving) => announce(options, serving, streams),
+				signals,
+			);
+			const code = cut === 0 ? exitCodes.clean : exitCodes.fault;
+			// What a start that was broken off had begun may still hold the process.
+			signals.end(code);
+			return code;
 		} catch (error) {
 			if (error instanceof WorldError) {
 				streams.error(`waymark: ${error.message}\n`);

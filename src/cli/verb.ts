@@ -1,3 +1,5 @@
+import type { CaughtSignals } from "../server/signals.ts";
+
 /** Where a verb writes, and what it may assume of it. */
 export interface Streams {
 	out(text: string): void;
@@ -6,6 +8,8 @@ export interface Streams {
 	readonly colour: boolean;
 	/** Shows how far a long run is, on a line that the next one replaces; "" clears it. Only on a terminal. */
 	readonly progress?: (text: string) => void;
+	/** Signals caught since the process began, for a verb that has something to finish. */
+	readonly signals?: CaughtSignals;
 }
 
 /** Exit codes of every verb (BSD sysexits.h where it has one). */

@@ -94,9 +94,9 @@ export function filesOf(path: string, unreadable: Unreadable[]): readonly string
 	const seen = new Set<string>();
 	walk(path, true);
 	// What a link leads to may be below the path anyway, under its own name.
-	const own = new Set(links.length > 0 ? files.map((file) => realpathSync(file)) : []);
+	const own = new Set(links.length > 0 ? files.map(realPathOf) : []);
 	for (const link of links) {
-		const real = realpathSync(link);
+		const real = realPathOf(link);
 		if (!own.has(real)) {
 			own.add(real);
 			files.push(link);
@@ -147,6 +147,15 @@ export function filesOf(path: string, unreadable: Unreadable[]): readonly string
 	}
 }
 
+/** Where a path really leads; itself where that has gone since it was listed. */
+function realPathOf(path: string): string {
+	try {
+		return realpathSync(path);
+	} catch {
+		return path;
+	}
+}
+
 function codeOf(error: unknown): string | undefined {
 	return error instanceof Error && "code" in error ? String(error.code) : undefined;
 }
@@ -162,18 +171,29 @@ function reasonOf(error: unknown): string {
 /** The manifests in one file, or on the standard input for `-`. */
 export function readManifestFile(file: string): Reading {
 	try {
-		const name = file === "-" ? "<stdin>" : file;
 		// Descriptor 0 is the standard input.
-		const bytes = readFileSync(file === "-" ? 0 : file);
-		if (!isUtf8(bytes)) {
-			// kubectl refuses it too; read all the same, it would be written back with other characters.
-			const message = "is not UTF-8: save it as UTF-8, or leave it out if it is no manifest";
-			return { manifests: [], unreadable: [{ file: name, line: 1, message }], notes: [] };
-		}
-		return parseManifests(bytes.toString("utf8"), name);
+		return readManifestBytes(readFileSync(file === "-" ? 0 : file), file === "-" ? "<stdin>" : file);
 	} catch (error) {
-		return { manifests: [], unreadable: [{ file, line: 1, message: reasonOf(error) }], notes: [] };
+		return nothingOf(file, reasonOf(error));
 	}
+}
+
+/** The manifests in the content of a file; whatever it is, this does not throw. */
+export function readManifestBytes(bytes: Buffer, file: string): Reading {
+	if (!isUtf8(bytes)) {
+		// kubectl refuses it too; read all the same, it would be written back with other characters.
+		return nothingOf(file, "is not UTF-8: save it as UTF-8, or leave it out if it is no manifest");
+	}
+	try {
+		return parseManifests(bytes.toString("utf8"), file);
+	} catch (error) {
+		// The parser recurses: a text can be nested deeper than the stack.
+		return nothingOf(file, error instanceof RangeError ? "is nested too deeply" : reasonOf(error));
+	}
+}
+
+function nothingOf(file: string, message: string): Reading {
+	return { manifests: [], unreadable: [{ file, line: 1, message }], notes: [] };
 }
 
 /** The objects in a text of YAML documents or JSON, a `List` taken apart; a bad document does not hide the others. */

@@ -5,6 +5,7 @@ import type { DrainOutcome, DrainTimes } from "../server/drain.ts";
 import { defaultDrainTimes } from "../server/drain.ts";
 import { createMetrics } from "../server/metrics.ts";
 import type { Check } from "../server/probes.ts";
+import type { CaughtSignals } from "../server/signals.ts";
 import { untilSignalled } from "../server/signals.ts";
 import type { ServeOptions } from "./options.ts";
 import type { ServedWorld } from "./world.ts";
@@ -24,97 +25,120 @@ const standaloneDrain: DrainTimes = { ...defaultDrainTimes, quietMs: 50, refuseM
 /**
  * Serves the webhook until a signal: feed → configuration → certificate → app → first sync → listen → drain.
  * @param onListening called once the webhook answers
+ * @param signals caught since the process began: one that comes before the webhook answers ends the start
  * @throws WorldError when there is nothing to serve by, ConfigError when the configuration is not usable
  */
 export async function serveWebhook(
 	options: ServeOptions,
 	log: Logger,
 	onListening: (serving: Serving) => void,
+	signals: CaughtSignals,
 ): Promise<DrainOutcome> {
-	const metrics = createMetrics();
 	const stops: (() => unknown)[] = [];
+	let isStarting = true;
+	const interrupted = signals.first.then(() => (isStarting ? notServed : never));
 	try {
-		// Begun before all else: the API server gathers the first lists while everything that serves is loaded.
-		const world: ServedWorld = await (options.world === undefined
-			? serveCluster(options, metrics, log)
-			: serveDirectory(options.world, log));
-		stops.push(() => world.stop());
-		const [{ followSettings }, { rules }, { openCertificates }] = await Promise.all([
-			import("../settings/follow.ts"),
-			import("../rules/table.ts"),
-			import("./certificates.ts"),
-		]);
-		const settings = followSettings(options.config, new Set(rules.map((rule) => rule.id)), (result) => {
-			metrics.configReloads.inc({ result: result.settings === undefined ? "failed" : "applied" });
-			if (result.settings === undefined) {
-				log.error({ problem: result.problem }, "configuration not usable, the last good one is kept");
-			} else {
-				world.configure(result.settings);
-				log.info("configuration applied");
-			}
+		const serving = start(options, log, onListening, signals, stops).then(async ({ left }) => {
+			isStarting = false;
+			return await left;
 		});
-		stops.push(() => settings.stop());
-		world.configure(settings.current());
-		const installation = { ...options.installation, clusterDomain: settings.current().clusterDomain };
-		const certificates = await openCertificates(options, installation, world.connection, log);
-		stops.push(() => certificates.source.stop());
-		const [{ openWebhook }, { createOperations }] = await Promise.all([
-			import("./webhook.ts"),
-			import("../server/probes.ts"),
-		]);
-		const webhook = await openWebhook({
-			world,
-			source: certificates.source,
-			demands: options.demands,
-			drainTimes: options.world === undefined ? defaultDrainTimes : standaloneDrain,
-			metrics,
-			log,
-		});
-		stops.push(() => webhook.stop());
-		let failurePolicy: () => readonly Check[] = () => [];
-		const checks = (): readonly Check[] => [
-			{ name: "listening", ok: webhook.server.listening, detail: addressOf(webhook.app) },
-			...world.checks(),
-			...certificates.checks(),
-			configurationCheck(settings.problem()),
-			...failurePolicy(),
-			{ name: "drain", ok: webhook.drain.state() === "serving", detail: webhook.drain.state() },
-		];
-		const operations = createOperations(checks, metrics);
-		await operations.listen(options.operations);
-		stops.push(() => operations.close());
-		const left = untilSignalled(async () => {
-			const outcome = await webhook.drain.begin();
-			const { cut, refused, tookMs } = outcome;
-			log.info({ cut, refused, tookMs: Math.round(tookMs) }, "drained");
-			return outcome;
-		});
-		const listening = world.synced.then(async () => {
-			await webhook.app.listen(options.listen);
-			onListening({
-				webhook: addressOf(webhook.app),
-				operations: addressOf(operations),
-				caFile: certificates.caFile,
-			});
-			log.info({ address: addressOf(webhook.app) }, "serving");
-			if (options.bootstrap && world.connection !== undefined) {
-				const { startFailingClosed } = await import("./installation.ts");
-				const bootstrap = await startFailingClosed(installation, world.connection, {
-					served: () => certificates.source.current().cert,
-					isReady: () => checks().every((check) => check.ok || check.advisory === true),
-					registry: metrics.registry,
-					log,
-				});
-				failurePolicy = bootstrap.checks;
-				stops.push(() => bootstrap.stop());
-			}
-		});
-		return await Promise.race([left, listening.then(() => left)]);
+		return await Promise.race([serving, interrupted]);
 	} finally {
 		for (const stop of stops.toReversed()) {
 			await stop();
 		}
+		signals.release();
 	}
+}
+
+const notServed: DrainOutcome = { cut: 0, refused: 0, tookMs: 0 };
+const never: Promise<never> = new Promise(() => {});
+
+/** Starts everything, and gives what ends with the last request after a signal; what it opens is put on `stops`. */
+async function start(
+	options: ServeOptions,
+	log: Logger,
+	onListening: (serving: Serving) => void,
+	signals: CaughtSignals,
+	stops: (() => unknown)[],
+): Promise<{ readonly left: Promise<DrainOutcome> }> {
+	const metrics = createMetrics();
+	// Begun before all else: the API server gathers the first lists while everything that serves is loaded.
+	const world: ServedWorld = await (options.world === undefined
+		? serveCluster(options, metrics, log)
+		: serveDirectory(options.world, log));
+	stops.push(() => world.stop());
+	const [{ followSettings }, { rules }, { openCertificates }] = await Promise.all([
+		import("../settings/follow.ts"),
+		import("../rules/table.ts"),
+		import("./certificates.ts"),
+	]);
+	const settings = followSettings(options.config, new Set(rules.map((rule) => rule.id)), (result) => {
+		metrics.configReloads.inc({ result: result.settings === undefined ? "failed" : "applied" });
+		if (result.settings === undefined) {
+			log.error({ problem: result.problem }, "configuration not usable, the last good one is kept");
+		} else {
+			world.configure(result.settings);
+			log.info("configuration applied");
+		}
+	});
+	stops.push(() => settings.stop());
+	world.configure(settings.current());
+	const installation = { ...options.installation, clusterDomain: settings.current().clusterDomain };
+	const certificates = await openCertificates(options, installation, world.connection, log);
+	stops.push(() => certificates.source.stop());
+	const [{ openWebhook }, { createOperations }] = await Promise.all([
+		import("./webhook.ts"),
+		import("../server/probes.ts"),
+	]);
+	const webhook = await openWebhook({
+		world,
+		source: certificates.source,
+		demands: options.demands,
+		drainTimes: options.world === undefined ? defaultDrainTimes : standaloneDrain,
+		metrics,
+		log,
+	});
+	stops.push(() => webhook.stop());
+	let failurePolicy: () => readonly Check[] = () => [];
+	const checks = (): readonly Check[] => [
+		{ name: "listening", ok: webhook.server.listening, detail: addressOf(webhook.app) },
+		...world.checks(),
+		...certificates.checks(),
+		configurationCheck(settings.problem()),
+		...failurePolicy(),
+		{ name: "drain", ok: webhook.drain.state() === "serving", detail: webhook.drain.state() },
+	];
+	const operations = createOperations(checks, metrics);
+	await operations.listen(options.operations);
+	stops.push(() => operations.close());
+	const left = untilSignalled(async () => {
+		const outcome = await webhook.drain.begin();
+		const { cut, refused, tookMs } = outcome;
+		log.info({ cut, refused, tookMs: Math.round(tookMs) }, "drained");
+		return outcome;
+	}, signals);
+	const listening = world.synced.then(async () => {
+		await webhook.app.listen(options.listen);
+		onListening({
+			webhook: addressOf(webhook.app),
+			operations: addressOf(operations),
+			caFile: certificates.caFile,
+		});
+		log.info({ address: addressOf(webhook.app) }, "serving");
+		if (options.bootstrap && world.connection !== undefined) {
+			const { startFailingClosed } = await import("./installation.ts");
+			const bootstrap = await startFailingClosed(installation, world.connection, {
+				served: () => certificates.source.current().cert,
+				isReady: () => checks().every((check) => check.ok || check.advisory === true),
+				registry: metrics.registry,
+				log,
+			});
+			failurePolicy = bootstrap.checks;
+			stops.push(() => bootstrap.stop());
+		}
+	});
+	return { left: Promise.race([left, listening.then(() => left)]) };
 }
 
 function configurationCheck(problem: string | undefined): Check {

@@ -37,7 +37,7 @@ export class WorldError extends Error {
 /** A world of the YAML files below a directory; `configure` it before use. */
 export async function serveDirectory(directory: string, log: Logger): Promise<ServedWorld> {
 	const { followDirectory } = await import("../manifests/follow-directory.ts");
-	const world = followDirectory(directory, (status) => {
+	const world = await followDirectory(directory, (status) => {
 		for (const problem of status.problems) {
 			log.error({ problem }, "world not read, the last good one is kept");
 		}
@@ -47,7 +47,7 @@ export async function serveDirectory(directory: string, log: Logger): Promise<Se
 	});
 	const { problems } = world.status();
 	if (problems.length > 0) {
-		void world.stop();
+		await world.stop();
 		throw new WorldError(
 			`Cannot read the world below ${directory}:\n${problems.map((each) => `  ${each}`).join("\n")}`,
 		);

@@ -1,6 +1,8 @@
+import { statSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
 import type { Settings } from "../core/settings.ts";
 import { defaultSettings } from "../core/settings.ts";
-import { loadSettings } from "./read.ts";
+import { ConfigError, loadSettings, readSettings } from "./read.ts";
 
 /** The cluster configuration as its file says it, or as it last said it well. */
 export interface SettingsFileFollower {
@@ -12,10 +14,13 @@ export interface SettingsFileFollower {
 
 /** A mounted ConfigMap is swapped by a symbolic link of its folder, which watching the file does not see. */
 const pollMs = 2_000;
+/** A file is read again so long after it changed, in milliseconds: what is still being written differs by then. */
+const settleMs = 250;
 
 /**
- * Reads the cluster configuration now, throwing when it cannot be used, and again every two seconds; a bad reload
- * keeps the old one.
+ * Reads the cluster configuration now, throwing when it cannot be used, and again every two seconds. A change is taken
+ * when two reads agree; a bad one keeps the old configuration, and so does an empty file, which is what a file is while
+ * it is written anew.
  */
 export function followSettings(
 	file: string | undefined,
@@ -25,29 +30,93 @@ export function followSettings(
 	if (file === undefined) {
 		return { current: () => defaultSettings, problem: () => undefined, stop: () => {} };
 	}
+	refuseUnlessFile(file);
 	let settings = loadSettings(file, knownRules);
-	let last = JSON.stringify(settings, serialize);
 	let problem: string | undefined;
-	const timer = setInterval(() => {
-		try {
-			const next = loadSettings(file, knownRules);
-			const text = JSON.stringify(next, serialize);
-			if (text !== last || problem !== undefined) {
-				settings = next;
-				last = text;
-				problem = undefined;
-				onReload({ settings });
-			}
-		} catch (error) {
-			const message = error instanceof Error ? error.message : String(error);
-			if (message !== problem) {
-				problem = message;
-				onReload({ problem });
-			}
+	/** What was read last, and what of it was taken or refused. */
+	let seen: string | undefined;
+	let judged: string | undefined;
+	let isStopped = false;
+	let timer: NodeJS.Timeout | undefined;
+
+	const refuse = (message: string): void => {
+		if (message !== problem) {
+			problem = message;
+			onReload({ problem });
 		}
-	}, pollMs);
-	timer.unref();
-	return { current: () => settings, problem: () => problem, stop: () => clearInterval(timer) };
+	};
+	const take = (text: string): void => {
+		if (isEmpty(text)) {
+			throw new ConfigError(file, ["it has become empty: write {} if the defaults are meant"]);
+		}
+		const next = readSettings(text, file, knownRules);
+		if (!isSame(next, settings) || problem !== undefined) {
+			settings = next;
+			problem = undefined;
+			onReload({ settings });
+		}
+	};
+	/** Reads once; whether the file must be read again soon. */
+	const look = async (): Promise<boolean> => {
+		try {
+			const text = await readRegularFile(file);
+			if (text === judged) {
+				return false;
+			}
+			if (text !== seen) {
+				seen = text;
+				return true;
+			}
+			take(text);
+			judged = text;
+		} catch (error) {
+			judged = undefined;
+			refuse(error instanceof Error ? error.message : String(error));
+		}
+		return false;
+	};
+	const next = (delay: number): void => {
+		timer = isStopped
+			? undefined
+			: setTimeout(async () => next((await look()) ? settleMs : pollMs), delay).unref();
+	};
+	next(pollMs);
+	return {
+		current: () => settings,
+		problem: () => problem,
+		stop() {
+			isStopped = true;
+			clearTimeout(timer);
+		},
+	};
+}
+
+/** Reads a file that is one: to read a pipe is to wait until somebody writes. */
+async function readRegularFile(file: string): Promise<string> {
+	try {
+		if (!(await stat(file)).isFile()) {
+			throw new Error("it is no regular file");
+		}
+		return await readFile(file, "utf8");
+	} catch (error) {
+		throw new ConfigError(file, [error instanceof Error ? error.message : String(error)]);
+	}
+}
+
+function refuseUnlessFile(file: string): void {
+	const stats = statSync(file, { throwIfNoEntry: false });
+	if (stats !== undefined && !stats.isFile()) {
+		throw new ConfigError(file, ["it is no regular file"]);
+	}
+}
+
+/** Whether a text of YAML says nothing at all. */
+function isEmpty(text: string): boolean {
+	return text.split("\n").every((line) => /^\s*(?:(?:---|\.\.\.)\s*)?(?:#.*)?$/.test(line));
+}
+
+function isSame(one: Settings, other: Settings): boolean {
+	return JSON.stringify(one, serialize) === JSON.stringify(other, serialize);
 }
 
 function serialize(_key: string, value: unknown): unknown {

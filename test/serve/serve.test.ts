@@ -1,6 +1,17 @@
 import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+	cpSync,
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -173,6 +184,153 @@ test("serve --config takes a changed configuration, and keeps the last good one 
 	assert.match(metrics, /^waymark_config_reloads_total\{result="applied"\} 1$/m);
 	assert.match(metrics, /^waymark_config_reloads_total\{result="failed"\} 1$/m);
 	assert.equal((await server.end()).code, 0);
+});
+
+test("serve --world reports a file that kubectl could not read, an emptied one and a pipe, and lives on", async (context) => {
+	const { cwd, world } = makeFolder(context);
+	const server = await startServe(context, ["--world", world], { cwd });
+	const read = () => ready(server, "?verbose");
+	const isWell = ({ text }: { readonly text: string }): boolean => text.includes("[+] world: 3 objects");
+	const bad = join(world, "bad.yaml");
+	const mend = join(world, "teams/team.yaml");
+	for (const [text, reason] of [
+		[
+			"apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: &s {self: *s}\n",
+			/bad\.yaml:4: &s contains itself/,
+		],
+		[`kind: ${"[".repeat(100_000)}`, /bad\.yaml:1: /],
+		["apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {b: off}}\n", /a text belongs here/],
+	] as const) {
+		writeFileSync(bad, text);
+		const { text: told } = await eventually(read, (answer) => reason.test(answer.text));
+		assert.match(told, /the last good one is in use/);
+		rmSync(bad);
+		await eventually(read, isWell);
+	}
+	writeFileSync(mend, "");
+	await eventually(read, ({ text }) => text.includes("has become empty"));
+	assert.equal((await server.ask("validate", reviewOf(plainEntry))).allowed, false);
+	write(mend, teamNamespace);
+	await eventually(read, isWell);
+	execFileSync("mkfifo", [join(world, "pipe.yaml")]);
+	await sleep(2_500);
+	assert.equal((await server.ask("validate", reviewOf(plainEntry))).allowed, false);
+	assert.equal((await server.end()).code, 0);
+});
+
+test("serve --world survives files that come and go while they are read", async (context) => {
+	const { cwd, world } = makeFolder(context);
+	const server = await startServe(context, ["--world", world], { cwd });
+	const until = Date.now() + 3_000;
+	for (let index = 0; Date.now() < until; index++) {
+		const file = join(world, `come-${index % 40}.yaml`);
+		write(file, teamNamespace);
+		symlinkSync(file, join(world, `link-${index % 40}.yaml`));
+		await sleep(1);
+		rmSync(file);
+		rmSync(join(world, `link-${index % 40}.yaml`));
+	}
+	await eventually(
+		() => ready(server, "?verbose"),
+		({ text }) => text.includes("[+] world: 3 objects"),
+	);
+	assert.equal((await server.ask("validate", reviewOf(boundEntry))).allowed, true);
+	assert.equal((await server.end()).code, 0);
+});
+
+test("serve --config keeps what it has when the file becomes empty, is a pipe, or is half written", async (context) => {
+	const { cwd, world } = makeFolder(context);
+	const config = join(cwd, "waymark.yaml");
+	const whole = "limits: {allowedPorts: [80]}\n";
+	writeFileSync(config, whole);
+	const server = await startServe(context, ["--world", world, "--config", config], { cwd });
+	const isKept = async (): Promise<void> => {
+		const { status } = await server.ask("validate", reviewOf(boundEntry));
+		assert.match(status?.message ?? "", /^serviceentry-policy-port: /);
+	};
+	const told = (words: string) =>
+		eventually(
+			() => ready(server, "?verbose"),
+			({ text }) => text.includes(words),
+		);
+	await isKept();
+	writeFileSync(config, "");
+	await told("it has become empty: write {} if the defaults are meant");
+	await isKept();
+	writeFileSync(config, "# nothing\n---\n");
+	await sleep(2_500);
+	await isKept();
+	rmSync(config);
+	await told("ENOENT");
+	execFileSync("mkfifo", [config]);
+	await told("it is no regular file");
+	await isKept();
+	rmSync(config);
+	writeFileSync(config, whole);
+	await told("[+] configuration: in use");
+	await isKept();
+	assert.equal((await server.end()).code, 0);
+});
+
+test("serve --config and --world refuse a pipe at the start instead of waiting for it", async (context) => {
+	const { cwd, world } = makeFolder(context);
+	const pipe = join(cwd, "pipe.yaml");
+	execFileSync("mkfifo", [pipe]);
+	for (const args of [
+		["--world", world, "--config", pipe],
+		["--world", pipe],
+	]) {
+		const { code, error } = await runScript("src/main.ts", ["serve", ...args], { cwd });
+		assert.equal(code, 65, error);
+		assert.match(error, /no regular file/);
+	}
+});
+
+test("serve ends with 0 on SIGHUP, and on a signal that comes before it serves", async (context) => {
+	const { cwd, world } = makeFolder(context);
+	const server = await startServe(context, ["--world", world], { cwd });
+	assert.equal((await server.end("SIGHUP")).code, 0);
+	if (process.platform !== "linux") {
+		return;
+	}
+	const child = spawn(process.execPath, [join(root, "src/main.ts"), "serve", "--world", world], {
+		cwd,
+		stdio: ["ignore", "pipe", "ignore"],
+	});
+	context.after(() => child.kill("SIGKILL"));
+	let out = "";
+	child.stdout.on("data", (text) => {
+		out += text;
+	});
+	const exited = once(child, "exit");
+	// Bit 0 of the caught signals is SIGHUP, for which Node.js has no handler of its own, as it has for SIGTERM.
+	await until(
+		"SIGHUP is caught",
+		() => {
+			const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+			return (BigInt(`0x${/^SigCgt:\s*(\w+)/m.exec(status)?.[1] ?? "0"}`) & 1n) !== 0n;
+		},
+		10_000,
+	);
+	child.kill("SIGTERM");
+	assert.deepEqual(await exited, [0, null]);
+	assert.equal(out, "");
+});
+
+test("serve says in one line which file it lacks", async (context) => {
+	const { cwd, world } = makeFolder(context);
+	const free = ["--listen", "127.0.0.1:0", "--operations", "127.0.0.1:0"];
+	for (const args of [
+		["--kubeconfig", "/nowhere"],
+		["--world", world, "--certificates", "/nowhere"],
+		["--world", world, "--client-ca", "/nowhere"],
+	]) {
+		const { error } = await runScript("src/main.ts", ["serve", ...free, ...args], {
+			cwd,
+			env: { WAYMARK_LOG_LEVEL: "fatal" },
+		});
+		assert.match(error, /^waymark: Cannot read [^\n]*\/nowhere[^\n]*\n$/);
+	}
 });
 
 const wrongUsage: readonly (readonly [string, readonly string[], RegExp])[] = [
