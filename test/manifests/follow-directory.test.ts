@@ -42,7 +42,10 @@ test("followDirectory looks at 3,000 unchanged files for a small part of what re
 	await sleep(4_200);
 	const share = (cpu() - quiet) / 4_200_000;
 	// At the time of the first version every two seconds cost a whole reading.
-	assert.ok((cpu() - quiet) / 2 < reading / 4, `${cpu() - quiet} µs in 4.2 s, and ${reading} µs for a reading`);
+	assert.ok(
+		(cpu() - quiet) / 2 < reading / 4,
+		`${cpu() - quiet} µs in 4.2 s, and ${reading} µs for a reading`,
+	);
 	assert.ok(share < 0.08, `${share} of a core`);
 });
 
