@@ -13,6 +13,7 @@ const verbs: ReadonlyMap<string, () => Promise<Verb>> = new Map([
 	["lint", async () => (await import("./cli/lint.ts")).lint],
 	["migrate", async () => (await import("./cli/migrate.ts")).migrate],
 	["trace", async () => (await import("./cli/trace.ts")).trace],
+	["export", async () => (await import("./cli/export.ts")).exportVerb],
 	["explain", async () => (await import("./cli/explain.ts")).explain],
 	["rules", async () => (await import("./cli/rules.ts")).rules],
 	["config", async () => (await import("./cli/config-check.ts")).configCheck],

@@ -10,7 +10,7 @@ import { isGoverned } from "../istio/entry/cluster-hosts.ts";
 import type { EntryPort } from "../istio/entry/entry.ts";
 import { specOf } from "../istio/entry/entry.ts";
 import { isProtocolOf } from "../istio/entry/ports.ts";
-import { visibilityOf } from "../istio/waypoint/waypoint.ts";
+import { bindingOf, visibilityOf } from "../istio/waypoint/waypoint.ts";
 import type { Crossing, Ruling } from "./authorization.ts";
 import { indexPolicies, rule } from "./authorization.ts";
 import type { Bits } from "./bits.ts";
@@ -41,8 +41,13 @@ export interface Outlet {
 	readonly tls: TlsKind;
 	readonly entry: ServiceEntry;
 	readonly declaredBy: ObjectName;
-	/** The waypoint that ztunnel is given, `NAMESPACE/NAME`. */
+	/** The waypoint through which ztunnel sends connections, `NAMESPACE/NAME`. */
 	readonly waypoint: string | undefined;
+	/**
+	 * The waypoint that the entry's labels bind it to: also while ztunnel knows the host by no address, and where another
+	 * entry of the namespace has the host, for the waypoint may answer by either.
+	 */
+	readonly boundTo: string | undefined;
 	readonly way: WayOut;
 	/** Whose policy allows it. */
 	readonly may: Bits;
@@ -207,6 +212,7 @@ function outletOf(
 		entry,
 		declaredBy,
 		waypoint,
+		boundTo: boundTo(answer, world.inventory),
 		way: wayOf(answer, waypoint, isDropped || (!isEmpty(served) && isEmpty(except(served, refused)))),
 		may: verdict.may,
 		refuse: verdict.refuse,
@@ -218,6 +224,16 @@ function outletOf(
 		can,
 		gap: except(can, verdict.may),
 	};
+}
+
+function boundTo({ entry, declaredBy, capture }: Answer, inventory: Inventory): string | undefined {
+	if (capture.ignored !== undefined) {
+		return undefined;
+	}
+	const binding = bindingOf(entry.metadata?.labels, declaredBy.namespace, inventory);
+	return binding.status === "True"
+		? `${binding.request.waypoint.namespace}/${binding.request.waypoint.name}`
+		: undefined;
 }
 
 function wayOf({ capture }: Answer, waypoint: string | undefined, isRefused: boolean): WayOut {

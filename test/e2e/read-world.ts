@@ -11,6 +11,7 @@ const read: readonly Kind[] = [
 	"Namespace",
 	"Service",
 	"DestinationRule",
+	"AuthorizationPolicy",
 ];
 
 /** The cluster as `--cluster` sees it, the mesh's configuration included. */

@@ -1,0 +1,34 @@
+import type { Verb } from "./verb.ts";
+import { exitCodes, UsageError } from "./verb.ts";
+
+/** What can be exported; each is loaded only when it is asked for. */
+const subjects: ReadonlyMap<string, () => Promise<Verb>> = new Map([
+	[
+		"authorization-policies",
+		async () => (await import("./export-authorization-policies.ts")).exportAuthorizationPolicies,
+	],
+]);
+
+/** `waymark export`: what other parts of the cluster can hold by themselves, as manifests. */
+export const exportVerb: Verb = {
+	summary: "Print manifests by which the cluster holds the policy itself",
+	usage: `Usage: waymark export SUBJECT [--help]
+
+  ${[...subjects.keys()].join("\n  ")}
+
+Exit: 0, 64 usage, 65 unreadable input, 70 fault`,
+	async run([name, ...rest], streams) {
+		const load = subjects.get(name ?? "");
+		if (load === undefined) {
+			const asked =
+				name === undefined ? "export needs a subject" : `there is no export ${JSON.stringify(name)}`;
+			throw new UsageError(`${asked}; it is one of ${[...subjects.keys()].join(", ")}`);
+		}
+		const verb = await load();
+		if (rest.includes("--help") || rest.includes("-h")) {
+			streams.out(`${verb.usage}\n`);
+			return exitCodes.clean;
+		}
+		return await verb.run(rest, streams);
+	},
+};
