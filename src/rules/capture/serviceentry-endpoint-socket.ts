@@ -21,7 +21,7 @@ export const serviceentryEndpointSocket: Rule<"ServiceEntry"> = {
 		fix: "Remove the endpoint. Run what listens on the socket as a Service.",
 		sources: [
 			"istio/istio pilot/pkg/serviceregistry/serviceentry/conversion.go: convertWorkloadInstanceToServiceInstance",
-			"istio/istio pkg/security/security.go: WorkloadIdentitySocketPath",
+			"istio/istio pkg/security/security.go: WorkloadIdentityPath",
 		],
 		since: "0.1.0",
 		good: withSpec(boundEntry, { resolution: "STATIC", endpoints: [{ address: "203.0.113.10" }] }),

@@ -23,7 +23,7 @@ export const sidecarEgressProxy: Rule<"Sidecar"> = {
 		why: "Nothing in ambient reads a Sidecar: what it sends to the egress gateway today goes straight to the internet the moment the sidecar is gone, and no error says so.",
 		fix: "Register the hosts with ServiceEntries bound to a waypoint, block the rest with a NetworkPolicy or at the firewall, and remove the egressProxy.",
 		sources: [
-			"istio/istio pilot/pkg/networking/core/listener_builder.go: egressProxy",
+			"istio/istio pilot/pkg/networking/core/listener_builder.go: EgressProxy",
 			"istio/istio pkg/config/analysis/msg/messages.yaml: IST0167 IneffectivePolicy",
 		],
 		since: "0.1.0",

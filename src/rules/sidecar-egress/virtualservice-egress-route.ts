@@ -19,7 +19,7 @@ export const virtualserviceEgressRoute: Rule<"VirtualService"> = {
 		fix: "Bind the host's ServiceEntry to a waypoint and delete the route; timeouts, retries and header rules move to an HTTPRoute on the ServiceEntry, which `waymark migrate` writes.",
 		sources: [
 			"istio.io docs: tasks/traffic-management/egress/egress-gateway (the route from the sidecars)",
-			"istio/istio pilot/pkg/networking/core/waypoint.go: getVirtualServiceForWaypoint",
+			"istio/istio pilot/pkg/networking/core/listener_waypoint.go: getVirtualServiceForWaypoint",
 		],
 		since: "0.1.0",
 		good: ingressRoute,
