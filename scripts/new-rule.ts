@@ -86,13 +86,12 @@ export const ${camelCase(id)}: Rule<"${kind}"> = {
 }
 
 function testText(id: string, family: string): string {
-	return `import assert from "node:assert/strict";
-import { it } from "node:test";
-import { ${camelCase(id)} as rule } from "../../../src/rules/${family}/${id}.ts";
-import { findings } from "../../support/rule-example.ts";
+	return `import { ${camelCase(id)} as rule } from "../../../src/rules/${family}/${id}.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("${id} TODO: says what in which case", () => {
-	assert.equal(findings([rule], rule.docs.bad, rule.docs.given).length, 1);
+testRule(rule, {
+	"TODO: refuses what": { object: rule.docs.bad, finds: ["error metadata.name"], says: /TODO/ },
+	"TODO: accepts what": { object: rule.docs.good, finds: [] },
 });
 `;
 }

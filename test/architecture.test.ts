@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { after, describe, it } from "node:test";
@@ -253,6 +253,46 @@ describe("the pure rooms", () => {
 		]) {
 			assert.doesNotMatch(codeOf(code), impure, code);
 		}
+	});
+});
+
+describe("docs/architecture.md", () => {
+	const page = readFileSync(join(root, "docs/architecture.md"), "utf8");
+	const rows: readonly (readonly string[])[] = [
+		...page.matchAll(/^\| `(src\/[^`]+)\/` \| (.+?) \| (.+?) \|$/gm),
+	].map(([, folder = "", what = "", loads = ""]) => [folder, what, loads]);
+
+	it("has a row for every folder of src/, and none for another", () => {
+		const folders = new Set(files.flatMap((file) => dirname(file)).filter((folder) => folder !== "src"));
+		const withParents = new Set([...folders].flatMap((folder) => [roomOf(`${folder}/x`), folder]));
+		const listed = rows.map(([folder]) => folder);
+		assert.deepEqual(listed.toSorted(), [...withParents].toSorted(), "say in a row what lives in the folder");
+	});
+
+	it("says of every room which others it may load, as they are held to it", () => {
+		for (const [folder = "", , loads = ""] of rows) {
+			const allowed = arrows[folder];
+			if (allowed !== undefined) {
+				const named = allowed.map((room) => `\`${room.slice("src/".length)}\``);
+				assert.equal(loads, named.join(", ") || "nothing", folder);
+			} else if (folder !== roomOf(`${folder}/x`)) {
+				assert.equal(loads, "as its room", folder);
+			} else {
+				assert.ok(
+					["src/cli", "src/serve"].includes(folder),
+					`${folder} needs arrows in test/architecture.test.ts`,
+				);
+			}
+		}
+	});
+
+	it("names no file that is not there", () => {
+		const named = [...page.matchAll(/`((?:src|test|scripts)\/[\w/.-]+\.ts)`/g)].map(([, file = ""]) => file);
+		assert.ok(named.length > 5);
+		assert.deepEqual(
+			named.filter((file) => !existsSync(join(root, file))),
+			[],
+		);
 	});
 });
 

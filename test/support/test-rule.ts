@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createEngine } from "../../src/core/engine.ts";
+import { evaluate } from "../../src/core/evaluate.ts";
+import { formatPath } from "../../src/core/finding.ts";
+import type { AnyObject } from "../../src/core/kinds.ts";
+import type { Rule } from "../../src/core/rule.ts";
+import { exampleWorld, subjectOf, world } from "./rule-example.ts";
+import type { Circumstances } from "./team.ts";
+
+/** One judgement of one rule. */
+export interface RuleCase extends Circumstances {
+	/** What is judged; its fields may have any type. */
+	readonly object: object;
+	/** Where the rule finds something and how bad that is, such as `error spec.hosts[0]`; nothing for an object that it accepts. */
+	readonly finds: readonly string[];
+	/** What the message of the first finding says. */
+	readonly says?: RegExp;
+	/** What its hint says. */
+	readonly hints?: RegExp;
+}
+
+/**
+ * Tests a rule by a table: each key goes on as a sentence from the rule's id, and each failure names both. The cluster is
+ * that of the rule's own examples where a case gives none.
+ */
+export function testRule(rule: Rule<never> | Rule, cases: Readonly<Record<string, RuleCase>>): void {
+	const { id } = rule;
+	describe(id, () => {
+		for (const [what, each] of Object.entries(cases)) {
+			it(`${id} ${what}`, () => {
+				const findings = judgeCase(rule as Rule, each);
+				const found = findings.map(({ severity, path }) => `${severity} ${formatPath(path)}`);
+				assert.deepEqual(found, each.finds, `${id} ${what}: it finds ${JSON.stringify(found)}`);
+				if (each.says !== undefined) {
+					assert.match(findings[0]?.message ?? "", each.says, `${id} ${what}`);
+				}
+				if (each.hints !== undefined) {
+					assert.match(findings[0]?.hint ?? "", each.hints, `${id} ${what}`);
+				}
+			});
+		}
+	});
+}
+
+function judgeCase(rule: Rule, each: RuleCase): ReturnType<typeof evaluate>["findings"] {
+	const { object, given, settings, mesh, old, requester, today } = each;
+	const isOwnWorld = given === undefined && settings === undefined;
+	const state = isOwnWorld ? exampleWorld(rule) : world(given, settings);
+	state.learn(mesh ?? {});
+	const verdict = evaluate(createEngine([rule]), state, {
+		...subjectOf(object as AnyObject, old),
+		...(requester === undefined ? {} : { requester }),
+		...(today === undefined ? {} : { today }),
+	});
+	if (verdict.faults[0] !== undefined) {
+		throw verdict.faults[0].error;
+	}
+	return verdict.findings;
+}
