@@ -34,6 +34,9 @@ export interface ServedWebhook {
 	stop(): Promise<void>;
 }
 
+/** A request that has brought nothing for so long stopped coming, in milliseconds: an API server sends it at once. */
+const stalledMs = 1_000;
+
 /** Makes the webhook, which does not listen yet. */
 export async function openWebhook(options: ServedWebhookOptions): Promise<ServedWebhook> {
 	const { world, source, demands, metrics, log } = options;
@@ -55,7 +58,7 @@ export async function openWebhook(options: ServedWebhookOptions): Promise<Served
 		...(clientAuthority === undefined ? {} : { clientCa: clientAuthority.current() }),
 	});
 	const hooks: { drain?: Drain; overload?: Overload } = {};
-	const { app, server } = createWebhook({
+	const { app, server, connections, bodies } = createWebhook({
 		engine: createEngine(rules),
 		inventory: world.inventory,
 		metrics,
@@ -63,9 +66,11 @@ export async function openWebhook(options: ServedWebhookOptions): Promise<Served
 		tls: tlsContext(source.current(), tlsDemands()),
 		...(world.confirm === undefined ? {} : { confirm: world.confirm }),
 		...(world.stale === undefined ? {} : { stale: world.stale }),
-		before: (instance) => {
+		before: (instance, connections) => {
 			hooks.drain = installDrain(instance, options.drainTimes);
-			hooks.overload = installOverload(instance, hooks.drain);
+			// Whoever begins requests and sends nothing more must not take the places of those who do.
+			const relieve = (): boolean => connections.cutIdlestStalled(stalledMs);
+			hooks.overload = installOverload(instance, hooks.drain, {}, relieve);
 			installClientNames(instance, clientCaFile === undefined ? [] : clientNames);
 		},
 	});
@@ -84,7 +89,13 @@ export async function openWebhook(options: ServedWebhookOptions): Promise<Served
 			log.error({ err: error }, "client CA not applied, the last good one is kept");
 		}
 	});
-	createServingMetrics(metrics.registry, { drain, overload, certificates: applied });
+	createServingMetrics(metrics.registry, {
+		drain,
+		overload,
+		connections,
+		bodies,
+		certificates: applied,
+	});
 	return {
 		app,
 		server,

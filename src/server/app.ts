@@ -11,7 +11,11 @@ import type { Engine } from "../core/engine.ts";
 import { fixingPart } from "../core/engine.ts";
 import type { Verdict } from "../core/evaluate.ts";
 import type { Inventory } from "../core/inventory.ts";
+import type { Bodies } from "./bodies.ts";
+import { installBodyBudget } from "./bodies.ts";
 import { installCanary } from "./canary.ts";
+import type { Connections } from "./connections.ts";
+import { limitConnections, webhookConnectionLimits } from "./connections.ts";
 import type { Endpoint } from "./duration-metrics.ts";
 import type { Confirm, Judgement, StaleKinds } from "./judgement.ts";
 import { judge } from "./judgement.ts";
@@ -41,13 +45,15 @@ export interface WebhookOptions {
 	/** The clock, for exemptions that end: milliseconds since 1970. */
 	readonly now?: () => number;
 	/** Hooks that must stand before the routes: drain, overload. */
-	readonly before?: (app: FastifyInstance) => void;
+	readonly before?: (app: FastifyInstance, connections: Connections) => void;
 }
 
 /** The webhook's app, and the TLS server below it. */
 export interface Webhook {
 	readonly app: FastifyInstance;
 	readonly server: Server;
+	readonly connections: Connections;
+	readonly bodies: Bodies;
 }
 
 /** The webhook: HTTPS with `POST /mutate` and `POST /validate`, for the API server only. */
@@ -56,7 +62,7 @@ export function createWebhook(options: WebhookOptions): Webhook {
 		// The API server speaks HTTP/1.1 to webhooks and reuses a connection for 90 s: it must never find it closed.
 		https: {
 			...options.tls,
-			handshakeTimeout: 10_000,
+			handshakeTimeout: webhookConnectionLimits.handshakeMs,
 			headersTimeout: 10_000,
 			connectionsCheckingInterval: 2_000,
 		},
@@ -75,12 +81,18 @@ export function createWebhook(options: WebhookOptions): Webhook {
 		frameworkErrors: (error, _request, reply) => rejectBody(options, error, reply),
 	});
 	const { server } = secure;
-	server.maxConnections = 1024;
+	const connections = limitConnections(server, webhookConnectionLimits);
 	// Nothing below depends on the kind of server, and plug-ins are written for the general type.
 	const app = secure as unknown as FastifyInstance;
 	// Nobody sends a review as text: without this it would be read, and then be called no JSON object.
 	app.removeContentTypeParser("text/plain");
-	options.before?.(app);
+	app.addHook("onRequest", (request, _reply, done) => {
+		connections.reading(request.raw);
+		done();
+	});
+	app.addHook("onClose", () => connections.stop());
+	options.before?.(app, connections);
+	const bodies = installBodyBudget(app, connections, bodyLimit);
 	app.setErrorHandler((error: FastifyError, _request, reply) => rejectBody(options, error, reply));
 	app.setNotFoundHandler((_request, reply) => {
 		options.metrics.rejected.inc({ code: 404 });
@@ -108,7 +120,7 @@ export function createWebhook(options: WebhookOptions): Webhook {
 		);
 	}
 	installCanary(app);
-	return { app, server };
+	return { app, server, connections, bodies };
 }
 
 function rejectBody(options: WebhookOptions, error: FastifyError, reply: FastifyReply): FastifyReply {

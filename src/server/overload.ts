@@ -42,6 +42,8 @@ export function installOverload(
 	app: FastifyInstance,
 	{ inFlight }: Pick<Drain, "inFlight">,
 	limits: Partial<OverloadLimits> = {},
+	/** Gives up a request that stopped coming, and with it the place that it takes; whether there was one. */
+	relieve: () => boolean = () => false,
 ): Overload {
 	const { maxInFlight, maxDelayMs, windowMs } = { ...defaultOverloadLimits, ...limits };
 	const shed = { concurrency: 0, "event-loop": 0 };
@@ -65,7 +67,7 @@ export function installOverload(
 	};
 	app.addHook("onRequest", (request, reply, done) => {
 		const why = reason();
-		if (why !== null) {
+		if (why === "event-loop" || (why === "concurrency" && !relieve())) {
 			shed[why] += 1;
 			// The connection stays: under load, a new TLS handshake costs as much as ten answers.
 			retryLater(request, reply, "keep-alive");

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { fastify } from "fastify";
+import { limitConnections, operationsConnectionLimits } from "./connections.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** One condition of readiness; `detail` says what is the matter or how things stand. */
@@ -16,7 +17,16 @@ export type Checks = () => readonly Check[];
 
 /** The operations server: plain HTTP for the kubelet and Prometheus, on a port of its own. */
 export function createOperations(checks: Checks, metrics: Metrics): FastifyInstance {
-	const app = fastify({ logger: false, requestTimeout: 5_000, keepAliveTimeout: 65_000, bodyLimit: 1024 });
+	const app = fastify({
+		logger: false,
+		http: { headersTimeout: 5_000, connectionsCheckingInterval: 2_000 },
+		requestTimeout: 5_000,
+		keepAliveTimeout: 65_000,
+		bodyLimit: 1024,
+	});
+	// The kubelet must get through, whoever else holds connections.
+	const connections = limitConnections(app.server, operationsConnectionLimits);
+	app.addHook("onClose", () => connections.stop());
 	// Alive is whoever answers: a stuck event loop cannot.
 	app.get("/livez", (_request, reply) => reply.type("text/plain").send("ok\n"));
 	app.get<{ Querystring: { verbose?: string } }>("/readyz", (request, reply) => {

@@ -1,6 +1,9 @@
 import type { Registry } from "prom-client";
 import { Counter, Gauge } from "prom-client";
 import { expiryTime } from "../certificates/inspect.ts";
+import type { Bodies } from "./bodies.ts";
+import type { Connections } from "./connections.ts";
+import { cutReasons } from "./connections.ts";
 import type { Drain } from "./drain.ts";
 import type { Overload } from "./overload.ts";
 import type { AppliedCertificates } from "./tls.ts";
@@ -9,13 +12,15 @@ import type { AppliedCertificates } from "./tls.ts";
 export interface Serving {
 	readonly drain: Pick<Drain, "inFlight" | "refused">;
 	readonly overload: Pick<Overload, "shed" | "delayMs">;
+	readonly connections: Pick<Connections, "cut" | "open">;
+	readonly bodies: Pick<Bodies, "turnedAway">;
 	readonly certificates: Pick<AppliedCertificates, "served" | "faults">;
 }
 
 /** Registers the metrics of a server; all of them are read off when they are scraped. */
 export function createServingMetrics(registry: Registry, serving: Serving): void {
 	const registers = [registry];
-	const { drain, overload, certificates } = serving;
+	const { drain, overload, connections, bodies, certificates } = serving;
 	new Gauge({
 		name: "waymark_admission_in_flight",
 		help: "Requests that are being read or answered",
@@ -34,7 +39,28 @@ export function createServingMetrics(registry: Registry, serving: Serving): void
 			this.reset();
 			this.inc({ reason: "concurrency" }, overload.shed("concurrency"));
 			this.inc({ reason: "event-loop" }, overload.shed("event-loop"));
+			this.inc({ reason: "bodies" }, bodies.turnedAway());
 			this.inc({ reason: "draining" }, drain.refused());
+		},
+	});
+	new Gauge({
+		name: "waymark_connections",
+		help: "Connections to the webhook",
+		registers,
+		collect() {
+			this.set(connections.open());
+		},
+	});
+	new Counter({
+		name: "waymark_connections_cut_total",
+		help: "Connections that were ended to keep room for others, by reason",
+		labelNames: ["reason"],
+		registers,
+		collect() {
+			this.reset();
+			for (const reason of cutReasons) {
+				this.inc({ reason }, connections.cut(reason));
+			}
 		},
 	});
 	new Gauge({
