@@ -1,3 +1,4 @@
+import type { CelCheck } from "./cel.ts";
 import type { Problem, Severity } from "./finding.ts";
 import type { Inventory } from "./inventory.ts";
 import type { AnyObject, Kind, Resources } from "./kinds.ts";
@@ -128,6 +129,8 @@ export interface Rule<K extends Kind = Kind> {
 	 */
 	when?(object: Resources[K], context: RuleContext): boolean;
 	check(object: Resources[K], context: RuleContext): Iterable<Problem>;
+	/** The same check as the API server can make it without us; a parity test holds it to `check`. */
+	readonly cel?: CelCheck;
 }
 
 /** Where the page of a rule is published. */

@@ -1,3 +1,4 @@
+import { celPattern, celText } from "../../core/cel.ts";
 import type { Settings } from "../../core/settings.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -78,4 +79,28 @@ export function areOtherGatewayLabels(labels: Labels | null | undefined): boolea
 /** Whether every label of one set stands in the other. */
 export function isSubset(part: Labels, whole: Labels): boolean {
 	return Object.entries(part).every(([key, value]) => Object.hasOwn(whole, key) && whole[key] === value);
+}
+
+/** `saysEgressGateway` in CEL. */
+export function celSaysEgressGateway(name: string): string {
+	const words = celPattern(`${gatewayWords.source}|^istio-egress$`);
+	const others = celPattern(`${besideGateway.source}|${otherGateway.source}`);
+	return `[${name}.lowerAscii()].exists(t, t.matches(${words}) && !t.matches(${others}))`;
+}
+
+function celMentionsEgress(name: string): string {
+	return `[${name}.lowerAscii()].exists(t, t.matches(${celPattern(egressWord.source)}) &&
+    !t.matches(${celPattern(besideGateway.source)}))`;
+}
+
+/** `areEgressLabels` in CEL; the sets that the configuration names are `variables.egressLabels`. */
+export function celEgressLabels(labels: string): string {
+	const builtIn = builtInPairs
+		.map(([key, value]) => `${labels}[?${celText(key)}].orValue('') == ${celText(value)}`)
+		.join(" ||\n  ");
+	return `${labels}.size() > 0 && (variables.egressLabels.exists(s,
+    s.all(k, ${labels}[?k].orValue('') == s[k]) || ${labels}.all(k, s[?k].orValue('') == ${labels}[k])) ||
+  ${builtIn} ||
+  !${labels}.exists(k, ${labels}[k].lowerAscii().matches(${celPattern(otherGateway.source)})) &&
+  ${labels}.exists(k, k == 'istio' ? ${celMentionsEgress(`${labels}[k]`)} : ${celSaysEgressGateway(`${labels}[k]`)}))`;
 }

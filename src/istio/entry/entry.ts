@@ -98,3 +98,7 @@ export function isAllocated(entry: ServiceEntry): boolean {
 		entry.metadata?.labels?.["networking.istio.io/enable-autoallocate-ip"]?.toLowerCase() !== "false"
 	);
 }
+
+/** Whether the entry `e` forbids istiod to allocate addresses for it, in CEL. */
+export const celNoAllocation =
+	"e.labels[?'networking.istio.io/enable-autoallocate-ip'].orValue('').lowerAscii() == 'false'";

@@ -1,3 +1,4 @@
+import { celPattern } from "../../core/cel.ts";
 /** Why a name is refused: istiod's own words, and ours. */
 export interface NameFault {
 	readonly istiodMessage: string;
@@ -153,4 +154,13 @@ export function findLabelFaults(key: string, value: string): readonly NameFault[
 		});
 	}
 	return faults;
+}
+
+const celHostForm = celPattern(
+	"^([*]|([*]|[*]-)?[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)([.][a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)*[.]?$",
+);
+
+/** Whether istiod takes a text for a host's name, as `findHostFault` says, in CEL. */
+export function celIsHostName(host: string): string {
+	return `(${host}.size() < 256 && ${host}.matches(${celHostForm}) && !${host}.matches('[.][0-9]{1,18}$'))`;
 }

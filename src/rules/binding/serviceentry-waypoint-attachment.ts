@@ -61,4 +61,16 @@ export const serviceentryWaypointAttachment: Rule<"ServiceEntry"> = {
 			hint: "On its listener for HBONE on port 15008, let allowedRoutes.namespaces admit this namespace (from: All or a Selector)",
 		};
 	},
+	cel: {
+		problems: [
+			{
+				needs: "table",
+				when: "e.exists && !e.admitted",
+				path: "metadata.labels",
+				message:
+					"Waypoint {e.looked}, which {e.origin}, does not admit namespace {request.namespace}: traffic would leave the cluster without it",
+				hint: "On its listener for HBONE on port 15008, let allowedRoutes.namespaces admit this namespace (from: All or a Selector)",
+			},
+		],
+	},
 };

@@ -74,4 +74,18 @@ export const serviceentryWaypointBinding: Rule<"ServiceEntry"> = {
 			],
 		};
 	},
+	cel: {
+		gap: "whether the waypoint takes the entry: an unbound one is refused all the same",
+		problems: [
+			{
+				when: `e.target != '' && e.expected != '' && !e.missingTwin && e.readable && e.own == '' &&
+  variables.inherited != e.expected &&
+  e.labels[?'${useWaypointNamespaceLabel}'].orValue(e.expected.split('/')[0]) == e.expected.split('/')[0]`,
+				path: "metadata.labels",
+				message:
+					"Not bound to the waypoint {e.expected} of this namespace's policy, so its traffic would leave the cluster ungoverned",
+				hint: `Add the labels ${useWaypointLabel}: {e.expected.split('/')[1]} and ${useWaypointNamespaceLabel}: {e.expected.split('/')[0]}`,
+			},
+		],
+	},
 };

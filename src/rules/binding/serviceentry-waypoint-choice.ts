@@ -1,3 +1,4 @@
+import { useWaypointLabel, useWaypointNamespaceLabel } from "../../core/policy.ts";
 import type { Rule } from "../../core/rule.ts";
 import {
 	entryBinding,
@@ -58,5 +59,16 @@ export const serviceentryWaypointChoice: Rule<"ServiceEntry"> = {
 				hint: "Remove the labels istio.io/use-waypoint and istio.io/use-waypoint-namespace: the right ones are added for you",
 			};
 		}
+	},
+	cel: {
+		problems: [
+			{
+				when: `e.expected != '' && variables.named != '' && !e.missingTwin && e.readable &&
+  e.own != '' && e.own != e.expected`,
+				path: `metadata.labels["${useWaypointLabel}"]`,
+				message: "Names the waypoint {e.own}, but the policy of this namespace names {e.expected}",
+				hint: `Remove the labels ${useWaypointLabel} and ${useWaypointNamespaceLabel}: the right ones are added for you`,
+			},
+		],
 	},
 };

@@ -9,6 +9,7 @@ import {
 	teamNamespace,
 	withLabels,
 } from "../examples.ts";
+import { waypointFault } from "./cel.ts";
 
 /** The Gateway that a ServiceEntry is bound to is a waypoint. */
 export const serviceentryWaypointClass: Rule<"ServiceEntry"> = {
@@ -61,4 +62,5 @@ export const serviceentryWaypointClass: Rule<"ServiceEntry"> = {
 			...(unknown ? { severity: "warning" as const } : {}),
 		};
 	},
+	cel: waypointFault("serviceentry-waypoint-class", "Name a Gateway of class istio-waypoint"),
 };

@@ -57,4 +57,16 @@ export const serviceentryWaypointExistence: Rule<"ServiceEntry"> = {
 				: {}),
 		};
 	},
+	cel: {
+		problems: [
+			{
+				needs: "table",
+				when: "e.looked != '' && !e.exists",
+				path: "metadata.labels",
+				message:
+					"Gateway {e.looked}, which {e.origin}, does not exist: traffic would leave the cluster without a waypoint",
+				hint: "Create the waypoint first: istioctl waypoint apply",
+			},
+		],
+	},
 };

@@ -52,4 +52,18 @@ export const serviceentryWaypointLabel: Rule<"ServiceEntry"> = {
 			};
 		}
 	},
+	cel: {
+		problems: [
+			{
+				each: ["l", `['${useWaypointLabel}', '${useWaypointNamespaceLabel}']`],
+				when: `l in e.labels && !e.labels[l].matches(
+  l == '${useWaypointLabel}' ? '^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$' : '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$')`,
+				path: 'metadata.labels["{l}"]',
+				message:
+					'"{e.labels[l]}" can name no waypoint or namespace, and parts of Istio read it differently: the entry would be unbound',
+				hint: "Write a name in lower case, or remove the label",
+				isAboutWhole: true,
+			},
+		],
+	},
 };

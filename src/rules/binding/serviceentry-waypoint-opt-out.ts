@@ -1,3 +1,4 @@
+import { useWaypointLabel } from "../../core/policy.ts";
 import type { Rule } from "../../core/rule.ts";
 import {
 	entryBinding,
@@ -46,5 +47,16 @@ export const serviceentryWaypointOptOut: Rule<"ServiceEntry"> = {
 			hint: "Remove the label istio.io/use-waypoint",
 			...(policy.ambient === "enforced" ? {} : { severity: "info" as const }),
 		};
+	},
+	cel: {
+		problems: [
+			{
+				when: `variables.ambient && e.external && e.labels[?'${useWaypointLabel}'].orValue('') == 'none' &&
+  !e.managed && variables.wanted != 'none'`,
+				path: `metadata.labels["${useWaypointLabel}"]`,
+				message: "Opts out of the waypoint, so its traffic leaves the cluster ungoverned",
+				hint: `Remove the label ${useWaypointLabel}`,
+			},
+		],
 	},
 };

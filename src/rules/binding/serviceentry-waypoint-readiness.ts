@@ -9,6 +9,7 @@ import {
 	teamNamespace,
 	withLabels,
 } from "../examples.ts";
+import { waypointFault } from "./cel.ts";
 
 /** The waypoint that a ServiceEntry is bound to is ready. */
 export const serviceentryWaypointReadiness: Rule<"ServiceEntry"> = {
@@ -74,4 +75,5 @@ export const serviceentryWaypointReadiness: Rule<"ServiceEntry"> = {
 			};
 		}
 	},
+	cel: waypointFault("serviceentry-waypoint-readiness", "Mend the Gateway, or name another waypoint"),
 };

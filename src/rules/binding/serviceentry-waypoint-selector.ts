@@ -9,6 +9,7 @@ import {
 	teamNamespace,
 	withLabels,
 } from "../examples.ts";
+import { waypointFault } from "./cel.ts";
 
 /** The waypoint that a ServiceEntry is bound to has a namespace selector that istiod can parse. */
 export const serviceentryWaypointSelector: Rule<"ServiceEntry"> = {
@@ -47,4 +48,8 @@ export const serviceentryWaypointSelector: Rule<"ServiceEntry"> = {
 			};
 		}
 	},
+	cel: waypointFault(
+		"serviceentry-waypoint-selector",
+		"Mend allowedRoutes.namespaces.selector of the waypoint's HBONE listener first",
+	),
 };

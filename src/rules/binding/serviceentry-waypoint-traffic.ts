@@ -9,6 +9,7 @@ import {
 	teamNamespace,
 	withLabels,
 } from "../examples.ts";
+import { waypointFault } from "./cel.ts";
 
 /** The waypoint that a ServiceEntry is bound to serves service traffic. */
 export const serviceentryWaypointTraffic: Rule<"ServiceEntry"> = {
@@ -60,4 +61,8 @@ export const serviceentryWaypointTraffic: Rule<"ServiceEntry"> = {
 			hint: "Set the Gateway's label istio.io/waypoint-for to service or all",
 		};
 	},
+	cel: waypointFault(
+		"serviceentry-waypoint-traffic",
+		"Set the Gateway's label istio.io/waypoint-for to service or all",
+	),
 };

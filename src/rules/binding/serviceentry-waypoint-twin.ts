@@ -58,4 +58,22 @@ export const serviceentryWaypointTwin: Rule<"ServiceEntry"> = {
 			};
 		}
 	},
+	cel: {
+		problems: [
+			{
+				when: "e.missingTwin",
+				path: `metadata.labels["${useWaypointLabel}"]`,
+				message:
+					"Names the waypoint without its namespace, so Istio looks for it in {request.namespace} and not in {e.expected.split('/')[0]}, and traffic leaves the cluster without it",
+				hint: `Add the label ${useWaypointNamespaceLabel}: {e.expected.split('/')[0]}, or remove ${useWaypointLabel}`,
+			},
+			{
+				when: `'${useWaypointNamespaceLabel}' in e.labels && !('${useWaypointLabel}' in e.labels) &&
+  (e.expected == '' || e.labels['${useWaypointNamespaceLabel}'] != e.expected.split('/')[0])`,
+				path: `metadata.labels["${useWaypointNamespaceLabel}"]`,
+				message: "Names a waypoint's namespace without its name, which Istio ignores",
+				hint: `Add the label ${useWaypointLabel}, or remove ${useWaypointNamespaceLabel}`,
+			},
+		],
+	},
 };

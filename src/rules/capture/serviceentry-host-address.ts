@@ -2,7 +2,7 @@ import { quote } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
 import { addressSource } from "../../istio/capture/capture.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../../istio/capture/owners.ts";
-import { specOf } from "../../istio/entry/entry.ts";
+import { celNoAllocation, specOf } from "../../istio/entry/entry.ts";
 import { getsNoAddress } from "../../istio/entry/facts.ts";
 import { isWildcard } from "../../istio/entry/hosts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
@@ -54,5 +54,18 @@ export const serviceentryHostAddress: Rule<"ServiceEntry"> = {
 				hint: "Remove the label, or list addresses",
 			};
 		}
+	},
+	cel: {
+		problems: [
+			{
+				when: `e.target != '' && e.addresses.size() == 0 &&
+  (e.resolution == 'NONE' || ${celNoAllocation}) &&
+  e.hosts.exists(h, !h.startsWith('*'))`,
+				path: "spec.resolution",
+				message:
+					"With resolution {e.resolution} \"{e.hosts.filter(h, !h.startsWith('*'))[0]}\" gets no address and none is listed, so its traffic goes past the waypoint {e.target}",
+				hint: "Write resolution: DNS without the label networking.istio.io/enable-autoallocate-ip, or list addresses",
+			},
+		],
 	},
 };

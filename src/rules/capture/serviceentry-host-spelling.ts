@@ -1,9 +1,10 @@
+import { celCanonicalHost } from "../../core/cel.ts";
 import { quote } from "../../core/finding.ts";
 import { canonicalHost } from "../../core/host-pattern.ts";
 import type { Rule } from "../../core/rule.ts";
 import { specOf } from "../../istio/entry/entry.ts";
 import { hasUnusualHost } from "../../istio/entry/facts.ts";
-import { findHostFault } from "../../istio/entry/hosts.ts";
+import { celIsHostName, findHostFault } from "../../istio/entry/hosts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** A host must be written as DNS queries name it: in lower case and without a final dot. */
@@ -43,5 +44,16 @@ export const serviceentryHostSpelling: Rule<"ServiceEntry"> = {
 				};
 			}
 		}
+	},
+	cel: {
+		problems: [
+			{
+				each: ["h", "e.hosts"],
+				when: `h != ${celCanonicalHost("h")} && ${celIsHostName("h")}`,
+				path: "spec.hosts",
+				message: 'No DNS query is ever spelt "{h}", so ztunnel never recognises its traffic',
+				hint: `Write "{${celCanonicalHost("h")}}"`,
+			},
+		],
 	},
 };

@@ -32,4 +32,15 @@ export const serviceentryManagedLabel: Rule<"ServiceEntry"> = {
 			};
 		}
 	},
+	cel: {
+		problems: [
+			{
+				when: "e.managed",
+				path: 'metadata.labels["gateway.istio.io/managed"]',
+				message:
+					"With this label istiod gives the entry no waypoint, so its traffic leaves the cluster ungoverned",
+				hint: "Remove the label",
+			},
+		],
+	},
 };

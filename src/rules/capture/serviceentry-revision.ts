@@ -38,4 +38,16 @@ export const serviceentryRevision: Rule<"ServiceEntry"> = {
 			hint: "Remove the label, or name the revision of this mesh",
 		};
 	},
+	cel: {
+		problems: [
+			{
+				needs: "table",
+				when: "!(e.labels[?'istio.io/rev'].orValue('default') in params.spec.?revisions.orValue(['default']))",
+				path: 'metadata.labels["istio.io/rev"]',
+				message:
+					"An istiod that is not of revision \"{e.labels['istio.io/rev']}\" ignores this entry, so its traffic goes past every waypoint",
+				hint: "Remove the label, or name the revision of this mesh",
+			},
+		],
+	},
 };

@@ -2,7 +2,7 @@ import { quote } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
 import { addressSource } from "../../istio/capture/capture.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../../istio/capture/owners.ts";
-import { specOf } from "../../istio/entry/entry.ts";
+import { celNoAllocation, specOf } from "../../istio/entry/entry.ts";
 import { hasUnusualHost } from "../../istio/entry/facts.ts";
 import { isWildcard } from "../../istio/entry/hosts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
@@ -55,5 +55,17 @@ export const serviceentryWildcardResolution: Rule<"ServiceEntry"> = {
 				};
 			}
 		}
+	},
+	cel: {
+		problems: [
+			{
+				each: ["h", "(e.target == '' || e.addresses.size() > 0 ? [] : e.hosts)"],
+				when: `h.startsWith('*') && (e.resolution != 'DYNAMIC_DNS' || ${celNoAllocation})`,
+				path: "spec.hosts",
+				message:
+					'With resolution "{e.resolution}" the wildcard "{h}" gets no address, so its traffic goes past the waypoint {e.target}',
+				hint: "Write resolution: DYNAMIC_DNS with HTTP ports, or name the hosts one by one",
+			},
+		],
 	},
 };

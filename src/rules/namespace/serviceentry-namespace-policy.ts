@@ -37,4 +37,16 @@ export const serviceentryNamespacePolicy: Rule<"ServiceEntry"> = {
 			};
 		}
 	},
+	cel: {
+		problems: [
+			{
+				each: ["k", "variables.malformed"],
+				when: "true",
+				path: "metadata.namespace",
+				message: "Namespace {request.namespace} has the malformed annotation {k}",
+				hint: "Mend it on the namespace",
+				isAboutWhole: true,
+			},
+		],
+	},
 };

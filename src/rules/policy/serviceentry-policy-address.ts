@@ -1,3 +1,4 @@
+import type { CelCheck } from "../../core/cel.ts";
 import type { Rule } from "../../core/rule.ts";
 import { hasAddressesOrEndpoints } from "../../istio/entry/facts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
@@ -39,4 +40,27 @@ export const serviceentryPolicyAddress: Rule<"ServiceEntry"> = {
 			yield* forbiddenAddress(address ?? "", ["spec", "endpoints", index, "address"], settings);
 		}
 	},
+	cel: {
+		gap: "what an IPv4 address written as IPv6 in hexadecimal (::ffff:a9fe:101) reaches: such a one is refused",
+		problems: [
+			addressProblem("e.addresses", "spec.addresses"),
+			addressProblem("e.endpoints.map(x, x.?address.orValue(''))", "spec.endpoints.address"),
+		],
+	},
 };
+
+function addressProblem(list: string, path: string): CelCheck["problems"][number] {
+	return {
+		each: ["a", list],
+		// A zone says where an address is, and an IPv4 address may be written as IPv6: CEL knows neither.
+		when: `(a.contains(':') || a.matches('^[0-9]')) && [a.split('%')[0].lowerAscii()]
+  .map(t, t.matches('^::ffff:[0-9]+[.]') ? t.substring(7) : t)
+  .exists(t, isIP(t) ? variables.deniedAddresses.exists(d, cidr(d).containsIP(t)) :
+    isCIDR(t) ? variables.deniedAddresses.exists(d,
+      cidr(d).containsCIDR(cidr(t).masked()) || cidr(t).masked().containsCIDR(d)) :
+    t.matches('^(0*:){1,5}:?ffff:[0-9a-f]'))`,
+		path,
+		message: 'Address "{a}" lies in what the cluster denies',
+		hint: "Remove the address; the denied ranges are limits.deniedAddresses of the cluster configuration",
+	};
+}

@@ -1,3 +1,5 @@
+import type { CelCheck } from "../../core/cel.ts";
+import { celCanonicalHost, celCovers, celOverlaps } from "../../core/cel.ts";
 import type { Rule } from "../../core/rule.ts";
 import { isGoverned, isOutsideName } from "../../istio/entry/cluster-hosts.ts";
 import {
@@ -51,4 +53,42 @@ export const serviceentryPolicyHost: Rule<"ServiceEntry"> = {
 			}
 		}
 	},
+	cel: {
+		problems: [
+			...hostProblems("Host", "h", "(e.governed ? e.hosts : [])", "spec.hosts"),
+			...hostProblems("Endpoint", "h", "e.ends", "spec.endpoints"),
+		],
+	},
 };
+
+function denies(host: string): string {
+	return `variables.deniedHosts.filter(l, ${celOverlaps("l.of", host)})`;
+}
+
+function refuses(host: string): string {
+	return `variables.allowedHosts.filter(l, !${celCovers("l.of", host)})`;
+}
+
+function listed(host: string): string {
+	return `${refuses(host)}[0].of.trim().split(' ', 4)`;
+}
+
+function hostProblems(what: string, item: string, list: string, path: string): CelCheck["problems"] {
+	const isDenied = `[${celCanonicalHost(item)}].exists(n, ${denies("n")}.size() > 0)`;
+	return [
+		{
+			each: [item, list],
+			when: isDenied,
+			path,
+			message: `${what} "{${item}}" is denied by {[${celCanonicalHost(item)}].map(n, ${denies("n")}[0].by.startsWith('the') ? 'the cluster\\'s limits' : 'this namespace\\'s policy')[0]}`,
+			hint: `Remove the ${what.toLowerCase()}, or ask the security team`,
+		},
+		{
+			each: [item, list],
+			when: `!${isDenied} && [${celCanonicalHost(item)}].exists(n, ${refuses("n")}.size() > 0)`,
+			path,
+			message: `${what} "{${item}}" is not among the hosts that {[${celCanonicalHost(item)}].map(n, ${refuses("n")}[0].by)[0]} ({[${celCanonicalHost(item)}].map(n, ${listed("n")})[0].filter(i, !i.contains(' ')).join(', ')})`,
+			hint: `Remove the ${what.toLowerCase()}, or ask the security team to allow it`,
+		},
+	];
+}

@@ -13,6 +13,9 @@ import {
 } from "../examples.ts";
 import { limitsPorts } from "./limits.ts";
 
+const inRange = "r.from <= n && n <= r.to";
+const leaving = (number: string, text: string): string =>
+	`Traffic would leave for port {string(${text})}, which is not among the ports that {[${number}].map(n, variables.allowedPorts.filter(l, !l.of.exists(r, ${inRange})))[0][0].by}`;
 /** The ports of an external ServiceEntry are ones that its namespace and the cluster allow. */
 export const serviceentryPolicyPort: Rule<"ServiceEntry"> = {
 	id: "serviceentry-policy-port",
@@ -90,5 +93,39 @@ export const serviceentryPolicyPort: Rule<"ServiceEntry"> = {
 				};
 			}
 		}
+	},
+	cel: {
+		problems: [
+			{
+				each: ["p", "(e.governed && variables.allowedPorts.size() > 0 ? e.ports : [])"],
+				when: `[p.?number.orValue(0)].exists(n, variables.allowedPorts.exists(l, !l.of.exists(r,
+  ${inRange} && r.protocol in ['', p.?protocol.orValue('').lowerAscii()])))`,
+				path: "spec.ports",
+				message: `Port {string(p.?number.orValue(0))} with protocol "{p.?protocol.orValue('')}" is not among the ports that {[p.?number.orValue(0)].map(n, variables.allowedPorts.filter(l, !l.of.exists(r, ${inRange} && r.protocol in ['', p.?protocol.orValue('').lowerAscii()])))[0][0].by}`,
+				hint: "Use an allowed port and protocol, or ask the security team",
+			},
+			{
+				each: ["p", "(e.governed && variables.allowedPorts.size() > 0 ? e.ports : [])"],
+				when: `[p.?targetPort.orValue(0)].exists(n, n != 0 &&
+  variables.allowedPorts.exists(l, !l.of.exists(r, ${inRange})))`,
+				path: "spec.ports.targetPort",
+				message: leaving("p.targetPort", "p.targetPort"),
+				hint: "Use an allowed port, or ask the security team",
+			},
+			{
+				// CEL cannot make one list of many, but of texts it can.
+				each: [
+					"k",
+					`(!e.governed || variables.allowedPorts.size() == 0 ? [] :
+  e.endpoints.map(x, x.?ports.orValue({})).filter(m, m.size() > 0)
+    .map(m, m.map(k, k + '=' + string(m[k])).join(' ')).join(' ').split(' ').filter(k, k != ''))`,
+				],
+				when: `[int(k.split('=')[1])].exists(n, n != 0 &&
+  variables.allowedPorts.exists(l, !l.of.exists(r, ${inRange})))`,
+				path: "spec.endpoints.ports.{k.split('=')[0]}",
+				message: leaving("int(k.split('=')[1])", "k.split('=')[1]"),
+				hint: "Use an allowed port, or ask the security team",
+			},
+		],
 	},
 };

@@ -60,4 +60,16 @@ export const serviceentryPolicyProtocol: Rule<"ServiceEntry"> = {
 			}
 		}
 	},
+	cel: {
+		problems: [
+			{
+				each: ["p", "(e.governed ? e.ports : [])"],
+				when: "variables.allowedProtocols.exists(l, !(p.?protocol.orValue('').lowerAscii() in l.of))",
+				path: "spec.ports",
+				message:
+					"Protocol \"{p.?protocol.orValue('')}\" is not among the protocols that {variables.allowedProtocols.filter(l, !(p.?protocol.orValue('').lowerAscii() in l.of))[0].by} ({variables.allowedProtocols.filter(l, !(p.?protocol.orValue('').lowerAscii() in l.of))[0].of.join(', ')})",
+				hint: "Use an allowed protocol, or ask the security team",
+			},
+		],
+	},
 };

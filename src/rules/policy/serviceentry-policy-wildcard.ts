@@ -1,3 +1,4 @@
+import { celCanonicalHost } from "../../core/cel.ts";
 import { quote } from "../../core/finding.ts";
 import { canonicalHost } from "../../core/host-pattern.ts";
 import type { Rule } from "../../core/rule.ts";
@@ -41,5 +42,18 @@ export const serviceentryPolicyWildcard: Rule<"ServiceEntry"> = {
 				};
 			}
 		}
+	},
+	cel: {
+		problems: [
+			{
+				each: ["h", "(e.governed ? e.hosts : [])"],
+				when: `[${celCanonicalHost("h")}].exists(n, n.startsWith('*') &&
+  n.split('.').size() - 1 < variables.wildcardMinimumLabels)`,
+				path: "spec.hosts",
+				message:
+					'Wildcard "{h}" fixes fewer labels than the {string(variables.wildcardMinimumLabels)} that the cluster wants',
+				hint: "Name the domain, as in *.example.com",
+			},
+		],
 	},
 };

@@ -2,6 +2,7 @@ import type { Rule } from "../../core/rule.ts";
 import { asmEvidence } from "../../istio/egress/objects.ts";
 import { egressSeverity, insteadHint } from "../../istio/egress/services.ts";
 import { egressWaypoint, teamNamespace } from "../examples.ts";
+import { instead, noPlace } from "./cel.ts";
 
 const policy = {
 	apiVersion: "istio.alibabacloud.com/v1beta1",
@@ -60,5 +61,16 @@ export const asmegresstrafficpolicyEgressGateway: Rule<"ASMEgressTrafficPolicy">
 				...egressSeverity(context.policy),
 			};
 		}
+	},
+	cel: {
+		problems: [
+			{
+				each: ["h", "e.hosts"],
+				when: "true",
+				path: "spec",
+				message: `Makes "{h}" the way out, ${noPlace}`,
+				hint: `Delete this policy; ${instead}`,
+			},
+		],
 	},
 };

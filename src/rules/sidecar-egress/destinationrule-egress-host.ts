@@ -3,6 +3,7 @@ import { hostEvidence } from "../../istio/egress/objects.ts";
 import { egressSeverity, insteadHint } from "../../istio/egress/services.ts";
 import { virtualServiceReads } from "../../istio/egress/virtual-services.ts";
 import { egressNamespace, egressWaypoint, teamNamespace } from "../examples.ts";
+import { leadsToGateway } from "./cel.ts";
 import { egressSubset, originationRule } from "./examples.ts";
 
 /** A DestinationRule is not for an egress gateway's Service where ambient is enforced. */
@@ -36,4 +37,5 @@ export const destinationruleEgressHost: Rule<"DestinationRule"> = {
 			};
 		}
 	},
+	cel: leadsToGateway("spec.host", "Is for", "Delete this DestinationRule"),
 };

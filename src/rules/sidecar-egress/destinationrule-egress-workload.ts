@@ -2,6 +2,7 @@ import type { Rule } from "../../core/rule.ts";
 import { workloadEvidence } from "../../istio/egress/objects.ts";
 import { egressServiceReads, egressSeverity } from "../../istio/egress/services.ts";
 import { egressNamespace, egressWaypoint, teamNamespace } from "../examples.ts";
+import { noPlace, selectsGateway } from "./cel.ts";
 import { originationRule } from "./examples.ts";
 
 /** A DestinationRule is not limited to the pods of an egress gateway where ambient is enforced. */
@@ -34,4 +35,9 @@ export const destinationruleEgressWorkload: Rule<"DestinationRule"> = {
 			};
 		}
 	},
+	cel: selectsGateway(
+		"spec.workloadSelector",
+		`Holds only for the pods of ${noPlace}`,
+		"Remove the workloadSelector, so that the rule works at the waypoint",
+	),
 };

@@ -1,6 +1,7 @@
 import type { Rule } from "../../core/rule.ts";
 import { gatewayApiReads, routeProblems } from "../../istio/egress/gateway-api.ts";
 import { egressNamespace, egressWaypoint, teamNamespace } from "../examples.ts";
+import { leadsToGateway } from "./cel.ts";
 import { steeringRoute, waypointRoute } from "./examples.ts";
 
 /** A GRPCRoute does not lead to or from an egress gateway where ambient is enforced. */
@@ -28,4 +29,5 @@ export const grpcrouteEgressBackend: Rule<"GRPCRoute"> = {
 	*check(route, context) {
 		yield* routeProblems(route, context);
 	},
+	cel: leadsToGateway("spec.rules", "Routes to", "Delete this route"),
 };

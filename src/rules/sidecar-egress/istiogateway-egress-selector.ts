@@ -3,6 +3,7 @@ import { selectorEvidence } from "../../istio/egress/objects.ts";
 import { egressSeverity, insteadHint } from "../../istio/egress/services.ts";
 import { virtualServiceReads } from "../../istio/egress/virtual-services.ts";
 import { egressNamespace, egressWaypoint, teamNamespace } from "../examples.ts";
+import { instead, noPlace, selectsGateway } from "./cel.ts";
 import { egressGateway, ingressGateway } from "./examples.ts";
 
 /** A Gateway does not select the pods of an egress gateway where ambient is enforced. */
@@ -35,4 +36,5 @@ export const istiogatewayEgressSelector: Rule<"IstioGateway"> = {
 			};
 		}
 	},
+	cel: selectsGateway("spec.selector", `Selects the pods of ${noPlace}`, `Delete this Gateway; ${instead}`),
 };

@@ -1,8 +1,11 @@
+import { celService } from "../../core/cel.ts";
 import type { Rule } from "../../core/rule.ts";
+import { celEgressLabels } from "../../istio/egress/names.ts";
 import { endpointEvidence } from "../../istio/egress/objects.ts";
 import { egressServiceReads, egressSeverity } from "../../istio/egress/services.ts";
 import { namesWorkloads } from "../../istio/entry/facts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
+import { isNamedService, noPlace } from "./cel.ts";
 
 /** A ServiceEntry does not lead through an egress gateway where ambient is enforced. */
 export const serviceentryEgressEndpoint: Rule<"ServiceEntry"> = {
@@ -37,5 +40,24 @@ export const serviceentryEgressEndpoint: Rule<"ServiceEntry"> = {
 				...egressSeverity(context.policy),
 			};
 		}
+	},
+	cel: {
+		problems: [
+			{
+				each: ["a", "(variables.ambient ? e.endpoints.map(x, x.?address.orValue('')) : [])"],
+				when: `a != '' && !a.contains(':') && !isIP(a) &&
+  [${celService("a")}].exists(k, k != '' && ${isNamedService("k")})`,
+				path: "spec.endpoints.address",
+				message: `Leads to "{a}", ${noPlace}`,
+				hint: "Remove it, so that the waypoint connects to the host itself",
+			},
+			{
+				when: `variables.ambient && ${celEgressLabels("e.selector")}`,
+				path: "spec.workloadSelector.labels",
+				message: `Selects the pods of ${noPlace}`,
+				hint: "Remove it, so that the waypoint connects to the host itself",
+			},
+		],
+		gap: "an address, and a gateway that only its Service gives away",
 	},
 };

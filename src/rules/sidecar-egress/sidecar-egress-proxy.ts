@@ -2,6 +2,7 @@ import type { Rule } from "../../core/rule.ts";
 import { proxyEvidence } from "../../istio/egress/objects.ts";
 import { egressServiceReads, egressSeverity, insteadHint } from "../../istio/egress/services.ts";
 import { egressNamespace, egressWaypoint, teamNamespace } from "../examples.ts";
+import { leadsToGateway } from "./cel.ts";
 
 const plain = {
 	apiVersion: "networking.istio.io/v1",
@@ -51,4 +52,9 @@ export const sidecarEgressProxy: Rule<"Sidecar"> = {
 			};
 		}
 	},
+	cel: leadsToGateway(
+		"spec.outboundTrafficPolicy.egressProxy.host",
+		"Sends unknown traffic to",
+		"Remove the egressProxy",
+	),
 };

@@ -1,7 +1,9 @@
 import type { Rule } from "../../core/rule.ts";
+import { celSaysEgressGateway } from "../../istio/egress/names.ts";
 import { egressSeverity, insteadHint } from "../../istio/egress/services.ts";
 import { attachEvidence, virtualServiceReads } from "../../istio/egress/virtual-services.ts";
 import { egressNamespace, egressWaypoint, teamNamespace } from "../examples.ts";
+import { instead, noPlace } from "./cel.ts";
 import { egressGateway, egressRoute, ingressGateway, ingressRoute } from "./examples.ts";
 
 /** A VirtualService does not attach to a Gateway of an egress gateway where ambient is enforced. */
@@ -34,5 +36,26 @@ export const virtualserviceEgressGateway: Rule<"VirtualService"> = {
 				...egressSeverity(context.policy),
 			};
 		}
+	},
+	cel: {
+		problems: [
+			{
+				each: ["g", "e.gateways"],
+				when: "g.endsWith('/istio-egressgateway')",
+				path: "spec.gateways",
+				message: `Attaches to "{g}", a Gateway of ${noPlace}`,
+				hint: `Remove this gateway and the routes that only it uses; ${instead}`,
+			},
+			{
+				needs: "table",
+				each: ["g", "e.gateways"],
+				when: `params.spec.?egressGateways[?g].orValue(
+  ${celSaysEgressGateway("g.substring(g.indexOf('/') + 1)")}) && !g.endsWith('/istio-egressgateway')`,
+				path: "spec.gateways",
+				message: `Attaches to "{g}", a Gateway of ${noPlace}`,
+				hint: `Remove this gateway and the routes that only it uses; ${instead}`,
+			},
+		],
+		gap: "a Gateway that only its use gives away, or one called istio-egressgateway that selects other pods: that is refused",
 	},
 };

@@ -2,6 +2,7 @@ import type { Rule } from "../../core/rule.ts";
 import { egressSeverity, insteadHint } from "../../istio/egress/services.ts";
 import { steerEvidence, virtualServiceReads } from "../../istio/egress/virtual-services.ts";
 import { egressNamespace, egressWaypoint, teamNamespace } from "../examples.ts";
+import { leadsToGateway } from "./cel.ts";
 import { egressRoute, ingressRoute } from "./examples.ts";
 
 /** A VirtualService does not route to an egress gateway where ambient is enforced. */
@@ -35,4 +36,5 @@ export const virtualserviceEgressRoute: Rule<"VirtualService"> = {
 			};
 		}
 	},
+	cel: leadsToGateway("spec", "Routes to", "Remove this route"),
 };

@@ -3,7 +3,7 @@ import type { ServiceEntry } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
 import { specOf } from "../../istio/entry/entry.ts";
 import { hasUnusualHost } from "../../istio/entry/facts.ts";
-import { findHostFault } from "../../istio/entry/hosts.ts";
+import { celIsHostName, findHostFault } from "../../istio/entry/hosts.ts";
 import type { ValidationProblem } from "./validation-problem.ts";
 
 /** Every host is a DNS name, or a wildcard for the first label of one. */
@@ -50,6 +50,17 @@ export const serviceentryHostName: Rule<"ServiceEntry"> = {
 	when: hasUnusualHost,
 	check(entry) {
 		return validateHostNames(entry);
+	},
+	cel: {
+		problems: [
+			{
+				each: ["h", "e.hosts"],
+				when: `h == '*' || !${celIsHostName("h")}`,
+				path: "spec.hosts",
+				message: 'Host "{h}" is no name that Istio takes',
+				hint: "Write a DNS name such as api.example.com, or *.example.com; an IP address belongs in addresses",
+			},
+		],
 	},
 };
 
