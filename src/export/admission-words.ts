@@ -1,0 +1,511 @@
+import type { NamespaceAnnotations } from "../core/annotations.ts";
+import { annotationPrefix, exemptionPrefix } from "../core/annotations.ts";
+import { celCanonicalHost, celCovers, celList, celOverlaps, celPattern, celText } from "../core/cel.ts";
+import { useWaypointLabel, useWaypointNamespaceLabel } from "../core/policy.ts";
+import type { PortRange } from "../core/port-range.ts";
+import { protocols } from "../core/port-range.ts";
+import type { HostList, Settings } from "../core/settings.ts";
+import { ambientStances, modes } from "../core/settings.ts";
+import { managedLabel } from "../istio/waypoint/waypoint.ts";
+
+/** A variable of a policy: the API server works it out when something asks for it, anew in each phase. */
+export interface CelVariable {
+	readonly name: string;
+	readonly expression: string;
+}
+
+const note = (name: string): string => `variables.annotations[?${celText(annotationPrefix + name)}]`;
+const isBad = (name: string): string => `${celText(annotationPrefix + name)} in variables.malformed`;
+
+// Lists are separated by commas or white space.
+const items = "findAll(r'[^\\s,]+')";
+
+/** A list of hosts as one text, each item between spaces, spelt as `canonicalHost` does. */
+const hostText = (value: string, namespace: string): string =>
+	`(' ' + ${value}.lowerAscii().${items}.join(' ') + ' ')
+  .replace('\${namespace}', ${namespace}).replace('. ', ' ')`;
+
+// Go has no quick way to count up to 63, so a search for what no item has stands for the form of one.
+const badHostText = celPattern("[^a-z0-9_.* -]|[^ ][*]|[*][^.]|[. ][-.]|[-.][. ]");
+
+/** Whether a text of `hostText` has an item that is neither a host nor *.suffix; its length is the Namespace's matter. */
+export const isBadHostText = (text: string): string => `${text}.matches(${badHostText})`;
+
+const protocolForm = protocols.map((name) => name.toLowerCase()).join("|");
+const waypointForm = "^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/)?[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$";
+/** The forms that `hasReadableLabels` demands of the two waypoint labels. */
+const nameForm = "^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$";
+const namespaceForm = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
+const lastDays =
+	"(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8])";
+const leapYear = "[0-9][0-9](0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00";
+/** A day that there is, as YYYY-MM-DD. */
+const dayForm = `([0-9]{4}-(${lastDays})|(${leapYear})-02-29)`;
+
+const wordOf = (name: string, words: readonly string[], fallback: string): string =>
+	`[${note(name)}.orValue('').trim()].map(w, w in ${celList(words)} ? w : ${celText(fallback)})[0]`;
+
+/** The annotations of the object's namespace, and its labels. */
+export const namespaceWords: readonly CelVariable[] = [
+	{ name: "annotations", expression: "namespaceObject.metadata.?annotations.orValue({})" },
+	{ name: "labels", expression: "namespaceObject.metadata.?labels.orValue({})" },
+];
+
+/** Whether a value of each annotation cannot be read, as `namespaceAnnotations` reads it. */
+function misreadings(
+	value: string,
+	namespace: string,
+): { readonly [Name in keyof NamespaceAnnotations]-?: string } {
+	const hosts = isBadHostText(hostText(value, namespace));
+	return {
+		mode: `!(${value}.trim() in ${celList(modes)})`,
+		ambient: `!(${value}.trim() in ${celList(ambientStances)})`,
+		waypoint: `!${value}.trim().matches(${celPattern(waypointForm)}) || ${value}.trim().endsWith('/none')`,
+		"allowed-hosts": hosts,
+		"denied-hosts": hosts,
+		"allowed-ports": `!${value}.lowerAscii().${items}.all(i,
+      i.matches(${celPattern(`^[0-9]{1,5}(-[0-9]{1,5})?(/(${protocolForm}))?$`)}) &&
+      [i.split('/')[0].split('-')].all(r,
+        int(r[0]) > 0 && int(r[0]) <= int(r[r.size() - 1]) && int(r[r.size() - 1]) < 65536))`,
+		"allowed-protocols": `!${value}.lowerAscii().${items}.all(i, i.matches(${celPattern(`^(${protocolForm})$`)}))`,
+		"allowed-service-accounts": `!${value}.${items}.all(i, i.matches(${celPattern("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")}))`,
+		confirm: `${value}.trim() == ''`,
+	};
+}
+
+const fieldNames = "(until|reason|owner|ticket)=";
+
+/** Whether a text is no exemption: `until=DAY`, then a reason and perhaps an owner and a ticket, each once. */
+function isBadExemption(value: string): string {
+	return `!${value}.matches(${celPattern(`^\\s*until=\\s*${dayForm}\\s+(reason|owner|ticket)=`)}) ||
+    ${value}.matches(${celPattern(`(^|\\s)${fieldNames}(\\s+${fieldNames}|\\s*$)`)}) ||
+    [${value}.findAll(${celPattern(`(^|\\s)${fieldNames}`)}).map(f, f.trim())].exists(l,
+      !('reason=' in l) || l.exists(f, l.filter(g, g == f).size() > 1))`;
+}
+
+/** Annotations of ours that cannot be read, of `variables.annotations`. */
+export function malformedWords(namespace: string): readonly CelVariable[] {
+	const value = "variables.annotations[k]";
+	const tests = Object.entries(misreadings(value, namespace)).map(
+		([name, test]) => `k == ${celText(annotationPrefix + name)} ? ${test}`,
+	);
+	return [
+		{
+			name: "malformed",
+			expression: `variables.annotations.map(k, k).filter(k, k.startsWith(${celText(annotationPrefix)}) && (
+  ${tests.join("\n  : ")}
+  : !k.startsWith(${celText(annotationPrefix + exemptionPrefix)}) ||
+    ${isBadExemption(value)}))`,
+		},
+	];
+}
+
+/** What follows from a finding in the namespace. */
+export function modeWord(settings: Settings): CelVariable {
+	return { name: "mode", expression: wordOf("mode", modes, settings.defaults.mode) };
+}
+
+/** Whether sidecar-style egress and the opt-out are errors in the namespace. */
+export function ambientWord(settings: Settings): CelVariable {
+	const byLabels = `variables.labels[?'istio.io/dataplane-mode'].orValue('') == 'ambient' &&
+  variables.labels[?'istio-injection'].orValue('') != 'enabled' &&
+  variables.labels[?'istio.io/rev'].orValue('') == ''`;
+	const otherwise =
+		settings.defaults.ambient === undefined ? byLabels : String(settings.defaults.ambient === "enforced");
+	return {
+		name: "ambient",
+		expression: `{'enforced': true, 'permitted': false}[?${note("ambient")}.orValue('').trim()]
+  .orValue(${otherwise})`,
+	};
+}
+
+/** The waypoint that the namespace's policy names, as NAMESPACE/NAME; `none`, or nothing. */
+export function waypointWords(settings: Settings): readonly CelVariable[] {
+	const { waypoint } = settings.defaults;
+	const fallback =
+		waypoint === undefined ? "" : waypoint === "none" ? "none" : `${waypoint.namespace}/${waypoint.name}`;
+	return [
+		{
+			// What a policy names, which goes before the label of the namespace.
+			name: "named",
+			expression: `[${note("waypoint")}.orValue('').trim()].map(w,
+  !w.matches(${celPattern(waypointForm)}) || w.endsWith('/none') ? ${celText(fallback)}
+  : w == 'none' || w.contains('/') ? w : request.namespace + '/' + w)[0]`,
+		},
+		{
+			// What the label of the namespace asks for, well-formed or not.
+			name: "inherited",
+			expression: `variables.labels[?${celText(useWaypointLabel)}].orValue('none') == 'none' ? ''
+  : variables.labels[?${celText(useWaypointNamespaceLabel)}].orValue(request.namespace) + '/' +
+    variables.labels[${celText(useWaypointLabel)}]`,
+		},
+		{
+			name: "wanted",
+			expression: `variables.named != '' ? variables.named
+  : variables.inherited.endsWith('/') ? '' : variables.inherited`,
+		},
+	];
+}
+
+/** The policy's lists, the cluster's limits before those of the namespace; an empty one allows everything. */
+export function listWords(settings: Settings): readonly CelVariable[] {
+	const { limits } = settings;
+	return [
+		{ name: "allowedHosts", expression: hostLists("allowed-hosts", limits.allowedHosts) },
+		{ name: "deniedHosts", expression: hostLists("denied-hosts", limits.deniedHosts) },
+		{
+			name: "allowedPorts",
+			expression: portLists(limits.allowedPorts),
+		},
+		{
+			name: "allowedProtocols",
+			expression: protocolLists(limits.allowedProtocols),
+		},
+		{ name: "wildcardMinimumLabels", expression: String(limits.wildcardMinimumLabels) },
+		{
+			// Those that NAT64 reaches are denied with them (RFC 6052).
+			name: "deniedAddresses",
+			expression: celList(
+				limits.deniedAddresses.flatMap(({ text, family, prefix }) => {
+					const block = text.includes("/") ? text : `${text}/${prefix}`;
+					return family === 6 || text.includes(":")
+						? [block]
+						: [block, `64:ff9b::${block.slice(0, block.indexOf("/"))}/${prefix + 96}`];
+				}),
+			),
+		},
+	];
+}
+
+/** Each list with whose word it is: `{'by': …, 'of': ' a.example *.b.example '}`. */
+function hostLists(annotation: string, limit: HostList | undefined): string {
+	const cluster = limit === undefined ? "[]" : `[${listOf("cluster", constantHosts(limit))}]`;
+	return `${cluster} + [${hostText(`${note(annotation)}.orValue('')`, "request.namespace")}]
+  .filter(t, t.size() > 2 && !(${isBad(annotation)}))
+  .map(t, ${listOf("namespace", "t")})`;
+}
+
+function constantHosts(list: HostList): string {
+	const fixed = celText(` ${list.patterns.map((each) => each.text).join(" ")} `);
+	return list.placeholders.length === 0
+		? fixed
+		: hostText(
+				celText([...list.patterns.map((each) => each.text), ...list.placeholders].join(" ")),
+				"request.namespace",
+			);
+}
+
+const listOf = (by: "cluster" | "namespace", list: string): string =>
+	`{'by': dyn('${by === "cluster" ? "the cluster\\'s limits allow" : "this namespace\\'s policy allows"}'), 'of': dyn(${list})}`;
+
+const rangeOf = ({ from, to, protocol }: PortRange): string =>
+	`{'from': dyn(${from}), 'to': dyn(${to}), 'protocol': dyn(${celText(protocol?.toLowerCase() ?? "")})}`;
+
+function portLists(limit: readonly PortRange[] | undefined): string {
+	const cluster = limit === undefined ? "[]" : `[${listOf("cluster", `[${limit.map(rangeOf).join(", ")}]`)}]`;
+	return `${cluster} + [${note("allowed-ports")}.orValue('').lowerAscii().${items}]
+  .filter(l, l.size() > 0 && !(${isBad("allowed-ports")}))
+  .map(l, ${listOf(
+		"namespace",
+		`l.map(i, {
+    'from': dyn(int(i.split('/')[0].split('-')[0])),
+    'to': dyn(int(i.split('/')[0].split('-')[i.split('/')[0].split('-').size() - 1])),
+    'protocol': dyn(i.contains('/') ? i.split('/')[1] : '')})`,
+	)})`;
+}
+
+function protocolLists(limit: ReadonlySet<string> | undefined): string {
+	const names = [...(limit ?? [])].map((name) => name.toLowerCase());
+	const cluster = limit === undefined ? "[]" : `[${listOf("cluster", celList(names))}]`;
+	return `${cluster} + [${note("allowed-protocols")}.orValue('').lowerAscii().${items}]
+  .filter(l, l.size() > 0 && !(${isBad("allowed-protocols")}))
+  .map(l, ${listOf("namespace", "l")})`;
+}
+
+/** Whether a host in canonical form is one of this cluster (`isClusterHost`). */
+export function celClusterHost(host: string, settings: Settings): string {
+	const under = ["svc", settings.clusterDomain, "clusterset.local"].map(
+		(domain) => `${host}.endsWith(${celText(`.${domain}`)})`,
+	);
+	return `(!${host}.contains('.') && !${host}.startsWith('*') || ${under.join(" || ")} ||
+    ${host} in ${celList([settings.clusterDomain, "clusterset.local"])})`;
+}
+
+const record = (fields: Readonly<Record<string, string>>): string =>
+	`{\n    ${Object.entries(fields)
+		.map(([name, expression]) => `'${name}': dyn(${expression})`)
+		.join(",\n    ")}}`;
+
+/** The object and the one that it replaces, with what their fields mean written out. */
+export function entryWords(settings: Settings): readonly CelVariable[] {
+	const U = celText(useWaypointLabel);
+	const N = celText(useWaypointNamespaceLabel);
+	const spec = record({
+		labels: "o.metadata.?labels.orValue({})",
+		hosts: "o.?spec.?hosts.orValue([])",
+		names: `o.?spec.?hosts.orValue([]).map(h, ${celCanonicalHost("h")})`,
+		ports: "o.?spec.?ports.orValue([])",
+		addresses: "o.?spec.?addresses.orValue([])",
+		endpoints: "o.?spec.?endpoints.orValue([])",
+		resolution: "o.?spec.?resolution.orValue('NONE')",
+		selector: "o.?spec.?workloadSelector.?labels.orValue({})",
+		external: "o.?spec.?location.orValue('') != 'MESH_INTERNAL'",
+		// The mark of a gateway: istiod gives such an object no waypoint.
+		managed: `o.metadata.?labels[?${celText(managedLabel)}].orValue('') in
+      ['istio.io-mesh-controller', 'istio.io-eastwest-controller']`,
+		// Endpoints by a name outside the cluster.
+		ends: `o.?spec.?endpoints.orValue([]).map(x, x.?address.orValue('')).filter(a,
+      a != '' && !a.startsWith('unix://') && !a.contains(':') && !isIP(a) && !isCIDR(a) &&
+      ![${celCanonicalHost("a")}].exists(h, ${celClusterHost("h", settings)}))`,
+	});
+	const binding = record({
+		s: "s",
+		refuses: `s.managed || s.labels[?${U}].orValue('') == 'none'`,
+		own: `s.managed || s.labels[?${U}].orValue('none') == 'none' ? ''
+      : s.labels[?${N}].orValue(request.namespace) + '/' + s.labels[${U}]`,
+		expected: "s.external && variables.wanted.contains('/') ? variables.wanted : ''",
+		readable: `s.labels[?${U}].orValue('a').matches(${celPattern(nameForm)}) &&
+      s.labels[?${N}].orValue('a').matches(${celPattern(namespaceForm)})`,
+		governed: `s.external || s.ends.size() > 0 || s.names.exists(h, !${celClusterHost("h", settings)})`,
+	});
+	const whole = record({
+		...Object.fromEntries(
+			[
+				"labels",
+				"hosts",
+				"names",
+				"ports",
+				"addresses",
+				"endpoints",
+				"resolution",
+				"selector",
+				"external",
+				"managed",
+				"ends",
+			].map((name) => [name, `b.s.${name}`]),
+		),
+		refuses: "b.refuses",
+		own: "b.own",
+		asked: "b.refuses ? '' : b.own != '' ? b.own : variables.inherited",
+		expected: "b.expected",
+		readable: "b.readable",
+		governed: "b.governed",
+		target: "b.refuses ? '' : b.own != '' ? b.own : b.expected != '' ? b.expected : variables.inherited",
+		// The author named the policy's waypoint without its namespace.
+		missingTwin: `!b.refuses && b.own != '' && b.expected != '' && !(${N} in b.s.labels) && b.own != b.expected &&
+      b.expected.endsWith('/' + b.s.labels[?${U}].orValue(''))`,
+	});
+	return [
+		{
+			name: "entries",
+			expression: `[object, oldObject].filter(o, o != null)
+  .map(o, ${spec})
+  .map(s, ${binding})
+  .map(b, ${whole})`,
+		},
+		{
+			// An update that adds something to reach takes old mistakes of the whole object along: an old opt-out is no way
+			// out for other hosts. Of a long list of endpoints, any change counts as an addition.
+			name: "reachesFurther",
+			expression: `variables.entries.size() == 2 && [variables.entries].exists(x,
+  x[0].names.exists(n, !(n in x[1].names)) ||
+  x[0].addresses.exists(a, !(a in x[1].addresses)) ||
+  x[0].endpoints != x[1].endpoints && (x[0].endpoints.size() > 64 || x[1].endpoints.size() > 64 ||
+    x[0].endpoints.exists(a, !x[1].endpoints.exists(b,
+      a.?address == b.?address && a.?ports.orValue({}) == b.?ports.orValue({})))) ||
+  x[0].ports.exists(p, !x[1].ports.exists(q,
+    p.?number == q.?number && p.?targetPort.orValue(0) == q.?targetPort.orValue(0))))`,
+		},
+	];
+}
+
+/** The common case, told cheaply: everything else is worked out anew for the verdict and again for its message. */
+export function plainEntryWords(settings: Settings): readonly CelVariable[] {
+	const { limits, defaults } = settings;
+	const A = (name: string): string => celText(annotationPrefix + name);
+	const U = celText(useWaypointLabel);
+	const N = celText(useWaypointNamespaceLabel);
+	const fallback =
+		defaults.waypoint === undefined || defaults.waypoint === "none"
+			? "-"
+			: `${defaults.waypoint.namespace}/${defaults.waypoint.name}`;
+	const hasOtherLimits =
+		limits.deniedHosts !== undefined ||
+		limits.allowedPorts !== undefined ||
+		limits.allowedProtocols !== undefined;
+	const byCluster =
+		limits.allowedHosts === undefined ? "" : ` &&\n    ${celCovers(constantHosts(limits.allowedHosts), "h")}`;
+	return [
+		{
+			name: "allowed",
+			expression: hostText(`${note("allowed-hosts")}.orValue('')`, "request.namespace"),
+		},
+		{
+			name: "plain",
+			expression:
+				// With such limits there is no common case that would be cheap to tell.
+				hasOtherLimits || defaults.mode !== "enforce"
+					? "false"
+					: `has(object.metadata.labels) &&
+[object.metadata.labels[?${N}].orValue('') + '/' + object.metadata.labels[?${U}].orValue('')].exists(w,
+  (w == ${note("waypoint")}.orValue(${celText(fallback)}) ||
+   w == request.namespace + '/' + ${note("waypoint")}.orValue('')) &&
+  w.matches(${celPattern(waypointForm)}) && !w.endsWith('/none')) &&
+object.metadata.labels.all(k, !k.contains('istio.io/') || k in [${U}, ${N}]) &&
+!variables.annotations.exists(k, k.startsWith(${celText(annotationPrefix)}) &&
+  !(k in [${A("waypoint")}, ${A("allowed-hosts")}]) &&
+  !(k == ${A("ambient")} && variables.annotations[k] in ${celList(ambientStances)})) &&
+object.spec.?location.orValue('') != 'MESH_INTERNAL' && object.spec.?resolution.orValue('') == 'DNS' &&
+!has(object.spec.endpoints) && !has(object.spec.addresses) && !has(object.spec.workloadSelector) &&
+object.spec.?ports.orValue([]).all(p,
+  p.?protocol.orValue('') in ['TLS', 'HTTPS', 'HTTP', 'HTTP2', 'GRPC']) &&
+!${isBadHostText("variables.allowed")} &&
+object.spec.hosts.all(h,
+  h.size() < 254 && h.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?){0,7}[.][a-z][a-z0-9-]*$') &&
+  !${celClusterHost("h", settings)} &&
+  (variables.allowed.size() == 2 || ${shortCovers("variables.allowed", "h")})${byCluster})`,
+		},
+	];
+}
+
+/** As `celCovers`, for hosts of at most nine labels, asking for the nearest suffixes first. */
+function shortCovers(patterns: string, host: string): string {
+	return `${patterns}.contains(' ' + ${host} + ' ') || [1, 2, 3, 4, 5, 6, 7, 8].exists(i,
+    i < ${host}.split('.').size() && ${patterns}.contains(' *.' + ${host}.split('.', i + 1)[i] + ' '))`;
+}
+
+/** What the namespace's lists say against a host in canonical form; for the rules about hosts and endpoints. */
+export const hostQuestions = {
+	denied: (host: string): string => `variables.deniedHosts.exists(l, ${celOverlaps("l.of", host)})`,
+	notAllowed: (host: string): string => `variables.allowedHosts.filter(l, !${celCovers("l.of", host)})`,
+};
+
+/** What the table says of the waypoint that each entry asks for, or that its policy wants. */
+export function tableWords({ defaults }: Settings): CelVariable {
+	const source =
+		defaults.waypoint === undefined
+			? "'annotation'"
+			: `${note("waypoint")}.hasValue() && !(${isBad("waypoint")}) ? 'annotation' : 'cluster default'`;
+	return {
+		name: "bound",
+		expression: `variables.entries.map(e, {
+    'e': dyn(e),
+    'looked': dyn(e.missingTwin || !e.readable ? '' : e.target),
+    'origin': dyn(e.own != '' ? 'its label names' : e.expected != '' && variables.named != ''
+      ? 'the policy of this namespace (' + (${source}) + ') names' : 'the label of its namespace names')})
+  .map(b, {
+    'labels': dyn(b.e.labels),
+    'looked': dyn(b.looked),
+    'origin': dyn(b.origin),
+    'exists': dyn(b.looked in params.spec.?waypoints.orValue({})),
+    'faults': dyn(params.spec.?waypoints[?b.looked].?faults.orValue([])),
+    // The waypoint's allowedRoutes are asked of the namespace as it is now: its new label needs no controller.
+    'admitted': dyn([dyn(params.spec.?waypoints[?b.looked].orValue(dyn({})))].exists(w,
+      w.?from.orValue('') == 'All' ||
+      w.?from.orValue('') == 'Same' && b.looked.startsWith(request.namespace + '/') ||
+      w.?from.orValue('') == 'Selector' &&
+        w.?matchLabels.orValue({}).all(k, variables.labels[?k].orValue('') == w.matchLabels[k] && k in variables.labels) &&
+        w.?matchExpressions.orValue([]).all(x,
+          x.operator == 'In' ? variables.labels[?x.key].hasValue() && variables.labels[x.key] in x.values :
+          x.operator == 'NotIn' ? !(variables.labels[?x.key].hasValue() && variables.labels[x.key] in x.values) :
+          (x.operator == 'Exists') == (x.key in variables.labels))))})`,
+	};
+}
+
+/** The common case, told cheaply: a waypoint that takes everybody and has nothing wrong with it. */
+export const plainBindingWord: CelVariable = {
+	name: "plain",
+	expression: `has(object.metadata.labels) && !('istio.io/rev' in object.metadata.labels) &&
+[object.metadata.labels[?${celText(useWaypointNamespaceLabel)}].orValue('') + '/' +
+  object.metadata.labels[?${celText(useWaypointLabel)}].orValue('')].exists(w,
+  params.spec.?waypoints[?w].?from.orValue('') == 'All' && !has(params.spec.waypoints[w].faults))`,
+};
+
+/** What the configuration says of egress gateways, beside what their names and labels say. */
+export function gatewayWords(settings: Settings): readonly CelVariable[] {
+	const { labels, services } = settings.egressGateways;
+	const sets = labels.map(
+		(set) =>
+			`{${Object.entries(set)
+				.map(([key, value]) => `${celText(key)}: ${celText(value)}`)
+				.join(", ")}}`,
+	);
+	return [
+		{
+			name: "egressLabels",
+			expression: sets.length === 0 ? "[{'': ''}].filter(s, false)" : `[${sets.join(", ")}]`,
+		},
+		{ name: "egressServices", expression: celList(services) },
+	];
+}
+
+const routesOf = (kind: string): string => `o.?spec.?${kind}.orValue([])`;
+const destinations = (list: string): string => `${list}.map(y, y.?destination.?host.orValue('')).join(' ')`;
+const matchedGateways = (kind: string): string =>
+	`${routesOf(kind)}.map(x, x.?match.orValue([]).map(m, m.?gateways.orValue([]).join(' ')).join(' ')).join(' ')`;
+
+/** Objects of sidecar-style egress: the pods that they select, the hosts that they lead to, the Gateways that they name. */
+export const sidecarWords: readonly CelVariable[] = [
+	{ name: "kind", expression: "request.kind.kind" },
+	{
+		name: "entries",
+		// CEL cannot make one list of many, but of texts it can: no host has a space in it.
+		expression: `[object, oldObject].filter(o, o != null).map(o, {
+    'pods': dyn(variables.kind == 'Gateway' ? o.?spec.?selector.orValue({}) :
+      variables.kind == 'DestinationRule' ? o.?spec.?workloadSelector.?matchLabels.orValue({}) : {}),
+    'hosts': dyn((variables.kind == 'DestinationRule' ? o.?spec.?host.orValue('') :
+      variables.kind == 'Sidecar' ? o.?spec.?outboundTrafficPolicy.?egressProxy.?host.orValue('') :
+      variables.kind == 'VirtualService' ?
+        ${routesOf("http")}.map(x, ${destinations("x.?route.orValue([])")} + ' ' +
+          x.?mirror.?host.orValue('') + ' ' + ${destinations("x.?mirrors.orValue([])")}).join(' ') + ' ' +
+        ${["tls", "tcp"].map((kind) => `${routesOf(kind)}.map(x, ${destinations("x.?route.orValue([])")}).join(' ')`).join(" + ' ' +\n        ")} :
+      variables.kind == 'ASMEgressTrafficPolicy' ? o.?spec.?byEgressGateway.?name.orValue(
+        o.?spec.?egressRules.orValue([]).map(r,
+          r.?to.orValue([]).map(t, t.?byEgressGateway.?name.orValue('')).join(' ')).join(' ')) :
+      variables.kind.endsWith('Route') ? o.?spec.?rules.orValue([]).map(r,
+        (r.?backendRefs.orValue([]) + r.?filters.orValue([])
+            .map(f, f.?requestMirror.?backendRef.orValue({'kind': 'None'})))
+          .filter(b, b.?group.orValue('') == '' && b.?kind.orValue('Service') == 'Service')
+          .map(b, b.name + '.' + b.?namespace.orValue(request.namespace) + '.svc').join(' ')).join(' ') : '')
+      .split(' ').filter(h, h != '')),
+    'gateways': dyn(variables.kind != 'VirtualService' ? [] :
+      (o.?spec.?gateways.orValue([]).join(' ') + ' ' + ${["http", "tls", "tcp"].map(matchedGateways).join(" + ' ' +\n        ")})
+      .split(' ').filter(g, g != '' && g != 'mesh')
+      .map(g, g.startsWith('./') ? request.namespace + g.substring(1) : g.startsWith('/') ? request.namespace + g :
+        g.contains('/') ? g : g.contains('.') ? g.split('.')[1] + '/' + g.split('.')[0] : request.namespace + '/' + g))})`,
+	},
+];
+
+/** Which labels an unbound entry gets: those of the policy's waypoint, where the namespace's label does not do it. */
+export function injectionWord(): CelVariable {
+	const U = celText(useWaypointLabel);
+	const N = celText(useWaypointNamespaceLabel);
+	return {
+		name: "fits",
+		// In mode warn, a label that names nothing would outvote the one of the namespace that works.
+		expression: `variables.mode == 'enforce' && variables.wanted.contains('/') &&
+variables.inherited != variables.wanted &&
+[object.metadata.?labels.orValue({})].all(l, !(${U} in l) &&
+  l[?${N}].orValue(variables.wanted.split('/')[0]) == variables.wanted.split('/')[0] &&
+  !(l[?${celText(managedLabel)}].orValue('') in ['istio.io-mesh-controller', 'istio.io-eastwest-controller']))`,
+	};
+}
+
+/** The annotations of the Namespace that is written, and what of ours changes in it. */
+export const ownAnnotationWords: readonly CelVariable[] = [
+	{ name: "annotations", expression: "object.metadata.?annotations.orValue({})" },
+	{ name: "before", expression: "oldObject == null ? {} : oldObject.metadata.?annotations.orValue({})" },
+	{
+		name: "changed",
+		expression: `(variables.annotations.map(k, k) + variables.before.map(k, k).filter(k, !(k in variables.annotations)))
+  .filter(k, k.startsWith(${celText(annotationPrefix)}) && variables.annotations[?k] != variables.before[?k])`,
+	},
+	{
+		// How long an item of a list of hosts is, which only a loop can tell.
+		name: "tooLong",
+		expression: `variables.changed.filter(k, k in variables.annotations &&
+  k in ${celList(["allowed-hosts", "denied-hosts"].map((name) => annotationPrefix + name))} &&
+  variables.annotations[k].${items}.exists(i,
+    i.size() > 254 || i.split('.').exists(l, l.size() > 63 && !l.contains('\${namespace}'))))`,
+	},
+];
