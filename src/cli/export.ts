@@ -7,6 +7,10 @@ const subjects: ReadonlyMap<string, () => Promise<Verb>> = new Map([
 		"authorization-policies",
 		async () => (await import("./export-authorization-policies.ts")).exportAuthorizationPolicies,
 	],
+	[
+		"admission-policies",
+		async () => (await import("./export-admission-policies.ts")).exportAdmissionPolicies,
+	],
 ]);
 
 /** `waymark export`: what other parts of the cluster can hold by themselves, as manifests. */
