@@ -1,0 +1,148 @@
+import { ClusterState } from "../../src/core/cluster-state.ts";
+import type { KubernetesGateway, Namespace, ServiceEntry } from "../../src/core/kinds.ts";
+import { defaultSettings } from "../../src/core/settings.ts";
+import { entryPolicies, meshEntryPolicies } from "../../src/export/admission-policies.ts";
+import { rules } from "../../src/rules/table.ts";
+import type { KubeObject } from "./api.ts";
+import type { Case, Parity } from "./backstop-parity.ts";
+import {
+	backstopOptions,
+	compare,
+	defineTable,
+	installPolicies,
+	storeOlds,
+	waitForAnswer,
+	writeTable,
+} from "./backstop-parity.ts";
+import {
+	entryCreations,
+	entryUpdates,
+	policyNamespaces,
+	soundWaypoints,
+	unsoundWaypoints,
+	waypointNamespace,
+} from "./backstop-worlds.ts";
+import type { ControlPlane } from "./control-plane.ts";
+
+/** How many cases to generate, and from what. */
+export interface GeneratedRun {
+	readonly seed: number;
+	readonly creations: number;
+	readonly updates: number;
+}
+
+/** What holds without a table, and what the table is for. */
+export interface GeneratedParity {
+	readonly withoutTable: Parity;
+	readonly withTable: Parity;
+}
+
+const egress: Namespace = {
+	apiVersion: "v1",
+	kind: "Namespace",
+	metadata: { name: waypointNamespace, labels: { "kubernetes.io/metadata.name": waypointNamespace } },
+};
+
+/** An entry that every form of the policies refuses, and none else: its answer tells whether they are in force. */
+const probe = (labels: Readonly<Record<string, string>>): ServiceEntry => ({
+	apiVersion: "networking.istio.io/v1",
+	kind: "ServiceEntry",
+	metadata: { name: "probe", namespace: waypointNamespace, labels },
+	spec: {
+		hosts: ["probe.example.com"],
+		ports: [{ number: 443, name: "tls", protocol: "TLS" }],
+		location: "MESH_EXTERNAL",
+		resolution: "DNS",
+	},
+});
+
+/** Judges generated writes by `evaluate` and by the API server; the control plane is left as it was found. */
+export async function compareGenerated(plane: ControlPlane, run: GeneratedRun): Promise<GeneratedParity> {
+	const namespaces = policyNamespaces(run.seed, run.creations < 500 ? 30 : 100);
+	const names = [egress, ...namespaces];
+	for (const namespace of names) {
+		await plane.api.apply(namespace as KubeObject);
+	}
+	try {
+		const updates = await storeOlds(plane, entryUpdates(run.seed + 1, run.updates, namespaces));
+		const cases = [...entryCreations(run.seed, run.creations, namespaces), ...updates];
+		return {
+			withoutTable: await compareWithoutTable(plane, names, cases),
+			withTable: await compareWithTable(plane, names, cases),
+		};
+	} finally {
+		await Promise.all(names.map(({ metadata }) => removeNamespace(plane, metadata?.name ?? "")));
+	}
+}
+
+/** Only what these tests put there: looking through every kind takes longer than all comparisons. */
+async function removeNamespace({ api }: ControlPlane, name: string): Promise<void> {
+	for (const path of ["/apis/networking.istio.io/v1", "/api/v1"].map(
+		(root) => `${root}/namespaces/${name}`,
+	)) {
+		await api.request("DELETE", `${path}/${path.startsWith("/apis") ? "serviceentries" : "configmaps"}`);
+	}
+	await api.delete("Namespace", undefined, name);
+	const body = { apiVersion: "v1", kind: "Namespace", metadata: { name }, spec: { finalizers: [] } };
+	await api.request("PUT", `/api/v1/namespaces/${name}/finalize`, { body });
+}
+
+function worldOf(namespaces: readonly Namespace[], waypoints: readonly KubernetesGateway[]): ClusterState {
+	const world = new ClusterState(defaultSettings);
+	for (const namespace of namespaces) {
+		world.set("Namespace", namespace);
+	}
+	for (const waypoint of waypoints) {
+		world.set("KubernetesGateway", waypoint);
+	}
+	return world;
+}
+
+async function compareWithoutTable(
+	plane: ControlPlane,
+	namespaces: readonly Namespace[],
+	cases: readonly Case[],
+): Promise<Parity> {
+	await using _ = await installPolicies(plane, entryPolicies(backstopOptions(defaultSettings)));
+	await waitForAnswer(plane, probe({ "gateway.istio.io/managed": "istio.io-mesh-controller" }), 403);
+	const chosen = rules.filter(
+		({ kind, cel }) => kind === "ServiceEntry" && cel?.problems.some((each) => each.needs === undefined),
+	);
+	return await compare(plane, worldOf(namespaces, soundWaypoints(namespaces)), chosen, cases);
+}
+
+async function compareWithTable(
+	plane: ControlPlane,
+	namespaces: readonly Namespace[],
+	cases: readonly Case[],
+): Promise<Parity> {
+	const world = worldOf(namespaces, unsoundWaypoints);
+	await defineTable(plane);
+	await writeTable(plane, world);
+	await using _ = await installPolicies(plane, meshEntryPolicies(backstopOptions(defaultSettings)));
+	await waitForAnswer(plane, probe({ "istio.io/rev": "probe" }), 403);
+	const chosen = rules.filter(
+		({ kind, cel }) => kind === "ServiceEntry" && cel?.problems.some((each) => each.needs === "table"),
+	);
+	return await compare(plane, world, chosen, cases);
+}
+
+if (import.meta.main) {
+	const { startControlPlane } = await import("./control-plane.ts");
+	const [seeds = "1,2,3", count = "2000"] = process.argv.slice(2);
+	await using stack = new AsyncDisposableStack();
+	const plane = stack.adopt(await startControlPlane({ istiod: false }), (own) => own.stop());
+	for (const seed of seeds.split(",").map(Number)) {
+		const result = await compareGenerated(plane, {
+			seed,
+			creations: Number(count),
+			updates: Number(count) / 2,
+		});
+		for (const [name, { same, denied, invalid, differences }] of Object.entries(result)) {
+			console.log({ seed, name, same, denied, invalid, differences: differences.length });
+			for (const difference of differences.slice(0, 5)) {
+				console.log(JSON.stringify(difference));
+			}
+		}
+	}
+}

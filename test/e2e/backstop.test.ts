@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { AnyObject, Namespace, ServiceEntry } from "../../src/core/kinds.ts";
+import { defaultSettings, parseSettings } from "../../src/core/settings.ts";
+import {
+	entryPolicies,
+	guardPolicies,
+	injection,
+	namespacePolicies,
+	sidecarPolicies,
+} from "../../src/export/admission-policies.ts";
+import { rules } from "../../src/rules/table.ts";
+import type { KubeObject } from "./api.ts";
+import { compareGenerated } from "./backstop-generated.ts";
+import {
+	backstopOptions,
+	dryCreate,
+	installPolicies,
+	messageOf,
+	rulesIn,
+	waitForAnswer,
+} from "./backstop-parity.ts";
+import { useControlPlane } from "./shared.ts";
+import { deleteNamespaces } from "./world.ts";
+
+const plane = await useControlPlane();
+const options = backstopOptions(defaultSettings);
+const team = "backstop-team";
+const bound = { "istio.io/use-waypoint": "egress", "istio.io/use-waypoint-namespace": "istio-egress" };
+
+const teamNamespace = (annotations: Readonly<Record<string, string>> = {}): Namespace => ({
+	apiVersion: "v1",
+	kind: "Namespace",
+	metadata: {
+		name: team,
+		labels: { "istio.io/dataplane-mode": "ambient" },
+		annotations: { "egress.waymark.dev/waypoint": "istio-egress/egress", ...annotations },
+	},
+});
+
+const entry = (labels: Readonly<Record<string, string>> = {}, spec: object = {}): ServiceEntry => ({
+	apiVersion: "networking.istio.io/v1",
+	kind: "ServiceEntry",
+	metadata: { name: "payments", namespace: team, labels },
+	spec: {
+		hosts: ["api.example.com"],
+		ports: [{ number: 443, name: "tls", protocol: "TLS" }],
+		location: "MESH_EXTERNAL",
+		resolution: "DNS",
+		...spec,
+	},
+});
+
+function isServed(kind: string): boolean {
+	return kind !== "ASMEgressTrafficPolicy" && kind !== "Namespace";
+}
+
+/** Rules whose page shows what only other objects tell: the Service of a Gateway, or the pods that one selects. */
+const needOtherObjects: ReadonlySet<string> = new Set([
+	...["httproute", "grpcroute", "tlsroute", "tcproute"].map((kind) => `${kind}-egress-backend`),
+	"virtualservice-egress-gateway",
+]);
+
+/** Lets users do everything that no policy forbids. */
+async function allowEverything(...users: readonly string[]): Promise<AsyncDisposable> {
+	await plane.api.apply({
+		apiVersion: "rbac.authorization.k8s.io/v1",
+		kind: "ClusterRoleBinding",
+		metadata: { name: "backstop-everything" },
+		roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
+		subjects: users.map((name) => ({ apiGroup: "rbac.authorization.k8s.io", kind: "User", name })),
+	});
+	return {
+		async [Symbol.asyncDispose]() {
+			await plane.api.delete("ClusterRoleBinding", undefined, "backstop-everything");
+		},
+	};
+}
+
+describe("the admission policies, without any webhook", () => {
+	it("judge generated entries and their updates as evaluate does", async () => {
+		const parity = await compareGenerated(plane, { seed: 41, creations: 120, updates: 80 });
+		for (const [name, { same, denied, differences }] of Object.entries(parity)) {
+			assert.deepEqual(differences, [], name);
+			assert.ok(same > 60 && denied > 20 && same - denied > 10, `${name}: ${same} alike, ${denied} refused`);
+		}
+	});
+
+	it("find the bad example of each rule's page, and let the good one pass", async () => {
+		const judged = rules.filter(
+			({ id, kind, cel, severity }) =>
+				severity === "error" &&
+				isServed(kind) &&
+				!needOtherObjects.has(id) &&
+				cel?.problems.some((each) => each.needs === undefined),
+		);
+		await using _ = await installPolicies(plane, [...entryPolicies(options), ...sidecarPolicies(options)]);
+		const places = new Set<string>();
+		for (const { id, docs } of judged) {
+			for (const object of [docs.bad, docs.good] as readonly AnyObject[]) {
+				// Namespaces with their policy, one of each example's own.
+				const suffix = id.replace(/^[a-z]+-/, "").slice(0, 40);
+				const own = (name: string | null | undefined): string => `${name ?? "team"}-${suffix}`;
+				for (const given of docs.given ?? []) {
+					if (given.kind === "Namespace") {
+						const name = own(given.metadata?.name);
+						await plane.api.apply({ ...given, metadata: { ...given.metadata, name } } as KubeObject);
+						places.add(name);
+					}
+				}
+				const place = own(object.metadata?.namespace);
+				if (!places.has(place)) {
+					await plane.api.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: place } });
+					places.add(place);
+				}
+				const asked = { ...object, metadata: { ...object.metadata, namespace: place } } as AnyObject;
+				if (object === docs.bad) {
+					const answer = await waitForAnswer(plane, asked, 403, { what: id });
+					assert.ok(rulesIn(messageOf(answer)).includes(id), `${id}: ${messageOf(answer)}`);
+				} else {
+					const answer = await dryCreate(plane, asked);
+					assert.ok(!rulesIn(messageOf(answer)).includes(id), `${id}: ${messageOf(answer)}`);
+				}
+			}
+		}
+		await deleteNamespaces(plane, ...places);
+	});
+
+	it("add the waypoint labels of the namespace's policy, and nothing to what is bound, internal or opted out", async () => {
+		await using stack = new AsyncDisposableStack();
+		stack.defer(() => deleteNamespaces(plane, team));
+		stack.use(await installPolicies(plane, injection(options, "v1")));
+		await plane.api.apply(teamNamespace() as KubeObject);
+		const labelsOf = async (object: ServiceEntry): Promise<unknown> => {
+			const { body } = await dryCreate(plane, object);
+			return (body as KubeObject).metadata.labels;
+		};
+		const deadline = Date.now() + 20_000;
+		while ((await labelsOf(entry())) === undefined && Date.now() < deadline) {
+			await new Promise((resolve) => setTimeout(resolve, 100));
+		}
+		assert.deepEqual(await labelsOf(entry()), bound);
+		assert.deepEqual(await labelsOf(entry({ app: "a" })), { app: "a", ...bound });
+		assert.deepEqual(await labelsOf(entry({ "istio.io/use-waypoint-namespace": "istio-egress" })), bound);
+		for (const [labels, spec] of [
+			[{ "istio.io/use-waypoint": "other" }, {}],
+			[{ "istio.io/use-waypoint": "none" }, {}],
+			[{ "istio.io/use-waypoint-namespace": "elsewhere" }, {}],
+			[{ app: "a" }, { location: "MESH_INTERNAL" }],
+		] as const) {
+			assert.deepEqual(await labelsOf(entry(labels, spec)), labels);
+		}
+		await plane.api.apply(teamNamespace({ "egress.waymark.dev/mode": "warn" }) as KubeObject);
+		assert.equal(await labelsOf(entry()), undefined, "in mode warn only the webhook binds");
+	});
+
+	it("refuse a malformed annotation by whatever way it is written, and take a well-formed one", async () => {
+		await using stack = new AsyncDisposableStack();
+		const { settings } = parseSettings({ policyEditors: { groups: ["security"] } });
+		stack.defer(() => deleteNamespaces(plane, team));
+		stack.use(await installPolicies(plane, namespacePolicies(backstopOptions(settings))));
+		stack.use(await allowEverything("alice", "mallory"));
+		const security = { name: "alice", groups: ["security"] };
+		const developer = { name: "mallory" };
+		await waitForAnswer(plane, teamNamespace({ "egress.waymark.dev/mode": "Enforce" }), 403, {
+			as: security,
+			includes: "namespace-annotation",
+		});
+		assert.equal((await dryCreate(plane, teamNamespace(), security)).status, 201);
+		const refused = await dryCreate(plane, teamNamespace(), developer);
+		assert.equal(refused.status, 403);
+		assert.match(messageOf(refused), /namespace-editor: .*"mallory" is no policy editor/);
+		await plane.api.request("POST", "/api/v1/namespaces", {
+			body: teamNamespace() as KubeObject,
+			as: security,
+		});
+		for (const way of ["", "/status", "/finalize"]) {
+			const path = `/api/v1/namespaces/${team}${way}`;
+			const live = (await plane.api.request("GET", `/api/v1/namespaces/${team}`)).body as KubeObject;
+			const changed = {
+				...live,
+				metadata: { ...live.metadata, annotations: { "egress.waymark.dev/mode": "off" } },
+			};
+			const answer = await plane.api.request("PUT", path, { body: changed, as: developer });
+			assert.equal(answer.status, 403, `${path}: ${messageOf(answer)}`);
+		}
+	});
+
+	it("let only istiod write the status of a ServiceEntry", async () => {
+		await using stack = new AsyncDisposableStack();
+		stack.defer(() => deleteNamespaces(plane, team));
+		stack.use(await installPolicies(plane, guardPolicies(options, false)));
+		const accounts = ["istiod", "istiod-canary"].map((name) => `system:serviceaccount:istio-system:${name}`);
+		stack.use(await allowEverything("mallory", ...accounts));
+		await plane.api.apply(teamNamespace() as KubeObject);
+		await plane.api.create(entry() as KubeObject);
+		const path = `/apis/networking.istio.io/v1/namespaces/${team}/serviceentries/payments/status`;
+		let address = 0;
+		const write = async (name: string): Promise<number> => {
+			const answer = await plane.api.request("PATCH", path, {
+				as: { name },
+				contentType: "application/merge-patch+json",
+				body: { status: { addresses: [{ value: `192.0.2.${++address % 250}`, host: "api.example.com" }] } },
+			});
+			return answer.status;
+		};
+		const deadline = Date.now() + 20_000;
+		while ((await write("mallory")) !== 403 && Date.now() < deadline) {
+			await new Promise((resolve) => setTimeout(resolve, 100));
+		}
+		assert.equal(await write("mallory"), 403);
+		for (const account of accounts) {
+			assert.equal(await write(account), 200);
+		}
+	});
+});
