@@ -37,6 +37,9 @@ export function parseAddressRange(text: string): AddressRange | undefined {
 	return { text, family: width === 32 ? 4 : 6, bits, prefix };
 }
 
+const zero = "0".charCodeAt(0);
+const dot = ".".charCodeAt(0) - zero;
+
 function parsePrefix(text: string, width: number): number | undefined {
 	if (!/^(?:0|[1-9][0-9]{0,2})$/.test(text)) {
 		return undefined;
@@ -46,18 +49,29 @@ function parsePrefix(text: string, width: number): number | undefined {
 }
 
 function parseIPv4(text: string): bigint | undefined {
-	const parts = text.split(".");
-	if (parts.length !== 4) {
+	// The longest is 255.255.255.255. Read digit by digit: every judgement reads the address of a waypoint.
+	if (text.length < 7 || text.length > 15) {
 		return undefined;
 	}
-	let bits = 0n;
-	for (const part of parts) {
-		if (!/^(?:0|[1-9][0-9]{0,2})$/.test(part) || Number(part) > 255) {
+	let bits = 0;
+	let octet = -1;
+	let dots = 0;
+	for (let index = 0; index < text.length; index++) {
+		const digit = text.charCodeAt(index) - zero;
+		if (digit >= 0 && digit <= 9 && octet !== 0) {
+			octet = octet < 0 ? digit : octet * 10 + digit;
+		} else if (digit === dot && octet >= 0) {
+			bits = bits * 256 + octet;
+			octet = -1;
+			dots++;
+		} else {
 			return undefined;
 		}
-		bits = (bits << 8n) | BigInt(part);
+		if (octet > 255) {
+			return undefined;
+		}
 	}
-	return bits;
+	return dots === 3 && octet >= 0 ? BigInt(bits * 256 + octet) : undefined;
 }
 
 function parseIPv6(text: string): bigint | undefined {

@@ -140,16 +140,14 @@ function judge(run: Run, list: RuleList, object: Resources[Kind], shaped: boolea
 	const facts = new Facts(list, object, world);
 	const context = contextOf(run, facts);
 	const findings: Finding[] = [];
-	for (const [index, rule] of list.rules.entries()) {
-		const override = severities.get(rule.id);
-		if (override === "off" || (run.isOld && rule.comparesWithOld === true)) {
-			continue;
-		}
-		world.begin();
-		const slot = list.slots[index];
-		const isAsked = shaped ? slot === undefined || facts.holds(slot, context) : rule.seesAnyShape === true;
-		if (isAsked) {
-			ask(rule, override, object, context, run, findings);
+	for (const place of shaped ? facts.concerned(context) : list.all) {
+		const rule = list.rules[place];
+		if (rule !== undefined && (shaped || rule.seesAnyShape === true)) {
+			const override = severities.get(rule.id);
+			if (override !== "off" && !(run.isOld && rule.comparesWithOld === true)) {
+				facts.begin(rule);
+				ask(rule, override, object, context, run, findings);
+			}
 		}
 	}
 	return findings;

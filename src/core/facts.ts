@@ -9,22 +9,46 @@ export interface RuleList {
 	readonly rules: readonly Rule[];
 	/** What the rules name in `when`, each fact once. */
 	readonly facts: readonly AnyFact[];
-	/** Where the fact of each rule stands in `facts`, in the order of the rules; undefined: the rule is always asked. */
-	readonly slots: readonly (number | undefined)[];
 	readonly slotOf: ReadonlyMap<unknown, number>;
+	/** The places of all rules, of those that are always asked, and of those that are about each fact; in their order. */
+	readonly all: readonly number[];
+	readonly always: readonly number[];
+	readonly about: readonly (readonly number[])[];
+	/** An answer for each fact: none is known. */
+	readonly unknown: readonly Answer[];
 }
+
+/** Whether a fact holds: 0 where that is not known. */
+type Answer = 0 | 1 | 2;
+
+const no = 1;
+const yes = 2;
 
 /** Makes the list of rules that judge the same kind. */
 export function listRules(rules: readonly Rule[]): RuleList {
 	const facts = [...new Set(rules.flatMap(({ when }) => when ?? []))];
 	const slotOf = new Map<unknown, number>(facts.map((fact, slot) => [fact, slot]));
-	return { rules, facts, slots: rules.map(({ when }) => slotOf.get(when)), slotOf };
+	return {
+		rules,
+		facts,
+		slotOf,
+		all: [...rules.keys()],
+		always: placesOf(rules, undefined),
+		about: facts.map((fact) => placesOf(rules, fact)),
+		unknown: facts.map(() => 0),
+	};
+}
+
+function placesOf(rules: readonly Rule[], fact: unknown): readonly number[] {
+	return [...rules.keys()].filter((place) => rules[place]?.when === fact);
 }
 
 /** Where facts leave what they asked for and did not find. */
 export interface AbsenceRecord {
-	/** Changes with each rule that begins. */
-	readonly turn: number;
+	/** A rule begins: nothing is missing for it yet. */
+	begin(): void;
+	/** How much was asked for in vain since the rule began. */
+	readonly missing: number;
 	/** What was asked for in vain since the rule began. */
 	absences(): readonly Absence[];
 	addAbsences(missing: readonly Absence[]): void;
@@ -36,8 +60,6 @@ interface Known {
 	readonly answer: unknown;
 	/** What was asked for in vain on the way: whoever uses the answer rests on that too. */
 	readonly missing: readonly Absence[];
-	/** The rule for which `missing` was last recorded. */
-	turn: number;
 }
 
 const nothing: readonly Absence[] = [];
@@ -47,67 +69,93 @@ export class Facts {
 	readonly #list: RuleList;
 	readonly #object: Resources[Kind];
 	readonly #record: AbsenceRecord;
-	readonly #answers: (boolean | undefined)[] = [];
-	readonly #missing: (readonly Absence[] | undefined)[] = [];
+	/** By the place of a fact in the list. */
+	readonly #answers: Answer[];
+	/** What those answers rest on not being there; most rest on nothing. */
+	#grounds: Map<number, readonly Absence[]> | undefined;
 	readonly #known: Known[] = [];
 
 	constructor(list: RuleList, object: Resources[Kind], record: AbsenceRecord) {
 		this.#list = list;
 		this.#object = object;
 		this.#record = record;
+		this.#answers = list.unknown.slice();
 	}
 
-	/** Whether what a rule is about is so; true as well where that fails, so that the rule is asked and fails by its name. */
-	holds(slot: number, context: RuleContext): boolean {
-		const known = this.#answers[slot];
-		if (known !== undefined) {
-			const missing = this.#missing[slot];
-			if (known && missing !== undefined) {
-				this.#record.addAbsences(missing);
+	/** The places of the rules to ask: those that are about what holds, and those that are about nothing. */
+	concerned(context: RuleContext): readonly number[] {
+		const { about, always } = this.#list;
+		let places = always;
+		for (let slot = 0; slot < about.length; slot++) {
+			if (this.#holds(slot, context)) {
+				places = merge(places, about[slot] ?? always);
 			}
-			return known;
 		}
-		const before = this.#record.absences().length;
-		const answer = this.#ask(slot, context);
-		this.#answers[slot] = answer;
-		const after = this.#record.absences();
-		if (after.length > before) {
-			this.#missing[slot] = after.slice(before);
+		return places;
+	}
+
+	/** A rule begins: it rests on what its fact rests on. */
+	begin({ when }: Rule): void {
+		this.#record.begin();
+		if (this.#grounds !== undefined) {
+			this.#restOn(this.#grounds.get(this.#list.slotOf.get(when) ?? -1));
 		}
-		return answer;
 	}
 
 	/** The answer of any fact about any object. A handful are asked besides those of `when`, so a list is searched. */
-	know<T extends object, Answer>(fact: Fact<T, Answer>, about: T, context: RuleContext): Answer {
+	know<T extends object, A>(fact: Fact<T, A>, about: T, context: RuleContext): A {
 		const slot = about === this.#object ? this.#list.slotOf.get(fact) : undefined;
 		if (slot !== undefined) {
+			const answer = this.#holds(slot, context);
+			this.#restOn(this.#grounds?.get(slot));
 			// A fact that a rule names in `when` answers yes or no.
-			return this.holds(slot, context) as Answer;
+			return answer as A;
 		}
-		const { turn } = this.#record;
 		for (const known of this.#known) {
 			if (known.fact === fact && known.about === about) {
-				if (known.missing.length > 0 && known.turn !== turn) {
-					known.turn = turn;
-					this.#record.addAbsences(known.missing);
-				}
+				this.#restOn(known.missing);
 				// What was kept with a fact is what it answered.
-				return known.answer as Answer;
+				return known.answer as A;
 			}
 		}
-		const before = this.#record.absences().length;
+		const before = this.#record.missing;
 		const answer = fact(about, context);
-		const after = this.#record.absences();
-		const missing = after.length > before ? after.slice(before) : nothing;
-		this.#known.push({ fact, about, answer, missing, turn });
+		const missing = this.#record.missing > before ? this.#record.absences().slice(before) : nothing;
+		this.#known.push({ fact, about, answer, missing });
 		return answer;
 	}
 
-	#ask(slot: number, context: RuleContext): boolean {
+	#restOn(missing: readonly Absence[] | undefined): void {
+		if (missing !== undefined && missing.length > 0) {
+			this.#record.addAbsences(missing);
+		}
+	}
+
+	#holds(slot: number, context: RuleContext): boolean {
+		if (this.#answers[slot] === 0) {
+			this.#answers[slot] = this.#workOut(slot, context) ? yes : no;
+		}
+		return this.#answers[slot] === yes;
+	}
+
+	/** True as well where a fact fails, so that the rules are asked, and fail by their names. */
+	#workOut(slot: number, context: RuleContext): boolean {
+		const record = this.#record;
+		const before = record.missing;
 		try {
 			return this.#list.facts[slot]?.(this.#object, context) !== false;
 		} catch {
 			return true;
+		} finally {
+			if (record.missing > before) {
+				this.#grounds ??= new Map();
+				this.#grounds.set(slot, record.absences().slice(before));
+			}
 		}
 	}
+}
+
+/** Two lists of numbers in their order as one. */
+function merge(one: readonly number[], other: readonly number[]): readonly number[] {
+	return one.length === 0 ? other : [...one, ...other].toSorted((a, b) => a - b);
 }

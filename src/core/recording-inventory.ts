@@ -11,7 +11,6 @@ import type { Settings } from "./settings.ts";
 export class RecordingInventory implements Inventory, AbsenceRecord {
 	readonly #inner: Inventory;
 	#missing: Absence[] = [];
-	#turn = 0;
 
 	constructor(inner: Inventory) {
 		this.#inner = inner;
@@ -19,14 +18,13 @@ export class RecordingInventory implements Inventory, AbsenceRecord {
 
 	/** Forgets what was missing: another rule begins. */
 	begin(): void {
-		this.#turn++;
 		if (this.#missing.length > 0) {
 			this.#missing = [];
 		}
 	}
 
-	get turn(): number {
-		return this.#turn;
+	get missing(): number {
+		return this.#missing.length;
 	}
 
 	absences(): readonly Absence[] {

@@ -124,7 +124,11 @@ export function targetState(entry: ServiceEntry, context: RuleContext): TargetSt
 
 function readTarget(entry: ServiceEntry, context: RuleContext): TargetState | undefined {
 	const binding = entryBinding(entry, context);
-	if (binding.target === undefined || binding.missingTwin !== undefined || !hasReadableLabels(entry)) {
+	if (
+		binding.target === undefined ||
+		binding.missingTwin !== undefined ||
+		context.know(hasUnreadableLabels, entry)
+	) {
 		return undefined;
 	}
 	return {

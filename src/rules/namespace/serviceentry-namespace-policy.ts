@@ -1,7 +1,12 @@
 import { annotationPrefix } from "../../core/annotations.ts";
 import { mention } from "../../core/finding.ts";
-import type { Rule } from "../../core/rule.ts";
+import type { Rule, RuleContext } from "../../core/rule.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withAnnotations } from "../examples.ts";
+
+/** Whether an annotation of the namespace cannot be read. */
+function hasMalformedPolicy(_entry: object, { policy }: RuleContext): boolean {
+	return policy.problems.length > 0;
+}
 
 /** The policy of a ServiceEntry's namespace can be read. */
 export const serviceentryNamespacePolicy: Rule<"ServiceEntry"> = {
@@ -28,6 +33,7 @@ export const serviceentryNamespacePolicy: Rule<"ServiceEntry"> = {
 			egressWaypoint,
 		],
 	},
+	when: hasMalformedPolicy,
 	*check(_entry, { policy }) {
 		for (const problem of policy.problems) {
 			yield {
