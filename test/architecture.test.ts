@@ -71,7 +71,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 	"src/certificates": [],
 	"src/server": ["src/core", "src/admission", "src/certificates"],
 	"src/kube": ["src/core", "src/certificates"],
-	"src/audit": ["src/core", "src/reach", "src/lint"],
+	"src/audit": ["src/core", "src/istio", "src/trace", "src/reach", "src/lint"],
 };
 
 const pure = [

@@ -1,0 +1,310 @@
+import type { Engine } from "../core/engine.ts";
+import { evaluate } from "../core/evaluate.ts";
+import type { Severity } from "../core/finding.ts";
+import { formatPath } from "../core/finding.ts";
+import type { Inventory } from "../core/inventory.ts";
+import type { AnyObject, Kind, Resources, ServiceEntry } from "../core/kinds.ts";
+import { kinds } from "../core/kinds.ts";
+import { traceEntry } from "../trace/hosts.ts";
+
+/** One finding as it is kept and reported: without the object, and short. */
+export interface AuditFinding {
+	readonly rule: string;
+	readonly severity: Severity;
+	/** The field as people write it: `spec.hosts[0]`. */
+	readonly path: string;
+	readonly message: string;
+	readonly hint: string | undefined;
+}
+
+/** What becomes of the connections to one host: through a waypoint, past it, or nobody can say yet. */
+export type HostState = "governed" | "direct" | "unknown";
+
+export const hostStates: readonly HostState[] = ["governed", "direct", "unknown"];
+
+/** What is known of one stored object. */
+export interface AuditedObject {
+	readonly kind: Kind;
+	readonly apiVersion: string;
+	readonly namespace: string;
+	readonly name: string;
+	readonly uid: string | undefined;
+	readonly findings: readonly AuditFinding[];
+	/** Findings beyond those that are kept. */
+	readonly omitted: number;
+	/** The state of each host that the policy governs, in the order of hosts; empty for other kinds. */
+	readonly hosts: readonly HostState[];
+}
+
+/** One object whose judgement is another than before; undefined: it is gone, or was not there. */
+export interface AuditChange {
+	readonly before: AuditedObject | undefined;
+	readonly after: AuditedObject | undefined;
+}
+
+/** What changed in the world: one object, or, without a name, any number of a kind. */
+export interface WorldChange {
+	readonly kind: Kind;
+	readonly namespace?: string;
+	readonly name?: string;
+}
+
+/** Judges every stored object, and again what a change may have touched. */
+export interface Auditor {
+	/** Puts in line what a change may have touched: the object, then every kind whose rules read its kind. */
+	changed(change: WorldChange): void;
+	/** Puts everything in line: another configuration, another day. */
+	restart(today: string): void;
+	/** Judges what is in line while `mayGoOn` says so; whether anything is left. */
+	work(mayGoOn: () => boolean): boolean;
+	/** Whether every object was judged since the start. */
+	isComplete(): boolean;
+	/** Whether anything is in line. */
+	isIdle(): boolean;
+	/** Every judged object, in no order. */
+	objects(): Iterable<AuditedObject>;
+	/** The judged objects of a namespace; "" has those without one. */
+	inNamespace(namespace: string): Iterable<AuditedObject>;
+}
+
+/** Findings of one object that are kept; the rest are counted. */
+const mostFindings = 20;
+
+const exempt: readonly never[] = [];
+
+/** An auditor of a world; `onChange` is told of every object whose judgement is another than before. */
+export function createAuditor(options: {
+	readonly engine: Engine;
+	readonly inventory: Inventory;
+	readonly today: string;
+	readonly onChange: (change: AuditChange) => void;
+}): Auditor {
+	const { engine, inventory, onChange } = options;
+	const judged = [...engine.byKind.keys()];
+	const readers = readersOf(engine);
+	const results = new Map<string, Map<string, AuditedObject>>();
+	const named = new Map<string, { readonly kind: Kind; readonly namespace: string; readonly name: string }>();
+	const sweeps = new Set<Kind>(judged);
+	let today = options.today;
+	let isComplete = false;
+	let sweep:
+		| { readonly kind: Kind; readonly objects: Iterator<AnyObject>; readonly gone: Set<string> }
+		| undefined;
+
+	const keep = (key: string, namespace: string, after: AuditedObject | undefined): void => {
+		const names = results.get(namespace);
+		const before = names?.get(key);
+		if (after === undefined) {
+			names?.delete(key);
+			if (names?.size === 0) {
+				results.delete(namespace);
+			}
+		} else if (names === undefined) {
+			results.set(namespace, new Map([[key, after]]));
+		} else {
+			names.set(key, after);
+		}
+		if (!isSame(before, after)) {
+			onChange({ before, after });
+		}
+	};
+	const judge = (kind: Kind, object: AnyObject): void => {
+		const { namespace = "", name = "" } = object.metadata ?? {};
+		keep(keyOf(kind, name ?? ""), namespace ?? "", judgeObject(engine, inventory, kind, object, today));
+	};
+	const judgeNamed = (): void => {
+		for (const [key, { kind, namespace, name }] of named) {
+			named.delete(key);
+			const object = inventory.get(kind, namespace, name);
+			if (object === undefined) {
+				keep(keyOf(kind, name), namespace, undefined);
+			} else {
+				judge(kind, object);
+			}
+			return;
+		}
+	};
+	/** What is there before a sweep and not met by it is gone. */
+	const beginSweep = (): boolean => {
+		for (const kind of sweeps) {
+			sweeps.delete(kind);
+			const gone = new Set<string>();
+			for (const [namespace, names] of results) {
+				for (const [key, result] of names) {
+					if (result.kind === kind) {
+						gone.add(`${namespace}\n${key}`);
+					}
+				}
+			}
+			sweep = { kind, objects: inventory.all(kind)[Symbol.iterator](), gone };
+			return true;
+		}
+		return false;
+	};
+	const sweepOne = (): void => {
+		if (sweep === undefined) {
+			return;
+		}
+		const { kind, objects, gone } = sweep;
+		const next = objects.next();
+		if (next.done === true) {
+			sweep = undefined;
+			for (const place of gone) {
+				const at = place.indexOf("\n");
+				const [namespace, key] = [place.slice(0, at), place.slice(at + 1)];
+				// It may have come back while the others were judged.
+				if (inventory.get(kind, namespace, key.slice(key.indexOf("/") + 1)) === undefined) {
+					keep(key, namespace, undefined);
+				}
+			}
+			return;
+		}
+		const { namespace = "", name = "" } = next.value.metadata ?? {};
+		gone.delete(`${namespace}\n${keyOf(kind, name ?? "")}`);
+		judge(kind, next.value);
+	};
+	return {
+		changed({ kind, namespace, name }) {
+			if (name === undefined || namespace === undefined) {
+				addAll(sweeps, engine.byKind.has(kind) ? [kind] : []);
+			} else if (engine.byKind.has(kind)) {
+				named.set(`${namespace}\n${keyOf(kind, name)}`, { kind, namespace, name });
+			}
+			addAll(sweeps, readers.get(kind) ?? []);
+		},
+		restart(day) {
+			today = day;
+			addAll(sweeps, judged);
+		},
+		work(mayGoOn) {
+			while (mayGoOn()) {
+				if (named.size > 0) {
+					judgeNamed();
+				} else if (sweep !== undefined || beginSweep()) {
+					sweepOne();
+				} else {
+					isComplete = true;
+					return false;
+				}
+			}
+			return named.size > 0 || sweep !== undefined || sweeps.size > 0;
+		},
+		isComplete: () => isComplete,
+		isIdle: () => named.size === 0 && sweep === undefined && sweeps.size === 0,
+		*objects() {
+			for (const names of results.values()) {
+				yield* names.values();
+			}
+		},
+		inNamespace: (namespace) => results.get(namespace)?.values() ?? [],
+	};
+}
+
+/** For each kind, the kinds with a rule that reads it; a policy comes from a Namespace, so all depend on that. */
+function readersOf(engine: Engine): ReadonlyMap<Kind, readonly Kind[]> {
+	const readers = new Map<Kind, Set<Kind>>();
+	for (const { kind, reads } of engine.rules) {
+		for (const read of ["Namespace", ...reads] as const) {
+			const set = readers.get(read) ?? new Set();
+			readers.set(read, set.add(kind));
+		}
+	}
+	return new Map([...readers].map(([kind, set]) => [kind, [...set]]));
+}
+
+function addAll<T>(set: Set<T>, items: Iterable<T>): void {
+	for (const item of items) {
+		set.add(item);
+	}
+}
+
+function keyOf(kind: Kind, name: string): string {
+	return `${kind}/${name}`;
+}
+
+function judgeObject(
+	engine: Engine,
+	inventory: Inventory,
+	kind: Kind,
+	object: AnyObject,
+	today: string,
+): AuditedObject {
+	const { namespace, name, uid } = object.metadata ?? {};
+	const verdict = evaluate(engine, inventory, {
+		kind,
+		namespace: namespace ?? "",
+		name: name ?? undefined,
+		object,
+		today,
+	});
+	const findings = verdict.findings.slice(0, mostFindings).map((finding) => ({
+		rule: finding.rule,
+		severity: finding.severity,
+		path: formatPath(finding.path),
+		message: finding.message,
+		hint: finding.hint,
+	}));
+	return {
+		kind,
+		apiVersion: apiVersionOf(kind, object),
+		namespace: namespace ?? "",
+		name: name ?? "",
+		uid: uid ?? undefined,
+		findings: findings.length === 0 ? exempt : findings,
+		omitted: Math.max(0, verdict.findings.length - mostFindings),
+		hosts: kind === "ServiceEntry" ? hostsOf(object as Resources["ServiceEntry"], inventory) : exempt,
+	};
+}
+
+function apiVersionOf(kind: Kind, { apiVersion }: AnyObject): string {
+	const { group, versions } = kinds[kind];
+	return apiVersion ?? [...(group === "" ? [] : [group]), versions[0]].join("/");
+}
+
+const plain: readonly HostState[] = ["governed"];
+
+function hostsOf(entry: ServiceEntry, inventory: Inventory): readonly HostState[] {
+	if ((entry.spec?.location ?? "MESH_EXTERNAL") !== "MESH_EXTERNAL") {
+		return exempt;
+	}
+	const states = traceEntry(entry, inventory).map(({ binding, capture }): HostState => {
+		if (!capture.captured && capture.addresses === "automatic") {
+			return "unknown";
+		}
+		return capture.captured && binding.waypoint !== null ? "governed" : "direct";
+	});
+	// Most entries have one host and are governed: they share one list.
+	return states.length === 1 && states[0] === "governed" ? plain : states;
+}
+
+function isSame(one: AuditedObject | undefined, other: AuditedObject | undefined): boolean {
+	return (
+		one === other ||
+		(one !== undefined &&
+			other !== undefined &&
+			one.uid === other.uid &&
+			one.omitted === other.omitted &&
+			isEqualList(one.hosts, other.hosts, (a, b) => a === b) &&
+			isEqualList(one.findings, other.findings, isEqualFinding))
+	);
+}
+
+function isEqualList<T>(one: readonly T[], other: readonly T[], isEqual: (a: T, b: T) => boolean): boolean {
+	return (
+		one === other ||
+		(one.length === other.length &&
+			one.every((item, index) => {
+				const counterpart = other[index];
+				return counterpart !== undefined && isEqual(item, counterpart);
+			}))
+	);
+}
+
+function isEqualFinding(one: AuditFinding, other: AuditFinding): boolean {
+	return (
+		one.rule === other.rule &&
+		one.severity === other.severity &&
+		one.path === other.path &&
+		one.message === other.message
+	);
+}

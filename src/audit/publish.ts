@@ -1,0 +1,306 @@
+import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ReportApi, ReportContent, ReportResource } from "./report.ts";
+import { digestAnnotation, reportLabels, reportName, reportResources } from "./report.ts";
+
+/** What writing reports needs of the API server: the parsed answer, or an error with its HTTP `status`. */
+export interface ReportServer {
+	request(
+		method: "GET" | "PATCH" | "DELETE",
+		path: string,
+		options?: {
+			readonly query?: Readonly<Record<string, string>>;
+			readonly body?: unknown;
+			readonly contentType?: string;
+			readonly accept?: string;
+			readonly signal?: AbortSignal;
+			readonly deadlineMs?: number;
+		},
+	): Promise<unknown>;
+}
+
+interface Log {
+	info(fields: object, message: string): void;
+	warn(fields: object, message: string): void;
+}
+
+/** What is to be published, and where. */
+export interface PublishOptions {
+	readonly server: ReportServer;
+	readonly api: ReportApi;
+	/** What the report of a namespace says now; undefined: nothing in it is judged. "" stands for the whole cluster. */
+	readonly content: (namespace: string) => ReportContent | undefined;
+	/** A name for this cluster on every report, so that those of several can be told apart. */
+	readonly cluster: string | undefined;
+	readonly log: Log;
+	readonly times?: Partial<PublishTimes>;
+}
+
+export interface PublishTimes {
+	/** How long a namespace's report stays as it is after it was written. */
+	readonly restMs: number;
+	/** How often it is looked whether the reports' CRD has come. */
+	readonly lookMs: number;
+	/** How often failed writes are tried again. */
+	readonly againMs: number;
+}
+
+/** How publishing stands. */
+export interface PublishStatus {
+	/** `missing`: the API server does not know reports. */
+	readonly state: "starting" | "publishing" | "missing" | "failing";
+	readonly written: number;
+	readonly waiting: number;
+	readonly problem: string | undefined;
+}
+
+/** Keeps the reports of one spell as holder of the Lease. */
+export interface Publisher {
+	/** A namespace's judgement is another one; "" stands for the cluster's own objects. */
+	touch(namespace: string): void;
+	status(): PublishStatus;
+	/** Settles when the spell is over. */
+	readonly ended: Promise<void>;
+}
+
+const defaultTimes: PublishTimes = { restMs: 10_000, lookMs: 60_000, againMs: 5_000 };
+const deadlineMs = 10_000;
+/** Writes under way at once: an API server's default share for one user bears it. */
+const mostWrites = 8;
+
+/**
+ * Keeps reports by server-side apply until the signal: one write a namespace and rest, none where nothing changed, and
+ * none at all while the API server does not know reports.
+ */
+export function publishReports(options: PublishOptions, signal: AbortSignal): Publisher {
+	const { server, log } = options;
+	const times = { ...defaultTimes, ...options.times };
+	const resources = reportResources[options.api];
+	const waiting = new Set<string>();
+	const digests = new Map<string, string>();
+	const restUntil = new Map<string, number>();
+	let status: PublishStatus["state"] = "starting";
+	let problem: string | undefined;
+	let written = 0;
+	let wake: () => void = () => {};
+
+	const say = (next: PublishStatus["state"], reason?: string): void => {
+		if (next !== status) {
+			const fields = { api: options.api, ...(reason === undefined ? {} : { problem: reason }) };
+			if (next === "publishing") {
+				log.info(fields, "reports are kept");
+			} else {
+				log.warn(fields, next === "missing" ? "reports are not kept: their CRD is missing" : "reports fail");
+			}
+		}
+		status = next;
+		problem = reason;
+	};
+	const pause = (ms: number): Promise<void> =>
+		new Promise((resolve) => {
+			const alarm = new AbortController();
+			wake = () => alarm.abort();
+			sleep(ms, undefined, { signal: AbortSignal.any([signal, alarm.signal]), ref: false }).then(
+				resolve,
+				() => resolve(),
+			);
+		});
+	const pathOf = (resource: ReportResource, namespace: string, name?: string): string => {
+		const scope = namespace === "" ? "" : `/namespaces/${encodeURIComponent(namespace)}`;
+		const tail = name === undefined ? "" : `/${name}`;
+		return `/apis/${resource.group}/${resource.version}${scope}/${resource.plural}${tail}`;
+	};
+	/** Learns from what is there already which reports need no write; false while the CRD is missing. */
+	const learn = async (): Promise<boolean> => {
+		for (const resource of [resources.namespaced, resources.cluster]) {
+			try {
+				for await (const { namespace, digest } of listDigests(server, pathOf(resource, ""), signal)) {
+					digests.set(namespace, digest);
+					waiting.add(namespace);
+				}
+			} catch (error) {
+				if (statusOf(error) === 404) {
+					say("missing");
+					return false;
+				}
+				throw error;
+			}
+		}
+		return true;
+	};
+	const write = async (namespace: string): Promise<void> => {
+		const resource = namespace === "" ? resources.cluster : resources.namespaced;
+		const content = options.content(namespace);
+		const path = pathOf(resource, namespace, reportName);
+		if (content === undefined) {
+			if (digests.has(namespace)) {
+				await server.request("DELETE", path, { signal, deadlineMs });
+				digests.delete(namespace);
+				written += 1;
+			}
+			return;
+		}
+		const body = reportOf(resource, namespace, content, options);
+		if (digests.get(namespace) === body.digest) {
+			return;
+		}
+		restUntil.set(namespace, performance.now() + times.restMs);
+		await server.request("PATCH", path, {
+			query: { fieldManager: "waymark", force: "true" },
+			body: body.object,
+			contentType: "application/apply-patch+yaml",
+			signal,
+			deadlineMs,
+		});
+		digests.set(namespace, body.digest);
+		written += 1;
+	};
+	const writeOne = async (namespace: string): Promise<void> => {
+		try {
+			await write(namespace);
+		} catch (error) {
+			if (signal.aborted || isNamespaceGoing(error)) {
+				digests.delete(namespace);
+			} else {
+				waiting.add(namespace);
+				throw error;
+			}
+		}
+	};
+	/** Writes what may be written now, some at once; how long until more may be. */
+	const round = async (): Promise<number> => {
+		const now = performance.now();
+		const due = [...waiting].filter((namespace) => (restUntil.get(namespace) ?? 0) <= now);
+		for (const namespace of due) {
+			waiting.delete(namespace);
+			restUntil.delete(namespace);
+		}
+		let failure: unknown;
+		const queue = due.values();
+		await Promise.all(
+			Array.from({ length: Math.min(mostWrites, due.length) }, async () => {
+				for (const namespace of queue) {
+					if (failure !== undefined || signal.aborted) {
+						waiting.add(namespace);
+						continue;
+					}
+					await writeOne(namespace).catch((error: unknown) => {
+						failure = error;
+					});
+				}
+			}),
+		);
+		if (failure !== undefined) {
+			throw failure;
+		}
+		say("publishing");
+		const next = Math.min(...[...waiting].map((namespace) => restUntil.get(namespace) ?? 0));
+		return Number.isFinite(next) ? Math.max(50, next - performance.now()) : Number.POSITIVE_INFINITY;
+	};
+	const spell = async (): Promise<void> => {
+		let isLearned = false;
+		while (!signal.aborted) {
+			try {
+				isLearned ||= await learn();
+				await pause(isLearned ? Math.min(await round(), 2 ** 30) : times.lookMs);
+			} catch (error) {
+				if (statusOf(error) === 404) {
+					// The CRD went away: what was written is gone as well.
+					isLearned = false;
+					digests.clear();
+					say("missing");
+				} else if (!signal.aborted) {
+					say("failing", error instanceof Error ? error.message : String(error));
+				}
+				await pause(isLearned ? times.againMs : Math.min(times.lookMs, times.againMs));
+			}
+		}
+	};
+	return {
+		touch(namespace) {
+			waiting.add(namespace);
+			wake();
+		},
+		status: () => ({ state: status, written, waiting: waiting.size, problem }),
+		ended: spell(),
+	};
+}
+
+function reportOf(
+	resource: ReportResource,
+	namespace: string,
+	content: ReportContent,
+	{ api, cluster }: PublishOptions,
+): { readonly digest: string; readonly object: object } {
+	const named = cluster === undefined ? {} : { "egress.waymark.dev/cluster": cluster };
+	const digest = createHash("sha256")
+		.update(JSON.stringify([content, named, resource.kind]))
+		.digest("base64url")
+		.slice(0, 22);
+	return {
+		digest,
+		object: {
+			apiVersion: `${resource.group}/${resource.version}`,
+			kind: resource.kind,
+			metadata: {
+				name: reportName,
+				...(namespace === "" ? {} : { namespace }),
+				labels: reportLabels,
+				annotations: { [digestAnnotation]: digest, ...named },
+			},
+			...(api === "openreports" ? { source: "waymark" } : {}),
+			...content,
+		},
+	};
+}
+
+async function* listDigests(
+	server: ReportServer,
+	path: string,
+	signal: AbortSignal,
+): AsyncIterable<{ readonly namespace: string; readonly digest: string }> {
+	const accept =
+		"application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+	const labelSelector = Object.entries(reportLabels)
+		.map(([key, value]) => `${key}=${value}`)
+		.join(",");
+	let token = "";
+	do {
+		const list = (await server.request("GET", path, {
+			query: { labelSelector, limit: "500", ...(token === "" ? {} : { continue: token }) },
+			accept,
+			signal,
+			deadlineMs,
+		})) as {
+			readonly metadata?: { readonly continue?: string };
+			readonly items?: readonly {
+				readonly metadata: {
+					readonly name: string;
+					readonly namespace?: string;
+					readonly annotations?: Readonly<Record<string, string>>;
+				};
+			}[];
+		};
+		for (const { metadata } of list.items ?? []) {
+			if (metadata.name === reportName) {
+				yield { namespace: metadata.namespace ?? "", digest: metadata.annotations?.[digestAnnotation] ?? "" };
+			}
+		}
+		token = list.metadata?.continue ?? "";
+	} while (token !== "");
+}
+
+/** The HTTP status of a failed request. */
+function statusOf(error: unknown): number | undefined {
+	const status = typeof error === "object" && error !== null && "status" in error ? error.status : undefined;
+	return typeof status === "number" ? status : undefined;
+}
+
+/** Whether a write failed because its namespace ends: forbidden by NamespaceLifecycle, or not found any more. */
+function isNamespaceGoing(error: unknown): boolean {
+	const text = error instanceof Error ? error.message : "";
+	return (
+		(statusOf(error) === 403 && /being terminated/.test(text)) ||
+		(statusOf(error) === 404 && /namespaces? ".*" not found|reports.* "waymark" not found/.test(text))
+	);
+}

@@ -1,0 +1,105 @@
+import type { AuditChange, Auditor } from "./auditor.ts";
+
+/** How much of the processor auditing may take, and in what pieces. */
+export interface AuditPace {
+	/** Milliseconds at a stretch: what an admission waits for at worst. */
+	readonly sliceMs: number;
+	/** The part of one processor that auditing takes while there is something to judge. */
+	readonly share: number;
+	/** Changes that come within this time are judged together. */
+	readonly gatherMs: number;
+	/** Between two rounds over everything that a change may have touched, as a multiple of what the last one took. */
+	readonly restFactor: number;
+}
+
+const defaultPace: AuditPace = { sliceMs: 3, share: 0.3, gatherMs: 100, restFactor: 5 };
+
+/** An auditor at work. */
+export interface AuditRun {
+	/** Something was put in line. */
+	wake(): void;
+	/** Settles when everything was judged once. */
+	readonly complete: Promise<void>;
+	/** For how many milliseconds the oldest change has waited; 0 when none waits. */
+	waitingMs(): number;
+	stop(): void;
+}
+
+/**
+ * Runs an auditor in short pieces beside what answers requests: a piece, then a rest that keeps to the share.
+ * `onQuiet` is told each time that nothing is in line any more.
+ */
+export function runAuditor(auditor: Auditor, onQuiet: () => void, given: Partial<AuditPace> = {}): AuditRun {
+	const pace = { ...defaultPace, ...given };
+	let timer: NodeJS.Timeout | undefined;
+	let since: number | undefined = performance.now();
+	let spent = 0;
+	let hasStopped = false;
+	let settle: () => void = () => {};
+	const complete = new Promise<void>((resolve) => {
+		settle = resolve;
+	});
+	const slice = (): void => {
+		const began = performance.now();
+		const end = began + pace.sliceMs;
+		const isLeft = auditor.work(() => performance.now() < end);
+		const took = performance.now() - began;
+		spent += took;
+		if (isLeft) {
+			timer = setTimeout(slice, Math.max(1, took / pace.share - took));
+			return;
+		}
+		timer = undefined;
+		since = undefined;
+		settle();
+		onQuiet();
+		const rest = Math.max(pace.gatherMs, spent * pace.restFactor);
+		spent = 0;
+		timer = setTimeout(() => {
+			timer = undefined;
+			if (!auditor.isIdle()) {
+				begin(0);
+			}
+		}, rest);
+		timer.unref();
+	};
+	const begin = (inMs: number): void => {
+		if (timer === undefined && !hasStopped) {
+			timer = setTimeout(slice, inMs);
+		}
+	};
+	begin(0);
+	return {
+		wake() {
+			since ??= performance.now();
+			begin(pace.gatherMs);
+		},
+		complete,
+		waitingMs: () => (since === undefined ? 0 : performance.now() - since),
+		stop() {
+			hasStopped = true;
+			clearTimeout(timer);
+		},
+	};
+}
+
+/** Namespaces whose judgement is another one, gathered until they are taken. */
+export interface Touched {
+	add(change: AuditChange): void;
+	take(): readonly string[];
+}
+
+/** Gathers the namespaces of changes. */
+export function touchedNamespaces(): Touched {
+	let names = new Set<string>();
+	return {
+		add({ before, after }) {
+			names.add((after ?? before)?.namespace ?? "");
+		},
+		take() {
+			const taken = [...names];
+			names = new Set();
+			return taken;
+		},
+	};
+}
