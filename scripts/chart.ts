@@ -50,6 +50,14 @@ export function readRules(rules: readonly Rule[]): readonly PolicyRule[] {
 	];
 }
 
+/** What the auditor reads besides: the kinds that are judged and that no rule reads. */
+export function auditRules(rules: readonly Rule[]): readonly PolicyRule[] {
+	const followed = new Set<Kind>(["Namespace", ...rules.flatMap((rule) => rule.reads)]);
+	const judged = new Set<Kind>(rules.map((rule) => rule.kind));
+	const audited = allKinds.filter((kind) => judged.has(kind) && !followed.has(kind));
+	return grouped(audited, () => true).map((each) => ({ ...each, verbs: ["list", "watch"] }));
+}
+
 /** The kinds that rules ask for by name, and that are therefore read directly before a denial rests on their absence. */
 export function confirmedKinds(rules: readonly Rule[]): ReadonlySet<Kind> {
 	return new Set(rules.flatMap(({ confirms }) => confirms ?? []));
@@ -91,6 +99,7 @@ function renderTemplates(rules: readonly Rule[]): string {
 	const { mutateUpdates, validateUpdates, namespaces } = matchConditions(rules);
 	const parts: readonly (readonly [string, unknown])[] = [
 		["reads", readRules(rules)],
+		["auditReads", auditRules(rules)],
 		["judged", webhookRules(judgedKinds(rules))],
 		["mended", webhookRules(mendedKinds(rules))],
 		["mutateConditions", conditions(mutateUpdates)],

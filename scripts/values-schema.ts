@@ -53,6 +53,7 @@ export function valuesSchema(config: Readonly<Record<string, unknown>>): object 
 				}),
 				replicas: { type: "integer", minimum: 0, maximum: 50 },
 				config: settings,
+				audit: strict({ enabled: bool }),
 				istio: strict({ readConfig: bool }),
 				certificates: strict({
 					mode: { enum: ["self", "cert-manager", "provided"] },
@@ -124,6 +125,7 @@ export function valuesSchema(config: Readonly<Record<string, unknown>>): object 
 					"image",
 					"replicas",
 					"config",
+					"audit",
 					"istio",
 					"certificates",
 					"tls",

@@ -63,7 +63,7 @@ export interface Publisher {
 	readonly ended: Promise<void>;
 }
 
-const defaultTimes: PublishTimes = { restMs: 10_000, lookMs: 60_000, againMs: 5_000 };
+const defaultTimes: PublishTimes = { restMs: 10_000, lookMs: 10_000, againMs: 5_000 };
 const deadlineMs = 10_000;
 /** Writes under way at once: an API server's default share for one user bears it. */
 const mostWrites = 8;

@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import type { Address, ServeOptions } from "../serve/options.ts";
 import type { Serving } from "../serve/serve.ts";
@@ -26,6 +27,7 @@ Serves POST /mutate and POST /validate over HTTPS, and /livez, /readyz and /metr
   --certificates      throw-away: made in memory, its CA written below .waymark/ (the default);
                       self: of an own CA, kept in a Secret and published to the webhook configurations;
                       DIR: tls.crt, tls.key and perhaps ca.crt, followed as they change
+  --audit             judge what is stored, too, and report it, where this replica holds the Lease
   --bootstrap         make the validating webhook fail closed once a canary was really denied
   --client-ca FILE    ask for a client certificate that these CAs verify, followed as they change
   --client-name NAME  and that bears this name, such as kube-apiserver; may be given several times
@@ -117,6 +119,7 @@ function readOptions(argv: readonly string[], environment: Environment): ServeOp
 			config: { type: "string" },
 			certificates: { type: "string" },
 			bootstrap: { type: "boolean", default: false },
+			audit: { type: "boolean", default: false },
 			"client-ca": { type: "string" },
 			"client-name": { type: "string", multiple: true, default: [] },
 			"tls-min-version": { type: "string", default: "1.3" },
@@ -133,8 +136,8 @@ function readOptions(argv: readonly string[], environment: Environment): ServeOp
 	if (values.world !== undefined && values.kubeconfig !== undefined) {
 		throw new UsageError("--world and --kubeconfig exclude each other");
 	}
-	if (values.world !== undefined && (values.certificates === "self" || values.bootstrap)) {
-		throw new UsageError("--certificates self and --bootstrap need a cluster, and --world has none");
+	if (values.world !== undefined && (values.certificates === "self" || values.bootstrap || values.audit)) {
+		throw new UsageError("--certificates self, --bootstrap and --audit need a cluster, and --world has none");
 	}
 	const minVersion = values["tls-min-version"];
 	if (minVersion !== "1.2" && minVersion !== "1.3") {
@@ -152,6 +155,8 @@ function readOptions(argv: readonly string[], environment: Environment): ServeOp
 		config: values.config,
 		certificates: values.certificates ?? "throw-away",
 		bootstrap: values.bootstrap,
+		audit: values.audit,
+		identity: environment.podName ?? `${hostname()}-${process.pid}`,
 		demands: {
 			minVersion: `TLSv${minVersion}`,
 			clientCaFile: values["client-ca"],

@@ -64,7 +64,22 @@ export interface Settings {
 	readonly exemptNamespaces: ReadonlySet<string>;
 	readonly policyEditors: PolicyEditors | undefined;
 	readonly severities: ReadonlyMap<string, Severity | "off">;
+	readonly audit: AuditSettings;
 }
+
+/** Where what is stored is reported. */
+export interface AuditSettings {
+	readonly reports: ReportsChoice;
+	/** Whether Events tell what has become worse. */
+	readonly events: boolean;
+	/** A name for this cluster on every report. */
+	readonly cluster: string | undefined;
+}
+
+/** Which API reports are written in: OpenReports, the Policy working group's, or none. */
+export type ReportsChoice = "openreports" | "policyreport" | "none";
+
+export const reportsChoices: readonly ReportsChoice[] = ["openreports", "policyreport", "none"];
 
 /** Who may write `egress.waymark.dev/*` annotations. */
 export interface PolicyEditors {
@@ -100,6 +115,7 @@ export interface SettingsFile {
 	readonly exemptNamespaces?: readonly string[];
 	readonly policyEditors?: { readonly users?: readonly string[]; readonly groups?: readonly string[] };
 	readonly severities?: Readonly<Record<string, string>>;
+	readonly audit?: { readonly reports?: string; readonly events?: boolean; readonly cluster?: string };
 }
 
 /**
@@ -315,6 +331,25 @@ const root: Setting<
 			{ users: textSet(strings), groups: textSet(strings) },
 			"Who may write egress.waymark.dev annotations; absent: everybody who may edit the namespace",
 		),
+	),
+	audit: section<NonNullable<SettingsFile["audit"]>, AuditSettings>(
+		{
+			reports: oneOf(reportsChoices, "openreports", "The API of reports; absent: openreports"),
+			events: plain(
+				{ type: "boolean", description: "Whether Events tell what has become worse; absent: true" },
+				(written) => written ?? true,
+			),
+			cluster: plain(
+				{
+					type: "string",
+					minLength: 1,
+					maxLength: 253,
+					description: "A name for this cluster on every report",
+				},
+				(written) => written,
+			),
+		},
+		"What the auditor does with what it finds in the cluster",
 	),
 	severities: {
 		schema: {

@@ -27,6 +27,10 @@ export interface ServeOptions {
 	readonly config: string | undefined;
 	readonly certificates: string;
 	readonly bootstrap: boolean;
+	/** Whether what is stored is judged, too, by the replica that holds the Lease. */
+	readonly audit: boolean;
+	/** This replica's name, unique among all. */
+	readonly identity: string;
 	readonly demands: ClientDemands;
 	readonly installation: Omit<Installation, "clusterDomain">;
 	readonly listen: Address;

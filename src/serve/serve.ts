@@ -1,12 +1,16 @@
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
+import type { Rule } from "../core/rule.ts";
 import type { DrainOutcome, DrainTimes } from "../server/drain.ts";
 import { defaultDrainTimes } from "../server/drain.ts";
+import type { Metrics } from "../server/metrics.ts";
 import { createMetrics } from "../server/metrics.ts";
 import type { Check } from "../server/probes.ts";
 import type { CaughtSignals } from "../server/signals.ts";
 import { untilSignalled } from "../server/signals.ts";
+import type { Audit } from "./audit.ts";
+import type { Installation } from "./installation.ts";
 import type { ServeOptions } from "./options.ts";
 import type { ServedWorld } from "./world.ts";
 import { serveCluster, serveDirectory } from "./world.ts";
@@ -63,6 +67,7 @@ async function start(
 	stops: (() => unknown)[],
 ): Promise<{ readonly left: Promise<DrainOutcome> }> {
 	const metrics = createMetrics();
+	let audit: Audit | undefined;
 	// Begun before all else: the API server gathers the first lists while everything that serves is loaded.
 	const world: ServedWorld = await (options.world === undefined
 		? serveCluster(options, metrics, log)
@@ -79,6 +84,7 @@ async function start(
 			log.error({ problem: result.problem }, "configuration not usable, the last good one is kept");
 		} else {
 			world.configure(result.settings);
+			audit?.configured();
 			log.info("configuration applied");
 		}
 	});
@@ -107,6 +113,7 @@ async function start(
 		...certificates.checks(),
 		configurationCheck(settings.problem()),
 		...failurePolicy(),
+		...(audit?.checks() ?? []),
 		{ name: "drain", ok: webhook.drain.state() === "serving", detail: webhook.drain.state() },
 	];
 	const operations = createOperations(checks, metrics);
@@ -126,6 +133,8 @@ async function start(
 			caFile: certificates.caFile,
 		});
 		log.info({ address: addressOf(webhook.app) }, "serving");
+		audit = await openAudit(options, installation, world, { rules, metrics, log });
+		stops.push(() => audit?.stop());
 		if (options.bootstrap && world.connection !== undefined) {
 			const { startFailingClosed } = await import("./installation.ts");
 			const bootstrap = await startFailingClosed(installation, world.connection, {
@@ -139,6 +148,34 @@ async function start(
 		}
 	});
 	return { left: Promise.race([left, listening.then(() => left)]) };
+}
+
+/** Begins to audit, where that is asked for and there is a cluster; nothing waits for its first judgement. */
+async function openAudit(
+	options: ServeOptions,
+	{ namespace, webhooks }: Pick<Installation, "namespace" | "webhooks">,
+	{ inventory, connection, followAll }: ServedWorld,
+	{
+		rules,
+		metrics,
+		log,
+	}: { readonly rules: readonly Rule[]; readonly metrics: Metrics; readonly log: Logger },
+): Promise<Audit | undefined> {
+	if (!options.audit || connection === undefined || followAll === undefined) {
+		return undefined;
+	}
+	const { startAudit } = await import("./audit.ts");
+	return startAudit({
+		inventory,
+		rules,
+		connection,
+		namespace,
+		lease: `${webhooks}-audit`,
+		identity: options.identity,
+		registry: metrics.registry,
+		log,
+		follow: followAll,
+	});
 }
 
 function configurationCheck(problem: string | undefined): Check {

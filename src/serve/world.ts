@@ -1,9 +1,11 @@
 import type { Logger } from "pino";
 import type { Inventory } from "../core/inventory.ts";
+import type { Kind } from "../core/kinds.ts";
 import type { Settings } from "../core/settings.ts";
 import { defaultSettings } from "../core/settings.ts";
 import type { Connection } from "../kube/client/connection.ts";
 import type { Credentials } from "../kube/client/credentials.ts";
+import type { Change } from "../kube/watch/feed.ts";
 import { createFeedMetrics } from "../server/feed-metrics.ts";
 import type { Confirm, StaleKinds } from "../server/judgement.ts";
 import type { Metrics } from "../server/metrics.ts";
@@ -21,6 +23,11 @@ export interface ServedWorld {
 	readonly stale?: () => StaleKinds | undefined;
 	/** The API server, where there is one. */
 	readonly connection?: Connection;
+	/** Tells of every change of the world, of which further kinds become a part, until it is stopped. */
+	followAll?(
+		further: readonly Kind[],
+		listener: (change: Change) => void,
+	): { readonly synced: Promise<void>; stop(): Promise<void> };
 	checks(): readonly Check[];
 	configure(settings: Settings): void;
 	stop(): Promise<void>;
@@ -80,9 +87,15 @@ export async function serveCluster(
 	log: Logger,
 ): Promise<ServedWorld> {
 	const { followCluster } = await import("../kube/watch/cluster.ts");
+	const listeners = new Set<(change: Change) => void>();
 	const world = followCluster({
 		credentials: await credentialsOf(options),
 		kinds: followedKinds,
+		onChange(change) {
+			for (const listener of listeners) {
+				listener(change);
+			}
+		},
 		settings: defaultSettings,
 		log,
 		onEvent: (kind, lagMs) => feedMetrics.lag.observe({ kind }, lagMs / 1000),
@@ -97,6 +110,17 @@ export async function serveCluster(
 		inventory: world.state,
 		synced: world.synced,
 		connection: world.connection,
+		followAll(further, listener) {
+			listeners.add(listener);
+			const more = world.followMore(further, listener);
+			return {
+				synced: more.synced,
+				stop() {
+					listeners.delete(listener);
+					return more.stop();
+				},
+			};
+		},
 		confirm: (objects, deadlineMs) => world.confirm(objects, deadlineMs),
 		stale: () => world.stale(),
 		checks: () => {

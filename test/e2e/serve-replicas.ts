@@ -21,6 +21,8 @@ export interface ServeReplicasOptions {
 	readonly count?: number;
 	/** `self`, which fails closed by itself, or a folder of certificate files; `self` unless told. */
 	readonly certificates?: string;
+	/** Further arguments of `serve`. */
+	readonly args?: readonly string[];
 	/** Further values of the chart: `config.limits.deniedHosts={*.example}`. */
 	readonly values?: readonly string[];
 	/** Changes the chart's objects before they are applied. */
@@ -93,6 +95,7 @@ export async function startServeReplicas(
 					`--webhooks=${installed.name}`,
 					"--name=127.0.0.1",
 					`--replicas=${listen.join(",")}`,
+					...(options.args ?? []),
 				],
 			}),
 		);

@@ -50,6 +50,33 @@
     - list
     - watch
 {{- end -}}
+{{- define "waymark.auditReads" -}}
+- apiGroups:
+    - networking.istio.io
+  resources:
+    - workloadentries
+    - sidecars
+  verbs:
+    - list
+    - watch
+- apiGroups:
+    - gateway.networking.k8s.io
+  resources:
+    - httproutes
+    - grpcroutes
+    - tlsroutes
+    - tcproutes
+  verbs:
+    - list
+    - watch
+- apiGroups:
+    - istio.alibabacloud.com
+  resources:
+    - asmegresstrafficpolicies
+  verbs:
+    - list
+    - watch
+{{- end -}}
 {{- define "waymark.judged" -}}
 - apiGroups:
     - networking.istio.io

@@ -148,6 +148,9 @@ annotations:
 {{- if eq .Values.webhooks.failurePolicy "Bootstrap" }}
 - --bootstrap
 {{- end }}
+{{- if .Values.audit.enabled }}
+- --audit
+{{- end }}
 - --tls-min-version={{ .Values.tls.minVersion }}
 {{- if .Values.tls.clientCaConfigMap }}
 - --client-ca=/etc/waymark-client-ca/ca.crt

@@ -7,6 +7,7 @@ import type { Credentials } from "../client/credentials.ts";
 import type { Log } from "../client/log.ts";
 import type { RestartReason } from "./backoff.ts";
 import { createConfirmer } from "./confirm.ts";
+import type { Change } from "./feed.ts";
 import { startFeed } from "./feed.ts";
 import type { FeedStatus, StaleKinds } from "./feed-status.ts";
 import { compactMemory, keepYoungGenerationSmall } from "./memory.ts";
@@ -20,6 +21,7 @@ export interface ClusterOptions {
 	readonly log: Log;
 	readonly onEvent?: (kind: Kind, lagMs: number) => void;
 	readonly onRestart?: (kind: Kind, reason: RestartReason) => void;
+	readonly onChange?: (change: Change) => void;
 }
 
 /** A world that follows an API server. */
@@ -40,6 +42,11 @@ export interface Cluster {
 		objects: readonly { readonly kind: Kind; readonly namespace: string; readonly name: string }[],
 		deadlineMs: number,
 	): Promise<{ readonly found: boolean; readonly unconfirmed: boolean }>;
+	/** Follows further kinds, on which no readiness depends; when that is stopped, their objects leave the world. */
+	followMore(
+		kinds: readonly Kind[],
+		onChange: (change: Change) => void,
+	): { readonly synced: Promise<void>; stop(): Promise<void> };
 	stop(): Promise<void>;
 }
 
@@ -61,6 +68,7 @@ export function followCluster(options: ClusterOptions): Cluster {
 		sink: state,
 		log,
 		...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
+		...(options.onChange === undefined ? {} : { onChange: options.onChange }),
 		...(options.onRestart === undefined ? {} : { onRestart: options.onRestart }),
 	});
 	const mesh = followMesh({ connection, log, learn: (facts) => state.learn(facts) });
@@ -89,6 +97,18 @@ export function followCluster(options: ClusterOptions): Cluster {
 			return {
 				found: answers.some((answer) => answer.status === "present"),
 				unconfirmed: objects.length > mostReads || answers.some((answer) => answer.status === "unconfirmed"),
+			};
+		},
+		followMore(kinds, onChange) {
+			const more = startFeed({ connection, kinds, sink: state, log, onChange });
+			return {
+				synced: more.synced,
+				async stop() {
+					await more.stop();
+					for (const kind of kinds) {
+						state.replace(kind, []);
+					}
+				},
 			};
 		},
 		async stop() {

@@ -1,0 +1,212 @@
+import type { Logger } from "pino";
+import type { Registry } from "prom-client";
+import type { AuditChange, Auditor, WorldChange } from "../audit/auditor.ts";
+import { createAuditor, hostStates } from "../audit/auditor.ts";
+import { createEventSender } from "../audit/events.ts";
+import type { Publisher } from "../audit/publish.ts";
+import { publishReports } from "../audit/publish.ts";
+import { reportContent } from "../audit/report.ts";
+import type { AuditRun } from "../audit/run.ts";
+import { runAuditor, touchedNamespaces } from "../audit/run.ts";
+import { createEngine } from "../core/engine.ts";
+import type { Inventory } from "../core/inventory.ts";
+import type { Kind } from "../core/kinds.ts";
+import type { Rule } from "../core/rule.ts";
+import type { Connection } from "../kube/client/connection.ts";
+import { keepLease } from "../kube/install/lease.ts";
+import type { AuditFigures } from "../server/audit-metrics.ts";
+import { createAuditMetrics } from "../server/audit-metrics.ts";
+import type { Check } from "../server/probes.ts";
+import { auditedKinds } from "./followed-kinds.ts";
+
+/** What auditing needs of a running Waymark. */
+export interface AuditOptions {
+	readonly inventory: Inventory;
+	readonly rules: readonly Rule[];
+	readonly connection: Connection;
+	/** Waymark's own namespace, where the Lease is. */
+	readonly namespace: string;
+	readonly lease: string;
+	/** This replica's name, unique among all. */
+	readonly identity: string;
+	readonly registry: Registry;
+	readonly log: Logger;
+	/** Tells of every change of the world, of which the kinds that are only judged become a part, until it is stopped. */
+	readonly follow: (
+		further: readonly Kind[],
+		listener: (change: WorldChange) => void,
+	) => { readonly synced: Promise<void>; stop(): Promise<void> };
+}
+
+/** Auditing as one replica of several: whoever holds the Lease judges, reports and tells. */
+export interface Audit {
+	checks(): readonly Check[];
+	/** The configuration is another one: everything is judged again. */
+	configured(): void;
+	stop(): Promise<void>;
+}
+
+/** One spell as holder. */
+interface Spell {
+	readonly auditor: Auditor;
+	readonly run: AuditRun;
+	readonly publisher: Publisher | undefined;
+}
+
+const lookForNewDayMs = 60_000;
+
+function day(): string {
+	return new Date().toISOString().slice(0, 10);
+}
+
+/** Begins to want the Lease, and to audit while it is held. */
+export function startAudit(options: AuditOptions): Audit {
+	let spell: Spell | undefined;
+	const lease = keepLease({
+		api: options.connection,
+		namespace: options.namespace,
+		name: options.lease,
+		identity: options.identity,
+		log: options.log,
+		whileHeld(signal) {
+			const begun = beginSpell(options, signal);
+			spell = begun;
+			signal.addEventListener(
+				"abort",
+				() => {
+					if (spell === begun) {
+						spell = undefined;
+					}
+				},
+				{ once: true },
+			);
+		},
+	});
+	createAuditMetrics(options.registry, () => figuresOf(spell));
+	return {
+		checks() {
+			const isHolder = spell !== undefined;
+			const reports = spell?.publisher?.status();
+			const state = !isHolder
+				? `${lease.holder() ?? "nobody"} holds the Lease`
+				: spell?.auditor.isComplete() === true
+					? "every stored object is judged"
+					: "judging what is stored";
+			const ok = reports?.state !== "failing";
+			const told = reports === undefined ? "" : `; reports: ${reports.state}`;
+			return [
+				{
+					name: "audit",
+					ok,
+					detail: `${state}${told}${reports?.problem === undefined ? "" : `: ${reports.problem}`}`,
+					...(ok ? {} : { advisory: true as const }),
+				},
+			];
+		},
+		configured() {
+			spell?.auditor.restart(day());
+			spell?.run.wake();
+		},
+		stop: () => lease.stop(),
+	};
+}
+
+function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
+	const { inventory, rules, connection, log } = options;
+	const { reports, events, cluster } = inventory.settings.audit;
+	const families = new Map(rules.map(({ id, family }) => [id, family]));
+	const touched = touchedNamespaces();
+	let changes: AuditChange[] = [];
+	const auditor = createAuditor({
+		engine: createEngine(rules),
+		inventory,
+		today: day(),
+		onChange(change) {
+			touched.add(change);
+			// What was so when this replica began is told by the reports; Events are for what becomes so.
+			if (events && auditor.isComplete()) {
+				changes.push(change);
+			}
+		},
+	});
+	const publisher =
+		reports === "none"
+			? undefined
+			: publishReports(
+					{
+						server: connection,
+						api: reports,
+						cluster,
+						log,
+						content(namespace) {
+							const objects = [...auditor.inNamespace(namespace)];
+							return objects.length === 0 ? undefined : reportContent(objects, (rule) => families.get(rule));
+						},
+					},
+					signal,
+				);
+	const sender = createEventSender({
+		server: connection,
+		instance: options.identity,
+		signal,
+		onFailure: (error, dropped) =>
+			log.warn({ dropped, ...(error === undefined ? {} : { err: error }) }, "events not sent"),
+	});
+	const run = runAuditor(auditor, () => {
+		for (const namespace of touched.take()) {
+			publisher?.touch(namespace);
+		}
+		const told = changes;
+		changes = [];
+		void sender.send(told);
+	});
+	const following = options.follow(auditedKinds, (change) => {
+		auditor.changed(change);
+		run.wake();
+	});
+	let today = day();
+	const calendar = setInterval(() => {
+		if (day() !== today) {
+			// Exemptions end by the day.
+			today = day();
+			auditor.restart(today);
+			run.wake();
+		}
+	}, lookForNewDayMs);
+	calendar.unref();
+	signal.addEventListener(
+		"abort",
+		() => {
+			void following.stop();
+			clearInterval(calendar);
+			run.stop();
+		},
+		{ once: true },
+	);
+	return { auditor, run, publisher };
+}
+
+function figuresOf(spell: Spell | undefined): AuditFigures {
+	const findings = new Map<string, number>();
+	const hosts: Record<string, number> = Object.fromEntries(hostStates.map((state) => [state, 0]));
+	let objects = 0;
+	for (const object of spell?.auditor.objects() ?? []) {
+		objects += 1;
+		for (const { rule, severity } of object.findings) {
+			const key = `${rule} ${severity}`;
+			findings.set(key, (findings.get(key) ?? 0) + 1);
+		}
+		for (const state of object.hosts) {
+			hosts[state] = (hosts[state] ?? 0) + 1;
+		}
+	}
+	return {
+		objects,
+		findings,
+		hosts,
+		waitingMs: spell?.run.waitingMs() ?? 0,
+		isComplete: spell?.auditor.isComplete() ?? false,
+		isHolder: spell !== undefined,
+		reportsWaiting: spell?.publisher?.status().waiting ?? 0,
+	};
+}

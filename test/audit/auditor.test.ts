@@ -1,0 +1,260 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { array, constantFrom, assert as hold, integer, oneof, property, record } from "fast-check";
+import type { AuditChange, AuditedObject, Auditor } from "../../src/audit/auditor.ts";
+import { createAuditor } from "../../src/audit/auditor.ts";
+import { reportContent } from "../../src/audit/report.ts";
+import type { ClusterState } from "../../src/core/cluster-state.ts";
+import { createEngine } from "../../src/core/engine.ts";
+import type { AnyObject, Kind, Resources } from "../../src/core/kinds.ts";
+import { kindOfObject } from "../../src/core/kinds.ts";
+import {
+	boundEntry,
+	egressNamespace,
+	egressWaypoint,
+	teamNamespace,
+	withSpec,
+} from "../../src/rules/examples.ts";
+import { rules } from "../../src/rules/table.ts";
+import { exampleDay, world } from "../support/rule-example.ts";
+
+const engine = createEngine(rules);
+
+/** The bound entry after istiod has seen it. */
+const allocated: AnyObject = {
+	...boundEntry,
+	status: { addresses: [{ value: "240.240.0.1", host: boundEntry.spec?.hosts?.[0] ?? "" }] },
+} as AnyObject;
+
+function auditorOf(inventory: ClusterState): { readonly auditor: Auditor; readonly changes: AuditChange[] } {
+	const changes: AuditChange[] = [];
+	const auditor = createAuditor({
+		engine,
+		inventory,
+		today: exampleDay,
+		onChange: (change) => changes.push(change),
+	});
+	return { auditor, changes };
+}
+
+/** Works until nothing is in line. */
+function settle(auditor: Auditor): void {
+	while (auditor.work(() => true)) {}
+}
+
+/** Every judgement in a stable order. */
+function picture(auditor: Auditor): readonly AuditedObject[] {
+	const key = ({ kind, namespace, name }: AuditedObject): string => `${kind} ${namespace}/${name}`;
+	return [...auditor.objects()].toSorted((one, other) => (key(one) < key(other) ? -1 : 1));
+}
+
+/** Puts an object into a world as the feed does. */
+function set(state: ClusterState, auditor: Auditor, object: AnyObject): void {
+	const kind = kindOfObject(object) as Kind;
+	state.set(kind, object as Resources[Kind]);
+	auditor.changed({ kind, namespace: object.metadata?.namespace ?? "", name: object.metadata?.name ?? "" });
+}
+
+function remove(state: ClusterState, auditor: Auditor, kind: Kind, namespace: string, name: string): void {
+	state.delete(kind, namespace, name);
+	auditor.changed({ kind, namespace, name });
+}
+
+type Step =
+	| {
+			readonly what: "entry";
+			readonly name: string;
+			readonly host: string;
+			readonly resolution: string;
+			readonly bound: boolean;
+	  }
+	| { readonly what: "remove"; readonly name: string }
+	| { readonly what: "waypoint"; readonly there: boolean }
+	| { readonly what: "policy"; readonly denied: string }
+	| { readonly what: "work"; readonly steps: number };
+
+function take(step: Step, state: ClusterState, auditor: Auditor): void {
+	switch (step.what) {
+		case "entry": {
+			const { name, host, resolution, bound } = step;
+			const entry = withSpec(boundEntry, { hosts: [host], resolution });
+			const labels = bound ? boundEntry.metadata?.labels : {};
+			set(state, auditor, { ...entry, metadata: { ...entry.metadata, name, labels } } as AnyObject);
+			return;
+		}
+		case "remove":
+			remove(state, auditor, "ServiceEntry", "team", step.name);
+			return;
+		case "waypoint": {
+			const { namespace, name } = egressWaypoint.metadata ?? {};
+			if (step.there) {
+				set(state, auditor, egressWaypoint);
+			} else {
+				remove(state, auditor, "KubernetesGateway", namespace ?? "", name ?? "");
+			}
+			return;
+		}
+		case "policy": {
+			const annotations = step.denied === "" ? {} : { "egress.waymark.dev/denied-hosts": step.denied };
+			set(state, auditor, { ...teamNamespace, metadata: { ...teamNamespace.metadata, annotations } });
+			return;
+		}
+		case "work": {
+			let left = step.steps;
+			auditor.work(() => left-- > 0);
+		}
+	}
+}
+
+describe("createAuditor()", () => {
+	test("judges every stored object, and says what becomes of each host", () => {
+		const wild = withSpec(boundEntry, { hosts: ["*.example.com"], resolution: "NONE" });
+		const bad = { ...wild, metadata: { ...wild.metadata, name: "wild" } };
+		const { auditor } = auditorOf(world([teamNamespace, egressNamespace, egressWaypoint, allocated, bad]));
+		assert.equal(auditor.isComplete(), false);
+		settle(auditor);
+		assert.equal(auditor.isComplete(), true);
+		const found = picture(auditor);
+		assert.deepEqual(
+			found.filter(({ kind }) => kind === "ServiceEntry").map(({ name, hosts }) => [name, hosts]),
+			[
+				[boundEntry.metadata?.name, ["governed"]],
+				["wild", ["direct"]],
+			],
+		);
+		const wildcard = found.find(({ name }) => name === "wild");
+		assert.ok(wildcard?.findings.some(({ rule }) => rule === "serviceentry-wildcard-resolution"));
+	});
+
+	test("judges again what reads the object that changed: a deleted waypoint unbinds every entry", () => {
+		const state = world([teamNamespace, egressNamespace, egressWaypoint, allocated]);
+		const { auditor, changes } = auditorOf(state);
+		settle(auditor);
+		changes.length = 0;
+		const { namespace = "", name = "" } = egressWaypoint.metadata ?? {};
+		remove(state, auditor, "KubernetesGateway", namespace ?? "", name ?? "");
+		settle(auditor);
+		const entry = changes.find(({ after }) => after?.kind === "ServiceEntry");
+		assert.deepEqual(entry?.before?.hosts, ["governed"]);
+		assert.deepEqual(entry?.after?.hosts, ["direct"]);
+		assert.ok(entry?.after?.findings.some(({ severity }) => severity === "error"));
+	});
+
+	test("forgets what is gone, by its own event or by a new list", () => {
+		const state = world([teamNamespace, egressNamespace, egressWaypoint, boundEntry]);
+		const { auditor } = auditorOf(state);
+		settle(auditor);
+		const before = picture(auditor).length;
+		remove(state, auditor, "ServiceEntry", "team", boundEntry.metadata?.name ?? "");
+		settle(auditor);
+		assert.equal(picture(auditor).length, before - 1);
+		state.replace("Namespace", []);
+		auditor.changed({ kind: "Namespace" });
+		settle(auditor);
+		assert.deepEqual(
+			picture(auditor).filter(({ kind }) => kind === "Namespace"),
+			[],
+		);
+	});
+
+	test("tells nothing where nothing is another than before", () => {
+		const state = world([teamNamespace, egressNamespace, egressWaypoint, boundEntry]);
+		const { auditor, changes } = auditorOf(state);
+		settle(auditor);
+		changes.length = 0;
+		set(state, auditor, { ...boundEntry });
+		auditor.restart(exampleDay);
+		settle(auditor);
+		assert.deepEqual(changes, []);
+	});
+
+	test("works in pieces: it stops when it may not go on, and goes on where it was", () => {
+		const { auditor } = auditorOf(world([teamNamespace, egressNamespace, egressWaypoint, boundEntry]));
+		let pieces = 0;
+		for (let isLeft = true; isLeft; pieces++) {
+			let once = true;
+			isLeft = auditor.work(() => {
+				const mayGoOn = once;
+				once = false;
+				return mayGoOn;
+			});
+			assert.ok(pieces < 1000);
+		}
+		assert.ok(pieces > 5);
+		const { auditor: whole } = auditorOf(world([teamNamespace, egressNamespace, egressWaypoint, boundEntry]));
+		settle(whole);
+		assert.deepEqual(picture(auditor), picture(whole));
+	});
+
+	test("has, after any changes in any order, what judging everything anew has", () => {
+		const host = constantFrom("api.example.com", "www.example.com", "*.example.com");
+		const step = oneof(
+			record({
+				what: constantFrom<"entry">("entry"),
+				name: constantFrom("a", "b", "c"),
+				host,
+				resolution: constantFrom("DNS", "NONE", "DYNAMIC_DNS"),
+				bound: constantFrom(true, false),
+			}),
+			record({ what: constantFrom<"remove">("remove"), name: constantFrom("a", "b", "c") }),
+			record({ what: constantFrom<"waypoint">("waypoint"), there: constantFrom(true, false) }),
+			record({ what: constantFrom<"policy">("policy"), denied: constantFrom("", "*.example.com") }),
+			record({ what: constantFrom<"work">("work"), steps: integer({ min: 1, max: 5 }) }),
+		);
+		hold(
+			property(array(step, { maxLength: 25 }), (steps) => {
+				const state = world([teamNamespace, egressNamespace, egressWaypoint]);
+				const { auditor } = auditorOf(state);
+				for (const each of steps) {
+					take(each, state, auditor);
+				}
+				settle(auditor);
+				const { auditor: anew } = auditorOf(state);
+				settle(anew);
+				assert.deepEqual(picture(auditor), picture(anew));
+			}),
+			{ numRuns: 150, seed: 16 },
+		);
+	});
+});
+
+describe("reportContent()", () => {
+	const object = (name: string, count: number, severity: "error" | "warning" | "info"): AuditedObject => ({
+		kind: "ServiceEntry",
+		apiVersion: "networking.istio.io/v1",
+		namespace: "team",
+		name,
+		uid: undefined,
+		findings: Array.from({ length: count }, (_, index) => ({
+			rule: "serviceentry-host-name",
+			severity,
+			path: `spec.hosts[${index}]`,
+			message: "Wrong",
+			hint: undefined,
+		})),
+		omitted: 0,
+		hosts: [],
+	});
+
+	test("counts everything, lists errors first and at most 200, and says how many more there are", () => {
+		const objects = [
+			object("b", 3, "warning"),
+			object("a", 250, "error"),
+			object("c", 1, "info"),
+			object("d", 0, "info"),
+		];
+		const { summary, results } = reportContent(objects, () => "validity");
+		assert.deepEqual(summary, { pass: 2, fail: 250, warn: 3, error: 0, skip: 1 });
+		assert.equal(results.length, 201);
+		assert.match(JSON.stringify(results.at(-1)), /54 more findings are not listed/);
+		assert.ok(results.slice(0, 200).every((result) => JSON.stringify(result).includes('"fail"')));
+	});
+
+	test("is the same whatever the order of the objects", () => {
+		const objects = [object("b", 3, "warning"), object("a", 2, "error"), object("c", 1, "info")];
+		assert.deepEqual(
+			reportContent(objects, () => "validity"),
+			reportContent(objects.toReversed(), () => "validity"),
+		);
+	});
+});

@@ -1,0 +1,221 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseAllDocuments } from "yaml";
+import type { KubeObject } from "./api.ts";
+import type { ProcessGroup } from "./processes.ts";
+import { createProcessGroup } from "./processes.ts";
+import { reportCrds } from "./report-crds.ts";
+import type { ServeReplica, ServeReplicas } from "./serve-replicas.ts";
+import { installed, startServeReplicas } from "./serve-replicas.ts";
+import { useControlPlane } from "./shared.ts";
+import { createNamespace, createWaypoint, deleteNamespaces, serviceEntry, useWaypoint } from "./world.ts";
+
+const plane = await useControlPlane();
+const egress = "audit-egress";
+const shop = "audit-shop";
+
+/** Findings are the same as where they deny, and objects with findings can be written. */
+const lenient = {
+	labels: { "istio.io/dataplane-mode": "ambient" },
+	annotations: { "egress.waymark.dev/mode": "warn", "egress.waymark.dev/waypoint": "audit-egress/waypoint" },
+};
+
+interface Report extends KubeObject {
+	readonly summary: Readonly<Record<string, number>>;
+	readonly results: readonly {
+		readonly policy: string;
+		readonly result: string;
+		readonly resources?: readonly { readonly kind: string; readonly name: string }[];
+	}[];
+}
+
+const reportOf = async (namespace: string): Promise<Report | undefined> =>
+	(await plane.get("Report", namespace, "waymark")) as Report | undefined;
+
+async function until<T>(
+	what: string,
+	find: () => Promise<T | undefined | false>,
+	limitMs = 30_000,
+): Promise<T> {
+	for (const deadline = Date.now() + limitMs; ; await sleep(100)) {
+		const found = await find();
+		if (found !== undefined && found !== false) {
+			return found;
+		}
+		assert.ok(Date.now() < deadline, `${what} within ${limitMs} ms`);
+	}
+}
+
+async function auditLine(replica: ServeReplica): Promise<string> {
+	const text = await (await fetch(`${replica.operations}/readyz?verbose`)).text();
+	return text.split("\n").find((line) => line.includes("audit:")) ?? "";
+}
+
+async function metric(replica: ServeReplica, name: string): Promise<number> {
+	const text = await (await fetch(`${replica.operations}/metrics`)).text();
+	const line = text.split("\n").find((each) => each.startsWith(`${name} `));
+	return Number(line?.slice(name.length + 1));
+}
+
+async function applyReportCrds(): Promise<void> {
+	const definitions = parseAllDocuments(await reportCrds()).map((each) => each.toJS() as KubeObject | null);
+	for (const definition of definitions.filter((each) => each !== null)) {
+		await plane.api.apply(definition);
+	}
+	await until("the report CRDs are served", async () =>
+		reportOf("default").then(
+			() => true,
+			() => false,
+		),
+	);
+}
+
+describe("auditing, with a real API server", { timeout: 300_000 }, () => {
+	let group: ProcessGroup;
+	let served: ServeReplicas;
+
+	before(async () => {
+		group = await createProcessGroup();
+		await applyReportCrds();
+		await createNamespace(plane, egress, { labels: { "istio.io/dataplane-mode": "ambient" } });
+		await createWaypoint(plane, egress, "waypoint", { from: { from: "All" } });
+		await createNamespace(plane, shop, lenient);
+		const bound = serviceEntry(shop, "bound", "bound.example.com", {
+			labels: useWaypoint("waypoint", egress),
+		});
+		await plane.api.apply(bound);
+		await plane.api.apply(serviceEntry(shop, "wild", "*.example.org", { spec: { resolution: "NONE" } }));
+		await until("istiod has bound the entry", async () => {
+			const condition = await plane.istiod.waypointBound(shop, "bound");
+			return condition?.status === "True";
+		});
+		served = await startServeReplicas(plane, group, { count: 2, args: ["--audit"] });
+	});
+
+	after(async () => {
+		await served?.stop();
+		await group.stop();
+		await deleteNamespaces(plane, shop, egress);
+	});
+
+	const holder = async (): Promise<ServeReplica> =>
+		until("a replica holds the Lease", async () => {
+			for (const replica of served.replicas) {
+				if (replica.process().isRunning() && (await metric(replica, "waymark_audit_holder")) === 1) {
+					return replica;
+				}
+			}
+			return undefined;
+		});
+
+	it("one replica writes a report of each namespace, which the CRD's own schema takes", async () => {
+		const report = await until("the report", () => reportOf(shop));
+		assert.ok((report.summary.fail ?? 0) >= 1, JSON.stringify(report.summary));
+		const wild = report.results.find(({ policy }) => policy === "serviceentry-wildcard-resolution");
+		assert.equal(wild?.result, "fail");
+		assert.deepEqual(
+			wild?.resources?.map(({ kind, name }) => `${kind} ${name}`),
+			["ServiceEntry wild"],
+		);
+		assert.equal(report.metadata.labels?.["app.kubernetes.io/managed-by"], "waymark");
+		const table = await plane.kubectl(["get", "reports", "--namespace", shop]);
+		assert.match(table.stdout, /NAME\s+PASS\s+FAIL\s+WARN\s+ERROR\s+SKIP/);
+		const holders = await Promise.all(
+			served.replicas.map((replica) => metric(replica, "waymark_audit_holder")),
+		);
+		assert.equal(
+			holders.reduce((sum, each) => sum + each),
+			1,
+		);
+	});
+
+	it("the object that is judged is never written: only its author manages it", async () => {
+		const entry = await plane.get("ServiceEntry", shop, "wild");
+		const managers =
+			(entry?.metadata.managedFields as readonly { readonly manager: string }[] | undefined) ?? [];
+		assert.ok(!managers.some(({ manager }) => manager === "waymark"), JSON.stringify(managers));
+	});
+
+	it("a waypoint that is deleted is told within seconds, by report, Event and metric", async () => {
+		await plane.kubectl(["delete", "gateways.gateway.networking.k8s.io", "waypoint", "-n", egress]);
+		const began = performance.now();
+		const report = await until("the report says so", async () => {
+			const now = await reportOf(shop);
+			return now?.results.some(({ policy }) => policy === "serviceentry-waypoint-existence")
+				? now
+				: undefined;
+		});
+		console.log(`# the report said so after ${Math.round(performance.now() - began)} ms`);
+		assert.ok(report.results.some(({ resources }) => resources?.some(({ name }) => name === "bound")));
+		const events = await until("Events", async () => {
+			const list = await plane.kubectl(["get", "events.events.k8s.io", "-n", shop, "-o", "json"]);
+			const { items } = JSON.parse(list.stdout) as {
+				readonly items: readonly {
+					readonly reportingController: string;
+					readonly reason: string;
+					readonly regarding: { readonly kind: string; readonly name: string };
+					readonly note: string;
+				}[];
+			};
+			const ours = items.filter(({ reportingController }) => reportingController === "waymark.dev/audit");
+			return ours.length >= 2 ? ours : undefined;
+		});
+		assert.ok(events.some(({ regarding }) => regarding.kind === "Namespace" && regarding.name === shop));
+		assert.ok(
+			events.some(({ regarding }) => regarding.kind === "ServiceEntry" && regarding.name === "bound"),
+		);
+	});
+
+	it("the other replica takes over when the holder stops, and rewrites no report that is right", async () => {
+		const first = await holder();
+		await until(
+			"all reports are written",
+			async () => (await metric(first, "waymark_audit_reports_waiting")) === 0,
+		);
+		const before = await reportOf(shop);
+		assert.equal(await first.stop("SIGTERM"), "code 0");
+		const second = await holder();
+		assert.notEqual(second, first);
+		await until("everything is judged", async () =>
+			(await auditLine(second)).includes("every stored object is judged"),
+		);
+		await sleep(500);
+		assert.equal((await reportOf(shop))?.metadata.resourceVersion, before?.metadata.resourceVersion);
+		await first.start();
+	});
+
+	it("a namespace that is deleted, and CRDs that go and come, stop nothing else", async () => {
+		await createNamespace(plane, "audit-gone", lenient);
+		await plane.api.apply(
+			serviceEntry("audit-gone", "wild", "*.example.net", { spec: { resolution: "NONE" } }),
+		);
+		await until("its report", () => reportOf("audit-gone"));
+		await deleteNamespaces(plane, "audit-gone");
+		const names = ["reports.openreports.io", "clusterreports.openreports.io"];
+		await plane.kubectl(["delete", "crd", ...names]);
+		await plane.api.apply(serviceEntry(shop, "late", "*.example.edu", { spec: { resolution: "NONE" } }));
+		const replica = await holder();
+		await until("the missing CRD is said", async () =>
+			(await auditLine(replica)).includes("reports: missing"),
+		);
+		assert.match(await (await fetch(`${replica.operations}/readyz`)).text(), /ok|ready/i);
+		await applyReportCrds();
+		const report = await until("reports are written again", () => reportOf(shop));
+		assert.ok(report.results.some(({ resources }) => resources?.some(({ name }) => name === "late")));
+	});
+
+	it("the ServiceAccount may write nothing but reports, Events and its Lease", async () => {
+		const user = `system:serviceaccount:${installed.namespace}:${installed.name}`;
+		for (const [verb, resource, answer] of [
+			["patch", "reports.openreports.io", "yes"],
+			["create", "events.events.k8s.io", "yes"],
+			["patch", "serviceentries.networking.istio.io", "no"],
+			["update", "namespaces", "no"],
+			["delete", "events.events.k8s.io", "no"],
+		] as const) {
+			const { stdout } = await plane.kubectl(["auth", "can-i", verb, resource, "-n", shop, "--as", user]);
+			assert.equal(stdout.trim(), answer, `${verb} ${resource}`);
+		}
+	});
+});
