@@ -48,6 +48,12 @@ export interface Settings {
 		readonly ambient: AmbientStance | undefined;
 		readonly waypoint: WaypointReference | "none" | undefined;
 	};
+	/** What counts as inside the cluster, besides its domain. */
+	readonly internal: {
+		/** Suffixes in canonical form, each of which stands for itself and every name below it. */
+		readonly hosts: readonly string[];
+		readonly addresses: readonly AddressRange[];
+	};
 	readonly limits: Limits;
 	readonly egressGateways: {
 		readonly labels: readonly Readonly<Record<string, string>>[];
@@ -93,6 +99,10 @@ export interface SettingsFile {
 		readonly mode?: string;
 		readonly ambient?: string;
 		readonly waypoint?: string;
+	};
+	readonly internal?: {
+		readonly hosts?: readonly string[];
+		readonly addresses?: readonly string[];
 	};
 	readonly limits?: {
 		readonly allowedHosts?: readonly string[];
@@ -272,6 +282,24 @@ function withDefault<Written, Read>(
 	return { schema, read: (written = absent, ...rest) => read(written, ...rest) };
 }
 
+const internalRows: Rows<NonNullable<SettingsFile["internal"]>, Settings["internal"]> = {
+	hosts: parsedList(
+		stringsOf(
+			"Suffixes: corp.example stands for itself and all below it; the cluster's domain is inside anyway",
+		),
+		(text) => {
+			const pattern = parseHostPattern(text);
+			return pattern?.suffix === undefined ? pattern?.text : pattern.suffix.slice(1);
+		},
+		"must be a name or *.suffix, such as corp.example",
+	),
+	addresses: parsedList(
+		stringsOf("IP addresses or CIDRs inside: machines of the mesh outside Kubernetes"),
+		parseAddressRange,
+		"must be an IP address or a CIDR, such as 10.0.0.0/8",
+	),
+};
+
 const gatewayRows: Rows<NonNullable<SettingsFile["egressGateways"]>, Settings["egressGateways"]> = {
 	labels: plain(
 		{
@@ -301,6 +329,10 @@ const root: Setting<
 	Omit<Settings, "istioMinor"> & { readonly istioVersion: number | undefined }
 > = section({
 	defaults: section(defaultRows, "For namespaces that say nothing"),
+	internal: section(
+		internalRows,
+		"What counts as inside the cluster; all else is outside, whatever an entry's location says",
+	),
 	limits: section(limitRows, "What no namespace may exceed"),
 	egressGateways: section(
 		gatewayRows,

@@ -6,7 +6,7 @@ import type { HostCapture } from "../istio/capture/capture.ts";
 import { captureOf } from "../istio/capture/capture.ts";
 import { isCaptured } from "../istio/capture/owners.ts";
 import { originationAt } from "../istio/capture/tls-origination.ts";
-import { isGoverned } from "../istio/entry/cluster-hosts.ts";
+import { isGoverned } from "../istio/entry/border.ts";
 import type { EntryPort } from "../istio/entry/entry.ts";
 import { specOf } from "../istio/entry/entry.ts";
 import { isProtocolOf } from "../istio/entry/ports.ts";
@@ -142,8 +142,8 @@ function ambientOf(namespaces: readonly string[], inventory: Inventory): Bits {
 function answersOf(inventory: Inventory): readonly Answer[] {
 	const answers: Answer[] = [];
 	for (const entry of inventory.all("ServiceEntry")) {
-		if (isGoverned(entry, { inventory })) {
-			const declaredBy = { namespace: entry.metadata?.namespace ?? "", name: entry.metadata?.name ?? "" };
+		const declaredBy = { namespace: entry.metadata?.namespace ?? "", name: entry.metadata?.name ?? "" };
+		if (isGoverned(entry, { namespace: declaredBy.namespace, inventory })) {
 			for (const capture of captureOf(entry, declaredBy, inventory)) {
 				answers.push({ entry, declaredBy, capture });
 			}

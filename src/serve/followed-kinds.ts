@@ -4,6 +4,7 @@ import type { Kind } from "../core/kinds.ts";
 /** Every kind that some rule reads; the policies are read from Namespaces in any case. */
 export const followedKinds: readonly Kind[] = [
 	"ServiceEntry",
+	"WorkloadEntry",
 	"IstioGateway",
 	"VirtualService",
 	"DestinationRule",

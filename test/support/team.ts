@@ -88,6 +88,11 @@ export interface Circumstances {
 	readonly today?: string;
 }
 
+/** The same circumstances with more objects in the world. */
+export function beside(circumstances: Circumstances, ...objects: readonly AnyObject[]): Circumstances {
+	return { ...circumstances, given: [...(circumstances.given ?? []), ...objects] };
+}
+
 /** The findings of one rule on an object in the namespace `team` beside the shared waypoint. */
 export function judge(
 	rule: Rule<never> | Rule,

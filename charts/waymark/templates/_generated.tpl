@@ -31,6 +31,7 @@
     - networking.istio.io
   resources:
     - serviceentries
+    - workloadentries
     - destinationrules
   verbs:
     - list

@@ -3,12 +3,12 @@ import { canonicalHost } from "../../core/host-pattern.ts";
 import type { Kind, ServiceEntry } from "../../core/kinds.ts";
 import type { RuleContext } from "../../core/rule.ts";
 import { isWildcard } from "../entry/hosts.ts";
-import { entryBinding, formatWaypoint } from "../waypoint/binding.ts";
+import { bindingReads, entryBinding, formatWaypoint } from "../waypoint/binding.ts";
 import type { HostCapture, HostOwner } from "./capture.ts";
 import { captureOf } from "./capture.ts";
 
 /** What asking for the wanted waypoint may look at. */
-export const wantedWaypointReads: readonly Kind[] = ["Namespace"];
+export const wantedWaypointReads: readonly Kind[] = bindingReads;
 
 /**
  * The waypoint that an entry asks for, or that its namespace's policy wants for it, as people write it; undefined
@@ -27,6 +27,7 @@ function readWanted(entry: ServiceEntry, context: RuleContext): string | undefin
 export const waypointOfReads: readonly Kind[] = [
 	"ServiceEntry",
 	"Service",
+	"WorkloadEntry",
 	"Namespace",
 	"KubernetesGateway",
 	"GatewayClass",

@@ -61,6 +61,11 @@ export function resolvesUnusually({ spec }: ServiceEntry): boolean {
 	return spec?.resolution !== "DNS";
 }
 
+/** Whether Istio takes an entry for something outside the mesh; the field's default is MESH_EXTERNAL. */
+export function isExternal(entry: ServiceEntry): boolean {
+	return (entry.spec?.location ?? "MESH_EXTERNAL") !== "MESH_INTERNAL";
+}
+
 /** Whether the location is another than MESH_EXTERNAL, which holds where none is written. */
 export function isInternal({ spec }: ServiceEntry): boolean {
 	return (spec?.location ?? "MESH_EXTERNAL") !== "MESH_EXTERNAL";

@@ -1,9 +1,10 @@
 import type { Path } from "../../core/finding.ts";
 import { mention } from "../../core/finding.ts";
-import type { ServiceEntry } from "../../core/kinds.ts";
+import type { Kind, ServiceEntry } from "../../core/kinds.ts";
 import { useWaypointLabel, useWaypointNamespaceLabel } from "../../core/policy.ts";
 import type { RuleContext } from "../../core/rule.ts";
 import type { WaypointReference } from "../../core/settings.ts";
+import { borderReads, leavesCluster } from "../entry/border.ts";
 import { labelOf } from "./label-selector.ts";
 import type { WaypointRequest, WaypointState } from "./waypoint.ts";
 import { inspectWaypoint, requestedWaypoint } from "./waypoint.ts";
@@ -12,10 +13,18 @@ import { inspectWaypoint, requestedWaypoint } from "./waypoint.ts";
 export const useWaypointPath: Path = ["metadata", "labels", useWaypointLabel];
 export const useWaypointNamespacePath: Path = ["metadata", "labels", useWaypointNamespaceLabel];
 
+/** What asking how an entry is bound may look at. */
+export const bindingReads: readonly Kind[] = ["Namespace", ...borderReads];
+/** What of it an answer may rest on not being there. */
+export const bindingConfirms: readonly Kind[] = ["Namespace", "Service"];
+/** What looking at its waypoint may look at besides. */
+export const targetReads: readonly Kind[] = [...bindingReads, "KubernetesGateway", "GatewayClass"];
+export const targetConfirms: readonly Kind[] = [...bindingConfirms, "KubernetesGateway", "GatewayClass"];
+
 /** How a ServiceEntry stands to the waypoint it asks for, or to the one that its namespace's policy wants. */
 export interface EntryBinding {
 	readonly request: WaypointRequest;
-	/** The waypoint of the policy, for external entries. */
+	/** The waypoint of the policy, for entries by which traffic can leave the cluster. */
 	readonly expected: WaypointReference | undefined;
 	/** The waypoint whose state matters: the one that labels ask for, else the expected one. */
 	readonly target: WaypointReference | undefined;
@@ -25,11 +34,6 @@ export interface EntryBinding {
 	readonly origin: string;
 	/** The namespace of the expected waypoint that the author named without its namespace. */
 	readonly missingTwin: string | undefined;
-}
-
-/** Whether Istio takes an entry for something outside the mesh; the field's default is MESH_EXTERNAL. */
-export function isExternal(entry: ServiceEntry): boolean {
-	return (entry.spec?.location ?? "MESH_EXTERNAL") !== "MESH_INTERNAL";
 }
 
 const waypointName = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/;
@@ -63,7 +67,7 @@ function readBinding(entry: ServiceEntry, context: RuleContext): EntryBinding {
 		inventory.get("Namespace", "", namespace)?.metadata?.labels,
 	);
 	const expected =
-		isExternal(entry) && policy.waypoint !== "none" && policy.waypoint !== undefined
+		policy.waypoint !== "none" && policy.waypoint !== undefined && leavesCluster(entry, context)
 			? policy.waypoint
 			: undefined;
 	const missingTwin =

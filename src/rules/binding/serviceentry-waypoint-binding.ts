@@ -1,10 +1,14 @@
 import { mention } from "../../core/finding.ts";
 import { useWaypointLabel, useWaypointNamespaceLabel } from "../../core/policy.ts";
 import type { Rule } from "../../core/rule.ts";
+import { isInternal } from "../../istio/entry/facts.ts";
+import { placeOutside } from "../../istio/entry/internet.ts";
 import {
 	formatWaypoint,
 	hasUnusualBinding,
 	isSameWaypoint,
+	targetConfirms,
+	targetReads,
 	targetState,
 	useWaypointNamespacePath,
 	useWaypointPath,
@@ -18,8 +22,8 @@ export const serviceentryWaypointBinding: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "binding",
 	severity: "error",
-	reads: ["Namespace", "KubernetesGateway", "GatewayClass"],
-	confirms: ["Namespace", "KubernetesGateway", "GatewayClass"],
+	reads: targetReads,
+	confirms: targetConfirms,
 	fixable: true,
 	sentWhen: {
 		what: "an entry without a waypoint label",
@@ -50,6 +54,10 @@ export const serviceentryWaypointBinding: Rule<"ServiceEntry"> = {
 		}
 		const { request, expected, state } = found;
 		if (request.asked && isSameWaypoint(request.waypoint, expected)) {
+			return;
+		}
+		// Another rule refuses it: labels would hide that the author calls a host on the internet internal.
+		if (isInternal(entry) && placeOutside(entry, context.inventory)?.isCertain === true) {
 			return;
 		}
 		const accepts =

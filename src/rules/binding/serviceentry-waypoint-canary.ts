@@ -1,7 +1,13 @@
 import { quote } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
 import { hasIstioMetadata } from "../../istio/entry/facts.ts";
-import { entryBinding, formatWaypoint, isSameWaypoint } from "../../istio/waypoint/binding.ts";
+import {
+	entryBinding,
+	formatWaypoint,
+	isSameWaypoint,
+	targetConfirms,
+	targetReads,
+} from "../../istio/waypoint/binding.ts";
 import { labelOf } from "../../istio/waypoint/label-selector.ts";
 import { inspectWaypoint } from "../../istio/waypoint/waypoint.ts";
 import {
@@ -22,8 +28,8 @@ export const serviceentryWaypointCanary: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "binding",
 	severity: "warning",
-	reads: ["Namespace", "KubernetesGateway", "GatewayClass"],
-	confirms: ["Namespace", "KubernetesGateway", "GatewayClass"],
+	reads: targetReads,
+	confirms: targetConfirms,
 	fixable: false,
 	docs: {
 		summary: "A canary waypoint must be another waypoint that accepts the entry, with a weight from 0 to 100",

@@ -1,6 +1,8 @@
 import { useWaypointLabel, useWaypointNamespaceLabel } from "../../core/policy.ts";
 import type { Rule } from "../../core/rule.ts";
 import {
+	bindingConfirms,
+	bindingReads,
 	entryBinding,
 	formatWaypoint,
 	hasReadableLabels,
@@ -23,8 +25,8 @@ export const serviceentryWaypointChoice: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "binding",
 	severity: "error",
-	reads: ["Namespace"],
-	confirms: ["Namespace"],
+	reads: bindingReads,
+	confirms: bindingConfirms,
 	fixable: false,
 	docs: {
 		summary: "The waypoint that an author chose must be the one of the namespace's policy",

@@ -1,6 +1,12 @@
 import { quote } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
-import { formatWaypoint, hasWaypointFault, targetState } from "../../istio/waypoint/binding.ts";
+import {
+	formatWaypoint,
+	hasWaypointFault,
+	targetConfirms,
+	targetReads,
+	targetState,
+} from "../../istio/waypoint/binding.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -17,8 +23,8 @@ export const serviceentryWaypointClass: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "binding",
 	severity: "error",
-	reads: ["Namespace", "KubernetesGateway", "GatewayClass"],
-	confirms: ["Namespace", "KubernetesGateway", "GatewayClass"],
+	reads: targetReads,
+	confirms: targetConfirms,
 	fixable: false,
 	docs: {
 		summary: "The Gateway that a ServiceEntry is bound to must be a waypoint",

@@ -1,6 +1,12 @@
 import { isNameLike, mention } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
-import { formatWaypoint, hasWaypointFault, targetState } from "../../istio/waypoint/binding.ts";
+import {
+	formatWaypoint,
+	hasWaypointFault,
+	targetConfirms,
+	targetReads,
+	targetState,
+} from "../../istio/waypoint/binding.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -16,8 +22,8 @@ export const serviceentryWaypointExistence: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "binding",
 	severity: "error",
-	reads: ["Namespace", "KubernetesGateway", "GatewayClass"],
-	confirms: ["Namespace", "KubernetesGateway", "GatewayClass"],
+	reads: targetReads,
+	confirms: targetConfirms,
 	needs: ["KubernetesGateway"],
 	fixable: false,
 	docs: {

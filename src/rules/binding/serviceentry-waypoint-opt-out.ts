@@ -1,9 +1,11 @@
 import { useWaypointLabel } from "../../core/policy.ts";
 import type { Rule } from "../../core/rule.ts";
+import { leavesCluster } from "../../istio/entry/border.ts";
 import {
+	bindingConfirms,
+	bindingReads,
 	entryBinding,
 	hasUnusualBinding,
-	isExternal,
 	useWaypointPath,
 } from "../../istio/waypoint/binding.ts";
 import {
@@ -21,8 +23,8 @@ export const serviceentryWaypointOptOut: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "binding",
 	severity: "error",
-	reads: ["Namespace"],
-	confirms: ["Namespace"],
+	reads: bindingReads,
+	confirms: bindingConfirms,
 	fixable: false,
 	docs: {
 		summary: "An external ServiceEntry must not opt out of waypoints where ambient is enforced",
@@ -38,7 +40,12 @@ export const serviceentryWaypointOptOut: Rule<"ServiceEntry"> = {
 	*check(entry, context) {
 		const { policy } = context;
 		const { request } = entryBinding(entry, context);
-		if (!isExternal(entry) || request.asked || request.optedOut !== "object" || policy.waypoint === "none") {
+		if (
+			!leavesCluster(entry, context) ||
+			request.asked ||
+			request.optedOut !== "object" ||
+			policy.waypoint === "none"
+		) {
 			return;
 		}
 		yield {

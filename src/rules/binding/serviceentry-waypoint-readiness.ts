@@ -1,6 +1,12 @@
 import { isNameLike } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
-import { formatWaypoint, hasWaypointFault, targetState } from "../../istio/waypoint/binding.ts";
+import {
+	formatWaypoint,
+	hasWaypointFault,
+	targetConfirms,
+	targetReads,
+	targetState,
+} from "../../istio/waypoint/binding.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -17,8 +23,8 @@ export const serviceentryWaypointReadiness: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "binding",
 	severity: "error",
-	reads: ["Namespace", "KubernetesGateway", "GatewayClass"],
-	confirms: ["Namespace", "KubernetesGateway", "GatewayClass"],
+	reads: targetReads,
+	confirms: targetConfirms,
 	fixable: false,
 	docs: {
 		summary: "The waypoint that a ServiceEntry is bound to must be ready, or at least able to become ready",

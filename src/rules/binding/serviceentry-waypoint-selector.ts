@@ -1,5 +1,11 @@
 import type { Rule } from "../../core/rule.ts";
-import { formatWaypoint, hasWaypointFault, targetState } from "../../istio/waypoint/binding.ts";
+import {
+	formatWaypoint,
+	hasWaypointFault,
+	targetConfirms,
+	targetReads,
+	targetState,
+} from "../../istio/waypoint/binding.ts";
 import {
 	boundEntry,
 	brokenSelectorWaypoint,
@@ -17,8 +23,8 @@ export const serviceentryWaypointSelector: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "binding",
 	severity: "error",
-	reads: ["Namespace", "KubernetesGateway", "GatewayClass"],
-	confirms: ["Namespace", "KubernetesGateway", "GatewayClass"],
+	reads: targetReads,
+	confirms: targetConfirms,
 	fixable: false,
 	docs: {
 		summary:

@@ -1,6 +1,12 @@
 import type { ServiceEntry } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
-import { entryBinding, hasUnusualBinding, isExternal } from "../../istio/waypoint/binding.ts";
+import { leavesCluster } from "../../istio/entry/border.ts";
+import {
+	bindingConfirms,
+	bindingReads,
+	entryBinding,
+	hasUnusualBinding,
+} from "../../istio/waypoint/binding.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -16,8 +22,8 @@ export const serviceentryWaypointSource: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "binding",
 	severity: "warning",
-	reads: ["Namespace"],
-	confirms: ["Namespace"],
+	reads: bindingReads,
+	confirms: bindingConfirms,
 	fixable: false,
 	docs: {
 		summary: "Something should name a waypoint for the external ServiceEntries of an ambient namespace",
@@ -32,7 +38,7 @@ export const serviceentryWaypointSource: Rule<"ServiceEntry"> = {
 	when: hasUnusualBinding,
 	*check(entry, context) {
 		const { policy } = context;
-		if (policy.ambient !== "enforced" || policy.waypoint !== undefined || !isExternal(entry)) {
+		if (policy.ambient !== "enforced" || policy.waypoint !== undefined || !leavesCluster(entry, context)) {
 			return;
 		}
 		const { request } = entryBinding(entry, context);

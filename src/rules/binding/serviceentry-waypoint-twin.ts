@@ -2,6 +2,8 @@ import { mention } from "../../core/finding.ts";
 import { useWaypointLabel, useWaypointNamespaceLabel } from "../../core/policy.ts";
 import type { Rule } from "../../core/rule.ts";
 import {
+	bindingConfirms,
+	bindingReads,
 	entryBinding,
 	hasUnusualBinding,
 	useWaypointNamespacePath,
@@ -23,8 +25,8 @@ export const serviceentryWaypointTwin: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "binding",
 	severity: "error",
-	reads: ["Namespace"],
-	confirms: ["Namespace"],
+	reads: bindingReads,
+	confirms: bindingConfirms,
 	fixable: false,
 	docs: {
 		summary: "A waypoint of another namespace must be named by both labels",

@@ -1,6 +1,12 @@
 import { mention } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
-import { formatWaypoint, hasWaypointFault, targetState } from "../../istio/waypoint/binding.ts";
+import {
+	formatWaypoint,
+	hasWaypointFault,
+	targetConfirms,
+	targetReads,
+	targetState,
+} from "../../istio/waypoint/binding.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -17,8 +23,8 @@ export const serviceentryWaypointVisibility: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "binding",
 	severity: "error",
-	reads: ["Namespace", "KubernetesGateway", "GatewayClass"],
-	confirms: ["Namespace", "KubernetesGateway", "GatewayClass"],
+	reads: targetReads,
+	confirms: targetConfirms,
 	fixable: false,
 	docs: {
 		summary:

@@ -62,7 +62,7 @@ export const serviceentryAddressShadow: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: waypointOfReads,
-	confirms: ["Namespace", "KubernetesGateway", "GatewayClass"],
+	confirms: ["Namespace", "Service", "KubernetesGateway", "GatewayClass"],
 	fixable: false,
 	docs: {
 		summary: "An entry without a waypoint must not take addresses that another entry sends through one",

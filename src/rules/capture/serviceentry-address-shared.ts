@@ -2,6 +2,7 @@ import type { Rule } from "../../core/rule.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../../istio/capture/owners.ts";
 import { specOf } from "../../istio/entry/entry.ts";
 import { hasAddresses } from "../../istio/entry/facts.ts";
+import { bindingConfirms } from "../../istio/waypoint/binding.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** Several hosts of an entry must not share listed addresses at a waypoint. */
@@ -11,7 +12,7 @@ export const serviceentryAddressShared: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "warning",
 	reads: wantedWaypointReads,
-	confirms: ["Namespace"],
+	confirms: bindingConfirms,
 	fixable: false,
 	docs: {
 		summary: "Several hosts of an entry must not share listed addresses at a waypoint",

@@ -1,6 +1,7 @@
 import type { Rule } from "../../core/rule.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../../istio/capture/owners.ts";
 import { hasIstioMetadata } from "../../istio/entry/facts.ts";
+import { bindingConfirms } from "../../istio/waypoint/binding.ts";
 import { labelOf } from "../../istio/waypoint/label-selector.ts";
 import { boundEntry, plainEntry, teamNamespace, withAnnotations } from "../examples.ts";
 
@@ -13,7 +14,7 @@ export const serviceentryConnectStrategy: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "warning",
 	reads: wantedWaypointReads,
-	confirms: ["Namespace"],
+	confirms: bindingConfirms,
 	fixable: false,
 	docs: {
 		summary: "An entry with a connect strategy should be bound to a waypoint",

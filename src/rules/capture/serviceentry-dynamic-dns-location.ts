@@ -1,7 +1,7 @@
 import type { Rule } from "../../core/rule.ts";
 import { specOf } from "../../istio/entry/entry.ts";
 import { resolvesUnusually } from "../../istio/entry/facts.ts";
-import { entryBinding, formatWaypoint } from "../../istio/waypoint/binding.ts";
+import { bindingConfirms, bindingReads, entryBinding, formatWaypoint } from "../../istio/waypoint/binding.ts";
 import {
 	egressNamespace,
 	egressWaypoint,
@@ -17,8 +17,8 @@ export const serviceentryDynamicDnsLocation: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "capture",
 	severity: "error",
-	reads: ["Namespace"],
-	confirms: ["Namespace"],
+	reads: bindingReads,
+	confirms: bindingConfirms,
 	fixable: false,
 	docs: {
 		summary: "An entry with resolution DYNAMIC_DNS at a waypoint must be MESH_EXTERNAL",

@@ -3,6 +3,7 @@ import type { Rule } from "../../core/rule.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../../istio/capture/owners.ts";
 import { specOf } from "../../istio/entry/entry.ts";
 import { resolvesUnusually } from "../../istio/entry/facts.ts";
+import { bindingConfirms } from "../../istio/waypoint/binding.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** The ports of a DYNAMIC_DNS entry at a waypoint must be HTTP. */
@@ -12,7 +13,7 @@ export const serviceentryDynamicDnsProtocol: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: wantedWaypointReads,
-	confirms: ["Namespace"],
+	confirms: bindingConfirms,
 	fixable: false,
 	docs: {
 		summary: "The ports of a DYNAMIC_DNS entry at a waypoint must be HTTP",

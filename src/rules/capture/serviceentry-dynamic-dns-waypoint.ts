@@ -2,6 +2,7 @@ import type { Rule } from "../../core/rule.ts";
 import { isAmbient, wantedWaypoint, wantedWaypointReads } from "../../istio/capture/owners.ts";
 import { specOf } from "../../istio/entry/entry.ts";
 import { resolvesUnusually } from "../../istio/entry/facts.ts";
+import { bindingConfirms } from "../../istio/waypoint/binding.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -18,7 +19,7 @@ export const serviceentryDynamicDnsWaypoint: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: wantedWaypointReads,
-	confirms: ["Namespace"],
+	confirms: bindingConfirms,
 	fixable: false,
 	docs: {
 		summary: "An entry with resolution DYNAMIC_DNS must be bound to a waypoint",

@@ -4,8 +4,7 @@ import type { Rule } from "../../core/rule.ts";
 import { egressServiceReads, isEgressService } from "../../istio/egress/services.ts";
 import { isClusterHost } from "../../istio/entry/cluster-hosts.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { hasEndpoints } from "../../istio/entry/facts.ts";
-import { isExternal } from "../../istio/waypoint/binding.ts";
+import { hasEndpoints, isExternal } from "../../istio/entry/facts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** The endpoints of an external entry must not lead back into the cluster. */

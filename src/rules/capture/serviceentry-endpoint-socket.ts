@@ -2,7 +2,7 @@ import { quote } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
 import { specOf } from "../../istio/entry/entry.ts";
 import { hasEndpoints } from "../../istio/entry/facts.ts";
-import { entryBinding, formatWaypoint } from "../../istio/waypoint/binding.ts";
+import { bindingConfirms, bindingReads, entryBinding, formatWaypoint } from "../../istio/waypoint/binding.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 import { isUnixSocket } from "../policy/limits.ts";
 
@@ -12,8 +12,8 @@ export const serviceentryEndpointSocket: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "capture",
 	severity: "error",
-	reads: ["Namespace"],
-	confirms: ["Namespace"],
+	reads: bindingReads,
+	confirms: bindingConfirms,
 	fixable: false,
 	docs: {
 		summary: "No endpoint of an entry that goes through a waypoint may be a Unix socket",

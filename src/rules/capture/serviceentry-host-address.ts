@@ -5,6 +5,7 @@ import { wantedWaypoint, wantedWaypointReads } from "../../istio/capture/owners.
 import { celNoAllocation, specOf } from "../../istio/entry/entry.ts";
 import { getsNoAddress } from "../../istio/entry/facts.ts";
 import { isWildcard } from "../../istio/entry/hosts.ts";
+import { bindingConfirms } from "../../istio/waypoint/binding.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 const allocationLabel = "networking.istio.io/enable-autoallocate-ip";
@@ -16,7 +17,7 @@ export const serviceentryHostAddress: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: wantedWaypointReads,
-	confirms: ["Namespace"],
+	confirms: bindingConfirms,
 	fixable: false,
 	docs: {
 		summary: "A host whose traffic shall take a waypoint must have an address that ztunnel can know it by",

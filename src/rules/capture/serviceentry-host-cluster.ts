@@ -3,8 +3,7 @@ import { canonicalHost } from "../../core/host-pattern.ts";
 import type { Rule } from "../../core/rule.ts";
 import { isClusterHost } from "../../istio/entry/cluster-hosts.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { hasUnusualHost } from "../../istio/entry/facts.ts";
-import { isExternal } from "../../istio/waypoint/binding.ts";
+import { hasUnusualHost, isExternal } from "../../istio/entry/facts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** An external entry must not have a name of the cluster as its host. */

@@ -2,7 +2,8 @@ import { getDomain } from "tldts";
 import { quote } from "../../core/finding.ts";
 import { canonicalHost } from "../../core/host-pattern.ts";
 import type { Rule } from "../../core/rule.ts";
-import { isClusterHost, isGoverned } from "../../istio/entry/cluster-hosts.ts";
+import { borderConfirms, borderReads, isGoverned } from "../../istio/entry/border.ts";
+import { isClusterHost } from "../../istio/entry/cluster-hosts.ts";
 import { specOf } from "../../istio/entry/entry.ts";
 import { hasUnusualHost } from "../../istio/entry/facts.ts";
 import { isWildcard } from "../../istio/entry/hosts.ts";
@@ -19,7 +20,8 @@ export const serviceentryHostPublicSuffix: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "capture",
 	severity: "error",
-	reads: [],
+	reads: borderReads,
+	confirms: borderConfirms,
 	fixable: false,
 	docs: {
 		summary: "A wildcard host must stand for the names of one owner",

@@ -99,7 +99,7 @@ export const serviceentryHostShadow: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: waypointOfReads,
-	confirms: ["Namespace", "KubernetesGateway", "GatewayClass"],
+	confirms: ["Namespace", "Service", "KubernetesGateway", "GatewayClass"],
 	fixable: false,
 	docs: {
 		summary: "An entry without a waypoint must not hide a host that another entry sends through one",

@@ -1,14 +1,8 @@
-import { getPublicSuffix, parse } from "tldts";
-import { quote } from "../../core/finding.ts";
-import { canonicalHost } from "../../core/host-pattern.ts";
-import type { Inventory } from "../../core/inventory.ts";
-import type { ServiceEntry } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
-import { isIPAddress, isPrivateAddress, isPublicAddress } from "../../istio/entry/addresses.ts";
-import { isClusterHost } from "../../istio/entry/cluster-hosts.ts";
 import { specOf } from "../../istio/entry/entry.ts";
 import { isInternal } from "../../istio/entry/facts.ts";
-import { entryBinding, isSameWaypoint } from "../../istio/waypoint/binding.ts";
+import { placeOutside } from "../../istio/entry/internet.ts";
+import { bindingConfirms, bindingReads, entryBinding, isSameWaypoint } from "../../istio/waypoint/binding.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -18,57 +12,18 @@ import {
 	withSpec,
 } from "../examples.ts";
 
-/** Whether a host lies below a suffix that is sold on the internet; example.com counts, payments.corp does not. */
-function isPublicHost(host: string, inventory: Inventory): boolean {
-	const name = canonicalHost(host).replace(/^\*[^.]*\.?/, "");
-	return !isClusterHost(host, inventory) && parse(name).isIcann === true && getPublicSuffix(name) !== null;
-}
-
-/** Whether an endpoint is on the internet: by a name that is sold there, or an address that is routed there. */
-function isPublicEndpoint(address: string, inventory: Inventory): boolean {
-	return isIPAddress(address)
-		? isPublicAddress(address)
-		: !address.startsWith("unix://") && isPublicHost(address, inventory);
-}
-
-interface Outside {
-	/** What of the entry lies on the internet, in words. */
-	readonly what: string;
-	/** A machine of the mesh may have a public address: that only matters where a waypoint is passed by. */
-	readonly isCertain: boolean;
-}
-
-/** What of an entry lies on the internet; an entry whose endpoints are all private does not go there. */
-function placeOutside(entry: ServiceEntry, inventory: Inventory): Outside | undefined {
-	const { hosts, endpoints, addresses, resolution } = specOf(entry);
-	const isInside = endpoints.length > 0 && endpoints.every(({ address }) => isPrivateAddress(address ?? ""));
-	const host = isInside ? undefined : hosts.find((each) => isPublicHost(each, inventory));
-	if (host !== undefined) {
-		return { what: `${quote(host)}, a host on the internet`, isCertain: true };
-	}
-	const endpoint = endpoints.find(({ address }) => isPublicEndpoint(address ?? "", inventory))?.address;
-	if (endpoint !== undefined && endpoint !== null) {
-		return { what: `the endpoint ${quote(endpoint)}, which is on the internet`, isCertain: false };
-	}
-	// With resolution NONE a connection goes to the address that the client asked for.
-	const listed = resolution === "NONE" ? addresses.find((address) => isPublicAddress(address)) : undefined;
-	return listed === undefined
-		? undefined
-		: { what: `the address ${quote(listed)}, which is on the internet`, isCertain: false };
-}
-
 /** An entry for hosts on the internet must not say MESH_INTERNAL. */
 export const serviceentryLocation: Rule<"ServiceEntry"> = {
 	id: "serviceentry-location",
 	kind: "ServiceEntry",
 	family: "capture",
 	severity: "error",
-	reads: ["Namespace"],
-	confirms: ["Namespace"],
+	reads: bindingReads,
+	confirms: bindingConfirms,
 	fixable: false,
 	docs: {
 		summary: "An entry for hosts on the internet must not say MESH_INTERNAL",
-		why: "In ambient the location changes nothing about the way of the traffic; it only says what the author claims. An entry that calls a public host, endpoint or address internal gets no waypoint from the policy, and its traffic leaves the cluster ungoverned.",
+		why: "In ambient the location changes nothing about the way of the traffic; it only says what the author claims. Waymark holds the policy against it all the same, but whoever reads an entry that calls a public host, endpoint or address internal is misled, and only its author knows what it was meant to be.",
 		fix: "Write location: MESH_EXTERNAL.",
 		sources: [
 			"istio/istio pilot/pkg/serviceregistry/ambient/services.go: constructServiceEntries",

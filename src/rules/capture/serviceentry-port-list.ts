@@ -2,6 +2,7 @@ import type { Rule } from "../../core/rule.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../../istio/capture/owners.ts";
 import { specOf } from "../../istio/entry/entry.ts";
 import { hasUnusualPort } from "../../istio/entry/facts.ts";
+import { bindingConfirms } from "../../istio/waypoint/binding.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** An entry that shall take a waypoint must declare its ports. */
@@ -11,7 +12,7 @@ export const serviceentryPortList: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: wantedWaypointReads,
-	confirms: ["Namespace"],
+	confirms: bindingConfirms,
 	fixable: false,
 	docs: {
 		summary: "An entry that shall take a waypoint must declare its ports",

@@ -3,6 +3,7 @@ import type { Rule } from "../../core/rule.ts";
 import { wantedWaypoint, wantedWaypointReads } from "../../istio/capture/owners.ts";
 import { specOf } from "../../istio/entry/entry.ts";
 import { hasUnusualPort } from "../../istio/entry/facts.ts";
+import { bindingConfirms } from "../../istio/waypoint/binding.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** No port of an entry that shall take a waypoint may be UDP. */
@@ -12,7 +13,7 @@ export const serviceentryPortUdp: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: wantedWaypointReads,
-	confirms: ["Namespace"],
+	confirms: bindingConfirms,
 	fixable: false,
 	docs: {
 		summary: "No port of an entry that shall take a waypoint may be UDP",

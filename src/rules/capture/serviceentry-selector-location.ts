@@ -1,7 +1,6 @@
 import type { Rule } from "../../core/rule.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { hasSelector } from "../../istio/entry/facts.ts";
-import { isExternal } from "../../istio/waypoint/binding.ts";
+import { hasSelector, isExternal } from "../../istio/entry/facts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** Only an entry for workloads inside the mesh should select workloads. */

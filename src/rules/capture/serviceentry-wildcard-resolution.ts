@@ -5,6 +5,7 @@ import { wantedWaypoint, wantedWaypointReads } from "../../istio/capture/owners.
 import { celNoAllocation, specOf } from "../../istio/entry/entry.ts";
 import { hasUnusualHost } from "../../istio/entry/facts.ts";
 import { isWildcard } from "../../istio/entry/hosts.ts";
+import { bindingConfirms } from "../../istio/waypoint/binding.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
 /** A wildcard host whose traffic shall take a waypoint must have resolution DYNAMIC_DNS or listed addresses. */
@@ -14,7 +15,7 @@ export const serviceentryWildcardResolution: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "error",
 	reads: wantedWaypointReads,
-	confirms: ["Namespace"],
+	confirms: bindingConfirms,
 	fixable: false,
 	docs: {
 		summary:

@@ -2,8 +2,10 @@ import { embeddedAddress, parseAddressRange, rangesOverlap } from "../../core/ad
 import type { Path, Problem } from "../../core/finding.ts";
 import { quote } from "../../core/finding.ts";
 import { covers, overlaps } from "../../core/host-pattern.ts";
+import type { ServiceEntryPort } from "../../core/kinds.ts";
 import type { HostAllowance, Policy } from "../../core/policy.ts";
 import { allows } from "../../core/policy.ts";
+import { coversPort, parseProtocol } from "../../core/port-range.ts";
 import type { RuleContext } from "../../core/rule.ts";
 import type { Settings } from "../../core/settings.ts";
 import { isPublicAddress } from "../../istio/entry/addresses.ts";
@@ -61,6 +63,43 @@ export function* forbiddenAddress(text: string, path: Path, { limits }: Settings
 			path,
 			message: `Address ${quote(text)} lies in ${hit.text}, which the cluster denies`,
 			hint: "Remove the address; the denied ranges are limits.deniedAddresses of the cluster configuration",
+		};
+	}
+}
+
+/** What the lists of ports say against a port of an entry, with its protocol. */
+export function* forbiddenServicePort(
+	port: ServiceEntryPort,
+	path: Path,
+	{ allowedPorts }: Policy,
+): Iterable<Problem> {
+	const number = port.number ?? 0;
+	const protocol = parseProtocol(port.protocol ?? "");
+	const strict = allowedPorts.find((list) => !list.ranges.some((each) => coversPort(each, number, protocol)));
+	if (strict !== undefined) {
+		const texts = strict.ranges.slice(0, 5).map((each) => each.text);
+		yield {
+			path,
+			message: `Port ${number}${port.protocol ? ` with protocol ${quote(port.protocol)}` : " without a protocol"} is not among the ports that ${allows(strict.by)} (${texts.join(", ")}${strict.ranges.length > 5 ? ", …" : ""})`,
+			hint: "Use an allowed port and protocol, or ask the security team",
+		};
+	}
+}
+
+/** What the lists of ports say against the port at which traffic arrives; absent and 0 stand for none. */
+export function* forbiddenPort(
+	number: number | null | undefined,
+	path: Path,
+	{ allowedPorts }: Policy,
+): Iterable<Problem> {
+	const strict = number
+		? allowedPorts.find((list) => !list.ranges.some((each) => each.from <= number && number <= each.to))
+		: undefined;
+	if (strict !== undefined) {
+		yield {
+			path,
+			message: `Traffic would leave for port ${number}, which is not among the ports that ${allows(strict.by)}`,
+			hint: "Use an allowed port, or ask the security team",
 		};
 	}
 }

@@ -3,7 +3,7 @@ import { quote } from "../../core/finding.ts";
 import type { ServiceEntry } from "../../core/kinds.ts";
 import { allows } from "../../core/policy.ts";
 import type { Rule } from "../../core/rule.ts";
-import { isGoverned } from "../../istio/entry/cluster-hosts.ts";
+import { borderConfirms, borderReads, isGoverned } from "../../istio/entry/border.ts";
 import { specOf } from "../../istio/entry/entry.ts";
 import { hasAddressesOrEndpoints } from "../../istio/entry/facts.ts";
 import {
@@ -36,7 +36,8 @@ export const serviceentryPolicyEndpoint: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "policy",
 	severity: "warning",
-	reads: ["Namespace"],
+	reads: ["Namespace", ...borderReads],
+	confirms: borderConfirms,
 	fixable: false,
 	docs: {
 		summary:

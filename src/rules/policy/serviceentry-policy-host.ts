@@ -1,7 +1,9 @@
 import type { CelCheck } from "../../core/cel.ts";
 import { celCanonicalHost, celCovers, celOverlaps } from "../../core/cel.ts";
+import { canonicalHost } from "../../core/host-pattern.ts";
 import type { Rule } from "../../core/rule.ts";
-import { isGoverned, isOutsideName } from "../../istio/entry/cluster-hosts.ts";
+import { borderConfirms, borderReads, isGoverned, outsideName } from "../../istio/entry/border.ts";
+import { hasEndpoints } from "../../istio/entry/facts.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -18,7 +20,8 @@ export const serviceentryPolicyHost: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "policy",
 	severity: "error",
-	reads: ["Namespace"],
+	reads: ["Namespace", ...borderReads],
+	confirms: borderConfirms,
 	fixable: false,
 	docs: {
 		summary:
@@ -44,12 +47,18 @@ export const serviceentryPolicyHost: Rule<"ServiceEntry"> = {
 			return;
 		}
 		for (const [index, host] of (entry.spec?.hosts ?? []).entries()) {
-			yield* forbiddenHost("Host", host, ["spec", "hosts", index], context.policy);
+			const path = ["spec", "hosts", index];
+			yield* forbiddenHost("Host", host, path, context.policy);
+			const target = hasEndpoints(entry) ? undefined : outsideName(host, context.inventory);
+			// An ExternalName Service of the host's name answers with another name.
+			if (target !== undefined && target !== canonicalHost(host)) {
+				yield* forbiddenHost("Endpoint", target, path, context.policy);
+			}
 		}
 		for (const [index, endpoint] of (entry.spec?.endpoints ?? []).entries()) {
-			const address = endpoint.address ?? "";
-			if (isOutsideName(address, context.inventory)) {
-				yield* forbiddenHost("Endpoint", address, ["spec", "endpoints", index, "address"], context.policy);
+			const target = outsideName(endpoint.address ?? "", context.inventory);
+			if (target !== undefined) {
+				yield* forbiddenHost("Endpoint", target, ["spec", "endpoints", index, "address"], context.policy);
 			}
 		}
 	},

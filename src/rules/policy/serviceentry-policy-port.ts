@@ -1,8 +1,5 @@
-import { quote } from "../../core/finding.ts";
-import { allows } from "../../core/policy.ts";
-import { coversPort, parseProtocol } from "../../core/port-range.ts";
 import type { Rule } from "../../core/rule.ts";
-import { isGoverned } from "../../istio/entry/cluster-hosts.ts";
+import { borderConfirms, borderReads, isGoverned } from "../../istio/entry/border.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -11,7 +8,7 @@ import {
 	withAnnotations,
 	withSpec,
 } from "../examples.ts";
-import { limitsPorts } from "./limits.ts";
+import { forbiddenPort, forbiddenServicePort, limitsPorts } from "./limits.ts";
 
 const inRange = "r.from <= n && n <= r.to";
 const leaving = (number: string, text: string): string =>
@@ -22,7 +19,8 @@ export const serviceentryPolicyPort: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "policy",
 	severity: "error",
-	reads: ["Namespace"],
+	reads: ["Namespace", ...borderReads],
+	confirms: borderConfirms,
 	fixable: false,
 	docs: {
 		summary:
@@ -54,43 +52,12 @@ export const serviceentryPolicyPort: Rule<"ServiceEntry"> = {
 			return;
 		}
 		for (const [index, port] of (entry.spec?.ports ?? []).entries()) {
-			const number = port.number ?? 0;
-			const protocol = parseProtocol(port.protocol ?? "");
-			const strict = allowedPorts.find(
-				(list) => !list.ranges.some((each) => coversPort(each, number, protocol)),
-			);
-			if (strict !== undefined) {
-				yield {
-					path: ["spec", "ports", index, "number"],
-					message: `Port ${number}${port.protocol ? ` with protocol ${quote(port.protocol)}` : " without a protocol"} is not among the ports that ${allows(strict.by)} (${strict.ranges
-						.slice(0, 5)
-						.map((each) => each.text)
-						.join(", ")}${strict.ranges.length > 5 ? ", …" : ""})`,
-					hint: "Use an allowed port and protocol, or ask the security team",
-				};
-			}
-			if (port.targetPort) {
-				yield* leavingPorts(port.targetPort, ["spec", "ports", index, "targetPort"]);
-			}
+			yield* forbiddenServicePort(port, ["spec", "ports", index, "number"], context.policy);
+			yield* forbiddenPort(port.targetPort, ["spec", "ports", index, "targetPort"], context.policy);
 		}
 		for (const [index, endpoint] of (entry.spec?.endpoints ?? []).entries()) {
 			for (const [name, number] of Object.entries(endpoint.ports ?? {})) {
-				yield* leavingPorts(number, ["spec", "endpoints", index, "ports", name]);
-			}
-		}
-		function* leavingPorts(number: number | null | undefined, path: readonly (string | number)[]) {
-			const strict =
-				number === null || number === undefined || number === 0
-					? undefined
-					: allowedPorts.find(
-							(list) => !list.ranges.some((each) => each.from <= number && number <= each.to),
-						);
-			if (strict !== undefined) {
-				yield {
-					path,
-					message: `Traffic would leave for port ${number}, which is not among the ports that ${allows(strict.by)}`,
-					hint: "Use an allowed port, or ask the security team",
-				};
+				yield* forbiddenPort(number, ["spec", "endpoints", index, "ports", name], context.policy);
 			}
 		}
 	},

@@ -2,7 +2,7 @@ import { quote } from "../../core/finding.ts";
 import { allows } from "../../core/policy.ts";
 import { parseProtocol } from "../../core/port-range.ts";
 import type { Rule } from "../../core/rule.ts";
-import { isGoverned } from "../../istio/entry/cluster-hosts.ts";
+import { borderConfirms, borderReads, isGoverned } from "../../istio/entry/border.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -19,7 +19,8 @@ export const serviceentryPolicyProtocol: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "policy",
 	severity: "error",
-	reads: ["Namespace"],
+	reads: ["Namespace", ...borderReads],
+	confirms: borderConfirms,
 	fixable: false,
 	docs: {
 		summary:

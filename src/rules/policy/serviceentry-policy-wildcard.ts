@@ -2,7 +2,7 @@ import { celCanonicalHost } from "../../core/cel.ts";
 import { quote } from "../../core/finding.ts";
 import { canonicalHost } from "../../core/host-pattern.ts";
 import type { Rule } from "../../core/rule.ts";
-import { isGoverned } from "../../istio/entry/cluster-hosts.ts";
+import { borderConfirms, borderReads, isGoverned } from "../../istio/entry/border.ts";
 import { hasUnusualHost } from "../../istio/entry/facts.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
@@ -12,7 +12,8 @@ export const serviceentryPolicyWildcard: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "policy",
 	severity: "error",
-	reads: [],
+	reads: borderReads,
+	confirms: borderConfirms,
 	fixable: false,
 	docs: {
 		summary: "A wildcard host must name at least as many labels as the cluster's limits want",

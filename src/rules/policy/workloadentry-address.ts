@@ -1,10 +1,22 @@
-import { quote } from "../../core/finding.ts";
-import type { WorkloadEntry } from "../../core/kinds.ts";
+import type { Problem } from "../../core/finding.ts";
+import { mention, quote } from "../../core/finding.ts";
+import type { ServiceEntry, WorkloadEntry } from "../../core/kinds.ts";
 import { allows } from "../../core/policy.ts";
-import type { Rule } from "../../core/rule.ts";
-import { isOutsideName } from "../../istio/entry/cluster-hosts.ts";
+import type { Rule, RuleContext } from "../../core/rule.ts";
+import { isDeclaredInside, isOutsideMachine, isSelected, outsideName } from "../../istio/entry/border.ts";
+import { specOf } from "../../istio/entry/entry.ts";
+import { isInternal } from "../../istio/entry/facts.ts";
+import { formatWaypoint, isSameWaypoint } from "../../istio/waypoint/binding.ts";
+import { requestedWaypoint } from "../../istio/waypoint/waypoint.ts";
 import { teamNamespace, withAnnotations } from "../examples.ts";
-import { forbiddenAddress, forbiddenHost, isUnixSocket, limitOnAddress } from "./limits.ts";
+import {
+	forbiddenAddress,
+	forbiddenHost,
+	forbiddenPort,
+	forbiddenServicePort,
+	isUnixSocket,
+	limitOnAddress,
+} from "./limits.ts";
 
 function workload(address: string): WorkloadEntry {
 	return {
@@ -15,17 +27,60 @@ function workload(address: string): WorkloadEntry {
 	};
 }
 
+/** Entries that a selector kept inside the cluster, and that this machine would lead out of it. */
+function* openedEntries(machine: WorkloadEntry, context: RuleContext): Iterable<Problem> {
+	const { namespace, policy, inventory } = context;
+	if (!isOutsideMachine(machine.spec?.address ?? "", inventory)) {
+		return;
+	}
+	for (const entry of inventory.inNamespace("ServiceEntry", namespace)) {
+		const { selector, hosts } = specOf(entry);
+		if (selector === undefined || !isInternal(entry) || !isSelected(machine, selector)) {
+			continue;
+		}
+		const path = ["spec", "address"];
+		const [problem] = [
+			...hosts.flatMap((host) => [...forbiddenHost("Host", host, path, policy)]),
+			...(entry.spec?.ports ?? []).flatMap((port) => [...forbiddenServicePort(port, path, policy)]),
+			...passedWaypoint(entry, context),
+		];
+		if (problem !== undefined) {
+			yield {
+				path,
+				message: `ServiceEntry ${mention(entry.metadata?.name ?? "")} selects this machine, so its traffic would leave the cluster: ${problem.message}`,
+				hint: "Use the address of a machine of your own network, or ask the security team",
+			};
+		}
+	}
+}
+
+function* passedWaypoint(
+	entry: ServiceEntry,
+	{ namespace, policy, inventory }: RuleContext,
+): Iterable<{ readonly message: string }> {
+	const { waypoint } = policy;
+	if (waypoint === undefined || waypoint === "none") {
+		return;
+	}
+	const labels = inventory.get("Namespace", "", namespace)?.metadata?.labels;
+	const request = requestedWaypoint(entry.metadata?.labels, namespace, labels);
+	if (!(request.asked && isSameWaypoint(request.waypoint, waypoint))) {
+		yield { message: `it is not bound to the waypoint ${formatWaypoint(waypoint)} of the policy` };
+	}
+}
+
 /** A WorkloadEntry leads where an endpoint of a ServiceEntry could. */
 export const workloadentryAddress: Rule<"WorkloadEntry"> = {
 	id: "workloadentry-address",
 	kind: "WorkloadEntry",
 	family: "policy",
 	severity: "error",
-	reads: ["Namespace"],
+	reads: ["Namespace", "Service", "ServiceEntry"],
+	confirms: ["Namespace", "Service"],
 	fixable: false,
 	docs: {
 		summary: "The address of a WorkloadEntry must be one that an endpoint of a ServiceEntry could have",
-		why: "A ServiceEntry with a workloadSelector sends its traffic to every WorkloadEntry with these labels. What an endpoint may not be, the machine behind a selector may not be either: an address that the cluster denies, a name that the namespace may not reach, a Unix socket where ambient is enforced. An address on the internet that no list of hosts allows is a warning, as it is for endpoints.",
+		why: "A ServiceEntry with a workloadSelector sends its traffic to every WorkloadEntry with these labels. What an endpoint may not be, the machine behind a selector may not be either, nor its ports: an address that the cluster denies, a name that the namespace may not reach, a Unix socket where ambient is enforced. An address on the internet that no list of hosts allows is a warning, as it is for endpoints.",
 		fix: "Use the address of a machine of your own network, or ask the security team to allow the host.",
 		sources: [
 			"istio/istio pilot/pkg/serviceregistry/ambient/workloads.go: workloadEntryWorkloadBuilder",
@@ -36,7 +91,8 @@ export const workloadentryAddress: Rule<"WorkloadEntry"> = {
 		bad: workload("files.example.org"),
 		given: [withAnnotations(teamNamespace, { "egress.waymark.dev/allowed-hosts": "*.example.com" })],
 	},
-	*check(entry, { policy, inventory }) {
+	*check(entry, context) {
+		const { policy, inventory } = context;
 		const address = entry.spec?.address ?? "";
 		const path = ["spec", "address"];
 		if (isUnixSocket(address)) {
@@ -50,9 +106,17 @@ export const workloadentryAddress: Rule<"WorkloadEntry"> = {
 			return;
 		}
 		yield* forbiddenAddress(address, path, inventory.settings);
-		if (isOutsideName(address, inventory)) {
-			yield* forbiddenHost("Address", address, path, policy);
+		if (isDeclaredInside(address, inventory)) {
+			return;
 		}
+		for (const [name, number] of Object.entries(entry.spec?.ports ?? {})) {
+			yield* forbiddenPort(number, ["spec", "ports", name], policy);
+		}
+		const target = outsideName(address, inventory);
+		if (target !== undefined) {
+			yield* forbiddenHost("Address", target, path, policy);
+		}
+		yield* openedEntries(entry, context);
 		const strict = limitOnAddress(address, policy);
 		if (strict !== undefined) {
 			yield {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { isClusterHost, isOutsideName } from "../../../src/istio/entry/cluster-hosts.ts";
+import { isClusterHost } from "../../../src/istio/entry/cluster-hosts.ts";
 import { world } from "../../support/rule-example.ts";
 
 describe("isClusterHost()", () => {
@@ -44,14 +44,5 @@ describe("isClusterHost()", () => {
 		const state = world([], { clusterDomain: "corp.example" });
 		assert.equal(isClusterHost("a.b.svc.corp.example", state), true);
 		assert.equal(isClusterHost("a.b.svc.cluster.local", state), false);
-	});
-});
-
-describe("isOutsideName()", () => {
-	it("isOutsideName() is a name outside the cluster, and neither an address nor a socket", () => {
-		assert.equal(isOutsideName("api.example.com", world()), true);
-		for (const address of ["", "10.0.0.1", "::1", "fe80::1%eth0", "unix:///tmp/x", "db", "db.shop.svc"]) {
-			assert.equal(isOutsideName(address, world()), false, address);
-		}
 	});
 });

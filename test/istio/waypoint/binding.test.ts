@@ -1,36 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { AnyObject, ServiceEntry } from "../../../src/core/kinds.ts";
-import type { RuleContext } from "../../../src/core/rule.ts";
+import type { ServiceEntry } from "../../../src/core/kinds.ts";
 import type { EntryBinding } from "../../../src/istio/waypoint/binding.ts";
 import {
 	entryBinding,
 	formatWaypoint,
 	hasReadableLabels,
-	isExternal,
 	isSameWaypoint,
 	isWaypointLabelValue,
 	targetState,
 } from "../../../src/istio/waypoint/binding.ts";
 import { plainEntry } from "../../../src/rules/examples.ts";
-import { exampleDay, world } from "../../support/rule-example.ts";
+import { contextOf } from "../../support/context.ts";
 import { boundTo, entry, surroundings, team } from "../../support/team.ts";
-
-function contextOf(given: readonly AnyObject[]): RuleContext {
-	const inventory = world(given);
-	const context: RuleContext = {
-		namespace: "team",
-		name: "payments",
-		policy: inventory.policy("team"),
-		inventory,
-		old: undefined,
-		requester: undefined,
-		today: exampleDay,
-		ruleIds: new Set(),
-		know: (question, object) => question(object, context),
-	};
-	return context;
-}
 
 function bindingOf(object: ServiceEntry, namespace = team()): EntryBinding {
 	return entryBinding(object, contextOf([namespace, ...surroundings]));
@@ -63,10 +45,17 @@ describe("entryBinding()", () => {
 		assert.equal(unsaid.origin, "the label of its namespace names");
 	});
 
-	it("entryBinding() expects nothing of an internal entry, which its namespace's label binds all the same", () => {
-		const internal = bindingOf(entry({ location: "MESH_INTERNAL" }), team(undefined, local));
+	it("entryBinding() expects nothing of an entry that stays inside, which its namespace's label binds all the same", () => {
+		const internal = bindingOf(
+			entry({ location: "MESH_INTERNAL", workloadSelector: { labels: { app: "vm" } } }),
+			team(undefined, local),
+		);
 		assert.equal(internal.expected, undefined);
 		assert.deepEqual(internal.target, { namespace: "team", name: "local" });
+	});
+
+	it("entryBinding() expects the policy's waypoint whatever an author says of the location", () => {
+		assert.deepEqual(bindingOf(entry({ location: "MESH_INTERNAL" })).expected, shared);
 	});
 
 	it("entryBinding() has no target for an entry that opts out, and one where only its namespace does", () => {
@@ -102,19 +91,6 @@ describe("targetState()", () => {
 });
 
 describe("the small words of a binding", () => {
-	it("isExternal() is what is not said to be internal", () => {
-		for (const [location, expected] of [
-			["MESH_EXTERNAL", true],
-			["MESH_INTERNAL", false],
-			["mesh_internal", true],
-			[null, true],
-			[undefined, true],
-		] as const) {
-			assert.equal(isExternal({ spec: location === undefined ? {} : { location } }), expected);
-		}
-		assert.equal(isExternal({ spec: null }), true);
-	});
-
 	it("isWaypointLabelValue() and hasReadableLabels() know what every part of Istio reads alike", () => {
 		assert.equal(isWaypointLabelValue("none"), true);
 		assert.equal(isWaypointLabelValue("None"), false);

@@ -46,8 +46,26 @@ describe("serviceentry-waypoint-binding", () => {
 		assert.deepEqual(places(rule, { ...plainEntry, spec }), found);
 	});
 
-	it("serviceentry-waypoint-binding leaves an internal entry alone", () => {
+	it("serviceentry-waypoint-binding leaves an internal entry alone, and one that another rule refuses", () => {
+		const inside = { location: "MESH_INTERNAL", workloadSelector: { labels: { app: "vm" } } };
+		assert.deepEqual(places(rule, entry(inside)), []);
 		assert.deepEqual(places(rule, entry({ location: "MESH_INTERNAL" })), []);
+	});
+
+	it("serviceentry-waypoint-binding binds what leaves the cluster, whatever its location says", () => {
+		for (const spec of [
+			{ hosts: ["db.partner.corp"] },
+			{ resolution: "STATIC", endpoints: [{ address: "10.99.0.1" }] },
+			{
+				hosts: ["proxy.team.svc.cluster.local"],
+				resolution: "STATIC",
+				endpoints: [{ address: "10.99.0.1" }],
+			},
+			{ hosts: ["net.team.svc.cluster.local"], resolution: "NONE", addresses: ["10.99.0.0/24"] },
+		]) {
+			const judged = entry({ ...spec, location: "MESH_INTERNAL" });
+			assert.deepEqual(places(rule, judged), ["error metadata.labels"], JSON.stringify(spec));
+		}
 	});
 
 	it("serviceentry-waypoint-binding adds nothing to an entry that its own labels bind", () => {

@@ -37,8 +37,14 @@ describe("serviceentry-waypoint-choice", () => {
 		assert.deepEqual(places(rule, boundTo("local"), { given: [team({ waypoint: "none" })] }), []);
 	});
 
-	it("serviceentry-waypoint-choice leaves internal entries, odd labels, opt-outs and a missing twin alone", () => {
-		assert.deepEqual(places(rule, boundTo("istio-egress/other", entry({ location: "MESH_INTERNAL" }))), []);
+	it("serviceentry-waypoint-choice holds what leaves the cluster to the policy, whatever its location says", () => {
+		const corporate = entry({ location: "MESH_INTERNAL", hosts: ["db.partner.corp"] });
+		assert.equal(places(rule, boundTo("istio-egress/other", corporate)).length, 1);
+	});
+
+	it("serviceentry-waypoint-choice leaves entries that stay inside, odd labels, opt-outs and a missing twin alone", () => {
+		const inside = { location: "MESH_INTERNAL", workloadSelector: { labels: { app: "vm" } } };
+		assert.deepEqual(places(rule, boundTo("istio-egress/other", entry(inside))), []);
 		for (const label of ["None", "", "none", "egress"]) {
 			assert.deepEqual(places(rule, boundTo(label)), [], label);
 		}

@@ -69,8 +69,9 @@ describe("serviceentry-waypoint-existence", () => {
 	});
 
 	it("serviceentry-waypoint-existence judges internal entries by what they and their namespace ask for only", () => {
-		assert.deepEqual(places(rule, entry({ location: "MESH_INTERNAL" }), { given: [team()] }), []);
-		const internal = boundTo("istio-egress/gone", entry({ location: "MESH_INTERNAL" }));
+		const inside = { location: "MESH_INTERNAL", workloadSelector: { labels: { app: "vm" } } };
+		assert.deepEqual(places(rule, entry(inside), { given: [team()] }), []);
+		const internal = boundTo("istio-egress/gone", entry(inside));
 		assert.deepEqual(places(rule, internal), atName);
 	});
 

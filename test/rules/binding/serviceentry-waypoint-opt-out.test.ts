@@ -30,8 +30,11 @@ describe("serviceentry-waypoint-opt-out", () => {
 		assert.deepEqual(places(rule, optOut, { given: [team({})] }), [`error ${nameLabelPath}`]);
 	});
 
-	it("serviceentry-waypoint-opt-out accepts internal entries, bound ones, and other spellings", () => {
-		assert.deepEqual(places(rule, boundTo("none", entry({ location: "MESH_INTERNAL" }))), []);
+	it("serviceentry-waypoint-opt-out accepts entries that stay inside, bound ones, and other spellings", () => {
+		const inside = { location: "MESH_INTERNAL", workloadSelector: { labels: { app: "vm" } } };
+		assert.deepEqual(places(rule, boundTo("none", entry(inside))), []);
+		const corporate = entry({ location: "MESH_INTERNAL", hosts: ["db.partner.corp"] });
+		assert.equal(places(rule, boundTo("none", corporate)).length, 1);
 		assert.deepEqual(places(rule, boundTo("istio-egress/egress")), []);
 		assert.deepEqual(places(rule, boundTo("None")), []);
 	});

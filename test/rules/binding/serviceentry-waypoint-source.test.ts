@@ -37,7 +37,14 @@ describe("serviceentry-waypoint-source", () => {
 		assert.deepEqual(places(rule, plainEntry, { given: [optedOut] }), []);
 	});
 
-	it("serviceentry-waypoint-source is silent of internal entries", () => {
-		assert.deepEqual(places(rule, entry({ location: "MESH_INTERNAL" }), ambient), []);
+	it("serviceentry-waypoint-source is silent of entries that stay inside", () => {
+		assert.deepEqual(
+			places(
+				rule,
+				entry({ location: "MESH_INTERNAL", workloadSelector: { labels: { app: "vm" } } }),
+				ambient,
+			),
+			[],
+		);
 	});
 });

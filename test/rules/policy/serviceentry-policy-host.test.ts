@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { exampleService } from "../../../src/rules/examples.ts";
 import { serviceentryPolicyHost as rule } from "../../../src/rules/policy/serviceentry-policy-host.ts";
 import type { Circumstances } from "../../support/team.ts";
-import { entry, judge, places, team } from "../../support/team.ts";
+import { beside, entry, judge, places, team } from "../../support/team.ts";
 
 function allowing(hosts: string, more: Record<string, string> = {}): Circumstances {
 	return { given: [team({ "allowed-hosts": hosts, ...more })] };
@@ -121,24 +122,50 @@ describe("serviceentry-policy-host", () => {
 	}
 
 	for (const host of [
-		"reviews",
 		"reviews.shop.svc",
 		"reviews.shop.svc.cluster.local",
+		"reviews-0.reviews.shop.svc.cluster.local",
+	]) {
+		it(`serviceentry-policy-host leaves the name ${host} of a Service alone where the entry is internal`, () => {
+			const known = beside(allowing("*.example.com"), exampleService("reviews", "shop", "10.96.0.9"));
+			const internal = entry({ hosts: [host], location: "MESH_INTERNAL" });
+			assert.deepEqual(places(rule, internal, known), []);
+			assert.deepEqual(places(rule, entry({ hosts: [host] }), known), first);
+		});
+	}
+
+	for (const host of [
+		"reviews",
 		"*.shop.svc.cluster.local",
 		"*.cluster.local",
 		"db.shop.svc.clusterset.local",
 	]) {
-		it(`serviceentry-policy-host leaves the cluster's own name ${host} alone where the entry is internal`, () => {
+		it(`serviceentry-policy-host judges the internal host ${host}, which no Service answers`, () => {
 			const internal = entry({ hosts: [host], location: "MESH_INTERNAL" });
-			assert.deepEqual(places(rule, internal, allowing("*.example.com")), []);
-			assert.deepEqual(places(rule, entry({ hosts: [host] }), allowing("*.example.com")), first);
+			assert.deepEqual(places(rule, internal, allowing("*.example.com")), first);
 		});
 	}
+
+	it("serviceentry-policy-host judges what an ExternalName Service leads to, at an endpoint and at the host", () => {
+		const alias = {
+			...exampleService("away", "team", ""),
+			spec: { type: "ExternalName", externalName: "evil.example" },
+		};
+		const spec = { location: "MESH_INTERNAL", hosts: ["api.team.svc.cluster.local"] };
+		const endpoints = [{ address: "away.team.svc.cluster.local" }];
+		const known = beside(allowing("*.example.com, *.svc.cluster.local"), alias);
+		assert.deepEqual(places(rule, entry({ ...spec, endpoints }), known), ["error spec.endpoints[0].address"]);
+		assert.deepEqual(places(rule, entry({ ...spec, hosts: ["away.team.svc.cluster.local"] }), known), first);
+	});
 
 	it("serviceentry-policy-host goes by the cluster domain of the configuration", () => {
 		const internal = entry({ hosts: ["a.shop.svc.corp.example"], location: "MESH_INTERNAL" });
 		const settings = { clusterDomain: "corp.example" };
-		assert.deepEqual(places(rule, internal, { ...allowing("*.example.com"), settings }), []);
+		const known = {
+			...beside(allowing("*.example.com"), exampleService("a", "shop", "10.96.0.9")),
+			settings,
+		};
+		assert.deepEqual(places(rule, internal, known), []);
 		assert.deepEqual(places(rule, internal, allowing("*.example.com")), first);
 	});
 

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ServiceEntryPort } from "../../../src/core/kinds.ts";
+import { exampleService } from "../../../src/rules/examples.ts";
 import { serviceentryPolicyPort as rule } from "../../../src/rules/policy/serviceentry-policy-port.ts";
 import type { Circumstances } from "../../support/team.ts";
-import { entry, message, places, team } from "../../support/team.ts";
+import { beside, entry, message, places, team } from "../../support/team.ts";
 
 function allowing(ports: string): Circumstances {
 	return { given: [team({ "allowed-ports": ports })] };
@@ -105,7 +106,8 @@ describe("serviceentry-policy-port", () => {
 		const location = "MESH_INTERNAL";
 		assert.deepEqual(places(rule, entry({ ports, location }), allowing("443")), number);
 		const own = entry({ ports, location, hosts: ["db.shop.svc.cluster.local"] });
-		assert.deepEqual(places(rule, own, allowing("443")), []);
+		const known = beside(allowing("443"), exampleService("db", "shop", "10.96.0.9"));
+		assert.deepEqual(places(rule, own, known), []);
 	});
 
 	it("serviceentry-policy-port shows five ranges and that there are more", () => {

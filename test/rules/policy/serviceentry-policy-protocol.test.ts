@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { exampleService } from "../../../src/rules/examples.ts";
 import { serviceentryPolicyProtocol as rule } from "../../../src/rules/policy/serviceentry-policy-protocol.ts";
 import type { Circumstances } from "../../support/team.ts";
-import { entry, message, places, team } from "../../support/team.ts";
+import { beside, entry, message, places, team } from "../../support/team.ts";
 
 function allowing(protocols: string): Circumstances {
 	return { given: [team({ "allowed-protocols": protocols })] };
@@ -54,7 +55,8 @@ describe("serviceentry-policy-protocol", () => {
 	it("serviceentry-policy-protocol leaves internal entries for the cluster's own names alone", () => {
 		const internal = { location: "MESH_INTERNAL", hosts: ["db.shop.svc.cluster.local"] };
 		const ports = [{ number: 3306, protocol: "MYSQL" }];
-		assert.deepEqual(places(rule, entry({ ports, ...internal }), allowing("TLS")), []);
+		const known = beside(allowing("TLS"), exampleService("db", "shop", "10.96.0.9"));
+		assert.deepEqual(places(rule, entry({ ports, ...internal }), known), []);
 		assert.deepEqual(places(rule, entry({ ports: null }), allowing("TLS")), []);
 	});
 });

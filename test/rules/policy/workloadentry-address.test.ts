@@ -1,8 +1,16 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { teamNamespace, withAnnotations } from "../../../src/rules/examples.ts";
+import type { ServiceEntry } from "../../../src/core/kinds.ts";
+import {
+	boundEntry,
+	plainEntry,
+	teamNamespace,
+	withAnnotations,
+	withSpec,
+} from "../../../src/rules/examples.ts";
 import { workloadentryAddress as rule } from "../../../src/rules/policy/workloadentry-address.ts";
 import { spots } from "../../support/spots.ts";
+import { places } from "../../support/team.ts";
 
 const limited = [
 	withAnnotations(teamNamespace, { "egress.waymark.dev/allowed-hosts": "*.example.com, 8.8.8.8" }),
@@ -40,4 +48,45 @@ it("workloadentry-address asks nothing where nothing is limited, and leaves side
 	assert.deepEqual(at("files.example.org", [teamNamespace]), []);
 	assert.deepEqual(at("1.1.1.1", [teamNamespace]), []);
 	assert.deepEqual(at("unix:///run/app.sock", [{ ...teamNamespace, metadata: { name: "team" } }]), []);
+});
+
+it("workloadentry-address refuses ports that would leave and that nobody allows", () => {
+	const given = [
+		withAnnotations(teamNamespace, { "egress.waymark.dev/allowed-ports": "443/TLS, 8000-8099" }),
+	];
+	const machine = { ...rule.docs.good, spec: { address: "10.20.0.7", ports: { tls: 22, http: 8080 } } };
+	assert.deepEqual(spots(rule, machine, given), ["error spec.ports.tls"]);
+});
+
+it("workloadentry-address leaves what the configuration calls internal alone", () => {
+	const settings = { internal: { addresses: ["203.0.113.0/24"], hosts: ["corp.example"] } };
+	for (const address of ["203.0.113.66", "vm.corp.example"]) {
+		const machine = { ...rule.docs.good, spec: { address, ports: { tls: 22 } } };
+		assert.deepEqual(places(rule, machine, { given: limited, settings }), []);
+	}
+});
+
+it("workloadentry-address looks at the entries that the machine would lead out of the cluster", () => {
+	const selecting = (spec: object): ServiceEntry =>
+		withSpec(plainEntry, {
+			hosts: ["ledger.team.svc.cluster.local"],
+			location: "MESH_INTERNAL",
+			resolution: "STATIC",
+			workloadSelector: { labels: { app: "ledger" } },
+			...spec,
+		});
+	const machine = {
+		...rule.docs.good,
+		spec: { address: "203.0.113.66", labels: { app: "ledger" } },
+	};
+	const ports = withAnnotations(teamNamespace, { "egress.waymark.dev/allowed-ports": "80/HTTP" });
+	const error = ["error spec.address"];
+	assert.deepEqual(places(rule, machine, { given: [ports, selecting({})] }), error);
+	assert.deepEqual(places(rule, machine, { given: [teamNamespace, selecting({})] }), error);
+	const bound = { ...selecting({}), metadata: boundEntry.metadata };
+	assert.deepEqual(places(rule, machine, { given: [teamNamespace, bound] }), []);
+	const other = selecting({ workloadSelector: { labels: { app: "other" } } });
+	assert.deepEqual(places(rule, machine, { given: [ports, other] }), []);
+	const inside = { ...machine, spec: { ...machine.spec, address: "10.0.0.1" } };
+	assert.deepEqual(places(rule, inside, { given: [ports, selecting({})] }), []);
 });
