@@ -28,9 +28,10 @@ export function createEngine(rules: readonly Rule[]): Engine {
 export function fixingPart(engine: Engine): Engine {
 	const needed = (rule: Rule): boolean => {
 		const fixing = (engine.byKind.get(rule.kind)?.rules ?? []).filter((each) => each.fixable);
-		const read = new Set(fixing.flatMap((each) => each.reads));
-		// Every namespace is asked for in any case.
-		return rule.fixable || rule.reads.some((kind) => kind !== "Namespace" && read.has(kind));
+		const asked = new Set(fixing.flatMap((each) => each.confirms ?? []));
+		// Every namespace is asked for in any case; without a Service a fix is made, and its own rule says so.
+		const matters = (kind: Kind): boolean => kind !== "Namespace" && kind !== "Service" && asked.has(kind);
+		return rule.fixable || (rule.confirms ?? []).some(matters);
 	};
 	return { ...createEngine(engine.rules.filter(needed)), ids: engine.ids };
 }

@@ -115,10 +115,11 @@ describe("serviceentry-waypoint-readiness", () => {
 		assert.equal(readiness(manifest), 0);
 		assert.equal(readiness({ ...manifest, status: null }), 0);
 		assert.equal(readiness({ ...manifest, status: { addresses: [] } }), 1);
-		assert.equal(
-			readiness({ ...manifest, metadata: { ...manifest.metadata, labels: { "istio.io/rev": "x" } } }),
-			1,
-		);
+		const ofRevision = (revision: string): KubernetesGateway => ({
+			...manifest,
+			metadata: { ...manifest.metadata, labels: { "istio.io/rev": revision } },
+		});
+		assert.deepEqual([readiness(ofRevision("x")), readiness(ofRevision(""))], [0, 1]);
 	});
 
 	it("serviceentry-waypoint-readiness speaks of the policy's waypoint before the labels are there", () => {
