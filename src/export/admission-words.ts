@@ -231,6 +231,17 @@ export function celClusterHost(host: string, settings: Settings): string {
     ${host} in ${celList([settings.clusterDomain, "clusterset.local"])})`;
 }
 
+/** Whether a host in canonical form lies below one of these domains. */
+function celUnder(host: string, domains: readonly string[]): string {
+	const under = domains.map((domain) => `${host}.endsWith(${celText(`.${domain}`)})`);
+	return `(${[...under, `${host} in ${celList(domains)}`].join(" || ")})`;
+}
+
+/** Whether a host in canonical form is inside by its name: the counterpart of `isOutsideHost`. */
+function celInsideHost(host: string, { clusterDomain, internal }: Settings): string {
+	return celUnder(host, ["svc", clusterDomain, ...internal.hosts]);
+}
+
 const record = (fields: Readonly<Record<string, string>>): string =>
 	`{\n    ${Object.entries(fields)
 		.map(([name, expression]) => `'${name}': dyn(${expression})`)
@@ -256,17 +267,19 @@ export function entryWords(settings: Settings): readonly CelVariable[] {
 		// Endpoints by a name outside the cluster.
 		ends: `o.?spec.?endpoints.orValue([]).map(x, x.?address.orValue('')).filter(a,
       a != '' && !a.startsWith('unix://') && !a.contains(':') && !isIP(a) && !isCIDR(a) &&
-      ![${celCanonicalHost("a")}].exists(h, ${celClusterHost("h", settings)}))`,
+      ![${celCanonicalHost("a")}].exists(h, ${celInsideHost("h", settings)}))`,
 	});
+	const declared = `s.names.size() > 0 && s.names.all(h, ${celUnder("h", settings.internal.hosts)})`;
 	const binding = record({
 		s: "s",
 		refuses: `s.managed || s.labels[?${U}].orValue('') == 'none'`,
 		own: `s.managed || s.labels[?${U}].orValue('none') == 'none' ? ''
       : s.labels[?${N}].orValue(request.namespace) + '/' + s.labels[${U}]`,
-		expected: "s.external && variables.wanted.contains('/') ? variables.wanted : ''",
+		expected: `s.external && !(${declared}) && variables.wanted.contains('/') ? variables.wanted : ''`,
 		readable: `s.labels[?${U}].orValue('a').matches(${celPattern(nameForm)}) &&
       s.labels[?${N}].orValue('a').matches(${celPattern(namespaceForm)})`,
-		governed: `s.external || s.ends.size() > 0 || s.names.exists(h, !${celClusterHost("h", settings)})`,
+		governed: `s.external && !(${declared}) || s.ends.size() > 0 ||
+      s.names.exists(h, !${celInsideHost("h", settings)})`,
 	});
 	const whole = record({
 		...Object.fromEntries(
