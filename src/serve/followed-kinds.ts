@@ -17,7 +17,6 @@ export const followedKinds: readonly Kind[] = [
 
 /** Every kind besides that some rule judges: what the auditor follows, too. */
 export const auditedKinds: readonly Kind[] = [
-	"WorkloadEntry",
 	"Sidecar",
 	"HTTPRoute",
 	"GRPCRoute",

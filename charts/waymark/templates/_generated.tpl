@@ -55,7 +55,6 @@
 - apiGroups:
     - networking.istio.io
   resources:
-    - workloadentries
     - sidecars
   verbs:
     - list
