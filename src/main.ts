@@ -15,7 +15,7 @@ const verbs: ReadonlyMap<string, () => Promise<Verb>> = new Map([
 	["trace", async () => (await import("./cli/trace.ts")).trace],
 	["export", async () => (await import("./cli/export.ts")).exportVerb],
 	["explain", async () => (await import("./cli/explain.ts")).explain],
-	["export", async () => (await import("./cli/export.ts")).exportVerb],
+	["exemptions", async () => (await import("./cli/exemptions.ts")).exemptions],
 	["rules", async () => (await import("./cli/rules.ts")).rules],
 	["config", async () => (await import("./cli/config-check.ts")).configCheck],
 ]);

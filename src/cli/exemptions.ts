@@ -1,0 +1,213 @@
+import { parseArgs } from "node:util";
+import { stringify } from "yaml";
+import { annotationPrefix, exemptionPrefix } from "../core/annotations.ts";
+import type { ClusterState } from "../core/cluster-state.ts";
+import { createEngine } from "../core/engine.ts";
+import { evaluate } from "../core/evaluate.ts";
+import type { Inventory } from "../core/inventory.ts";
+import type { Kind } from "../core/kinds.ts";
+import { rules } from "../rules/table.ts";
+import type { Verb } from "./verb.ts";
+import { exitCodes, UsageError } from "./verb.ts";
+import { readToday, readWorld, worldArguments, worldUsage } from "./world.ts";
+
+/** One exemption of one namespace, as `waymark exemptions --output json` writes it. */
+export interface ListedExemption {
+	readonly namespace: string;
+	readonly rule: string;
+	readonly until: string;
+	/** Whole days after today on which it still holds; negative where it has ended. */
+	readonly daysLeft: number;
+	readonly reason: string;
+	readonly owner: string | null;
+	readonly ticket: string | null;
+}
+
+/** `waymark exemptions`: which rules are excused where, and until when. */
+export const exemptions: Verb = {
+	summary:
+		"List which namespaces are exempt from which rules, by days left; write exemptions for what there is today",
+	usage: `Usage: waymark exemptions [FILE|DIR|-]…
+       waymark exemptions --cluster
+       waymark exemptions --write --until DATE --reason TEXT [FILE|DIR|-]… | --cluster
+
+Lists the exemptions of all namespaces, those that end first above. With --write, prints Namespaces with an exemption for
+each rule that some object of theirs breaks as an error today, to be applied by
+kubectl apply --server-side --field-manager=waymark-exemptions -f -
+
+${worldUsage}
+  --within DAYS       exit 1 when an exemption has ended, or ends within so many days
+  --write             print exemptions instead of listing them
+  --until DATE        the last day of those that are printed, YYYY-MM-DD
+  --reason TEXT       why; also --owner TEXT and --ticket TEXT
+  --output text|json
+
+Exit: 0, 1 when --within finds some, 64 usage, 65 unreadable input, 70 fault`,
+	async run(argv, streams) {
+		const { values, positionals } = parseArgs({
+			args: [...argv],
+			allowPositionals: true,
+			options: {
+				...worldArguments,
+				within: { type: "string" },
+				write: { type: "boolean", default: false },
+				until: { type: "string" },
+				reason: { type: "string" },
+				owner: { type: "string" },
+				ticket: { type: "string" },
+				output: { type: "string", short: "o", default: "text" },
+			},
+		});
+		const { cluster, kubeconfig, config, output } = values;
+		if (output !== "text" && output !== "json") {
+			throw new UsageError("--output must be text or json");
+		}
+		const within = readWithin(values.within);
+		const text = values.write ? exemptionText(values) : undefined;
+		const kinds: readonly Kind[] = values.write
+			? [...new Set<Kind>(["Namespace", ...rules.flatMap((rule) => [rule.kind, ...rule.reads])])]
+			: ["Namespace"];
+		const options = { paths: positionals, cluster, kubeconfig, config };
+		const world = await readWorld("exemptions", options, kinds, streams);
+		if (world === undefined) {
+			return exitCodes.unreadable;
+		}
+		const today = readToday();
+		if (text !== undefined) {
+			streams.out(written(world, text, today));
+			return exitCodes.clean;
+		}
+		const list = listExemptions(world, today);
+		streams.out(
+			output === "json"
+				? `${JSON.stringify({ version: 1, exemptions: list }, undefined, "\t")}\n`
+				: table(list),
+		);
+		return within !== undefined && list.some(({ daysLeft }) => daysLeft < within)
+			? exitCodes.findings
+			: exitCodes.clean;
+	},
+};
+
+function readWithin(text: string | undefined): number | undefined {
+	if (text !== undefined && !/^\d{1,4}$/.test(text)) {
+		throw new UsageError("--within must be a number of days");
+	}
+	return text === undefined ? undefined : Number(text);
+}
+
+/** The value of every exemption that is printed. */
+function exemptionText(values: {
+	readonly until?: string;
+	readonly reason?: string;
+	readonly owner?: string;
+	readonly ticket?: string;
+}): string {
+	const { until, reason, owner, ticket } = values;
+	if (
+		until === undefined ||
+		!/^\d{4}-\d{2}-\d{2}$/.test(until) ||
+		Number.isNaN(Date.parse(`${until}T00:00:00Z`))
+	) {
+		throw new UsageError("--write needs --until YYYY-MM-DD, the last day of the exemptions");
+	}
+	if (reason === undefined || reason.trim() === "") {
+		throw new UsageError("--write needs --reason TEXT: an exemption says why");
+	}
+	return [
+		`until=${until}`,
+		`reason=${reason.trim()}`,
+		...(owner === undefined ? [] : [`owner=${owner}`]),
+		...(ticket === undefined ? [] : [`ticket=${ticket}`]),
+	].join(" ");
+}
+
+/** Every exemption of every namespace, those that end first above. */
+export function listExemptions(world: Inventory, today: string): readonly ListedExemption[] {
+	const list: ListedExemption[] = [];
+	for (const { metadata } of world.all("Namespace")) {
+		const namespace = metadata?.name ?? "";
+		for (const [rule, { until, reason, owner, ticket }] of world.policy(namespace).exemptions) {
+			const daysLeft = Math.round((Date.parse(until) - Date.parse(today)) / 86_400_000);
+			list.push({ namespace, rule, until, daysLeft, reason, owner: owner ?? null, ticket: ticket ?? null });
+		}
+	}
+	return list.toSorted(
+		(one, other) =>
+			one.daysLeft - other.daysLeft ||
+			compare(one.namespace, other.namespace) ||
+			compare(one.rule, other.rule),
+	);
+}
+
+function compare(one: string, other: string): number {
+	return one < other ? -1 : one > other ? 1 : 0;
+}
+
+/** Namespaces that excuse what their objects break as errors today, as YAML; "" where nothing is broken. */
+function written(world: ClusterState, text: string, today: string): string {
+	const broken = new Map<string, Set<string>>();
+	const engine = createEngine(rules);
+	for (const kind of engine.byKind.keys()) {
+		if (kind === "Namespace") {
+			// A Namespace cannot excuse itself from the rules about its own policy.
+			continue;
+		}
+		for (const object of world.all(kind)) {
+			const namespace = object.metadata?.namespace ?? "";
+			const name = object.metadata?.name ?? undefined;
+			const { findings } = evaluate(engine, world, { kind, namespace, name, object, today });
+			for (const { rule, severity } of findings) {
+				if (severity === "error" && namespace !== "") {
+					broken.set(namespace, (broken.get(namespace) ?? new Set()).add(rule));
+				}
+			}
+		}
+	}
+	return [...broken]
+		.toSorted(([one], [other]) => compare(one, other))
+		.map(([name, found]) =>
+			stringify(
+				{
+					apiVersion: "v1",
+					kind: "Namespace",
+					metadata: {
+						name,
+						annotations: Object.fromEntries(
+							[...found].toSorted().map((rule) => [`${annotationPrefix}${exemptionPrefix}${rule}`, text]),
+						),
+					},
+				},
+				{ lineWidth: 0 },
+			),
+		)
+		.join("---\n");
+}
+
+function table(list: readonly ListedExemption[]): string {
+	if (list.length === 0) {
+		return "No namespace is exempt from any rule.\n";
+	}
+	const rows = list.map(({ daysLeft, until, namespace, rule, owner, ticket, reason }) => [
+		daysLeft < 0 ? "ended" : `${daysLeft} ${daysLeft === 1 ? "day" : "days"}`,
+		until,
+		namespace,
+		rule,
+		[owner, ticket].filter((each) => each !== null).join(" ") || "-",
+		reason,
+	]);
+	const head = ["LEFT", "UNTIL", "NAMESPACE", "RULE", "OWNER", "REASON"];
+	const widths = head.map((title, column) =>
+		Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+	);
+	const line = (row: readonly string[]): string =>
+		row
+			.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
+			.join("  ");
+	return `${[head, ...rows].map((row) => printableLine(line(row))).join("\n")}\n`;
+}
+
+/** A reason is anybody's text: it stays on its line. */
+function printableLine(text: string): string {
+	return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, " ").trimEnd();
+}
