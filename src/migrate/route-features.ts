@@ -165,20 +165,27 @@ function overlay(route: Fields, extra: Fields | undefined): Fields {
 	return { ...without(extra, ...left), ...route };
 }
 
+/** Why what a hop from the sidecars says cannot hold for the one hop that is left. */
+function whyLost(
+	field: string,
+	carried: readonly CarriedRoute[],
+	extra: readonly HopRouteAt[],
+): string | undefined {
+	if (copies.includes(field) || (rewrites.includes(field) && !carried.every((each) => isPlain(each.route)))) {
+		return "it came before the gateway chose a route, and one hop is left: put it into the route at the waypoint by hand";
+	}
+	if (carried.some((each) => Object.hasOwn(each.route, field))) {
+		return "the gateway's own hop says it too, and that one is carried";
+	}
+	return extra.length > 1 ? "several hops from the sidecars differ, and one hop is left" : undefined;
+}
+
 function noteOverlay(carried: readonly CarriedRoute[], extra: readonly HopRouteAt[], { ledger }: Step): void {
 	for (const { input, index, route } of extra) {
 		for (const field of Object.keys(route).filter((each) => !plainRoute.has(each))) {
-			const taken = carried.some((each) => Object.hasOwn(each.route, field));
-			const isEarly =
-				copies.includes(field) || (rewrites.includes(field) && !carried.every((each) => isPlain(each.route)));
-			const outcome = taken || isEarly || extra.length > 1 ? "not carried" : "carried";
-			const note = isEarly
-				? "it came before the gateway chose a route, and one hop is left: put it into the route at the waypoint by hand"
-				: taken
-					? "the gateway's own hop says it too, and that one is carried"
-					: extra.length > 1
-						? "several hops from the sidecars differ, and one hop is left"
-						: "in the route at the waypoint";
+			const lost = whyLost(field, carried, extra);
+			const outcome = lost === undefined ? "carried" : "not carried";
+			const note = lost ?? "in the route at the waypoint";
 			ledger.note(input, ["spec", "http", index, field], outcome, note);
 		}
 		ledger.note(input, ["spec", "http", index, "name"], "implied", "the name of a route that goes");

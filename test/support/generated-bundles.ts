@@ -386,38 +386,59 @@ function portsOf(base: Base): {
 	}
 }
 
-/** A way out in a namespace of its own, whose name is part of every name in it, with features. */
-export function makeBundle(name: string, base: Base, chosen: readonly Feature[]): GeneratedBundle {
+/** The objects of a way out, and the parts of them that features are put into. */
+interface Parts {
+	readonly name: string;
+	readonly base: Base;
+	readonly family: "http" | "tls" | "tcp";
+	readonly host: string;
+	readonly client: number;
+	readonly listener: number;
+	readonly target: number;
+	readonly ports: Tree[];
+	readonly entry: Tree;
+	readonly gateway: Tree;
+	readonly server: Tree;
+	readonly route: Tree;
+	readonly clients: Tree;
+	readonly hop: Tree;
+	readonly out: Tree;
+	readonly outIndex: number;
+	readonly rule: Tree;
+	readonly whole: Tree;
+	readonly level: Tree;
+	readonly subsetPolicy: Tree;
+	readonly subsetLevel: Tree;
+	readonly policy: Tree;
+	readonly source: Tree;
+	readonly operation: Tree;
+	readonly when: unknown[];
+	readonly extra: Tree[];
+}
+
+const istio = "networking.istio.io/v1";
+
+function plainParts(name: string, base: Base): Parts {
 	const host = `api.${name}.example`;
 	const { client, listener, target } = portsOf(base);
 	const family = base === "tls" ? "tls" : base === "tcp" ? "tcp" : "http";
 	const sni = base === "tls" ? { sniHosts: [host] } : {};
 	const protocol = { tls: "TLS", tcp: "TCP", http: "HTTP" }[family];
-	const meta = (kind: string, more: Json = {}): Tree => ({
-		kind,
-		metadata: { name, namespace: name, ...more },
-	});
-	const istio = "networking.istio.io/v1";
-	const ports: Tree[] = [{ number: client, name: "main", protocol }];
-	if (base === "origination") {
-		ports.push({ number: 443, name: "https", protocol: "HTTPS" });
-	}
-	const entry: Tree = {
+	const object = (kind: string, own: string, spec: unknown): Tree => ({
 		apiVersion: istio,
-		...meta("ServiceEntry"),
-		spec: { hosts: [host], ports, resolution: "DNS" },
-	};
-	const tls =
-		base === "tls" ? { mode: "PASSTHROUGH" } : base === "mutual" ? { mode: "ISTIO_MUTUAL" } : undefined;
+		kind,
+		metadata: { name: own, namespace: name },
+		spec,
+	});
+	const ports: Tree[] = [
+		{ number: client, name: "main", protocol },
+		...(base === "origination" ? [{ number: 443, name: "https", protocol: "HTTPS" }] : []),
+	];
+	const tls = { tls: { mode: "PASSTHROUGH" }, mutual: { mode: "ISTIO_MUTUAL" } }[base as string];
 	const server: Tree = {
 		port: { number: listener, name: "main", protocol: base === "mutual" ? "HTTPS" : protocol },
 		hosts: [host],
 		...(tls === undefined ? {} : { tls }),
-	};
-	const gateway: Tree = {
-		apiVersion: istio,
-		...meta("Gateway"),
-		spec: { selector: { istio: "egressgateway", world: name }, servers: [server] },
 	};
 	const hop: Tree = {
 		match: [{ gateways: ["mesh"], port: client, ...sni }],
@@ -428,177 +449,180 @@ export function makeBundle(name: string, base: Base, chosen: readonly Feature[])
 		route: [{ destination: { host, port: { number: target } } }],
 	};
 	const isSplit = base === "split";
-	const route: Tree = {
-		apiVersion: istio,
-		...meta("VirtualService"),
-		spec: isSplit
-			? { hosts: [host], gateways: [name], [family]: [out] }
-			: { hosts: [host], gateways: ["mesh", name], [family]: [hop, out] },
+	const routeSpec = isSplit
+		? { hosts: [host], gateways: [name], [family]: [out] }
+		: { hosts: [host], gateways: ["mesh", name], [family]: [hop, out] };
+	const selector = { istio: "egressgateway", world: name };
+	return {
+		name,
+		base,
+		family,
+		host,
+		client,
+		listener,
+		target,
+		ports,
+		entry: object("ServiceEntry", name, { hosts: [host], ports, resolution: "DNS" }),
+		gateway: object("Gateway", name, { selector, servers: [server] }),
+		server,
+		route: object("VirtualService", name, routeSpec),
+		clients: object("VirtualService", `${name}-clients`, {
+			hosts: [host],
+			gateways: ["mesh"],
+			[family]: [hop],
+		}),
+		hop,
+		out,
+		outIndex: isSplit ? 0 : 1,
+		rule: object("DestinationRule", name, { host }),
+		whole: {},
+		level: {
+			port: { number: target },
+			...(base === "origination" ? { tls: { mode: "SIMPLE", sni: host } } : {}),
+		},
+		subsetPolicy: {},
+		subsetLevel: { port: { number: target } },
+		policy: {
+			apiVersion: "security.istio.io/v1",
+			kind: "AuthorizationPolicy",
+			metadata: { name, namespace: "istio-system" },
+			spec: { selector: { matchLabels: selector } },
+		},
+		source: {},
+		operation: {},
+		when: [],
+		extra: [],
 	};
-	const outIndex = isSplit ? 0 : 1;
-	const first: Tree = {
-		apiVersion: istio,
-		kind: "VirtualService",
-		metadata: { name: `${name}-clients`, namespace: name },
-		spec: { hosts: [host], gateways: ["mesh"], [family]: [hop] },
+}
+
+interface Place {
+	readonly kind: string;
+	readonly path: string;
+}
+
+interface Spot extends Place {
+	readonly tree: Tree;
+}
+
+const first = (value: unknown): Tree => (value as Tree[])[0] ?? {};
+
+/** Where a field of a slot stands; undefined for slots that are more than a field. */
+function spotOf(slot: Slot, parts: Parts): Spot | undefined {
+	const { family, outIndex } = parts;
+	const [hop, out] = [`spec.${family}[0]`, `spec.${family}[${outIndex}]`];
+	const spot = (tree: unknown, kind: string, path: string): Spot => ({ tree: tree as Tree, kind, path });
+	const spots: Readonly<Partial<Record<Slot, Spot>>> = {
+		hop: spot(parts.hop, "VirtualService", hop),
+		"hop match": spot(first(parts.hop.match), "VirtualService", `${hop}.match[0]`),
+		out: spot(parts.out, "VirtualService", out),
+		"out match": spot(first(parts.out.match), "VirtualService", `${out}.match[0]`),
+		"out destination": spot(first(parts.out.route), "VirtualService", `${out}.route[0]`),
+		route: spot(parts.route.spec, "VirtualService", "spec"),
+		server: spot(parts.server, "Gateway", "spec.servers[0]"),
+		rule: spot(parts.rule.spec, "DestinationRule", "spec"),
+		host: spot(parts.whole, "DestinationRule", "spec.trafficPolicy"),
+		port: spot(parts.level, "DestinationRule", "spec.trafficPolicy.portLevelSettings[0]"),
+		subset: spot(parts.subsetPolicy, "DestinationRule", "spec.subsets[0].trafficPolicy"),
+		"subset port": spot(
+			parts.subsetLevel,
+			"DestinationRule",
+			"spec.subsets[0].trafficPolicy.portLevelSettings[0]",
+		),
+		entry: spot(parts.entry.spec, "ServiceEntry", "spec"),
+		"entry metadata": spot(parts.entry.metadata, "ServiceEntry", "metadata"),
+		source: spot(parts.source, "AuthorizationPolicy", "spec.rules[0].from[0].source"),
+		operation: spot(parts.operation, "AuthorizationPolicy", "spec.rules[0].to[0].operation"),
 	};
-	const level: Tree = { port: { number: target } };
-	const subsetLevel: Tree = { port: { number: target } };
-	const whole: Tree = {};
-	const subsetPolicy: Tree = {};
-	const subset: Tree = { name: "sub" };
-	const rule: Tree = { apiVersion: istio, ...meta("DestinationRule"), spec: { host } };
-	const has = (...slots: readonly Slot[]): boolean => chosen.some((each) => slots.includes(each.slot));
-	if (base === "origination") {
-		level.tls = { mode: "SIMPLE", sni: host };
+	return spots[slot];
+}
+
+function put(feature: Feature, parts: Parts): Place {
+	const { slot, field } = feature;
+	const value: unknown = JSON.parse(
+		JSON.stringify(feature.value).replaceAll("@", parts.host).replaceAll("%", String(parts.listener)),
+	);
+	switch (slot) {
+		case "routes":
+			return putRoute(value as Tree, feature, parts);
+		case "condition":
+			parts.when.push(value);
+			return { kind: "AuthorizationPolicy", path: `spec.rules[0].when[${parts.when.length - 1}]` };
+		case "action":
+			(parts.policy.spec as Tree).action = String(value).split(" ")[0];
+			return { kind: "AuthorizationPolicy", path: "spec.action" };
+		case "object":
+			parts.extra.push(satellite(field, parts.name));
+			return { kind: field, path: "spec" };
+		case "server tls":
+			parts.server.tls ??= {};
+			(parts.server.tls as Tree)[field] = value;
+			return { kind: "Gateway", path: `spec.servers[0].tls.${field}` };
+		default: {
+			const { tree, kind, path } = spotOf(slot, parts) ?? { tree: {}, kind: "", path: "" };
+			if (field === "share") {
+				return putShare(parts);
+			}
+			tree[field] = value;
+			return { kind, path: `${path}.${field}` };
+		}
 	}
-	const operation: Tree = {};
-	const source: Tree = {};
-	const when: unknown[] = [];
-	const policy: Tree = {
-		apiVersion: "security.istio.io/v1",
-		kind: "AuthorizationPolicy",
-		metadata: { name, namespace: "istio-system" },
-		spec: { selector: { matchLabels: { istio: "egressgateway", world: name } } },
-	};
-	if (chosen.some(({ field }) => field === "workloadSelector")) {
+}
+
+/** A second host that gets a part of the traffic. */
+function putShare({ name, family, out, outIndex, target, ports, extra }: Parts): Place {
+	const routes = out.route as Tree[];
+	first(routes).weight = 80;
+	routes.push({ destination: { host: `two.${name}.example`, port: { number: target } }, weight: 20 });
+	extra.push({
+		apiVersion: istio,
+		kind: "ServiceEntry",
+		metadata: { name: `${name}-two`, namespace: name },
+		spec: { hosts: [`two.${name}.example`], ports: ports.map((port) => ({ ...port })), resolution: "DNS" },
+	});
+	return { kind: "VirtualService", path: `spec.${family}[${outIndex}].route[1]` };
+}
+
+/** One more route of the gateway, before the one for everything else. */
+function putRoute(own: Tree, { name }: Feature, parts: Parts): Place {
+	Object.assign(first(own.match), { gateways: [parts.name], port: parts.listener });
+	for (const each of (own.route ?? []) as { destination: { port: { number: number } } }[]) {
+		each.destination.port.number ||= parts.target;
+	}
+	if (name.endsWith("route#port")) {
+		parts.ports.push({ number: 8080, name: "other", protocol: "HTTP" });
+	}
+	const list = (parts.route.spec as Record<string, Tree[]>)[parts.family] ?? [];
+	list.splice(list.indexOf(parts.out), 0, own);
+	return { kind: "VirtualService", path: `spec.${parts.family}[${list.indexOf(own)}]` };
+}
+
+/** Puts the parts of a DestinationRule together; whether the way out has one. */
+function finishRule(parts: Parts, has: (...slots: readonly Slot[]) => boolean): boolean {
+	const { base, name, rule, whole, level, subsetPolicy, subsetLevel, out } = parts;
+	const spec = rule.spec as Tree;
+	if (spec.workloadSelector !== undefined) {
 		// A rule with a selector holds for proxies of its own namespace alone.
 		rule.metadata = { name, namespace: "istio-system" };
 	}
-	const extra: Tree[] = [];
-	const places = new Map<Feature, { readonly kind: string; readonly path: string }>();
-	const fill = (value: unknown): unknown =>
-		JSON.parse(JSON.stringify(value).replaceAll("@", host).replaceAll("%", String(listener)));
-	const into = (feature: Feature, tree: Tree, kind: string, base_: string): void => {
-		tree[feature.field] = fill(feature.value);
-		places.set(feature, { kind, path: base_ === "" ? feature.field : `${base_}.${feature.field}` });
-	};
-	for (const feature of chosen) {
-		switch (feature.slot) {
-			case "hop":
-				into(feature, hop, "VirtualService", `spec.${family}[0]`);
-				break;
-			case "hop match":
-				into(feature, (hop.match as Tree[])[0] ?? {}, "VirtualService", `spec.${family}[0].match[0]`);
-				break;
-			case "out":
-				into(feature, out, "VirtualService", `spec.${family}[${outIndex}]`);
-				break;
-			case "out match":
-				into(
-					feature,
-					(out.match as Tree[])[0] ?? {},
-					"VirtualService",
-					`spec.${family}[${outIndex}].match[0]`,
-				);
-				break;
-			case "out destination":
-				if (feature.field === "share") {
-					const routes = out.route as Tree[];
-					routes.push({ destination: { host: `two.${name}.example`, port: { number: target } }, weight: 20 });
-					(routes[0] as Tree).weight = 80;
-					const second = {
-						hosts: [`two.${name}.example`],
-						ports: ports.map((port) => ({ ...port })),
-						resolution: "DNS",
-					};
-					extra.push({
-						apiVersion: istio,
-						kind: "ServiceEntry",
-						metadata: { name: `${name}-two`, namespace: name },
-						spec: second,
-					});
-					places.set(feature, { kind: "VirtualService", path: `spec.${family}[${outIndex}].route[1]` });
-				} else {
-					into(
-						feature,
-						(out.route as Tree[])[0] ?? {},
-						"VirtualService",
-						`spec.${family}[${outIndex}].route[0]`,
-					);
-				}
-				break;
-			case "routes": {
-				const own = fill(feature.value) as Tree;
-				const [match] = own.match as Tree[];
-				Object.assign(match ?? {}, { gateways: [name], port: listener });
-				for (const each of (own.route ?? []) as { destination: { port: { number: number } } }[]) {
-					each.destination.port.number ||= target;
-				}
-				if (feature.name.endsWith("route#port")) {
-					ports.push({ number: 8080, name: "other", protocol: "HTTP" });
-				}
-				const list = (route.spec as Record<string, Tree[]>)[family] ?? [];
-				list.splice(list.indexOf(out), 0, own);
-				places.set(feature, { kind: "VirtualService", path: `spec.${family}[${list.indexOf(own)}]` });
-				break;
-			}
-			case "route":
-				into(feature, route.spec as Tree, "VirtualService", "spec");
-				break;
-			case "server":
-				into(feature, server, "Gateway", "spec.servers[0]");
-				break;
-			case "server tls":
-				server.tls ??= {};
-				into(feature, server.tls as Tree, "Gateway", "spec.servers[0].tls");
-				break;
-			case "rule":
-				into(feature, rule.spec as Tree, "DestinationRule", "spec");
-				break;
-			case "host":
-				into(feature, whole, "DestinationRule", "spec.trafficPolicy");
-				break;
-			case "port":
-				into(feature, level, "DestinationRule", "spec.trafficPolicy.portLevelSettings[0]");
-				break;
-			case "subset":
-				into(feature, subsetPolicy, "DestinationRule", "spec.subsets[0].trafficPolicy");
-				break;
-			case "subset port":
-				into(feature, subsetLevel, "DestinationRule", "spec.subsets[0].trafficPolicy.portLevelSettings[0]");
-				break;
-			case "entry":
-				into(feature, entry.spec as Tree, "ServiceEntry", "spec");
-				break;
-			case "entry metadata":
-				into(feature, entry.metadata as Tree, "ServiceEntry", "metadata");
-				break;
-			case "source":
-				into(feature, source, "AuthorizationPolicy", "spec.rules[0].from[0].source");
-				break;
-			case "operation":
-				into(feature, operation, "AuthorizationPolicy", "spec.rules[0].to[0].operation");
-				break;
-			case "condition":
-				places.set(feature, { kind: "AuthorizationPolicy", path: `spec.rules[0].when[${when.length}]` });
-				when.push(fill(feature.value));
-				break;
-			case "action":
-				(policy.spec as Tree).action = String(feature.value).split(" ")[0];
-				places.set(feature, { kind: "AuthorizationPolicy", path: "spec.action" });
-				break;
-			default:
-				extra.push(satellite(String(feature.value), name));
-				places.set(feature, { kind: String(feature.value), path: "spec" });
-		}
-	}
 	if (has("subset", "subset port")) {
-		((out.route as { destination: Tree }[])[0] ?? { destination: {} }).destination.subset = "sub";
+		(first(out.route).destination as Tree).subset = "sub";
 		if (has("subset port")) {
 			subsetPolicy.portLevelSettings = [subsetLevel];
 		}
-		subset.trafficPolicy = subsetPolicy;
-		(rule.spec as Tree).subsets = [subset];
+		spec.subsets = [{ name: "sub", trafficPolicy: subsetPolicy }];
 	}
 	if (base === "origination" || has("port")) {
 		whole.portLevelSettings = [level];
 	}
 	if (Object.keys(whole).length > 0) {
-		(rule.spec as Tree).trafficPolicy = whole;
+		spec.trafficPolicy = whole;
 	}
+	return base === "origination" || has("rule", "host", "port", "subset", "subset port");
+}
+
+function finishPolicy({ policy, source, operation, when }: Parts, chosen: readonly Feature[]): void {
 	const isOpen = chosen.some((each) => each.slot === "action" && String(each.value).includes("NOBODY"));
-	if (has("source", "operation", "condition", "action") && !isOpen) {
+	if (!isOpen) {
 		(policy.spec as Tree).rules = [
 			{
 				...(Object.keys(source).length > 0 ? { from: [{ source }] } : {}),
@@ -607,14 +631,24 @@ export function makeBundle(name: string, base: Base, chosen: readonly Feature[])
 			},
 		];
 	}
+}
+
+/** A way out in a namespace of its own, whose name is part of every name in it, with features. */
+export function makeBundle(name: string, base: Base, chosen: readonly Feature[]): GeneratedBundle {
+	const parts = plainParts(name, base);
+	const places = new Map(chosen.map((feature) => [feature, put(feature, parts)]));
+	const has = (...slots: readonly Slot[]): boolean => chosen.some((each) => slots.includes(each.slot));
+	const hasRule = finishRule(parts, has);
+	const hasPolicy = has("source", "operation", "condition", "action");
+	finishPolicy(parts, chosen);
 	const objects = [
-		entry,
-		gateway,
-		route,
-		...(isSplit ? [first] : []),
-		...(base === "origination" || has("rule", "host", "port", "subset", "subset port") ? [rule] : []),
-		...(has("source", "operation", "condition", "action") ? [policy] : []),
-		...extra,
+		parts.entry,
+		parts.gateway,
+		parts.route,
+		...(base === "split" ? [parts.clients] : []),
+		...(hasRule ? [parts.rule] : []),
+		...(hasPolicy ? [parts.policy] : []),
+		...parts.extra,
 	] as readonly Json[];
 	return {
 		base,
@@ -622,9 +656,9 @@ export function makeBundle(name: string, base: Base, chosen: readonly Feature[])
 		places,
 		objects,
 		text: objects.map((object) => stringify(object, { aliasDuplicateObjects: false })).join("---\n"),
-		host,
-		port: client,
-		gatewayPort: listener,
+		host: parts.host,
+		port: parts.client,
+		gatewayPort: parts.listener,
 	};
 }
 
