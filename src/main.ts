@@ -2,23 +2,11 @@ import { realpathSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import type { Streams, Verb } from "./cli/verb.ts";
 import { exitCodes, UsageError } from "./cli/verb.ts";
+import { verbs } from "./cli/verbs.ts";
 import { catchSignals } from "./server/signals.ts";
 
 /** The oldest major version of Node.js that the compiled command runs on. */
 const oldestNode = 22;
-
-/** The verbs; each is loaded only when it is asked for, so that none pays for another's imports. */
-const verbs: ReadonlyMap<string, () => Promise<Verb>> = new Map([
-	["serve", async () => (await import("./cli/serve.ts")).serve],
-	["lint", async () => (await import("./cli/lint.ts")).lint],
-	["migrate", async () => (await import("./cli/migrate.ts")).migrate],
-	["trace", async () => (await import("./cli/trace.ts")).trace],
-	["export", async () => (await import("./cli/export.ts")).exportVerb],
-	["explain", async () => (await import("./cli/explain.ts")).explain],
-	["exemptions", async () => (await import("./cli/exemptions.ts")).exemptions],
-	["rules", async () => (await import("./cli/rules.ts")).rules],
-	["config", async () => (await import("./cli/config-check.ts")).configCheck],
-]);
 
 /** The command: arguments → verb → exit code. */
 export async function main(argv: readonly string[], streams: Streams): Promise<number> {
