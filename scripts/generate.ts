@@ -18,7 +18,7 @@ export function ruleFiles(): readonly string[] {
 		.flatMap((family) =>
 			readdirSync(join(root, "src/rules", family))
 				.map((file) => file.slice(0, -".ts".length))
-				.filter((id) => allKinds.some((kind) => id.startsWith(`${kind.toLowerCase()}-`)))
+				.filter((id) => [...allKinds, "object"].some((kind) => id.startsWith(`${kind.toLowerCase()}-`)))
 				.map((id) => `${family}/${id}`),
 		)
 		.toSorted((one, other) => (idOf(one) < idOf(other) ? -1 : 1));

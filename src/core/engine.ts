@@ -12,10 +12,14 @@ export interface Engine {
 
 /** Groups rules once, at start. */
 export function createEngine(rules: readonly Rule[]): Engine {
+	const judged = new Set(rules.map((rule) => rule.kind));
 	return {
 		rules,
 		byKind: new Map(
-			[...Map.groupBy(rules, (rule) => rule.kind)].map(([kind, list]) => [kind, listRules(list)]),
+			[...judged].map((kind) => [
+				kind,
+				listRules(rules.filter((rule) => rule.kind === kind || rule.everyKind === true)),
+			]),
 		),
 		ids: new Set(rules.map((rule) => rule.id)),
 	};

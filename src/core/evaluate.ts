@@ -5,11 +5,10 @@ import type { RuleList } from "./facts.ts";
 import { Facts } from "./facts.ts";
 import type { Edit, Finding, Problem, Severity } from "./finding.ts";
 import type { Inventory } from "./inventory.ts";
-import type { AnyObject, Kind, Namespace, Resources } from "./kinds.ts";
-import { conformsToKind } from "./kinds.ts";
+import type { AnyObject, Kind, Namespace, ObjectReading, Resources } from "./kinds.ts";
+import { readObject } from "./kinds.ts";
 import type { Policy } from "./policy.ts";
 import { parsePolicy } from "./policy.ts";
-import { pruneNulls } from "./prune-nulls.ts";
 import { markInherited } from "./ratchet.ts";
 import { RecordingInventory } from "./recording-inventory.ts";
 import type { Requester, Rule, RuleContext } from "./rule.ts";
@@ -60,41 +59,44 @@ const mostFindings = 64;
 
 /** Judges one object in a world; never throws for anything that the object contains. */
 export function evaluate(engine: Engine, inventory: Inventory, given: Subject): Verdict {
-	const { subject, shaped } = withoutNulls(given);
-	const list = engine.byKind.get(subject.kind);
-	const place = subject.kind === "Namespace" ? (subject.name ?? "") : subject.namespace;
+	const list = engine.byKind.get(given.kind);
+	const place = given.kind === "Namespace" ? (given.name ?? "") : given.namespace;
 	if (
 		list === undefined ||
 		isExemptNamespace(place, inventory.settings) ||
-		typeof subject.object !== "object" ||
-		subject.object === null
+		typeof given.object !== "object" ||
+		given.object === null
 	) {
 		return allowed("off", undefined);
 	}
-	const policy = policyOf(subject, shaped, inventory);
+	const { state, object } = readObject(given.kind, given.object);
+	const subject = { ...given, object };
+	const policy = policyOf(subject, state, inventory);
 	const mode = subject.kind === "Namespace" ? "enforce" : policy.mode;
 	if (mode === "off") {
 		return allowed(mode, policy);
 	}
 	const world = new RecordingInventory(inventory);
-	const run: Run = { engine, subject, place, policy, mode, world, isOld: false, faults: [], absences: [] };
-	const findings = judge(run, list, subject.object as Resources[Kind], shaped);
+	const run: Run = {
+		engine,
+		subject,
+		state,
+		place,
+		policy,
+		mode,
+		world,
+		isOld: false,
+		faults: [],
+		absences: [],
+	};
+	const findings = judge(run, list);
 	return decide(run, ratchet(run, list, findings));
-}
-
-/** The subject as it would be stored, and whether its shape is right; only an object that nulls spoil is copied. */
-function withoutNulls(subject: Subject): { readonly subject: Subject; readonly shaped: boolean } {
-	if (conformsToKind(subject.kind, subject.object)) {
-		return { subject, shaped: true };
-	}
-	const object = pruneNulls(subject.object);
-	const shaped = conformsToKind(subject.kind, object);
-	return { subject: shaped ? { ...subject, object } : subject, shaped };
 }
 
 interface Run {
 	readonly engine: Engine;
 	readonly subject: Subject;
+	readonly state: ObjectReading["state"];
 	readonly place: string;
 	readonly policy: Policy;
 	readonly mode: Mode;
@@ -128,21 +130,23 @@ function isBeingDeleted(object: AnyObject): boolean {
 }
 
 /** A Namespace is judged by the policy that it would bring. */
-function policyOf(subject: Subject, shaped: boolean, inventory: Inventory): Policy {
-	return subject.kind === "Namespace" && shaped
+function policyOf(subject: Subject, state: ObjectReading["state"], inventory: Inventory): Policy {
+	return subject.kind === "Namespace" && state === "right"
 		? parsePolicy(subject.name ?? "", subject.object as Namespace, inventory.settings)
 		: inventory.policy(subject.namespace);
 }
 
-function judge(run: Run, list: RuleList, object: Resources[Kind], shaped: boolean): Finding[] {
-	const { world } = run;
+function judge(run: Run, list: RuleList): Finding[] {
+	const { world, subject, state } = run;
 	const { severities } = world.settings;
+	// Rules that see any shape and size look for themselves.
+	const object = subject.object as Resources[Kind];
 	const facts = new Facts(list, object, world);
 	const context = contextOf(run, facts);
 	const findings: Finding[] = [];
-	for (const place of shaped ? facts.concerned(context) : list.all) {
+	for (const place of state === "right" ? facts.concerned(context) : list.all) {
 		const rule = list.rules[place];
-		if (rule !== undefined && (shaped || rule.seesAnyShape === true)) {
+		if (rule !== undefined && canSee(rule, state)) {
 			const override = severities.get(rule.id);
 			if (override !== "off" && !(run.isOld && rule.comparesWithOld === true)) {
 				facts.begin(rule);
@@ -153,9 +157,16 @@ function judge(run: Run, list: RuleList, object: Resources[Kind], shaped: boolea
 	return findings;
 }
 
+function canSee(rule: Rule, state: ObjectReading["state"]): boolean {
+	return (
+		state === "right" || (state === "misshapen" ? rule.seesAnyShape === true : rule.seesAnySize === true)
+	);
+}
+
 function contextOf(run: Run, facts: Facts): RuleContext {
 	const { subject } = run;
 	const context: RuleContext = {
+		kind: subject.kind,
 		namespace: run.place,
 		name: subject.name,
 		policy: run.policy,
@@ -196,8 +207,9 @@ function ask(
 	}
 }
 
-function shapedOld(subject: Subject): AnyObject | undefined {
-	return conformsToKind(subject.kind, subject.old) ? subject.old : undefined;
+function shapedOld({ kind, old }: Subject): AnyObject | undefined {
+	const reading = old === undefined ? undefined : readObject(kind, old);
+	return reading?.state === "right" ? (reading.object as AnyObject) : undefined;
 }
 
 function asFinding(rule: Rule, override: Severity | undefined, problem: Problem, run: Run): Finding {
@@ -218,23 +230,38 @@ function asFinding(rule: Rule, override: Severity | undefined, problem: Problem,
 
 /** Marks what the object that an update replaces had already. */
 function ratchet(run: Run, list: RuleList, findings: readonly Finding[]): readonly Finding[] {
-	const { subject } = run;
-	const { old } = subject;
+	const { kind, object, old } = run.subject;
 	if (old === undefined || old === null || !findings.some((each) => each.severity === "error")) {
 		return findings;
 	}
-	const shaped = conformsToKind(subject.kind, old);
-	const oldSubject = { ...subject, object: old, old: undefined };
+	if (run.state !== "right" && !isSame(object, old)) {
+		// Nothing else was looked at, so what is new cannot be told from what was there.
+		return findings;
+	}
+	const reading = readObject(kind, old);
+	const subject = { ...run.subject, object: reading.object, old: undefined };
 	const oldRun: Run = {
 		...run,
-		subject: oldSubject,
+		subject,
+		state: reading.state,
 		isOld: true,
-		policy: policyOf(oldSubject, shaped, run.world),
+		policy: policyOf(subject, reading.state, run.world),
 		faults: [],
 		absences: [],
 	};
-	const before = judge(oldRun, list, old as Resources[Kind], shaped);
-	return markInherited(findings, before, widensEgress(subject.kind, subject.object, old));
+	return markInherited(findings, judge(oldRun, list), widensEgress(kind, object, reading.object));
+}
+
+/** Whether an update changes nothing that is judged, such as one that only takes a finalizer away. */
+function isSame(object: unknown, old: unknown): boolean {
+	const judged = ({
+		metadata,
+		spec,
+	}: {
+		readonly metadata?: AnyObject["metadata"];
+		readonly spec?: unknown;
+	}) => JSON.stringify([metadata?.labels, metadata?.annotations, spec]);
+	return typeof old === "object" && old !== null && judged(object as AnyObject) === judged(old);
 }
 
 function decide(run: Run, findings: readonly Finding[]): Verdict {

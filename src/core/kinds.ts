@@ -1,5 +1,8 @@
+import { pruneNulls } from "./prune-nulls.ts";
 import type { Infer, Shape } from "./shape.ts";
 import { conforms, resolveShape } from "./shape.ts";
+import type { Excess } from "./size.ts";
+import { measure } from "./size.ts";
 
 /** Shapes that several kinds share, by the name under which the rows below refer to them. */
 const parts = {
@@ -9,7 +12,7 @@ const parts = {
 			generateName: "string",
 			namespace: "string",
 			labels: { map: "string" },
-			annotations: { map: "string" },
+			annotations: { map: "string", longest: 262_144 },
 			creationTimestamp: "string",
 			deletionTimestamp: "string",
 			generation: "number",
@@ -34,9 +37,9 @@ const parts = {
 	},
 	ServiceEntrySpec: {
 		fields: {
-			hosts: { list: "string" },
-			addresses: { list: "string" },
-			ports: { list: "ServiceEntryPort" },
+			hosts: { list: "string", most: 256 },
+			addresses: { list: "string", most: 256 },
+			ports: { list: "ServiceEntryPort", most: 256 },
 			location: "string",
 			resolution: "string",
 			endpoints: { list: "WorkloadEntrySpec" },
@@ -225,7 +228,7 @@ const table = {
 			spec: {
 				fields: {
 					hosts: { list: "string" },
-					gateways: { list: "string" },
+					gateways: { list: "string", most: 256 },
 					http: { list: "HttpRoute" },
 					tls: { list: "ConnectionRoute" },
 					tcp: { list: "ConnectionRoute" },
@@ -514,6 +517,45 @@ export function kindOfObject(object: unknown): Kind | undefined {
 	}
 	const slash = apiVersion.indexOf("/");
 	return kindOf(slash < 0 ? "" : apiVersion.slice(0, slash), kind);
+}
+
+/** An object as rules may read it, or why they may not. */
+export type ObjectReading =
+	| { readonly state: "right"; readonly object: unknown }
+	| { readonly state: "misshapen"; readonly object: unknown }
+	| { readonly state: "oversized"; readonly object: unknown; readonly excess: Excess };
+
+/**
+ * Reads an object as the API server would store it. A status that has not the shape counts as absent: no schema holds it
+ * in some CRDs, and whoever may write it must not silence what is said about the rest.
+ */
+export function readObject(kind: Kind, object: unknown): ObjectReading {
+	const { shape } = kinds[kind];
+	const written = measure(object, shape);
+	if (written.fits) {
+		return { state: "right", object };
+	}
+	if (written.excess !== undefined) {
+		return { state: "oversized", object, excess: written.excess };
+	}
+	const stored = pruneNulls(object);
+	for (const candidate of [stored, withoutStatus(stored)]) {
+		const { fits, excess } = measure(candidate, shape);
+		if (excess !== undefined) {
+			return { state: "oversized", object, excess };
+		}
+		if (fits) {
+			return { state: "right", object: candidate };
+		}
+	}
+	return { state: "misshapen", object };
+}
+
+/** An object without its status, which others write. */
+export function withoutStatus(object: unknown): unknown {
+	return typeof object === "object" && object !== null && "status" in object
+		? { ...object, status: undefined }
+		: object;
 }
 
 /** Whether an object has the shape of its kind, so that rules can read it without fear. */

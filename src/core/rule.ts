@@ -34,6 +34,7 @@ export interface Requester {
 
 /** What a rule may look at besides the object. */
 export interface RuleContext {
+	readonly kind: Kind;
 	/** The namespace of the object, from the request; the name of a Namespace itself. */
 	readonly namespace: string;
 	/** The object's name; absent with generateName. */
@@ -120,6 +121,10 @@ export interface Rule<K extends Kind = Kind> {
 	readonly sentWhen?: SentWhen<Resources[K]>;
 	/** Judges objects whose fields may have any type; all others see only objects of the right shape. */
 	readonly seesAnyShape?: true;
+	/** Judges objects that are too large for all others, in a time that does not depend on their size. */
+	readonly seesAnySize?: true;
+	/** Judges every kind that any rule judges; `kind` is that of its examples. */
+	readonly everyKind?: true;
 	/** Compares the object with the one that it replaces itself, so an update is never excused by what was there. */
 	readonly comparesWithOld?: true;
 	readonly docs: RuleDocs<Resources[K]>;

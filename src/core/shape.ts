@@ -1,10 +1,13 @@
-/** What a value must look like, as far as Waymark reads it. */
+/**
+ * What a value must look like, as far as Waymark reads it. `most` bounds the items of a list (where a CRD does), `longest`
+ * the texts of a map; what neither bounds has the bounds of `size.ts`.
+ */
 export type Shape =
 	| "string"
 	| "number"
 	| "boolean"
-	| { readonly list: Shape }
-	| { readonly map: Shape }
+	| { readonly list: Shape; readonly most?: number }
+	| { readonly map: Shape; readonly longest?: number }
 	| { readonly fields: Readonly<Record<string, Shape>> };
 
 /** Shapes by name: where a shape holds such a name, it means that shape. */
@@ -38,12 +41,18 @@ export function resolveShape(shape: unknown, names: NamedShapes): Shape {
 	if (typeof shape === "string" && Object.hasOwn(names, shape)) {
 		return resolveShape(names[shape], names);
 	}
-	const { list, map, fields } = (shape ?? {}) as { list?: unknown; map?: unknown; fields?: unknown };
+	const { list, map, fields, most, longest } = (shape ?? {}) as {
+		list?: unknown;
+		map?: unknown;
+		fields?: unknown;
+		most?: number;
+		longest?: number;
+	};
 	if (list !== undefined) {
-		return { list: resolveShape(list, names) };
+		return { list: resolveShape(list, names), ...(most === undefined ? {} : { most }) };
 	}
 	if (map !== undefined) {
-		return { map: resolveShape(map, names) };
+		return { map: resolveShape(map, names), ...(longest === undefined ? {} : { longest }) };
 	}
 	if (typeof fields !== "object" || fields === null) {
 		throw new TypeError(`Cannot resolve the shape ${JSON.stringify(shape)}: nothing has this name`);
@@ -87,6 +96,29 @@ function matches(value: unknown, shape: Shape): boolean {
 		}
 	}
 	return true;
+}
+
+/** What of a value has the shape, with whatever has not left out; undefined where nothing has. */
+export function conforming(value: unknown, shape: Shape): unknown {
+	if (typeof shape === "string") {
+		return typeof value === shape ? value : undefined;
+	}
+	if ("list" in shape) {
+		return Array.isArray(value)
+			? value.map((item) => conforming(item, shape.list)).filter((item) => item !== undefined)
+			: undefined;
+	}
+	if (typeof value !== "object" || value === null || Array.isArray(value)) {
+		return undefined;
+	}
+	return Object.fromEntries(
+		Object.entries(value).flatMap(([key, item]): readonly (readonly [string, unknown])[] => {
+			const inner =
+				"map" in shape ? shape.map : Object.hasOwn(shape.fields, key) ? shape.fields[key] : undefined;
+			const kept = inner === undefined ? undefined : conforming(item, inner);
+			return kept === undefined ? [] : [[key, kept]];
+		}),
+	);
 }
 
 /** Copies the fields that a shape names and drops everything else; `keep` shares equal strings. */

@@ -191,7 +191,7 @@ function splitRules(
 /** An object as its author most likely meant it. Kinds with a rule that says so keep their objects as they are. */
 function readAround(written: Manifest, engine: Engine): ReturnType<typeof asMeant> {
 	const list = written.kind === undefined ? undefined : engine.byKind.get(written.kind);
-	return list?.rules.some((rule) => rule.seesAnyShape === true) === true
+	return list?.rules.some((rule) => rule.seesAnyShape === true && rule.everyKind !== true) === true
 		? { manifest: written, misreadings: [] }
 		: asMeant(written);
 }

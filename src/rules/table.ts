@@ -12,6 +12,8 @@ import { kubernetesgatewayWaypointSelector } from "./binding/kubernetesgateway-w
 import { namespaceAnnotation } from "./namespace/namespace-annotation.ts";
 import { namespaceEditor } from "./namespace/namespace-editor.ts";
 import { namespaceExemption } from "./namespace/namespace-exemption.ts";
+import { objectShape } from "./validity/object-shape.ts";
+import { objectSize } from "./hygiene/object-size.ts";
 import { serviceentryAddressBlock } from "./validity/serviceentry-address-block.ts";
 import { serviceentryAddressForm } from "./validity/serviceentry-address-form.ts";
 import { serviceentryAddressReading } from "./capture/serviceentry-address-reading.ts";
@@ -108,6 +110,8 @@ export const rules: readonly Rule[] = [
 	namespaceAnnotation,
 	namespaceEditor,
 	namespaceExemption,
+	objectShape,
+	objectSize,
 	serviceentryAddressBlock,
 	serviceentryAddressForm,
 	serviceentryAddressReading,

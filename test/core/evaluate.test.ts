@@ -610,9 +610,13 @@ describe("evaluate() of anything at all", () => {
 		);
 	});
 
-	it("createEngine() keeps every rule under its kind", () => {
-		const kinds = allKinds.flatMap((kind) => engine.byKind.get(kind)?.rules ?? []);
-		assert.equal(kinds.length, rules.length);
+	it("createEngine() keeps every rule under its kind, and what judges every kind under all that are judged", () => {
+		for (const kind of allKinds) {
+			const own = rules.filter((rule) => rule.kind === kind);
+			const listed = engine.byKind.get(kind)?.rules ?? [];
+			const wanted = rules.filter((rule) => rule.kind === kind || rule.everyKind === true);
+			assert.deepEqual(listed, own.length === 0 ? [] : wanted);
+		}
 		assert.equal(engine.ids.size, rules.length);
 	});
 });

@@ -26,7 +26,8 @@ for (const rule of rules) {
 	describe(rule.id, () => {
 		it("has a file and a test of its name, which starts with its kind and fits an annotation", () => {
 			assert.match(rule.id, /^[a-z]+(-[a-z0-9]+)+$/);
-			assert.ok(rule.id.startsWith(`${rule.kind.toLowerCase()}-`), `${rule.id} judges ${rule.kind}`);
+			const subject = rule.everyKind === true ? "object" : rule.kind.toLowerCase();
+			assert.ok(rule.id.startsWith(`${subject}-`), `${rule.id} judges ${rule.kind}`);
 			assert.ok(rule.id.length <= 56, "exempt.ID must fit the 63 characters of an annotation's name");
 			assert.ok(existsSync(join(root, `src/rules/${rule.family}/${rule.id}.ts`)));
 			assert.ok(

@@ -7,6 +7,7 @@ import { exampleDay, world } from "./rule-example.ts";
 export function contextOf(given: readonly AnyObject[], settings: SettingsFile = {}): RuleContext {
 	const inventory = world(given, settings);
 	const context: RuleContext = {
+		kind: "ServiceEntry",
 		namespace: "team",
 		name: "payments",
 		policy: inventory.policy("team"),

@@ -1,6 +1,6 @@
 import type { AnyObject, Kind } from "../../core/kinds.ts";
 import { conformsToKind, kinds } from "../../core/kinds.ts";
-import { pick } from "../../core/shape.ts";
+import { conforming, pick } from "../../core/shape.ts";
 
 /** Turns an object of the API server into what the world keeps of it; undefined when it is none. */
 export type Projection = (raw: unknown, version: string) => AnyObject | undefined;
@@ -52,13 +52,9 @@ export function projectionOf<K extends Kind>(kind: K, keep: (text: string) => st
 			const ours = Object.entries(annotations).filter(([key]) => annotationDomains.test(key));
 			kept.metadata = { ...kept.metadata, annotations: Object.fromEntries(ours) };
 		}
-		// A CRD without a schema lets anything in; rules may then only see that the object is there.
-		return conformsToKind(kind, kept) ? kept : metadataOf(kept);
+		// A CRD without a schema lets anything in, and none holds every status: what has the shape is kept.
+		return conformsToKind(kind, kept) ? kept : (conforming(kept, shape) as AnyObject);
 	};
-}
-
-function metadataOf({ apiVersion, kind, metadata }: AnyObject): AnyObject {
-	return { apiVersion, kind, metadata };
 }
 
 function isNamed(raw: unknown): raw is AnyObject {

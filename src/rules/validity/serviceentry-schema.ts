@@ -88,6 +88,7 @@ export const serviceentrySchema: Rule<"ServiceEntry"> = {
 	reads: [],
 	fixable: false,
 	seesAnyShape: true,
+	seesAnySize: true,
 	docs: {
 		summary: "The object has the fields, types and limits that the CRD's schema asks for",
 		why: "The API server refuses the object, so nothing is applied. In a pipeline that goes on after an error the host stays unknown to the mesh, and its traffic leaves without any waypoint.",
