@@ -11,6 +11,7 @@ import {
 	newestKubernetes,
 	oldestKubernetes,
 } from "../export/admission-policies.ts";
+import type { Manifest } from "../export/mesh-table.ts";
 import { rules } from "../rules/table.ts";
 import { loadSettings } from "../settings/read.ts";
 import type { Verb } from "./verb.ts";
@@ -19,7 +20,8 @@ import { ownVersion } from "./version.ts";
 
 const usage = `Usage: waymark export admission-policies [--inject] [--live] [--warnings] [--config FILE]
                     [--kubernetes 1.${oldestKubernetes}…1.${newestKubernetes}] [--static-manifests] [--editors config|rbac]
-                    [--exempt-namespace NAME]... [--istio-namespace NAME] [--waymark-namespace NAME]
+                    [--exempt-namespace NAME]... [--istio-namespace NAME]
+                    [--waymark-namespace NAME] [--service-account NAME]
 
 Prints ValidatingAdmissionPolicies by which the API server itself refuses what must never pass, whether Waymark runs or
 not. They read the annotations of namespaces as they are and need nothing else. The head of the output says which rules
@@ -39,6 +41,7 @@ they hold, and which not.
   --exempt-namespace NAME  a namespace that is not judged, besides those of the configuration
   --istio-namespace NAME   where istiod runs; istio-system where it is not said
   --waymark-namespace NAME where Waymark runs; waymark-system where it is not said
+  --service-account NAME   by which it runs there, who alone writes the table; waymark where it is not said
 
 Exit: 0, 64 usage, 65 unreadable configuration, 70 fault`;
 
@@ -49,6 +52,7 @@ interface Options extends BackstopChoice {
 	readonly exempt: readonly string[];
 	readonly istioNamespace: string;
 	readonly waymarkNamespace: string;
+	readonly serviceAccount: string;
 }
 
 /** `waymark export admission-policies`: what the API server can refuse without Waymark. */
@@ -66,18 +70,21 @@ export const exportAdmissionPolicies: Verb = {
 				actions: options.actions,
 				editors: options.editors,
 				istioNamespace: options.istioNamespace,
-				account: `system:serviceaccount:${options.waymarkNamespace}:waymark`,
+				account: `system:serviceaccount:${options.waymarkNamespace}:${options.serviceAccount}`,
 			},
 			options,
 		);
-		// A list of few words reads best in one line, an expression as it was written.
-		const documents = objects.map((object) =>
-			stringify(object, { lineWidth: 0, aliasDuplicateObjects: false, blockQuote: "literal" }),
-		);
-		streams.out(`${head(options)}---\n${documents.join("---\n")}`);
+		streams.out(`${head(options)}---\n${printManifests(objects)}`);
 		return exitCodes.clean;
 	},
 };
+
+/** Objects as documents of YAML: expressions as they were written, nothing folded or shared. */
+export function printManifests(objects: readonly Manifest[]): string {
+	return objects
+		.map((object) => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false, blockQuote: "literal" }))
+		.join("---\n");
+}
 
 function readOptions(argv: readonly string[]): Options {
 	const { values } = parseArgs({
@@ -93,6 +100,7 @@ function readOptions(argv: readonly string[]): Options {
 			"exempt-namespace": { type: "string", multiple: true, default: [] },
 			"istio-namespace": { type: "string", default: "istio-system" },
 			"waymark-namespace": { type: "string", default: "waymark-system" },
+			"service-account": { type: "string", default: "waymark" },
 		},
 	});
 	const kubernetesMinor = readMinor(values.kubernetes);
@@ -114,7 +122,7 @@ function readOptions(argv: readonly string[]): Options {
 		...values["exempt-namespace"],
 	]) {
 		if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)) {
-			throw new UsageError(`${JSON.stringify(name)} is not the name of a namespace`);
+			throw new UsageError(`${JSON.stringify(name)} is not a name in Kubernetes`);
 		}
 	}
 	return {
@@ -128,6 +136,7 @@ function readOptions(argv: readonly string[]): Options {
 		exempt: values["exempt-namespace"],
 		istioNamespace: values["istio-namespace"],
 		waymarkNamespace: values["waymark-namespace"],
+		serviceAccount: values["service-account"],
 	};
 }
 

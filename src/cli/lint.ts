@@ -4,7 +4,6 @@ import type { Kind } from "../core/kinds.ts";
 import type { AmbientStance, Settings } from "../core/settings.ts";
 import { ambientStances, defaultSettings } from "../core/settings.ts";
 import { formatGithub } from "../lint/format/github.ts";
-import { formatGitlab } from "../lint/format/gitlab.ts";
 import { formatJson } from "../lint/format/json.ts";
 import { formatJunit } from "../lint/format/junit.ts";
 import { formatSarif } from "../lint/format/sarif.ts";
@@ -12,49 +11,40 @@ import { formatText } from "../lint/format/text.ts";
 import type { Judgement } from "../lint/judge.ts";
 import { assuming, judgeManifests } from "../lint/judge.ts";
 import type { LintReport } from "../lint/report.ts";
-import { withFileNames } from "../lint/report.ts";
 import { fixFiles } from "../manifests/fix.ts";
-import type { Manifest, Reading } from "../manifests/read.ts";
-import { worldOf } from "../manifests/read.ts";
+import type { Reading, Unreadable } from "../manifests/read.ts";
+import { filesOf, joinReadings, readManifestFile, worldOf } from "../manifests/read.ts";
 import { rules } from "../rules/table.ts";
 import { loadSettings } from "../settings/read.ts";
 import { clusterManifests, readCluster } from "./cluster-world.ts";
 import { readEnvironment } from "./environment.ts";
-import type { Input, InputChoice } from "./lint-input.ts";
-import { readInput, repositoryPaths } from "./lint-input.ts";
 import type { Streams, Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
 import { ownVersion } from "./version.ts";
 
-const formats = ["text", "json", "junit", "sarif", "github", "gitlab"] as const;
+const formats = ["text", "json", "junit", "sarif", "github"] as const;
 type Format = (typeof formats)[number];
 
 const usage = `Usage: waymark lint [FILE|DIR|-]... [--output ${formats.join("|")}] [--config FILE]
-                    [--context FILE|DIR]... [--exclude PATTERN]... [--allow-empty]
                     [--assume ambient=enforced|permitted] [--strict] [--fix]
        waymark lint --cluster [--kubeconfig FILE] [--output ...] [--config FILE] [--assume ...] [--strict]
 
 Judges manifests by the same rules as the webhook. Directories are read with everything below them, - is the
-standard input. Namespaces in the input bring their annotations. What .waymarkignore names, as .gitignore does, is left out. A comment "# waymark:ignore RULE reason" in a
+standard input. Namespaces in the input bring their annotations. A comment "# waymark:ignore RULE reason" in a
 document silences a rule for it.
 
   --cluster           judge the objects of a live cluster, read-only, instead of files
   --kubeconfig FILE   the cluster; else KUBECONFIG, else ~/.kube/config
-  --output FORMAT     text (default), json, junit, sarif, github for annotations in GitHub Actions, or gitlab for
-                      Code Quality; the last three name files from the root of the repository
-  --context DIR       read Namespaces, waypoints and all else there without judging it; may be given several times
-  --exclude PATTERN   leave files out, as a line of .gitignore does; may be given several times
-  --allow-empty       nothing to judge is no mistake
+  --output FORMAT     text (default), json, junit, sarif, or github for annotations in GitHub Actions
   --config FILE       the cluster configuration
   --assume            judge every namespace as if its ambient annotation said so
   --strict            warnings count as errors
   --fix               write the fixes of fixable findings back to the files
 
-Exit: 0 clean, 1 errors (or warnings with --strict), 64 usage, 65 unreadable input or nothing judged, 70 fault`;
+Exit: 0 clean, 1 errors (or warnings with --strict), 64 usage, 65 unreadable input, 70 fault`;
 
 interface Options {
-	readonly input: InputChoice;
-	readonly allowEmpty: boolean;
+	readonly paths: readonly string[];
 	readonly output: Format;
 	readonly config: string | undefined;
 	readonly ambient: AmbientStance | undefined;
@@ -77,11 +67,12 @@ export const lint: Verb = {
 			streams.out(render(judgement, options, streams, (performance.now() - started) / 1000));
 			return exitCode(judgement.report, options.strict);
 		}
-		let judgement = judgeInput(readInput(options.input, streams), settings, options);
+		const reading = readAll(options.paths, streams);
+		let judgement = judgeReading(reading, settings, options);
 		if (options.fix && judgement.mendings.length > 0) {
 			const { files, left } = fixFiles(judgement.mendings);
 			streams.error([...(files.length > 0 ? [`mended ${files.join(", ")}`] : []), ...left, ""].join("\n"));
-			judgement = judgeInput(readInput(options.input, streams), settings, options);
+			judgement = judgeReading(readAll(options.paths, streams), settings, options);
 		}
 		streams.out(render(judgement, options, streams, (performance.now() - started) / 1000));
 		return exitCode(judgement.report, options.strict);
@@ -100,9 +91,6 @@ function readOptions(argv: readonly string[]): Options {
 			fix: { type: "boolean", default: false },
 			cluster: { type: "boolean", default: false },
 			kubeconfig: { type: "string" },
-			context: { type: "string", multiple: true, default: [] },
-			exclude: { type: "string", multiple: true, default: [] },
-			"allow-empty": { type: "boolean", default: false },
 		},
 	});
 	const output = formats.find((format) => format === values.output);
@@ -111,7 +99,7 @@ function readOptions(argv: readonly string[]): Options {
 			`--output must be one of ${formats.join(", ")}, and is ${JSON.stringify(values.output)}`,
 		);
 	}
-	if (values.cluster && (positionals.length > 0 || values.context.length > 0 || values.fix)) {
+	if (values.cluster && (positionals.length > 0 || values.fix)) {
 		throw new UsageError("--cluster judges what is in the cluster: it takes no files, and mends nothing");
 	}
 	if (positionals.length === 0 && !values.cluster) {
@@ -121,8 +109,7 @@ function readOptions(argv: readonly string[]): Options {
 		throw new UsageError("--fix cannot write back to the standard input");
 	}
 	return {
-		input: { paths: positionals, context: values.context, exclude: values.exclude },
-		allowEmpty: values["allow-empty"],
+		paths: positionals,
 		output,
 		config: values.config,
 		ambient: readAssumption(values.assume),
@@ -149,6 +136,27 @@ function readSettings(file: string | undefined): Settings {
 	return file === undefined ? defaultSettings : loadSettings(file, new Set(rules.map((rule) => rule.id)));
 }
 
+/** Reads every file, saying how far it is when that takes longer than a second. */
+function readAll(paths: readonly string[], streams: Streams): Reading {
+	const unreadable: Unreadable[] = [];
+	const readings: Reading[] = [{ manifests: [], unreadable, notes: [] }];
+	const files = [...new Set(paths.flatMap((path) => filesOf(path, unreadable)))];
+	const started = performance.now();
+	let told = started;
+	for (const [index, file] of files.entries()) {
+		readings.push(readManifestFile(file));
+		const now = performance.now();
+		if (streams.progress !== undefined && now - told > 1000) {
+			told = now;
+			streams.progress(`read ${index + 1} of ${files.length} files`);
+		}
+	}
+	if (told !== started) {
+		streams.progress?.("");
+	}
+	return joinReadings(readings);
+}
+
 async function judgeCluster(options: Options, settings: Settings): Promise<Judgement> {
 	const followed = [...new Set<Kind>(["Namespace", ...rules.flatMap((rule) => [rule.kind, ...rule.reads])])];
 	const world = await readCluster(options.kubeconfig ?? readEnvironment().kubeconfig, followed, settings);
@@ -159,31 +167,15 @@ async function judgeCluster(options: Options, settings: Settings): Promise<Judge
 	);
 }
 
-function judgeInput({ judged, context }: Input, settings: Settings, options: Options): Judgement {
-	// What is judged comes last: of two objects of one name, it is the one that counts.
-	const world = worldOf([...context.manifests, ...judged.manifests], settings);
-	const reading = { ...judged, notes: [...judged.notes, ...context.notes] };
-	const judgement = judgeWorld(reading, world, options, context.manifests);
-	const { report } = judgement;
-	if (report.summary.judged > 0 || report.unreadable.length > 0 || options.allowEmpty) {
-		return judgement;
-	}
-	const message = `Nothing was judged: none of ${report.summary.documents} objects is of a kind that a rule judges (--allow-empty accepts that)`;
-	const file = options.input.paths[0] === "-" ? "<stdin>" : (options.input.paths[0] ?? "");
-	return { ...judgement, report: { ...report, unreadable: [{ file, line: 1, message }] } };
+function judgeReading(reading: Reading, settings: Settings, options: Options): Judgement {
+	return judgeWorld(reading, worldOf(reading.manifests, settings), options);
 }
 
-function judgeWorld(
-	reading: Reading,
-	world: Inventory,
-	options: Options,
-	context: readonly Manifest[] = [],
-): Judgement {
+function judgeWorld(reading: Reading, world: Inventory, options: Options): Judgement {
 	return judgeManifests(reading, {
 		rules,
 		inventory: options.ambient === undefined ? world : assuming(world, options.ambient),
 		today: new Date().toISOString().slice(0, 10),
-		context,
 		withReplacements: options.output === "sarif",
 	});
 }
@@ -195,11 +187,9 @@ function render(judgement: Judgement, options: Options, streams: Streams, second
 		case "junit":
 			return formatJunit(judgement, { strict: options.strict, now: new Date(), seconds });
 		case "sarif":
-			return formatSarif(withFileNames(judgement, repositoryPaths()), rules, ownVersion());
+			return formatSarif(judgement, rules, ownVersion());
 		case "github":
-			return formatGithub(withFileNames(judgement, repositoryPaths()));
-		case "gitlab":
-			return formatGitlab(withFileNames(judgement, repositoryPaths()));
+			return formatGithub(judgement);
 		case "text":
 			return formatText(judgement, streams.colour);
 	}

@@ -8,10 +8,11 @@ import type { Environment } from "./environment.ts";
 import { readEnvironment } from "./environment.ts";
 import type { Streams, Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
+import { ownVersion } from "./version.ts";
 
 const usage = `Usage: waymark serve [--world DIR | --kubeconfig FILE] [--config FILE]
                      [--listen HOST:PORT] [--operations HOST:PORT]
-                     [--certificates throw-away|self|DIR] [--bootstrap]
+                     [--certificates throw-away|self|DIR] [--bootstrap] [--backstop validate|full]
                      [--client-ca FILE [--client-name NAME]…] [--tls-min-version 1.2|1.3]
                      [--namespace NS] [--service NAME] [--secret NAME] [--webhooks NAME]
                      [--name HOST] [--replicas HOST:PORT,…]
@@ -29,6 +30,8 @@ Serves POST /mutate and POST /validate over HTTPS, and /livez, /readyz and /metr
                       DIR: tls.crt, tls.key and perhaps ca.crt, followed as they change
   --audit             judge what is stored, too, and report it, where this replica holds the Lease
   --bootstrap         make the validating webhook fail closed once a canary was really denied
+  --backstop          tell in /readyz and /metrics whether the admission policies are there and of this version;
+                      full: and keep the table that some of them read
   --client-ca FILE    ask for a client certificate that these CAs verify, followed as they change
   --client-name NAME  and that bears this name, such as kube-apiserver; may be given several times
   --tls-min-version   the oldest TLS version that is spoken (1.3)
@@ -120,6 +123,7 @@ function readOptions(argv: readonly string[], environment: Environment): ServeOp
 			certificates: { type: "string" },
 			bootstrap: { type: "boolean", default: false },
 			audit: { type: "boolean", default: false },
+			backstop: { type: "string" },
 			"client-ca": { type: "string" },
 			"client-name": { type: "string", multiple: true, default: [] },
 			"tls-min-version": { type: "string", default: "1.3" },
@@ -157,6 +161,7 @@ function readOptions(argv: readonly string[], environment: Environment): ServeOp
 		bootstrap: values.bootstrap,
 		audit: values.audit,
 		identity: environment.podName ?? `${hostname()}-${process.pid}`,
+		backstop: readBackstop(values.backstop, values.world),
 		demands: {
 			minVersion: `TLSv${minVersion}`,
 			clientCaFile: values["client-ca"],
@@ -173,6 +178,19 @@ function readOptions(argv: readonly string[], environment: Environment): ServeOp
 		listen: readAddress(values.listen ?? `${host}:8443`, "--listen"),
 		operations: readAddress(values.operations ?? `${host}:8081`, "--operations"),
 	};
+}
+
+function readBackstop(extent: string | undefined, world: string | undefined): ServeOptions["backstop"] {
+	if (extent === undefined) {
+		return undefined;
+	}
+	if (extent !== "validate" && extent !== "full") {
+		throw new UsageError(`--backstop must be validate or full, and is ${JSON.stringify(extent)}`);
+	}
+	if (world !== undefined) {
+		throw new UsageError("--backstop needs a cluster, and --world has none");
+	}
+	return { extent, version: ownVersion() };
 }
 
 function readAddress(text: string, flag: string): Address {

@@ -63,7 +63,6 @@ export async function followDirectory(
 		const manifests = readings.flatMap((each) => each.manifests);
 		const wrong = [
 			...unreadable,
-			...readings.flatMap((each) => each.notes.filter(({ skipped }) => skipped)),
 			...readings.flatMap((each) => each.unreadable),
 			...misreadingsOf(manifests),
 		];

@@ -1,4 +1,5 @@
 import type { TlsFloor } from "../server/tls.ts";
+import type { BackstopExtent } from "./backstop.ts";
 import type { Installation } from "./installation.ts";
 
 /** What the webhook demands of whoever connects. */
@@ -31,6 +32,8 @@ export interface ServeOptions {
 	readonly audit: boolean;
 	/** This replica's name, unique among all. */
 	readonly identity: string;
+	/** What the API server shall have of the backstop, and of which version; undefined: nobody looks. */
+	readonly backstop: { readonly extent: BackstopExtent; readonly version: string } | undefined;
 	readonly demands: ClientDemands;
 	readonly installation: Omit<Installation, "clusterDomain">;
 	readonly listen: Address;

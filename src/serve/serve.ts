@@ -10,6 +10,7 @@ import type { Check } from "../server/probes.ts";
 import type { CaughtSignals } from "../server/signals.ts";
 import { untilSignalled } from "../server/signals.ts";
 import type { Audit } from "./audit.ts";
+import type { Backstop } from "./backstop.ts";
 import type { Installation } from "./installation.ts";
 import type { ServeOptions } from "./options.ts";
 import type { ServedWorld } from "./world.ts";
@@ -107,6 +108,7 @@ async function start(
 	});
 	stops.push(() => webhook.stop());
 	let failurePolicy: () => readonly Check[] = () => [];
+	let backstop: Backstop | undefined;
 	const checks = (): readonly Check[] => [
 		{ name: "listening", ok: webhook.server.listening, detail: addressOf(webhook.app) },
 		...world.checks(),
@@ -114,6 +116,7 @@ async function start(
 		configurationCheck(settings.problem()),
 		...failurePolicy(),
 		...(audit?.checks() ?? []),
+		...(backstop?.checks() ?? []),
 		{ name: "drain", ok: webhook.drain.state() === "serving", detail: webhook.drain.state() },
 	];
 	const operations = createOperations(checks, metrics);
@@ -135,6 +138,8 @@ async function start(
 		log.info({ address: addressOf(webhook.app) }, "serving");
 		audit = await openAudit(options, installation, world, { rules, metrics, log });
 		stops.push(() => audit?.stop());
+		backstop = await openBackstop(options, installation, world, { metrics, log });
+		stops.push(() => backstop?.stop());
 		if (options.bootstrap && world.connection !== undefined) {
 			const { startFailingClosed } = await import("./installation.ts");
 			const bootstrap = await startFailingClosed(installation, world.connection, {
@@ -175,6 +180,29 @@ async function openAudit(
 		registry: metrics.registry,
 		log,
 		follow: followAll,
+	});
+}
+
+/** Looks after the backstop where the options ask for one and there is a cluster. */
+async function openBackstop(
+	options: ServeOptions,
+	installation: Installation,
+	world: ServedWorld,
+	means: { readonly metrics: Metrics; readonly log: Logger },
+): Promise<Backstop | undefined> {
+	if (options.backstop === undefined || world.connection === undefined) {
+		return undefined;
+	}
+	const { startBackstop } = await import("./backstop.ts");
+	return startBackstop({
+		...options.backstop,
+		inventory: world.inventory,
+		api: world.connection,
+		namespace: installation.namespace,
+		identity: options.identity,
+		isFresh: () => world.stale?.() === undefined,
+		registry: means.metrics.registry,
+		log: means.log,
 	});
 }
 

@@ -8,6 +8,7 @@ import { isWildcard } from "../../istio/entry/hosts.ts";
 import { bindingConfirms } from "../../istio/waypoint/binding.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
+const firstName = "e.hosts.filter(h, !h.startsWith('*'))[0]";
 const allocationLabel = "networking.istio.io/enable-autoallocate-ip";
 
 /** A host whose traffic shall take a waypoint must have an address that ztunnel can know it by. */
@@ -59,13 +60,18 @@ export const serviceentryHostAddress: Rule<"ServiceEntry"> = {
 	cel: {
 		problems: [
 			{
-				when: `e.target != '' && e.addresses.size() == 0 &&
-  (e.resolution == 'NONE' || ${celNoAllocation}) &&
+				when: `e.target != '' && e.addresses.size() == 0 && e.resolution == 'NONE' &&
   e.hosts.exists(h, !h.startsWith('*'))`,
 				path: "spec.resolution",
-				message:
-					"With resolution {e.resolution} \"{e.hosts.filter(h, !h.startsWith('*'))[0]}\" gets no address and none is listed, so its traffic goes past the waypoint {e.target}",
-				hint: "Write resolution: DNS without the label networking.istio.io/enable-autoallocate-ip, or list addresses",
+				message: `With resolution NONE "{${firstName}}" gets no address and none is listed, so its traffic goes past the waypoint {e.target}`,
+				hint: "Write resolution: DNS, so that Istio allocates an address, or list addresses",
+			},
+			{
+				when: `e.target != '' && e.addresses.size() == 0 && e.resolution != 'NONE' && ${celNoAllocation} &&
+  e.hosts.exists(h, !h.startsWith('*'))`,
+				path: `metadata.labels["${allocationLabel}"]`,
+				message: `The label ${allocationLabel}: false keeps Istio from giving "{${firstName}}" an address and none is listed, so its traffic goes past the waypoint {e.target}`,
+				hint: "Remove the label, or list addresses",
 			},
 		],
 	},
