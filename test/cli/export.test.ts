@@ -56,7 +56,7 @@ describe("waymark export admission-policies", () => {
 			[["--static-manifests", "--live"], /no parameter/],
 			[["--static-manifests", "--kubernetes", "1.35"], /needs Kubernetes 1\.36/],
 			[["--editors", "me"], /config or rbac/],
-			[["--exempt-namespace", "A B"], /"A B" is not the name of a namespace/],
+			[["--exempt-namespace", "A B"], /"A B" is not a name in Kubernetes/],
 		] as const) {
 			const { code, error } = await run("admission-policies", ...argv);
 			assert.equal(code, 64, argv.join(" "));

@@ -51,6 +51,11 @@ export interface ServeReplicas {
 	stop(): Promise<void>;
 }
 
+/** Whether a kind is one of the backstop's: a policy, its binding, or the definition of the table. */
+function isBackstop(kind: string): boolean {
+	return /AdmissionPolicy(Binding)?$|^CustomResourceDefinition$/.test(kind);
+}
+
 const webhookKinds: readonly string[] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
 /**
@@ -75,10 +80,19 @@ export async function startServeReplicas(
 	const objects = await render(plane, `--namespace=${installed.namespace}`, ...values);
 	// A replica outside the cluster needs its rights and the webhooks, and no Deployment.
 	const needed = objects.filter(
-		(each) => each.apiVersion.startsWith("rbac.") || webhookKinds.includes(each.kind),
+		({ apiVersion, kind }) =>
+			apiVersion.startsWith("rbac.") || webhookKinds.includes(kind) || isBackstop(kind),
 	);
-	await Promise.all(needed.map((object) => plane.api.apply(adjust(object))));
+	await Promise.all(
+		needed.filter(({ kind }) => !isBackstop(kind)).map((object) => plane.api.apply(adjust(object))),
+	);
 	stack.defer(() => removeWebhooks(plane));
+	// In the order of the chart: a policy that names a table cannot be written before there is one.
+	for (const object of needed.filter(({ kind }) => isBackstop(kind))) {
+		await plane.api.apply(adjust(object));
+		stack.defer(() => plane.api.delete(object.kind, undefined, object.metadata.name ?? ""));
+	}
+	const isIgnored = values.some((value) => value.includes("backstop.mode=full"));
 	const kubeconfig = await plane.serviceAccountKubeconfig(installed.namespace, installed.name);
 	for (const [index, address] of listen.entries()) {
 		replicas.push(
@@ -89,13 +103,13 @@ export async function startServeReplicas(
 					`--kubeconfig=${kubeconfig}`,
 					`--listen=${address}`,
 					`--certificates=${certificates}`,
-					...(certificates === "self" ? ["--bootstrap"] : []),
+					...(certificates === "self" && !isIgnored ? ["--bootstrap"] : []),
+					...(options.args ?? []),
 					`--namespace=${installed.namespace}`,
 					`--secret=${installed.secret}`,
 					`--webhooks=${installed.name}`,
 					"--name=127.0.0.1",
 					`--replicas=${listen.join(",")}`,
-					...(options.args ?? []),
 				],
 			}),
 		);
@@ -104,7 +118,7 @@ export async function startServeReplicas(
 		await Promise.all(replicas.map((replica) => replica.stop("SIGKILL")));
 	});
 	await Promise.all(replicas.map((replica) => replica.start()));
-	if (certificates === "self") {
+	if (certificates === "self" && !isIgnored) {
 		await untilStrict(plane, replicas);
 	}
 	const owned = stack.move();

@@ -90,7 +90,7 @@ caBundle: {{ .root.Values.certificates.provided.caBundle }}
 {{- if eq .Values.certificates.mode "cert-manager" -}}
 {{- $_ := set $annotations "cert-manager.io/inject-ca-from" (printf "%s/%s" .Release.Namespace (include "waymark.fullname" .)) -}}
 {{- end -}}
-{{- if eq .Values.webhooks.failurePolicy "Ignore" -}}
+{{- if eq (include "waymark.wantedFailurePolicy" .) "Ignore" -}}
 {{- $_ := set $annotations "egress.waymark.dev/failure-policy" "Ignore" -}}
 {{- end -}}
 {{- with $annotations -}}
@@ -99,11 +99,18 @@ annotations:
 {{- end -}}
 {{- end -}}
 
+{{/* With the whole backstop, the API server refuses what must never pass by itself: while Waymark is away, everything else
+     passes, and the auditor tells of it. */}}
+{{- define "waymark.wantedFailurePolicy" -}}
+{{- $policy := .Values.webhooks.failurePolicy -}}
+{{- and (eq $policy "Bootstrap") (eq .Values.backstop.mode "full") | ternary "Ignore" $policy -}}
+{{- end -}}
+
 {{/* The failure policy of a validating webhook: include "waymark.failurePolicy" (dict "root" . "name" NAME). With
      Bootstrap it is Waymark's to raise; an upgrade keeps what it raised, webhook by webhook: one that an upgrade brings
      has no CA bundle yet. `lookup` finds nothing in `helm template`, so a rendering depends on nothing but the values. */}}
 {{- define "waymark.failurePolicy" -}}
-{{- $policy := .root.Values.webhooks.failurePolicy -}}
+{{- $policy := include "waymark.wantedFailurePolicy" .root -}}
 {{- if eq $policy "Bootstrap" -}}
 {{- $policy = "Ignore" -}}
 {{- $live := lookup "admissionregistration.k8s.io/v1" "ValidatingWebhookConfiguration" "" (include "waymark.fullname" .root) -}}
@@ -145,11 +152,14 @@ annotations:
 - --service={{ include "waymark.fullname" . }}
 - --secret={{ include "waymark.fullname" . }}-ca
 - --webhooks={{ include "waymark.fullname" . }}
-{{- if eq .Values.webhooks.failurePolicy "Bootstrap" }}
+{{- if eq (include "waymark.wantedFailurePolicy" .) "Bootstrap" }}
 - --bootstrap
 {{- end }}
 {{- if .Values.audit.enabled }}
 - --audit
+{{- end }}
+{{- if ne .Values.backstop.mode "off" }}
+- --backstop={{ .Values.backstop.mode }}
 {{- end }}
 - --tls-min-version={{ .Values.tls.minVersion }}
 {{- if .Values.tls.clientCaConfigMap }}
