@@ -8,6 +8,7 @@ import { defaultSettings, parseWaypointReference } from "../core/settings.ts";
 import { judgeManifests } from "../lint/judge.ts";
 import type { Manifest, Reading } from "../manifests/read.ts";
 import { addToWorld, namespaceOf, parseManifests, readManifests, worldOf } from "../manifests/read.ts";
+import { count, renderHtml, renderMarkdown } from "../migrate/document.ts";
 import { fieldsOf, textOf } from "../migrate/fields.ts";
 import type { HeldMigration } from "../migrate/hold-back.ts";
 import { holdBack } from "../migrate/hold-back.ts";
@@ -15,7 +16,8 @@ import type { InputObject, Output } from "../migrate/input-object.ts";
 import { outputKey } from "../migrate/input-object.ts";
 import type { Migration } from "../migrate/migrate.ts";
 import { migrate as convert } from "../migrate/migrate.ts";
-import { countOutcomes, nameForPrograms, renderReport } from "../migrate/report.ts";
+import type { Clients, InputFinding } from "../migrate/report.ts";
+import { countOutcomes, nameForPrograms, reportOf, reportTitle } from "../migrate/report.ts";
 import { rules } from "../rules/table.ts";
 import { loadSettings } from "../settings/read.ts";
 import { readClusterManifests } from "./cluster-manifests.ts";
@@ -29,13 +31,14 @@ const usage = `Usage: waymark migrate [FILE|DIR|-]... [--out DIR] [--waypoint NA
        waymark migrate --cluster [--kubeconfig FILE] [--out DIR] ...
 
 Finds sidecar-style egress in manifests, or in a live cluster, and writes what takes its place in ambient: 1-add/ to apply at any time,
-2-switch/ to apply when the clients move, 3-remove/ to delete at the end, and REPORT.md with everything that was
+2-switch/ to apply when the clients move, 3-remove/ to delete at the end, and REPORT.md and REPORT.html with everything that was
 carried over, is not needed any more, or could not be carried, and why. It never writes to a cluster.
 
   --cluster           read the objects of a live cluster, with list alone, instead of files
   --kubeconfig FILE   the cluster; else KUBECONFIG, else ~/.kube/config
   --out DIR           where to write (default waymark-migration), which must be empty or not exist
   --waypoint          the waypoint to bind to; else the policy's, one of the input, or a new one for each namespace
+  --clients TEXT      where the clients are: ambient=NAMESPACE,... or sidecar=NAMESPACE,..., may be repeated
   --config FILE       the cluster configuration
   --output json       the result for programs (docs/schemas/migrate.schema.json) on the standard output
 
@@ -46,6 +49,7 @@ interface Options {
 	readonly out: string;
 	readonly waypoint: WaypointReference | undefined;
 	readonly config: string | undefined;
+	readonly clients: Clients | undefined;
 	readonly json: boolean;
 	readonly cluster: boolean;
 	readonly kubeconfig: string | undefined;
@@ -71,10 +75,13 @@ export const migrate: Verb = {
 		const texts = textsOf(found, inputs);
 		const migration = holdBack(found, refused(found, texts, reading, worldFor));
 		const { outputs, withheld } = migration;
+		const findings = findingsOf(reading, worldFor);
+		const report = reportOf(migration, { findings, clients: options.clients });
 		const files = new Map<string, string>([
 			...group(outputs, (output) => [`${output.stage}/${fileName(output.object)}`, texts.get(output) ?? ""]),
 			...removalFiles(migration, inputs),
-			["REPORT.md", renderReport(migration)],
+			["REPORT.md", renderMarkdown(report)],
+			["REPORT.html", renderHtml(reportTitle, report)],
 		]);
 		asDirectory(options.out, () => makeDirectory(options.out));
 		write(options.out, files);
@@ -82,7 +89,7 @@ export const migrate: Verb = {
 		streams.out(
 			options.json
 				? `${JSON.stringify(summaryOf(migration, reading), undefined, 2)}\n`
-				: `${migration.bundles.length} bundles; ${counts.carried} fields carried, ${counts.implied} implied, ${counts["not carried"]} not carried; ${withheld.length} objects held back\nRead ${join(options.out, "REPORT.md")}\n`,
+				: `${count(migration.bundles.length, "bundle")}; ${counts.carried} fields carried, ${counts.implied} implied, ${counts["not carried"]} not carried; ${count(withheld.length, "object")} held back\nRead ${join(options.out, "REPORT.md")}\n`,
 		);
 		for (const { file, line, message } of reading.unreadable) {
 			streams.error(`${file}:${line}: ${message}\n`);
@@ -106,6 +113,7 @@ function readOptions(argv: readonly string[]): Options {
 			out: { type: "string", default: "waymark-migration" },
 			waypoint: { type: "string" },
 			config: { type: "string" },
+			clients: { type: "string", multiple: true },
 			output: { type: "string", short: "o", default: "text" },
 			cluster: { type: "boolean", default: false },
 			kubeconfig: { type: "string" },
@@ -130,10 +138,54 @@ function readOptions(argv: readonly string[]): Options {
 		out: values.out,
 		waypoint,
 		config: values.config,
+		clients: values.clients === undefined ? undefined : readClients(values.clients),
 		json: values.output === "json",
 		cluster: values.cluster,
 		kubeconfig: values.kubeconfig,
 	};
+}
+
+/** Reads `ambient=NAMESPACE,NAMESPACE` and `sidecar=NAMESPACE`. */
+function readClients(texts: readonly string[]): Clients {
+	const found = { ambient: [] as string[], sidecar: [] as string[] };
+	for (const text of texts) {
+		const match = /^(ambient|sidecar)=([a-z0-9.,-]+)$/.exec(text);
+		if (match === null) {
+			throw new UsageError(
+				`--clients must be ambient=NAMESPACE,… or sidecar=NAMESPACE,…, and is ${JSON.stringify(text)}`,
+			);
+		}
+		const [, where, names = ""] = match;
+		found[where === "ambient" ? "ambient" : "sidecar"].push(
+			...names.split(",").filter((name) => name !== ""),
+		);
+	}
+	return found;
+}
+
+const ownFamily: ReadonlySet<string> = new Set(
+	rules.filter(({ family }) => family === "sidecar-egress").map(({ id }) => id),
+);
+
+/** What lint says of the input as it is, besides that it is sidecar-style egress. */
+function findingsOf(
+	reading: Reading,
+	worldFor: (manifests: readonly Manifest[]) => ClusterState,
+): readonly InputFinding[] {
+	const { report } = judgeManifests(reading, {
+		rules,
+		inventory: worldFor(reading.manifests),
+		today: new Date().toISOString().slice(0, 10),
+		withReplacements: false,
+	});
+	return report.findings
+		.filter(({ rule }) => !ownFamily.has(rule))
+		.map(({ file, line, rule, severity, message }) => ({
+			place: `${file}:${line}`,
+			rule,
+			severity,
+			message,
+		}));
 }
 
 function readSettings(file: string | undefined): Settings {

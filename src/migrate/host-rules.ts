@@ -40,6 +40,7 @@ export function hostRules(conversion: Conversion, entries: readonly BoundEntry[]
 			noteHomeless(input, host, step);
 			continue;
 		}
+		noteStreams(input, step);
 		const reason = noteIstioMutual(input, host, step);
 		if (reason !== undefined) {
 			blocked.set(entry, reason);
@@ -214,6 +215,15 @@ function tlsPaths(value: unknown): readonly Path[] {
 		return at < 0 ? [] : [path.slice(0, at + 1)];
 	});
 	return [...new Map(paths.map((path) => [path.join("\0"), path])).values()];
+}
+
+/** Says that the number of streams in one connection is lost: a waypoint's own connections have no such limit. */
+function noteStreams(input: InputObject, { ledger }: Step): void {
+	for (const path of leavesOf(input.object)) {
+		if (path.at(-1) === "maxConcurrentStreams") {
+			ledger.note(input, path, "not carried", "a waypoint does not limit the streams of its connections");
+		}
+	}
 }
 
 /** Says that ISTIO_MUTUAL to a host outside is lost; undefined where no settings have it. */

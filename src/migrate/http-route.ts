@@ -83,8 +83,8 @@ function toPath(uri: Fields): Fields | undefined {
 		return { type: "Exact", value: exact };
 	}
 	if (prefix !== undefined) {
-		// Istio's prefix /api also matches /apis, that of the Gateway API only whole elements.
-		return prefix.endsWith("/") ? { type: "PathPrefix", value: prefix } : undefined;
+		// Istio's prefix /api also matches /apis, and /api/ does not match /api: that of the Gateway API has whole elements.
+		return prefix === "/" ? { type: "PathPrefix", value: prefix } : undefined;
 	}
 	return regex === undefined ? {} : { type: "RegularExpression", value: regex };
 }

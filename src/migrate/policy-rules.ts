@@ -189,6 +189,19 @@ function noteUnknown(key: string, path: Path, { input, step }: Context): void {
 	step.notes.push(`\`${input.namespace}/${input.name}\`: ${reason}.`);
 }
 
+/** Whether the hop to the gateway was TLS that ended there. */
+function endsTls({ step }: Context): boolean {
+	const modes = step.bundle.participants
+		.filter(({ role }) => role === "gateway")
+		.flatMap(({ input }) => {
+			const { servers, listeners } = fieldsOf(input.object.spec);
+			return [...listOf(servers), ...listOf(listeners)].map((each) => fieldsOf(fieldsOf(each).tls).mode);
+		});
+	return (
+		modes.length > 0 && modes.every((mode) => mode !== undefined && !/^passthrough$/i.test(String(mode)))
+	);
+}
+
 function carriedCondition(
 	key: string,
 	condition: Fields,
@@ -204,9 +217,11 @@ function carriedCondition(
 		if (passes) {
 			return condition;
 		}
-		// Where TLS ended at the gateway, the SNI was that of the hop: the host's, if it says anything.
+		// Where TLS ended at the gateway, the SNI was that of the hop: the host's, if it says anything. Plain HTTP has none.
 		const isHost =
-			condition.notValues === undefined && namedHosts(textsOf(condition.values), context).length > 0;
+			endsTls(context) &&
+			condition.notValues === undefined &&
+			namedHosts(textsOf(condition.values), context).length > 0;
 		return isHost ? "always" : "unknown";
 	}
 	let carried = condition;

@@ -99,11 +99,11 @@ function routeAt(
 /** The hop of the gateway that takes over from one of the sidecars: the one on the same port of the gateway. */
 function nextHop(hop: HopRoute, host: string, toHost: readonly HopRoute[]): HopRoute | undefined {
 	const possible = toHost.filter((each) => isSameWay(hop.family, each.family) && isFor(each, host));
-	return (
-		possible.find((each) => each.listener !== undefined && each.listener === (hop.listener ?? hop.port)) ??
-		possible.find((each) => each.listener === undefined) ??
-		possible[0]
+	const listening = possible.filter(
+		(each) => each.listener !== undefined && each.listener === (hop.listener ?? hop.port),
 	);
+	// Of several routes the last is the one for everything else; the others name the ports that they go to.
+	return listening.at(-1) ?? possible.findLast((each) => each.listener === undefined) ?? possible[0];
 }
 
 /** What a route's matches say of hosts and ports; a route without matches says nothing of them. */
@@ -205,6 +205,7 @@ function noteMatches(
 ): void {
 	for (const [index, match] of matches.map(fieldsOf).entries()) {
 		const path = [...base, "match", index];
+		ledger.note(input, [...path, "name"], "implied", "the name of a match that goes");
 		ledger.note(input, [...path, "gateways"], "implied", "ztunnel leads every client to the waypoint");
 		ledger.note(
 			input,

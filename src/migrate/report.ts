@@ -1,87 +1,220 @@
+import { serviceOfHost } from "../core/service-names.ts";
+import type { Block, Instruction, Way } from "./document.ts";
+import { code, count } from "./document.ts";
 import { fieldsOf, textOf } from "./fields.ts";
 import type { HeldMigration } from "./hold-back.ts";
 import type { InputObject, Stage } from "./input-object.ts";
 import { titleOf } from "./input-object.ts";
 import type { LedgerEntry, Outcome } from "./ledger.ts";
-import type { ConvertedBundle, Migration } from "./migrate.ts";
+import type { ConvertedBundle } from "./migrate.ts";
+
+/** What lint says of an object of the input as it is. */
+export interface InputFinding {
+	readonly place: string;
+	readonly rule: string;
+	readonly severity: string;
+	readonly message: string;
+}
+
+/** What a report is about besides the migration itself. */
+export interface ReportContext {
+	readonly findings: readonly InputFinding[];
+	/** Where the clients are, as far as it was said; else their namespaces are taken from the routes. */
+	readonly clients: Clients | undefined;
+}
+
+/** Namespaces of clients: those in ambient, and those that still have sidecars. */
+export interface Clients {
+	readonly ambient: readonly string[];
+	readonly sidecar: readonly string[];
+}
+
+/** The heading of a report. */
+export const reportTitle = "Migration from sidecar-style egress to ambient";
 
 /** How many fields were carried, implied and not carried. */
 export function countOutcomes(ledger: readonly LedgerEntry[]): Readonly<Record<Outcome, number>> {
-	const count = (outcome: Outcome): number => ledger.filter((entry) => entry.outcome === outcome).length;
-	return { carried: count("carried"), implied: count("implied"), "not carried": count("not carried") };
+	const number = (outcome: Outcome): number => ledger.filter((entry) => entry.outcome === outcome).length;
+	return { carried: number("carried"), implied: number("implied"), "not carried": number("not carried") };
 }
 
-/** A name that a user chose, as code in Markdown: no backtick and no new line can leave it. */
-function code(text: string): string {
-	return `\`${text.replaceAll(/[`\p{Cc}\p{Zl}\p{Zp}]/gu, " ").replaceAll("|", "\\|")}\``;
+const heading = (level: 1 | 2 | 3, text: string): Block => ({ kind: "heading", level, text });
+const paragraph = (text: string): Block => ({ kind: "text", text });
+const bullets = (level: 2 | 3, title: string, items: readonly string[]): readonly Block[] =>
+	items.length === 0 ? [] : [heading(level, title), { kind: "list", items }];
+
+const most = 50;
+
+/** The first of many, with the number of the others. */
+function someOf(items: readonly string[], limit: number): readonly string[] {
+	return items.length > limit ? [...items.slice(0, limit), `and ${items.length - limit} more`] : items;
 }
 
-/** A label in a Mermaid picture. */
-function label(text: string): string {
-	return `"${text.replaceAll(/[^\p{L}\p{N} .,:*/_-]/gu, " ")}"`;
-}
-
-/** REPORT.md: for each way out, what it was, what it became, what was lost, how to check and how to go back. */
-export function renderReport(migration: HeldMigration): string {
+/** The report: for each way out, what it was, what it became, what was lost, how to check and how to go back. */
+export function reportOf(migration: HeldMigration, context: ReportContext): readonly Block[] {
 	const { bundles, untouched, withheld } = migration;
 	const total = countOutcomes(bundles.flatMap((each) => each.ledger));
+	const replaced = bundles.filter(({ isReplaced }) => isReplaced);
 	return [
-		"# Migration from sidecar-style egress to ambient",
-		"",
-		bundles.length === 0
-			? "No sidecar-style egress was found in the input."
-			: `${bundles.length} way${bundles.length === 1 ? "" : "s"} out found. Of their fields ${total.carried} are carried over, ${total.implied} are not needed any more, ${total["not carried"]} could not be carried.`,
-		"",
-		...(bundles.length === 0 ? [] : steps(migration)),
-		...withheld.flatMap(({ title, reasons }) => [
-			`> **Held back:** ${code(title)} was not written, since it would be refused: ${reasons.join("; ")}`,
-			"",
-		]),
-		...bundles.flatMap((bundle, index) => section(bundle, index + 1)),
+		heading(1, reportTitle),
+		paragraph(
+			bundles.length === 0
+				? "No sidecar-style egress was found in the input."
+				: `${count(bundles.length, "way")} out found, ${replaced.length} of them replaced. Of their fields ${total.carried} ${total.carried === 1 ? "is" : "are"} carried over, ${total.implied} ${total.implied === 1 ? "is" : "are"} not needed any more, ${total["not carried"]} could not be carried.`,
+		),
+		...orderOf(migration, context),
+		...withheld.map(
+			({ title, reasons }): Block => ({
+				kind: "warning",
+				text: `**Held back:** ${code(title)} was not written: ${reasons.join("; ")}`,
+			}),
+		),
+		...bundles.flatMap((bundle, index) => sectionOf(bundle, index + 1, context)),
+		...bullets(
+			2,
+			"What lint says of the input",
+			someOf(
+				context.findings.map(
+					({ place, rule, severity, message }) => `${code(place)} ${severity} ${code(rule)}: ${message}`,
+				),
+				most,
+			),
+		),
 		...(untouched.length === 0
 			? []
 			: [
-					"## Left alone",
-					"",
-					"These objects take no part in sidecar-style egress:",
-					"",
-					...untouched.map((input) => `- ${code(titleOf(input))} (${code(`${input.file}:${input.line}`)})`),
-					"",
+					heading(2, "Left alone"),
+					paragraph("These objects take no part in sidecar-style egress:"),
+					{ kind: "list" as const, items: untouched.map(placed) },
 				]),
-	].join("\n");
+	];
 }
 
-function steps({ bundles, outputs }: Migration): readonly string[] {
-	const has = (stage: Stage): boolean => outputs.some((output) => output.stage === stage);
-	const move =
-		"label the clients' namespaces `istio.io/dataplane-mode=ambient`, remove the sidecar injection and restart the pods";
-	const steering = [...new Set(bundles.flatMap((bundle) => bundle.steering))];
-	return [
-		"## Order",
-		"",
-		has("1-add")
-			? "1. `kubectl apply -f 1-add/` at any time: clients with sidecars notice nothing. Wait until every waypoint has an address and every ServiceEntry says `WaypointBound=True`."
-			: "1. There is nothing to add beforehand: see that the waypoint has an address.",
-		has("2-switch")
-			? `2. In one window: \`kubectl apply -f 2-switch/\`, then ${move}. Clients that still have a sidecar see \`2-switch/\` too.`
-			: `2. In one window: ${move}.`,
-		...(steering.length === 0
+function placed(input: InputObject): string {
+	return `${code(titleOf(input))} (${code(`${input.file}:${input.line}`)})`;
+}
+
+/** The order of the steps; none where nothing has a new way. */
+function orderOf(migration: HeldMigration, { clients }: ReportContext): readonly Block[] {
+	const { bundles, outputs } = migration;
+	if (!bundles.some(({ isReplaced }) => isReplaced)) {
+		return bundles.length === 0
 			? []
 			: [
-					"   Delete in the same window what led the sidecars to the gateway: a waypoint obeys these routes as sidecars do, and would send its traffic to the gateway.",
-					"",
-					"   ```sh",
-					...steering.map(
-						(input) =>
-							`   kubectl delete ${resourceOf(input)} -n ${shell(input.namespace)} ${shell(input.name)}`,
+					paragraph(
+						"**Nothing is replaced:** no way out has all of its ServiceEntries, so there is no order to follow, and the old objects have to stay.",
 					),
-					"   ```",
-					"",
+				];
+	}
+	const has = (stage: Stage): boolean => outputs.some((output) => output.stage === stage);
+	const steering = [...new Set(bundles.flatMap((bundle) => bundle.steering))];
+	const removals = bundles.some((bundle) => bundle.removals.length > 0);
+	const back = [
+		"label the clients' namespaces back and restart their pods",
+		...(has("2-switch") ? ["`kubectl delete -f 2-switch/ --ignore-not-found`"] : []),
+		...(removals ? ["`kubectl apply -f 3-remove/`"] : []),
+		...(has("2-switch") || has("1-add")
+			? ["apply the old ServiceEntries and DestinationRules from your repository"]
+			: []),
+	];
+	const steps: readonly Instruction[] = [
+		has("1-add")
+			? {
+					text: "At any time: clients with sidecars notice nothing. Wait until every waypoint has an address and every ServiceEntry says `WaypointBound=True`.",
+					commands: ["kubectl apply -f 1-add/"],
+				}
+			: { text: "There is nothing to add beforehand: see that the waypoint has an address.", commands: [] },
+		moveStep(has("2-switch"), steering, clients),
+		...(removals ? [lastStep(bundles)] : []),
+	];
+	return [
+		heading(2, "Order"),
+		...clientNotes(clients),
+		{ kind: "steps", steps },
+		paragraph(`**Back:** ${back.join(", ")}.`),
+	];
+}
+
+function moveStep(
+	hasSwitch: boolean,
+	steering: readonly InputObject[],
+	clients: Clients | undefined,
+): Instruction {
+	const named = clients?.sidecar.map((name) => code(name)).join(", ");
+	const who = named === undefined || named === "" ? "the clients' namespaces" : `the namespaces ${named}`;
+	const move = `label ${who} \`istio.io/dataplane-mode=ambient\`, remove the sidecar injection and restart the pods`;
+	const deletions = steering.map(
+		(input) => `kubectl delete ${resourceOf(input)} -n ${shell(input.namespace)} ${shell(input.name)}`,
+	);
+	const why =
+		steering.length === 0
+			? ""
+			: " Delete in the same window what led the sidecars to the gateway: a waypoint obeys these routes as sidecars do, and would send its traffic to the gateway.";
+	return {
+		text: `In one window: ${hasSwitch ? "apply `2-switch/`, then " : ""}${move}.${hasSwitch ? " Clients that still have a sidecar see `2-switch/` too." : ""}${why}`,
+		commands: [...(hasSwitch ? ["kubectl apply -f 2-switch/"] : []), ...deletions],
+	};
+}
+
+function lastStep(bundles: readonly ConvertedBundle[]): Instruction {
+	const commands = [...new Set(bundles.flatMap(quietCommands))];
+	return {
+		text: "When the old gateway is silent. It is where two runs of the first command, some minutes apart, print the same numbers.",
+		commands: [...commands, "kubectl delete -f 3-remove/ --ignore-not-found"],
+	};
+}
+
+/** Commands that print how many connections the pods of an old gateway have taken. */
+function quietCommands({ bundle, isReplaced }: ConvertedBundle): readonly string[] {
+	if (!isReplaced) {
+		return [];
+	}
+	const services = bundle.participants.flatMap(({ input, hops }) =>
+		(hops?.toGateway ?? []).flatMap(({ host }) => serviceOfHost(host, input.namespace) ?? []),
+	);
+	return bundle.participants
+		.filter(({ role }) => role === "gateway")
+		.map(({ input }) => {
+			const selector = fieldsOf(fieldsOf(input.object.spec).selector);
+			const labels = Object.entries(selector).map(
+				([name, value]) => `${label(name)}=${shell(String(value))}`,
+			);
+			const own = `gateway.networking.k8s.io/gateway-name=${shell(input.name)}`;
+			const namespace = labels.length === 0 ? input.namespace : (services[0]?.namespace ?? "istio-system");
+			const pods = `kubectl get pods -n ${shell(namespace)} -l ${labels.length === 0 ? own : labels.join(",")} -o name`;
+			return `for pod in $(${pods}); do kubectl exec -n ${shell(namespace)} $pod -c istio-proxy -- pilot-agent request GET 'stats?usedonly&filter=^listener.*downstream_cx_total'; done`;
+		});
+}
+
+function clientNotes(clients: Clients | undefined): readonly Block[] {
+	if (clients === undefined) {
+		return [];
+	}
+	const { ambient, sidecar } = clients;
+	const names = (list: readonly string[]): string => list.map(code).join(", ");
+	return [
+		...(ambient.length === 0
+			? []
+			: [
+					paragraph(
+						`Clients in ${names(ambient)} are in ambient already: they do not read the old routes, and go by the waypoint as soon as the ServiceEntry is bound. Until then they connect directly.`,
+					),
 				]),
-		"3. When the gateway's access log is silent, `kubectl delete -f 3-remove/ --ignore-not-found`.",
-		"",
-		"**Back:** label the namespaces back, `kubectl delete -f 2-switch/ --ignore-not-found`, `kubectl apply -f 3-remove/`, and apply the old ServiceEntries and DestinationRules from your repository.",
-		"",
+		...(sidecar.length === 0
+			? []
+			: [
+					paragraph(
+						`Clients in ${names(sidecar)} have sidecars: they do not use waypoints, and need the old gateway until they move. Move them one namespace after the other; each goes back by its own labels and a restart. Keep \`3-remove/\` until the last of them has moved.`,
+					),
+				]),
+		...(ambient.length > 0 && sidecar.length > 0
+			? [
+					{
+						kind: "warning" as const,
+						text: "Clients are in both worlds. What stands in `2-switch/` changes ServiceEntries and DestinationRules for both: a sidecar that begins no TLS of its own must not find `targetPort` changed. Apply it, and delete the routes to the gateway, in the window in which the last clients with sidecars move.",
+					},
+				]
+			: []),
 	];
 }
 
@@ -96,100 +229,141 @@ function shell(text: string): string {
 	return text.replaceAll(/[^A-Za-z0-9.-]/g, "_");
 }
 
-function section(converted: ConvertedBundle, number: number): readonly string[] {
-	const { bundle, entries, outputs, removals, ledger, notes } = converted;
+/** The name of a label, in a command. */
+function label(text: string): string {
+	return text.replaceAll(/[^A-Za-z0-9./-]/g, "_");
+}
+
+function sectionOf(converted: ConvertedBundle, number: number, context: ReportContext): readonly Block[] {
+	const { bundle, outputs, removals, ledger, notes, isReplaced } = converted;
 	const counts = countOutcomes(ledger);
 	const lost = ledger.filter((entry) => entry.outcome === "not carried");
 	const title = bundle.hosts.length === 0 ? "no host found" : bundle.hosts.slice(0, 4).map(code).join(", ");
 	const more = bundle.hosts.length > 4 ? ` and ${bundle.hosts.length - 4} more` : "";
 	return [
-		`## ${number}. ${title}${more}`,
-		"",
+		heading(2, `${number}. ${title}${more}`),
+		...(isReplaced ? [] : [{ kind: "warning" as const, text: whyNotReplaced(converted) }]),
 		...pictures(converted),
-		`${counts.carried} fields carried, ${counts.implied} implied, ${counts["not carried"]} not carried.`,
-		"",
-		...list("### To know and to do", notes),
-		...list(
-			"### Written",
-			outputs.map((output) => {
-				const { namespace, name } = fieldsOf(output.object.metadata);
-				return `\`${output.stage}\` ${code(`${String(output.object.kind)} ${textOf(namespace) ?? ""}/${textOf(name) ?? ""}`)}: ${output.purpose}`;
+		paragraph(
+			`${count(counts.carried, "field")} carried, ${counts.implied} implied, ${counts["not carried"]} not carried.`,
+		),
+		...bullets(3, "To know and to do", notes),
+		...bullets(
+			3,
+			"Written",
+			outputs.map(({ stage, object, purpose }) => {
+				const { namespace, name } = fieldsOf(object.metadata);
+				return `\`${stage}\` ${code(`${String(object.kind)} ${textOf(namespace) ?? ""}/${textOf(name) ?? ""}`)}: ${purpose}`;
 			}),
 		),
-		...list(
-			"### To delete at the end",
-			removals.map((input) => `${code(titleOf(input))} (${code(`${input.file}:${input.line}`)})`),
+		...bullets(3, "To delete at the end", removals.map(placed)),
+		...(lost.length === 0 ? [] : [heading(3, "Not carried"), tableOf(lost)]),
+		...(ledger.length === 0
+			? []
+			: [
+					{
+						kind: "details" as const,
+						title: isReplaced ? "What every field became" : "What every field would become",
+						blocks: [tableOf(ledger)],
+					},
+				]),
+		...bullets(3, "To check", checks(converted, context)),
+	];
+}
+
+function whyNotReplaced({ entries }: ConvertedBundle): string {
+	return entries.length === 0
+		? "**Not replaced:** no ServiceEntry is written for this way out, so its old objects stay."
+		: "**Not replaced as a whole:** one of its ServiceEntries is held back, so its old objects stay.";
+}
+
+function tableOf(entries: readonly LedgerEntry[]): Block {
+	return {
+		kind: "table",
+		columns: ["object", "field", "fate", "why, or where to"],
+		rows: entries.map(({ input, path, outcome, note }) => [code(titleOf(input)), code(path), outcome, note]),
+	};
+}
+
+const mostHosts = 6;
+
+/** The old way and the new one, as the objects of the input say it. */
+function pictures({ bundle, entries, isReplaced }: ConvertedBundle): readonly Block[] {
+	const hosts = someOf(bundle.hosts, mostHosts);
+	const before = oldWays(bundle, hosts);
+	const waypoints = Map.groupBy(entries, ({ waypoint }) => `waypoint ${waypoint.namespace}/${waypoint.name}`);
+	const after = [...waypoints].flatMap(([waypoint, own]) =>
+		someOf([...new Set(own.flatMap((entry) => entry.hosts))], mostHosts).map(
+			(host): Way => ({
+				boxes: ["clients in ambient", "ztunnel", waypoint, host],
+				arrows: ["every connection", "HBONE", "ServiceEntry"],
+			}),
 		),
-		...table("### Not carried", lost),
-		"<details><summary>What every field became</summary>",
-		"",
-		...table("", ledger),
-		"</details>",
-		"",
-		...checks(entries),
-	];
-}
-
-function pictures({ bundle, entries }: ConvertedBundle): readonly string[] {
-	const hosts = label(bundle.hosts.slice(0, 3).join(", ") || "external host");
-	const gateways = bundle.participants.filter(({ role }) => role === "gateway" || role === "asm");
-	const gateway = label(
-		gateways
-			.map(({ input }) => titleOf(input))
-			.slice(0, 2)
-			.join(", ") || "egress gateway",
 	);
-	const waypoints = [...new Set(entries.map(({ waypoint }) => `${waypoint.namespace}/${waypoint.name}`))];
-	const waypoint = label(`waypoint ${waypoints.join(", ") || "none"}`);
 	return [
-		"Before:",
-		"",
-		"```mermaid",
-		"flowchart LR",
-		`  client["client with sidecar"] -->|VirtualService| gateway[${gateway}] -->|VirtualService| host(${hosts})`,
-		"```",
-		"",
-		"After:",
-		"",
-		"```mermaid",
-		"flowchart LR",
-		`  client["client"] --> ztunnel -->|HBONE| waypoint[${waypoint}] -->|ServiceEntry| host(${hosts})`,
-		"```",
-		"",
+		...(before.length === 0 ? [] : [{ kind: "picture" as const, title: "Before", ways: before }]),
+		...(isReplaced && after.length > 0 ? [{ kind: "picture" as const, title: "After", ways: after }] : []),
 	];
 }
 
-function list(title: string, lines: readonly string[]): readonly string[] {
-	return lines.length === 0 ? [] : [title, "", ...lines.map((line) => `- ${line}`), ""];
-}
-
-function table(title: string, entries: readonly LedgerEntry[]): readonly string[] {
-	if (entries.length === 0) {
+function oldWays({ participants }: ConvertedBundle["bundle"], hosts: readonly string[]): readonly Way[] {
+	const gateways = participants.filter(({ role }) => role === "gateway" || role === "asm");
+	const routes = participants.filter(({ role }) => role === "route");
+	const detours = participants.filter(
+		({ role, input }) => role === "entry" && fieldsOf(input.object.spec).endpoints !== undefined,
+	);
+	const isAsm = gateways.some(({ role }) => role === "asm");
+	const toGateway = [
+		...routes.filter(({ hops, ties }) =>
+			hops === undefined ? ties.some((tie) => tie.startsWith("backend ")) : hops.toGateway.length > 0,
+		),
+		...detours,
+	];
+	const toHost = routes.filter(({ hops, ties }) =>
+		hops === undefined ? ties.some((tie) => tie.startsWith("kubernetes ")) : hops.toHost.length > 0,
+	);
+	if (gateways.length === 0 && routes.length === 0) {
 		return [];
 	}
-	return [
-		...(title === "" ? [] : [title, ""]),
-		"| object | field | fate | why, or where to |",
-		"| --- | --- | --- | --- |",
-		...entries.map(
-			({ input, path, outcome, note }) =>
-				`| ${code(titleOf(input))} | ${code(path)} | ${outcome} | ${note.replaceAll("|", "\\|")} |`,
-		),
-		"",
-	];
+	const names = gateways.map(({ input }) => titleOf(input));
+	const first = toGateway[0] ?? (isAsm ? gateways[0] : undefined);
+	const last = toHost[0] ?? (isAsm ? gateways[0] : undefined);
+	return (hosts.length === 0 ? ["no external host"] : hosts).map((host) => ({
+		boxes: ["clients with sidecars", someOf(names, 2).join(", ") || "egress gateway, not in the input", host],
+		arrows: [
+			first === undefined ? undefined : titleOf(first.input),
+			last === undefined ? undefined : titleOf(last.input),
+		],
+	}));
 }
 
-function checks(entries: ConvertedBundle["entries"]): readonly string[] {
-	const lines = entries.flatMap(({ namespace, name, hosts }) => [
+/** Where the clients of a way out are: as it was said, else where its routes to the gateway stand. */
+function clientNamespaces(
+	{ bundle, entries }: ConvertedBundle,
+	{ clients }: ReportContext,
+): readonly string[] {
+	const said = clients === undefined ? [] : [...clients.ambient, ...clients.sidecar];
+	const routed = bundle.participants
+		.filter(({ hops }) => (hops?.toGateway ?? []).length > 0)
+		.map(({ input }) => input.namespace);
+	const all = said.length > 0 ? said : routed.length > 0 ? routed : entries.map(({ namespace }) => namespace);
+	return [...new Set(all)].slice(0, 5);
+}
+
+function checks(converted: ConvertedBundle, context: ReportContext): readonly string[] {
+	const namespaces = clientNamespaces(converted, context);
+	return converted.entries.flatMap(({ namespace, name, hosts }) => [
 		`\`kubectl get serviceentry -n ${shell(namespace)} ${shell(name)} -o jsonpath='{.status.conditions}'\` says \`WaypointBound\` \`True\``,
 		...hosts
 			.filter((host) => !host.startsWith("*"))
-			.map(
-				(host) =>
-					`\`waymark trace ${shell(host)} --from ${shell(namespace)} --cluster\` ends with the waypoint; \`istioctl ztunnel-config service\` shows ${code(host)} with an address`,
-			),
+			.flatMap((host) => [
+				...namespaces.map(
+					(from) =>
+						`\`waymark trace ${shell(host)} --from ${shell(from)} --cluster\` ends with the waypoint, once that namespace is in ambient`,
+				),
+				`\`istioctl ztunnel-config service\` shows ${code(host)} with an address`,
+			]),
 	]);
-	return list("### To check", lines);
 }
 
 /** Where an object of the input stands, for programs. */

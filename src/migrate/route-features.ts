@@ -1,6 +1,7 @@
 import type { Path } from "../core/finding.ts";
 import { canonicalHost } from "../core/host-pattern.ts";
 import { isExternalName } from "../istio/egress/services.ts";
+import type { Hops } from "../istio/egress/virtual-services.ts";
 import type { BoundEntry } from "./bound-entry.ts";
 import type { Bundle, Participant } from "./bundles.ts";
 import { carryConnections } from "./connection-routes.ts";
@@ -12,10 +13,17 @@ import type { Place } from "./service-ports.ts";
 import { httpPorts, servicePort } from "./service-ports.ts";
 import type { Conversion, Step, StepResult } from "./step.ts";
 import { beginStep, endStep } from "./step.ts";
-import { needsSubset, noteSubsets } from "./subsets.ts";
+import { needsHash, needsSubset, noteSubsets } from "./subsets.ts";
 
 const plainRoute: ReadonlySet<string> = new Set(["match", "route", "name"]);
 const plainMatch: ReadonlySet<string> = new Set(["gateways", "port", "name"]);
+
+/** A route of one hop, and where it stands. */
+interface HopRouteAt {
+	readonly input: InputObject;
+	readonly index: number;
+	readonly route: Fields;
+}
 
 /** A route of the old gateway as the waypoint would have it, and where it stood. */
 interface CarriedRoute {
@@ -38,29 +46,54 @@ export function carriedRoutes(conversion: Conversion, entries: readonly BoundEnt
 	return endStep(step, outputs);
 }
 
+/** The HTTP routes of one of the two hops of a VirtualService. */
+function routesOfHop({ input, hops }: Participant, hop: keyof Hops): readonly HopRouteAt[] {
+	const indexes = new Set(
+		(hops?.[hop] ?? [])
+			.filter((destination) => destination.path[1] === "http")
+			.map((destination) => Number(destination.path[2])),
+	);
+	const routes = listOf(fieldsOf(input.object.spec).http).map(fieldsOf);
+	return routes.flatMap((route, index) => (indexes.has(index) ? [{ input, index, route }] : []));
+}
+
+function hostsOf({ input }: Participant): readonly string[] {
+	return textsOf(fieldsOf(input.object.spec).hosts).map(canonicalHost);
+}
+
+/** Other VirtualServices that lead the same hosts: those that make the hop from the gateway, or only the one to it. */
+function partnersOf(participant: Participant, { bundle }: Step, hop: keyof Hops): readonly Participant[] {
+	const hosts = hostsOf(participant);
+	return bundle.participants.filter(
+		(each) =>
+			each !== participant &&
+			routesOfHop(each, hop).length > 0 &&
+			(hop === "toHost" || routesOfHop(each, "toHost").length === 0) &&
+			hostsOf(each).some((host) => hosts.includes(host)),
+	);
+}
+
 function carryHttp(participant: Participant, step: Step, entries: readonly BoundEntry[]): readonly Output[] {
-	const { input, hops } = participant;
+	const { input } = participant;
 	const { ledger } = step;
 	const routes = listOf(fieldsOf(input.object.spec).http).map(fieldsOf);
-	const indexes = (destinations: readonly { readonly path: readonly (string | number)[] }[] | undefined) =>
-		new Set(
-			(destinations ?? [])
-				.filter((destination) => destination.path[1] === "http")
-				.map((destination) => Number(destination.path[2])),
-		);
-	const toGateway = indexes(hops?.toGateway);
-	const toHost = indexes(hops?.toHost);
-	const chosen = toHost.size > 0 ? toHost : toGateway;
+	const toGateway = routesOfHop(participant, "toGateway");
+	const toHost = routesOfHop(participant, "toHost");
+	if (toHost.length === 0 && partnersOf(participant, step, "toHost").length > 0) {
+		// Its partner carries what it says, with the routes of its own.
+		return [];
+	}
+	const chosen = toHost.length > 0 ? toHost : toGateway;
 	const carried: CarriedRoute[] = routes.flatMap((route, index) =>
-		chosen.has(index) || answersItself(route) ? [{ index, route, toGateway: chosen === toGateway }] : [],
+		chosen.some((each) => each.index === index) || answersItself(route)
+			? [{ index, route, toGateway: chosen === toGateway }]
+			: [],
 	);
-	const extra =
-		chosen === toHost
-			? routes.flatMap((route, index) => (toGateway.has(index) ? [{ index, route }] : []))
-			: [];
+	const others = partnersOf(participant, step, "toGateway").flatMap((each) => routesOfHop(each, "toGateway"));
+	const extra = chosen === toHost ? [...toGateway, ...others] : [];
 	const only = extra.length === 1 ? extra[0] : undefined;
 	const overlaid = carried.map((each) => ({ ...each, route: overlay(each.route, only?.route) }));
-	noteOverlay(input, carried, extra, step);
+	noteOverlay(carried, extra, step);
 	if (!overlaid.some((each) => hasFeatures(each.route, step.bundle))) {
 		return [];
 	}
@@ -95,7 +128,10 @@ function hasFeatures(route: Fields, bundle: Bundle): boolean {
 		Object.keys(route).some((field) => !plainRoute.has(field)) ||
 		destinations.length > 1 ||
 		destinations.some(
-			(each) => each.headers !== undefined || needsSubset(fieldsOf(each.destination), bundle),
+			(each) =>
+				each.headers !== undefined ||
+				needsSubset(fieldsOf(each.destination), bundle) ||
+				needsHash(fieldsOf(each.destination), bundle),
 		) ||
 		listOf(route.match)
 			.map(fieldsOf)
@@ -103,32 +139,61 @@ function hasFeatures(route: Fields, bundle: Bundle): boolean {
 	);
 }
 
-/** What only the hop from the sidecars said holds for the one hop that is left. */
-function overlay(route: Fields, extra: Fields | undefined): Fields {
-	return extra === undefined ? route : { ...without(extra, ...plainRoute), ...route };
+/** Copies of what clients send go to ports that the clients' hop named. */
+const copies: readonly string[] = [
+	"mirror",
+	"mirrors",
+	"mirrorPercentage",
+	"mirrorPercent",
+	"mirror_percent",
+];
+/** What changes a request before the gateway chose by it. */
+const rewrites: readonly string[] = ["rewrite", "headers"];
+
+function isPlain(route: Fields): boolean {
+	return listOf(route.match)
+		.map(fieldsOf)
+		.every((match) => Object.keys(match).every((field) => plainMatch.has(field)));
 }
 
-function noteOverlay(
-	input: InputObject,
+/** What only the hop from the sidecars said holds for the one hop that is left. */
+function overlay(route: Fields, extra: Fields | undefined): Fields {
+	if (extra === undefined) {
+		return route;
+	}
+	const left = [...plainRoute, ...copies, ...(isPlain(route) ? [] : rewrites)];
+	return { ...without(extra, ...left), ...route };
+}
+
+/** Why what a hop from the sidecars says cannot hold for the one hop that is left. */
+function whyLost(
+	field: string,
 	carried: readonly CarriedRoute[],
-	extra: readonly { readonly index: number; readonly route: Fields }[],
-	{ ledger }: Step,
-): void {
-	for (const { index, route } of extra) {
+	extra: readonly HopRouteAt[],
+): string | undefined {
+	if (copies.includes(field) || (rewrites.includes(field) && !carried.every((each) => isPlain(each.route)))) {
+		return "it came before the gateway chose a route, and one hop is left: put it into the route at the waypoint by hand";
+	}
+	if (carried.some((each) => Object.hasOwn(each.route, field))) {
+		return "the gateway's own hop says it too, and that one is carried";
+	}
+	return extra.length > 1 ? "several hops from the sidecars differ, and one hop is left" : undefined;
+}
+
+function noteOverlay(carried: readonly CarriedRoute[], extra: readonly HopRouteAt[], { ledger }: Step): void {
+	for (const { input, index, route } of extra) {
 		for (const field of Object.keys(route).filter((each) => !plainRoute.has(each))) {
-			const taken = carried.some((each) => Object.hasOwn(each.route, field));
-			const outcome = taken || extra.length > 1 ? "not carried" : "carried";
-			const note = taken
-				? "the gateway's own hop says it too, and that one is carried"
-				: extra.length > 1
-					? "several hops from the sidecars differ, and one hop is left"
-					: "in the route at the waypoint";
+			const lost = whyLost(field, carried, extra);
+			const outcome = lost === undefined ? "carried" : "not carried";
+			const note = lost ?? "in the route at the waypoint";
 			ledger.note(input, ["spec", "http", index, field], outcome, note);
 		}
 		ledger.note(input, ["spec", "http", index, "name"], "implied", "the name of a route that goes");
 		for (const [at, match] of listOf(route.match).map(fieldsOf).entries()) {
+			const base = ["spec", "http", index, "match", at];
+			ledger.note(input, [...base, "name"], "implied", "the name of a match that goes");
 			for (const field of Object.keys(match).filter((each) => !plainMatch.has(each))) {
-				const path = ["spec", "http", index, "match", at, field];
+				const path = [...base, field];
 				ledger.note(
 					input,
 					path,
@@ -153,7 +218,7 @@ function forWaypoint(
 	const single = httpPorts(place.entry).length < 2;
 	const groups = new Map<number | undefined, Fields[]>();
 	for (const match of matches.length > 0 ? matches : [{}]) {
-		const rest = without(match, "gateways", "port", "sniHosts");
+		const rest = without(match, "gateways", "port", "sniHosts", "sourceLabels", "sourceNamespace");
 		for (const port of single ? [undefined] : clientPorts(numberOf(match.port), toGateway, place)) {
 			const own = port === undefined ? rest : { ...rest, port };
 			groups.set(port, [...(groups.get(port) ?? []), own]);
@@ -167,7 +232,7 @@ function forWaypoint(
 			return forOneHop(input, fieldsOf(each), path, port, toGateway, place);
 		});
 		return {
-			...without(route, "match", "route"),
+			...withMirrors(input, index, without(route, "match", "route"), port, place),
 			...(all ? {} : { match: terms }),
 			...(destinations.length > 0 ? { route: destinations } : {}),
 		};
@@ -190,6 +255,56 @@ function clientPorts(
 	return ports.length > 0 ? [...new Set(ports)] : [undefined];
 }
 
+/** A route whose mirrors go to the ports of the ServiceEntries behind which the gateway's lie. */
+function withMirrors(
+	input: InputObject,
+	index: number,
+	route: Fields,
+	port: number | undefined,
+	place: Place,
+): Fields {
+	const carried = (destination: Fields, path: Path): Fields | undefined => {
+		const host = textOf(destination.host) ?? "";
+		const target = numberOf(fieldsOf(destination.port).number);
+		const number = servicePort(host, target, port, place);
+		if (number === "none") {
+			for (const field of ["host", "port"]) {
+				noteNoPort(input, [...path, field], host, target, place);
+			}
+			return undefined;
+		}
+		return typeof number === "number" && target !== undefined
+			? { ...destination, port: { number } }
+			: destination;
+	};
+	const base = ["spec", "http", index];
+	const mirror =
+		route.mirror === undefined ? undefined : carried(fieldsOf(route.mirror), [...base, "mirror"]);
+	const mirrors = listOf(route.mirrors)
+		.map(fieldsOf)
+		.flatMap((each, at) => {
+			const destination = carried(fieldsOf(each.destination), [...base, "mirrors", at, "destination"]);
+			return destination === undefined ? [] : [{ ...each, destination }];
+		});
+	return {
+		...without(route, ...(mirror === undefined ? copies : ["mirror", "mirrors"])),
+		...(mirror === undefined ? {} : { mirror }),
+		...(mirrors.length === 0 ? {} : { mirrors }),
+	};
+}
+
+function noteNoPort(
+	input: InputObject,
+	path: Path,
+	host: string,
+	target: number | undefined,
+	{ step }: Place,
+): void {
+	const reason = `the ServiceEntry for ${host} has no port behind which ${String(target)} lies`;
+	step.ledger.note(input, path, "not carried", reason);
+	step.notes.push(`\`${input.namespace}/${input.name}\` sends to port ${String(target)}: ${reason}.`);
+}
+
 function forOneHop(
 	input: InputObject,
 	own: Fields,
@@ -204,9 +319,7 @@ function forOneHop(
 	const number = servicePort(host, target, port, place);
 	const keepsSubset = !toGateway && needsSubset(destination, place.step.bundle);
 	if (number === "none") {
-		const reason = `the ServiceEntry for ${host} has no port behind which ${String(target)} lies`;
-		place.step.ledger.note(input, path, "not carried", reason);
-		place.step.notes.push(`\`${input.namespace}/${input.name}\` sends to port ${String(target)}: ${reason}.`);
+		noteNoPort(input, path, host, target, place);
 	}
 	return {
 		...own,

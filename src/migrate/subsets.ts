@@ -49,7 +49,38 @@ export function soleSubset(host: string, bundle: Bundle): string | undefined {
 	const [name] = names;
 	const [subset, ...others] = subsetsOf(host, bundle).filter((each) => each.name === name);
 	const isFree = Object.keys(fieldsOf(subset?.labels)).length === 0;
-	return names.size === 1 && subset !== undefined && others.length === 0 && isFree ? name : undefined;
+	return !isMirrored(host, bundle) &&
+		names.size === 1 &&
+		subset !== undefined &&
+		others.length === 0 &&
+		isFree &&
+		!hasIdleTimes(subset) &&
+		!wholeOnly.some((field) => fieldsOf(subset.trafficPolicy)[field] !== undefined)
+		? name
+		: undefined;
+}
+
+/** What settings of a port cannot say, so that it must stay at the subset. */
+const wholeOnly = ["proxyProtocol", "retryBudget"] as const;
+
+/** Whether a copy of traffic goes to a host as a whole, which must not get the settings of a subset. */
+function isMirrored(host: string, bundle: Bundle): boolean {
+	return bundle.participants.some(({ input }) =>
+		listOf(fieldsOf(input.object.spec).http)
+			.map(fieldsOf)
+			.flatMap(({ mirror, mirrors }) => [
+				fieldsOf(mirror),
+				...listOf(mirrors).map((each) => fieldsOf(fieldsOf(each).destination)),
+			])
+			.some((destination) => canonicalHost(textOf(destination.host) ?? "") === host),
+	);
+}
+
+/** How long a connection may last is never taken of a subset (core/networkfilter.go: buildOutboundNetworkFilters…). */
+function hasIdleTimes(subset: Fields): boolean {
+	const { trafficPolicy } = subset;
+	const { tcp } = fieldsOf(fieldsOf(trafficPolicy).connectionPool);
+	return ["idleTimeout", "maxConnectionDuration"].some((field) => fieldsOf(tcp)[field] !== undefined);
 }
 
 /** Whether a destination needs a route at the waypoint because a subset of its host has settings of its own. */
@@ -60,6 +91,24 @@ export function needsSubset(destination: Fields, bundle: Bundle): boolean {
 		destination.subset !== soleSubset(host, bundle) &&
 		subsetsOf(host, bundle).some((each) => each.name === destination.subset)
 	);
+}
+
+/**
+ * Whether a destination needs a route at the waypoint because of a hash in the settings of a port: without a route,
+ * istiod takes the hash of the whole host alone (pilot/pkg/networking/core/httproute.go:
+ * buildSidecarInboundHTTPRouteConfig), with one also that of a port (core/route/route.go: HashForHTTPDestination).
+ */
+export function needsHash(destination: Fields, bundle: Bundle): boolean {
+	const host = canonicalHost(textOf(destination.host) ?? "");
+	return bundle.participants
+		.filter(({ role, input }) => role === "host rule" && ruleHost(input) === host)
+		.map(({ input }) => fieldsOf(input.object.spec))
+		.flatMap(({ trafficPolicy, subsets }) => [
+			trafficPolicy,
+			...listOf(subsets).map((each) => fieldsOf(each).trafficPolicy),
+		])
+		.flatMap((policy) => listOf(fieldsOf(policy).portLevelSettings).map(fieldsOf))
+		.some(({ loadBalancer }) => fieldsOf(loadBalancer).consistentHash !== undefined);
 }
 
 /** Says what became of the subsets that the routes of the old gateway name, where no route is written for them. */

@@ -336,7 +336,7 @@ spec:
 		const text = bundle("plain").replaceAll("name: payments", 'name: "../../../evil"');
 		const { out } = await migrate("evil", text);
 		for (const stage of readdirSync(out)) {
-			assert.ok(["1-add", "2-switch", "3-remove", "REPORT.md"].includes(stage), stage);
+			assert.ok(["1-add", "2-switch", "3-remove", "REPORT.md", "REPORT.html"].includes(stage), stage);
 		}
 		assert.equal(existsSync(join(folder.path, "evil.yaml.yaml")), false);
 	});

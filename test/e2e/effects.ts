@@ -22,9 +22,11 @@ export function effectAtGateway(dump: ConfigDump, host: string, port: number): E
 		.flatMap((config) => listAt(config, "virtualHosts"))
 		.filter((each) => textsAt(each, "domains").includes(host) && String(each.name).endsWith(`:${port}`));
 	const chains = listenersOf(dump).flatMap((listener) => listAt(listener, "filterChains"));
-	const layer4 = chains.filter((chain) =>
+	const named = chains.filter((chain) =>
 		textsAt(mapAt(chain, "filterChainMatch"), "serverNames").includes(host),
 	);
+	// Plain TCP has no name to match: the port is the host's own.
+	const layer4 = named.length > 0 || virtualHosts.length > 0 ? named : plainChains(dump, port);
 	const http = chains.filter((chain) => httpManager(chain) !== undefined);
 	return {
 		routes: [
@@ -33,6 +35,13 @@ export function effectAtGateway(dump: ConfigDump, host: string, port: number): E
 		],
 		authorization: (virtualHosts.length > 0 ? http : layer4).slice(0, 1).flatMap(rbacOf),
 	};
+}
+
+function plainChains(dump: ConfigDump, port: number): readonly Json[] {
+	return listenersOf(dump)
+		.filter((listener) => mapAt(mapAt(listener, "address"), "socketAddress").portValue === port)
+		.flatMap((listener) => listAt(listener, "filterChains"))
+		.filter((chain) => httpManager(chain) === undefined);
 }
 
 /** What a waypoint does with a port of a host. */
@@ -93,6 +102,9 @@ function httpManager(chain: Json): Json | undefined {
 const routeNames: ReadonlySet<string> = new Set(["name", "metadata", "decorator", "statPrefix", "match"]);
 const actionTargets: ReadonlySet<string> = new Set(["cluster", "weightedClusters", "requestMirrorPolicies"]);
 
+/** A hash does nothing where no endpoint is chosen by it. */
+const unhashed: ReadonlySet<string> = new Set([...actionTargets, "hashPolicy"]);
+
 function httpRoute(route: Json, clusters: ReadonlyMap<string, Json>): Json {
 	const action = mapAt(route, "route");
 	const weighted = listAt(mapAt(action, "weightedClusters"), "clusters");
@@ -108,11 +120,14 @@ function httpRoute(route: Json, clusters: ReadonlyMap<string, Json>): Json {
 		...each,
 		cluster: upstream(String(each.cluster), clusters),
 	}));
+	const isHashed = targets.some(({ to }) => /^(?:RING_HASH|MAGLEV)$/.test(String(to.lbPolicy)));
 	return plain({
 		// What Envoy takes where nothing is said.
 		match: { caseSensitive: true, ...mapAt(route, "match") },
 		...without(route, new Set([...routeNames, "route"])),
-		...(Object.keys(action).length === 0 ? {} : { action: without(action, actionTargets), targets, mirrors }),
+		...(Object.keys(action).length === 0
+			? {}
+			: { action: without(action, isHashed ? actionTargets : unhashed), targets, mirrors }),
 	});
 }
 
@@ -129,6 +144,7 @@ function tcpRoute(chain: Json, clusters: ReadonlyMap<string, Json>): readonly Js
 			idleTimeout: proxy.idleTimeout,
 			maxDownstreamConnectionDuration: proxy.maxDownstreamConnectionDuration,
 			tunnelingConfig: proxy.tunnelingConfig,
+			hashPolicy: proxy.hashPolicy,
 		}),
 	];
 }

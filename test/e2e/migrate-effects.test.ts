@@ -105,7 +105,9 @@ function filesOf(out: string, stage: string): readonly string[] {
 /** The commands that the report names for the window in which the clients move. */
 function deletions(out: string): readonly (readonly string[])[] {
 	const report = readFileSync(join(out, "REPORT.md"), "utf8");
-	return [...report.matchAll(/^ +kubectl (delete .*)$/gm)].map(([, command = ""]) => command.split(" "));
+	return [...report.matchAll(/^ +kubectl (delete [a-z]+\..*)$/gm)].map(([, command = ""]) =>
+		command.split(" "),
+	);
 }
 
 async function compare({ host, port, gatewayPort, text, gateway }: Case, index: number): Promise<void> {

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { plansOf } from "../support/generated-bundles.ts";
+import { compareBundles } from "./bundle-effects.ts";
+import { useControlPlane } from "./shared.ts";
+
+const plane = await useControlPlane();
+// WAYMARK_MIGRATE_BUNDLES=200 WAYMARK_MIGRATE_SEEDS=1,2,3 is the long form.
+const count = Number(process.env.WAYMARK_MIGRATE_BUNDLES ?? 24);
+const seeds = (process.env.WAYMARK_MIGRATE_SEEDS ?? "1").split(",").map(Number);
+const batch = 50;
+
+for (const seed of seeds) {
+	test(`migrate keeps what istiod makes of generated bundles, or names it as not carried (seed ${seed})`, async (context) => {
+		const folder = mkdtempSync(join(tmpdir(), "waymark-generated-"));
+		context.after(() => rmSync(folder, { recursive: true }));
+		const plans = plansOf(seed, count);
+		const losses: string[] = [];
+		const counts = new Map<string, number>();
+		for (let at = 0; at < plans.length; at += batch) {
+			for (const { plan, result, named, detail } of await compareBundles(
+				plane,
+				plans.slice(at, at + batch),
+				join(folder, String(at)),
+			)) {
+				counts.set(result, (counts.get(result) ?? 0) + 1);
+				if (process.env.WAYMARK_MIGRATE_VERBOSE !== undefined && result === "refused") {
+					context.diagnostic(`${plan.features.map(({ name }) => name).join(" + ")}: ${detail}`);
+				}
+				if (result === "loss") {
+					const names = plan.features.map(({ name }) => name).join(" + ");
+					losses.push(
+						`${plan.base}: ${names} (named: ${named.map(({ name }) => name).join(", ")})\n${detail}`,
+					);
+				}
+			}
+		}
+		context.diagnostic([...counts].map(([result, number]) => `${number} ${result}`).join(", "));
+		assert.deepEqual(losses, []);
+	});
+}
