@@ -90,7 +90,7 @@ export function evaluate(engine: Engine, inventory: Inventory, given: Subject): 
 		absences: [],
 	};
 	const findings = judge(run, list);
-	return decide(run, ratchet(run, list, findings));
+	return decide(run, cut(ratchet(run, list, findings)));
 }
 
 interface Run {
@@ -193,7 +193,8 @@ function ask(
 	try {
 		for (const problem of rule.check(object, context)) {
 			findings.push(asFinding(rule, override, problem, run));
-			if (findings.length - before >= mostFindings) {
+			// An update is compared before its findings are cut: old mistakes must not hide a new one.
+			if (findings.length - before >= mostFindings && run.subject.old === undefined && !run.isOld) {
 				break;
 			}
 		}
@@ -249,7 +250,11 @@ function ratchet(run: Run, list: RuleList, findings: readonly Finding[]): readon
 		faults: [],
 		absences: [],
 	};
-	return markInherited(findings, judge(oldRun, list), widensEgress(kind, object, reading.object));
+	return markInherited(findings, judge(oldRun, list), {
+		object,
+		old: reading.object,
+		widening: widensEgress(kind, object, reading.object),
+	});
 }
 
 /** Whether an update changes nothing that is judged, such as one that only takes a finalizer away. */
@@ -262,6 +267,25 @@ function isSame(object: unknown, old: unknown): boolean {
 		readonly spec?: unknown;
 	}) => JSON.stringify([metadata?.labels, metadata?.annotations, spec]);
 	return typeof old === "object" && old !== null && judged(object as AnyObject) === judged(old);
+}
+
+/** At most so many findings of a rule, the new ones first. */
+function cut(findings: readonly Finding[]): readonly Finding[] {
+	if (findings.length <= mostFindings) {
+		return findings;
+	}
+	const counts = new Map<string, number>();
+	const kept = new Set<Finding>();
+	for (const isOld of [false, true]) {
+		for (const finding of findings) {
+			const count = counts.get(finding.rule) ?? 0;
+			if ((finding.inherited === true) === isOld && count < mostFindings) {
+				counts.set(finding.rule, count + 1);
+				kept.add(finding);
+			}
+		}
+	}
+	return findings.filter((finding) => kept.has(finding));
 }
 
 function decide(run: Run, findings: readonly Finding[]): Verdict {

@@ -1,35 +1,104 @@
-import type { Finding } from "./finding.ts";
-import { formatPath } from "./finding.ts";
+import type { Finding, Path } from "./finding.ts";
+
+/** What an update adds to what its object reaches. */
+export interface Widening {
+	/** Any host, address, endpoint or port. */
+	readonly any: boolean;
+	readonly hosts: boolean;
+}
 
 /**
- * Ratcheting: an update is refused only for what the object that it replaces did not have. Where it reaches further
- * (`widens`), a mistake of the whole object is a new one for what is added: an old opt-out is no way out for other hosts.
+ * Ratcheting: an update is refused only for what the object that it replaces did not have. A mistake is an old one where
+ * its rule found one before and what it is about was there before, however its message reads now: so taking a mistake
+ * away never makes another one new. Where the update reaches further, a mistake of the whole object is new for what is
+ * added, and for new hosts every mistake is that is not a host's own: an old opt-out, port or endpoint is no way out for
+ * other hosts.
  */
 export function markInherited(
 	findings: readonly Finding[],
 	before: readonly Finding[],
-	widens: boolean,
+	{ object, old, widening }: { readonly object: unknown; readonly old: unknown; readonly widening: Widening },
 ): readonly Finding[] {
-	const had = new Map<string, number>();
-	for (const finding of before) {
-		had.set(identity(finding), (had.get(identity(finding)) ?? 0) + 1);
-	}
+	const errors = before.filter((each) => each.severity === "error");
+	const rules = new Set(errors.map((each) => each.rule));
+	const wholes = new Set(errors.map((each) => `${each.rule} ${patternOf(each.path)}`));
+	const had = new Map<string, ReadonlyMap<string, number>>();
+	const used = new Map<string, number>();
 	return findings.map((finding) => {
-		const left = had.get(identity(finding)) ?? 0;
-		if (left === 0 || finding.severity !== "error" || (widens && isAboutWhole(finding))) {
+		const { rule, path } = finding;
+		if (finding.severity !== "error" || !rules.has(rule) || isNewFor(path, widening)) {
 			return finding;
 		}
-		had.set(identity(finding), left - 1);
-		return { ...finding, inherited: true };
+		const pattern = patternOf(path);
+		const [about = ""] = thingsAt(object, path, true);
+		if (about === whole) {
+			return wholes.has(`${rule} ${pattern}`) ? { ...finding, inherited: true } : finding;
+		}
+		let counts = had.get(pattern);
+		if (counts === undefined) {
+			counts = countsOf(thingsAt(old, path, false));
+			had.set(pattern, counts);
+		}
+		const key = `${rule} ${pattern} ${about}`;
+		const times = (used.get(key) ?? 0) + 1;
+		used.set(key, times);
+		return times <= (counts.get(about) ?? 0) ? { ...finding, inherited: true } : finding;
 	});
 }
 
-/** Whether a mistake is not that of one item of a list, such as one host. */
-function isAboutWhole(finding: Finding): boolean {
-	return finding.path.every((step) => typeof step === "string");
+function isNewFor(path: Path, widening: Widening): boolean {
+	const isHost = path[0] === "spec" && path[1] === "hosts" && path.length === 3;
+	return (widening.hosts && !isHost) || (widening.any && path.every((step) => typeof step === "string"));
 }
 
-/** The same mistake at another index of a list is the same mistake. */
-function identity(finding: Finding): string {
-	return `${finding.rule}\n${finding.message}\n${formatPath(finding.path.filter((step) => typeof step === "string"))}`;
+/** A path with every index left open: the same place of another item of a list is the same place. */
+function patternOf(path: Path): string {
+	return JSON.stringify(path.map((step) => (typeof step === "number" ? 0 : step)));
+}
+
+// No JSON text.
+const whole = "whole";
+
+/**
+ * What stands at a path, as texts: the value, with what tells apart the items of lists on the way; `whole` for a list, a
+ * map or nothing. At the indices of the path alone (`exactly`), or at all of them.
+ */
+function* thingsAt(value: unknown, path: Path, exactly: boolean, way = ""): Iterable<string> {
+	const [step, ...rest] = path;
+	if (step === undefined) {
+		const isItem = way !== "";
+		yield typeof value === "object" && value !== null && !isItem ? whole : `${way}${leafOf(value)}`;
+		return;
+	}
+	const parent =
+		typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+	if (typeof step !== "number") {
+		yield* thingsAt(Object.hasOwn(parent, step) ? parent[step] : undefined, rest, exactly, way);
+		return;
+	}
+	const items = Array.isArray(value) ? (exactly ? value.slice(step, step + 1) : value) : [];
+	for (const item of items) {
+		yield* thingsAt(item, rest, exactly, `${way}${keyOf(item)} `);
+	}
+}
+
+function leafOf(value: unknown): string {
+	return typeof value === "object" && value !== null ? "" : (JSON.stringify(value) ?? "");
+}
+
+/** What tells an item of a list apart from the others, wherever it stands: a port's number, an endpoint's address, a name. */
+function keyOf(item: unknown): string {
+	if (typeof item !== "object" || item === null) {
+		return JSON.stringify(item) ?? "";
+	}
+	const { number, address, name } = item as Readonly<Record<string, unknown>>;
+	return JSON.stringify(leafOf(number ?? address ?? name));
+}
+
+function countsOf(things: Iterable<string>): ReadonlyMap<string, number> {
+	const counts = new Map<string, number>();
+	for (const thing of things) {
+		counts.set(thing, (counts.get(thing) ?? 0) + 1);
+	}
+	return counts;
 }

@@ -1,28 +1,39 @@
 import { canonicalHost } from "./host-pattern.ts";
 import type { Kind, ServiceEntry } from "./kinds.ts";
 import { conformsToKind } from "./kinds.ts";
+import type { Widening } from "./ratchet.ts";
+
+const nothing: Widening = { any: false, hosts: false };
 
 /**
- * Whether an update adds a host, an address, an endpoint or a port to a ServiceEntry. Objects of other kinds only say
- * how traffic goes that some entry lets out; one whose shape is wrong is refused for that.
+ * What an update adds to a ServiceEntry. Objects of other kinds only say how traffic goes that some entry lets out; one
+ * whose shape is wrong is refused for that.
  */
-export function widensEgress(kind: Kind, object: unknown, old: unknown): boolean {
+export function widensEgress(kind: Kind, object: unknown, old: unknown): Widening {
 	if (
 		kind !== "ServiceEntry" ||
 		!conformsToKind("ServiceEntry", object) ||
 		!conformsToKind("ServiceEntry", old)
 	) {
-		return false;
+		return nothing;
 	}
-	const before = new Set(reachOf(old));
-	return [...reachOf(object)].some((each) => !before.has(each));
+	const hosts = isMore(hostsOf(object), hostsOf(old));
+	return { hosts, any: hosts || isMore(waysOf(object), waysOf(old)) };
 }
 
-/** Each thing by which an entry reaches out, as a text that differs from every other. */
-function* reachOf({ spec }: ServiceEntry): Iterable<string> {
+function isMore(now: Iterable<string>, before: Iterable<string>): boolean {
+	const had = new Set(before);
+	return [...now].some((each) => !had.has(each));
+}
+
+function* hostsOf({ spec }: ServiceEntry): Iterable<string> {
 	for (const host of spec?.hosts ?? []) {
-		yield `host ${canonicalHost(host)}`;
+		yield canonicalHost(host);
 	}
+}
+
+/** Each thing besides hosts by which an entry reaches out, as a text that differs from every other. */
+function* waysOf({ spec }: ServiceEntry): Iterable<string> {
 	for (const address of spec?.addresses ?? []) {
 		yield `address ${address}`;
 	}
