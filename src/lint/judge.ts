@@ -2,7 +2,7 @@ import type { Engine } from "../core/engine.ts";
 import { createEngine } from "../core/engine.ts";
 import { evaluate } from "../core/evaluate.ts";
 import type { Finding } from "../core/finding.ts";
-import { formatPath } from "../core/finding.ts";
+import { formatPath, mention } from "../core/finding.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { Kind } from "../core/kinds.ts";
 import type { Rule } from "../core/rule.ts";
@@ -21,6 +21,7 @@ import type {
 	LintFinding,
 	LintResult,
 	ObjectName,
+	Remark,
 	Replacement,
 	SkippedRule,
 } from "./report.ts";
@@ -31,6 +32,8 @@ export interface Judging {
 	readonly inventory: Inventory;
 	/** The day in UTC, as YYYY-MM-DD. */
 	readonly today: string;
+	/** What was read beside the input: it makes the world and is not judged. */
+	readonly context?: readonly Manifest[];
 	/** Whether to work out where fixes would stand in the text. */
 	readonly withReplacements: boolean;
 }
@@ -56,7 +59,9 @@ export function assuming(inventory: Inventory, ambient: AmbientStance): Inventor
 
 /** Judges every object of a reading in a world, by the same engine as the webhook. */
 export function judgeManifests(reading: Reading, judging: Judging): Judgement {
-	const present = new Set(reading.manifests.flatMap(({ kind }) => kind ?? []));
+	const known = [...reading.manifests, ...(judging.context ?? [])];
+	const present = new Set(known.flatMap(({ kind }) => kind ?? []));
+	const unknownNamespaces = new Map<string, Manifest>();
 	const { kept, skipped } = splitRules(judging.rules, present, judging.inventory);
 	const engine = createEngine(kept);
 	const judged: JudgedObject[] = [];
@@ -77,6 +82,10 @@ export function judgeManifests(reading: Reading, judging: Judging): Judgement {
 			unreadable.push(...asMeant(written).misreadings);
 		}
 		const object = nameOf(manifest);
+		const namespace = unknownNamespace(manifest, judging.inventory);
+		if (namespace !== undefined && !unknownNamespaces.has(namespace)) {
+			unknownNamespaces.set(namespace, manifest);
+		}
 		const reasons = found.length === 0 ? new Map<string, string>() : ignoreReasons(manifest);
 		const kept: Finding[] = [];
 		const shown: LintFinding[] = [];
@@ -115,13 +124,49 @@ export function judgeManifests(reading: Reading, judging: Judging): Judgement {
 			findings,
 			ignored,
 			skipped,
-			unreadable: unreadable.map(({ file, line, message }) => ({ file, line, message })),
-			notes: reading.notes.map(({ file, line, message }) => ({ file, line, message })),
+			unreadable: unreadable.map(remark),
+			notes: [...reading.notes.map(remark), ...notesOn(unknownNamespaces)],
 		},
 		judged,
 		fixes,
 		mendings,
 	};
+}
+
+function remark({ file, line, message }: Remark): Remark {
+	return { file, line, message };
+}
+
+/** The namespace of a manifest whose policy files do not tell; undefined where it is told, or where there is none. */
+function unknownNamespace({ kind, object }: Manifest, inventory: Inventory): string | undefined {
+	if (kind === undefined || !inventory.offline) {
+		return undefined;
+	}
+	const namespace = namespaceOf(kind, object);
+	return namespace === "" || inventory.policy(namespace).isKnown ? undefined : namespace;
+}
+
+/** More namespaces than this are a repository that keeps its Namespaces elsewhere. */
+const mostNamespaces = 20;
+
+function notesOn(unknown: ReadonlyMap<string, Manifest>): readonly Remark[] {
+	const names = [...unknown];
+	const notes = names.slice(0, mostNamespaces).map(([namespace, manifest]) => ({
+		file: manifest.file,
+		line: manifest.position([]).line,
+		message: `Judged by the defaults, without the policy of namespace ${mention(namespace)}: its Namespace is not among the files (--context DIR reads it)`,
+	}));
+	const [first] = names.slice(mostNamespaces);
+	return first === undefined
+		? notes
+		: [
+				...notes,
+				{
+					file: first[1].file,
+					line: first[1].position([]).line,
+					message: `Judged by the defaults, without the policies of ${names.length - mostNamespaces} more namespaces`,
+				},
+			];
 }
 
 /** Rules that would take an object for missing which the input could not contain are left out, and named. */

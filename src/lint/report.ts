@@ -83,6 +83,28 @@ export interface LintResult {
 	readonly fixes: ReadonlyMap<LintFinding, readonly Replacement[]>;
 }
 
+/** A result whose files have other names, such as those that a code host gives them. */
+export function withFileNames(result: LintResult, nameOf: (file: string) => string): LintResult {
+	const { report, judged, fixes } = result;
+	const renamed = new Map<{ readonly file: string }, unknown>();
+	const rename = <T extends { readonly file: string }>(each: T): T => {
+		const known = renamed.get(each) ?? { ...each, file: nameOf(each.file) };
+		renamed.set(each, known);
+		return known as T;
+	};
+	return {
+		report: {
+			...report,
+			findings: report.findings.map(rename),
+			ignored: report.ignored.map(rename),
+			unreadable: report.unreadable.map(rename),
+			notes: report.notes.map(rename),
+		},
+		judged: judged.map((each) => ({ ...rename(each), findings: each.findings.map(rename) })),
+		fixes: new Map([...fixes].map(([finding, replacements]) => [rename(finding), replacements])),
+	};
+}
+
 export interface JudgedObject {
 	readonly file: string;
 	readonly object: ObjectName;

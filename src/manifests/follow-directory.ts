@@ -63,6 +63,7 @@ export async function followDirectory(
 		const manifests = readings.flatMap((each) => each.manifests);
 		const wrong = [
 			...unreadable,
+			...readings.flatMap((each) => each.notes.filter(({ skipped }) => skipped)),
 			...readings.flatMap((each) => each.unreadable),
 			...misreadingsOf(manifests),
 		];

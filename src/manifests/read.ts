@@ -11,6 +11,7 @@ import type { AnyObject, Kind, Resources } from "../core/kinds.ts";
 import { conformsToKind, kindOfObject, kinds } from "../core/kinds.ts";
 import { pruneNulls } from "../core/prune-nulls.ts";
 import type { Settings } from "../core/settings.ts";
+import { dialectOf } from "./dialect.ts";
 import { contentOf, differingScalars, KubectlRefusal, kubectlYaml } from "./kubectl-yaml.ts";
 
 /** A place in a file; both count from 1. */
@@ -52,6 +53,8 @@ export interface Note {
 	readonly file: string;
 	readonly line: number;
 	readonly message: string;
+	/** Whether the file was left out for it. */
+	readonly skipped?: true;
 }
 
 /** Everything that was read, everything that could not be, and what is worth saying about it. */
@@ -229,6 +232,12 @@ export function parseManifests(text: string, file: string): Reading {
 				notes.push(...readOtherwise(document, file, source));
 			}
 		}
+	}
+	const dialect = dialectOf(text, unreadable.length > 0);
+	if (dialect !== undefined) {
+		const { name, line, remedy } = dialect;
+		const message = `is skipped: it is ${name} and no manifest yet (${remedy})`;
+		return { manifests: [], unreadable: [], notes: [{ file, line, message, skipped: true }] };
 	}
 	return { manifests, unreadable, notes };
 }

@@ -308,7 +308,7 @@ describe("waymark lint --output junit", () => {
 describe("waymark lint --output github", () => {
 	it("writes one command for each finding, escaped as the runner wants it", async () => {
 		const lines = (await lintAs("github")).trimEnd().split("\n");
-		assert.equal(lines.length, 3);
+		assert.equal(lines.length, 4);
 		const path = file.replaceAll("%", "%25").replaceAll(":", "%3A").replaceAll(",", "%2C");
 		assert.ok(
 			lines[0]?.startsWith(
@@ -318,6 +318,7 @@ describe("waymark lint --output github", () => {
 		);
 		assert.match(lines[0] ?? "", /%0ADelete this Gateway/);
 		assert.match(lines[2] ?? "", /title=unreadable::/);
+		assert.match(lines[3] ?? "", /^::notice .*title=note::Judged by the defaults/);
 	});
 });
 
