@@ -13,6 +13,7 @@ import type { Mending } from "../manifests/fix.ts";
 import { splicesOf } from "../manifests/fix.ts";
 import type { Manifest, Reading, Source, Unreadable } from "../manifests/read.ts";
 import { namespaceOf } from "../manifests/read.ts";
+import { refusalsOf } from "../manifests/refusals.ts";
 import type { Splice } from "../manifests/splice.ts";
 import { ignoreComments } from "./ignore-comments.ts";
 import type {
@@ -73,6 +74,9 @@ export function judgeManifests(reading: Reading, judging: Judging): Judgement {
 	for (const written of reading.manifests) {
 		const { manifest, misreadings } = readAround(written, engine);
 		unreadable.push(...misreadings);
+		if (judging.inventory.offline) {
+			unreadable.push(...refusalsOf(written));
+		}
 		const found = judge(manifest, engine, judging);
 		if (found === undefined) {
 			continue;

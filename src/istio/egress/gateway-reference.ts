@@ -1,3 +1,4 @@
+import { closest } from "../../core/closest.ts";
 import type { Problem } from "../../core/finding.ts";
 import { quote } from "../../core/finding.ts";
 import type { Inventory } from "../../core/inventory.ts";
@@ -34,7 +35,9 @@ export function* missingGateways(
 		const meant = closest(bare, names);
 		yield {
 			path,
-			message: `Names the Gateway ${quote(bare)}, which does not exist in namespace ${quote(place)}, so its routes are dead`,
+			message: inventory.offline
+				? `Names the Gateway ${quote(bare)}, which is not among the files of namespace ${quote(place)}: unless the cluster has it, its routes are dead`
+				: `Names the Gateway ${quote(bare)}, which does not exist in namespace ${quote(place)}, so its routes are dead`,
 			hint:
 				meant === undefined
 					? "Correct the name, or create the Gateway; write NAMESPACE/NAME for one of another namespace"
@@ -62,46 +65,4 @@ function gatewayNames(namespace: string, inventory: Inventory): readonly string[
 		}
 	}
 	return names;
-}
-
-/** The name that is most like a misspelt one; undefined when none is like it. */
-function closest(name: string, candidates: readonly string[]): string | undefined {
-	let best: string | undefined;
-	let least = Math.max(2, Math.floor(name.length / 3)) + 1;
-	for (const candidate of candidates) {
-		const distance =
-			isAbbreviation(name, candidate) || isAbbreviation(candidate, name)
-				? Math.min(2, Math.abs(candidate.length - name.length))
-				: editDistance(name.slice(0, 253), candidate.slice(0, 253));
-		if (distance < least) {
-			least = distance;
-			best = candidate;
-		}
-	}
-	return best;
-}
-
-/** Whether the letters of a short name stand in a long one in this order, or the name as a whole: `egress-gw` for `egress-gateway`. */
-function isAbbreviation(short: string, long: string): boolean {
-	if (short.length >= 5 && long.includes(short)) {
-		return true;
-	}
-	let at = 0;
-	for (const letter of long) {
-		at += letter === short[at] ? 1 : 0;
-	}
-	return at === short.length && short.length >= 3 && short[0] === long[0];
-}
-
-function editDistance(one: string, other: string): number {
-	let row = Array.from({ length: other.length + 1 }, (_, index) => index);
-	for (let index = 0; index < one.length; index++) {
-		const next = [index + 1];
-		for (let at = 0; at < other.length; at++) {
-			const replaced = (row[at] ?? 0) + (one[index] === other[at] ? 0 : 1);
-			next.push(Math.min(replaced, (row[at + 1] ?? 0) + 1, (next[at] ?? 0) + 1));
-		}
-		row = next;
-	}
-	return row.at(-1) ?? 0;
 }

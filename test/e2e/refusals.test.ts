@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { definitionTexts, renderFieldTable } from "../../scripts/field-table.ts";
+import { refusedObjects, takenObject } from "../support/refused-objects.ts";
+import { useControlPlane } from "./shared.ts";
+
+const plane = await useControlPlane();
+
+describe("what lint says that the API server refuses", () => {
+	test("is what it refuses", async () => {
+		const taken = await plane.kubectl(["create", "--dry-run=server", "--filename=-"], { stdin: takenObject });
+		assert.equal(taken.code, 0, taken.stderr);
+		for (const { what, text } of refusedObjects) {
+			const { code, stdout, stderr } = await plane.kubectl(["create", "--dry-run=server", "--filename=-"], {
+				stdin: text,
+			});
+			assert.notEqual(code, 0, `${what}: ${stdout}${stderr}`);
+		}
+	});
+
+	test("rests on the fields of the pinned CRDs", () => {
+		const file = join(import.meta.dirname, "../../src/manifests/field-table.ts");
+		assert.equal(readFileSync(file, "utf8"), renderFieldTable(definitionTexts()));
+	});
+});
