@@ -121,25 +121,36 @@ export function conforming(value: unknown, shape: Shape): unknown {
 	);
 }
 
-/** Copies the fields that a shape names and drops everything else; `keep` shares equal strings. */
-export function pick<T>(value: T, shape: Shape, keep: (text: string) => string = (text) => text): T {
-	return copy(value, shape, keep) as T;
+/** Gives the same value for equal ones, so that many copies hold it once. */
+export interface Sharing {
+	text(text: string): string;
+	/** An object in a list, already copied. */
+	item(item: object): object;
 }
 
-function copy(value: unknown, shape: Shape, keep: (text: string) => string): unknown {
+const noSharing: Sharing = { text: (text) => text, item: (item) => item };
+
+/** Copies the fields that a shape names and drops everything else. */
+export function pick<T>(value: T, shape: Shape, sharing: Sharing = noSharing): T {
+	return copy(value, shape, sharing) as T;
+}
+
+function copy(value: unknown, shape: Shape, sharing: Sharing): unknown {
 	if (typeof shape === "string") {
-		return typeof value === "string" ? keep(value) : value;
+		return typeof value === "string" ? sharing.text(value) : value;
 	}
 	if (typeof value !== "object" || value === null) {
 		return value;
 	}
 	if ("list" in shape) {
-		return Array.isArray(value) ? value.map((item) => copy(item, shape.list, keep)) : value;
+		return Array.isArray(value)
+			? value.map((item) => share(copy(item, shape.list, sharing), sharing))
+			: value;
 	}
 	const result: Record<string, unknown> = {};
 	if ("map" in shape) {
 		for (const [key, item] of Object.entries(value)) {
-			const kept = copy(item, shape.map, keep);
+			const kept = copy(item, shape.map, sharing);
 			if (key === "__proto__") {
 				Object.defineProperty(result, key, {
 					value: kept,
@@ -148,7 +159,7 @@ function copy(value: unknown, shape: Shape, keep: (text: string) => string): unk
 					configurable: true,
 				});
 			} else {
-				result[keep(key)] = kept;
+				result[sharing.text(key)] = kept;
 			}
 		}
 		return result;
@@ -159,8 +170,12 @@ function copy(value: unknown, shape: Shape, keep: (text: string) => string): unk
 			: undefined;
 		const inner = shape.fields[field];
 		if (content !== undefined && content !== null && inner !== undefined) {
-			result[field] = copy(content, inner, keep);
+			result[field] = copy(content, inner, sharing);
 		}
 	}
 	return result;
+}
+
+function share(item: unknown, sharing: Sharing): unknown {
+	return typeof item === "object" && item !== null && !Array.isArray(item) ? sharing.item(item) : item;
 }

@@ -17,16 +17,20 @@ export interface OpenCertificates {
 	checks(): readonly Check[];
 }
 
-/** Opens the certificates to serve with: an own CA's, throw-away ones, or the files of a directory. */
+/**
+ * Opens the certificates to serve with: an own CA's, throw-away ones, or the files of a directory.
+ * @param onWait told what an own CA is waiting for, again and again
+ */
 export async function openCertificates(
 	options: Pick<ServeOptions, "certificates" | "listen">,
 	installation: Installation,
 	connection: Connection | undefined,
 	log: Logger,
+	onWait: (reason: string) => void,
 ): Promise<OpenCertificates> {
 	if (options.certificates === "self" && connection !== undefined) {
 		const { openOwnCertificates } = await import("./installation.ts");
-		const own = await openOwnCertificates(installation, connection, log);
+		const own = await openOwnCertificates(installation, connection, log, onWait);
 		return { ...own, caFile: `Secret ${installation.namespace}/${installation.secret}` };
 	}
 	if (options.certificates === "throw-away") {

@@ -26,6 +26,7 @@ export async function openOwnCertificates(
 	installation: Installation,
 	connection: Connection,
 	log: Logger,
+	onWait: (reason: string) => void,
 ): Promise<{ readonly source: CertificateSource; checks(): readonly Check[] }> {
 	const { keepOwnCertificates } = await import("../kube/install/own-certificates.ts");
 	const { namespace, service, secret, webhooks, name, clusterDomain } = installation;
@@ -39,6 +40,7 @@ export async function openOwnCertificates(
 			{ kind: "ValidatingWebhookConfiguration", name: webhooks },
 		],
 		log,
+		onWait,
 	});
 	return {
 		source,

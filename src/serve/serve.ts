@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import type { Rule } from "../core/rule.ts";
 import type { DrainOutcome, DrainTimes } from "../server/drain.ts";
 import { defaultDrainTimes } from "../server/drain.ts";
+import { watchMemory } from "../server/memory-metrics.ts";
 import type { Metrics } from "../server/metrics.ts";
 import { createMetrics } from "../server/metrics.ts";
 import type { Check } from "../server/probes.ts";
@@ -68,12 +69,18 @@ async function start(
 	stops: (() => unknown)[],
 ): Promise<{ readonly left: Promise<DrainOutcome> }> {
 	const metrics = createMetrics();
+	const memory = watchMemory(metrics.registry, log);
+	stops.push(() => memory.stop());
 	let audit: Audit | undefined;
+	const stage: Stage = { ...firstStage, memory: () => memory.checks() };
+	const checks = (): readonly Check[] => Object.values(stage).flatMap((each) => each());
 	// Begun before all else: the API server gathers the first lists while everything that serves is loaded.
-	const world: ServedWorld = await (options.world === undefined
-		? serveCluster(options, metrics, log)
-		: serveDirectory(options.world, log));
-	stops.push(() => world.stop());
+	const opening =
+		options.world === undefined ? serveCluster(options, metrics, log) : serveDirectory(options.world, log);
+	stops.push(async () => (await opening.catch(() => undefined))?.stop());
+	const operations = await openOperations(options, checks, metrics, stops);
+	const world = await opening;
+	stage.world = () => world.checks();
 	const [{ followSettings }, { rules }, { openCertificates }] = await Promise.all([
 		import("../settings/follow.ts"),
 		import("../rules/table.ts"),
@@ -90,14 +97,15 @@ async function start(
 		}
 	});
 	stops.push(() => settings.stop());
+	stage.configuration = () => [configurationCheck(settings.problem())];
 	world.configure(settings.current());
 	const installation = { ...options.installation, clusterDomain: settings.current().clusterDomain };
-	const certificates = await openCertificates(options, installation, world.connection, log);
+	const certificates = await openCertificates(options, installation, world.connection, log, (reason) => {
+		stage.certificate = () => [waitingCheck("certificate", reason)];
+	});
 	stops.push(() => certificates.source.stop());
-	const [{ openWebhook }, { createOperations }] = await Promise.all([
-		import("./webhook.ts"),
-		import("../server/probes.ts"),
-	]);
+	stage.certificate = () => certificates.checks();
+	const { openWebhook } = await import("./webhook.ts");
 	const webhook = await openWebhook({
 		world,
 		source: certificates.source,
@@ -107,21 +115,17 @@ async function start(
 		log,
 	});
 	stops.push(() => webhook.stop());
-	let failurePolicy: () => readonly Check[] = () => [];
 	let backstop: Backstop | undefined;
-	const checks = (): readonly Check[] => [
-		{ name: "listening", ok: webhook.server.listening, detail: addressOf(webhook.app) },
-		...world.checks(),
-		...certificates.checks(),
-		configurationCheck(settings.problem()),
-		...failurePolicy(),
-		...(audit?.checks() ?? []),
-		...(backstop?.checks() ?? []),
+	stage.listening = () => [
+		webhook.server.listening
+			? { name: "listening", ok: true, detail: addressOf(webhook.app) }
+			: waitingCheck("listening", "not before every kind is listed"),
+	];
+	stage.audit = () => audit?.checks() ?? [];
+	stage.backstop = () => backstop?.checks() ?? [];
+	stage.drain = () => [
 		{ name: "drain", ok: webhook.drain.state() === "serving", detail: webhook.drain.state() },
 	];
-	const operations = createOperations(checks, metrics);
-	await operations.listen(options.operations);
-	stops.push(() => operations.close());
 	const left = untilSignalled(async () => {
 		const outcome = await webhook.drain.begin();
 		const { cut, refused, tookMs } = outcome;
@@ -148,11 +152,56 @@ async function start(
 				registry: metrics.registry,
 				log,
 			});
-			failurePolicy = bootstrap.checks;
+			stage.failurePolicy = bootstrap.checks;
 			stops.push(() => bootstrap.stop());
 		}
 	});
 	return { left: Promise.race([left, listening.then(() => left)]) };
+}
+
+/** What `/readyz` says of each part of a server, in the order in which they are shown. */
+type Stage = Record<
+	| "listening"
+	| "world"
+	| "certificate"
+	| "configuration"
+	| "failurePolicy"
+	| "audit"
+	| "backstop"
+	| "memory"
+	| "drain",
+	() => readonly Check[]
+>;
+
+/** Before anything is there: what is being waited for. */
+const firstStage: Stage = {
+	listening: () => [waitingCheck("listening", "not before there is a certificate")],
+	world: () => [waitingCheck("world", "not read yet")],
+	certificate: () => [waitingCheck("certificate", "not looked for yet")],
+	configuration: () => [],
+	failurePolicy: () => [],
+	audit: () => [],
+	backstop: () => [],
+	memory: () => [],
+	drain: () => [],
+};
+
+function waitingCheck(name: string, reason: string): Check {
+	return { name, ok: false, detail: `waiting: ${reason}` };
+}
+
+/** Opens the operations port at once, so that whoever asks is told what a start waits for instead of being refused. */
+async function openOperations(
+	options: ServeOptions,
+	checks: () => readonly Check[],
+	metrics: Metrics,
+	stops: (() => unknown)[],
+): Promise<FastifyInstance> {
+	const { createOperations } = await import("../server/probes.ts");
+	const operations = createOperations(checks, metrics);
+	await operations.listen(options.operations);
+	stops.push(() => operations.close());
+	return operations;
 }
 
 /** Begins to audit, where that is asked for and there is a cluster; nothing waits for its first judgement. */

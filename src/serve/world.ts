@@ -6,8 +6,10 @@ import { defaultSettings } from "../core/settings.ts";
 import type { Connection } from "../kube/client/connection.ts";
 import type { Credentials } from "../kube/client/credentials.ts";
 import type { Change } from "../kube/watch/feed.ts";
+import type { FeedStatus } from "../kube/watch/feed-status.ts";
 import { createFeedMetrics } from "../server/feed-metrics.ts";
 import type { Confirm, StaleKinds } from "../server/judgement.ts";
+import { heapLimit } from "../server/memory-metrics.ts";
 import type { Metrics } from "../server/metrics.ts";
 import type { Check } from "../server/probes.ts";
 import { followedKinds } from "./followed-kinds.ts";
@@ -80,6 +82,21 @@ export async function serveDirectory(directory: string, log: Logger): Promise<Se
 	};
 }
 
+function freshnessOf({ synced, fresh, staleMs }: FeedStatus): string {
+	if (!synced) {
+		return "waiting: not every kind was listed yet";
+	}
+	return fresh ? "fresh" : `stale for ${Math.round(staleMs / 1000)} s`;
+}
+
+/** Objects that are kept in part, so that rules about others may miss something of them. */
+function partsCheck(kinds: ReadonlyMap<string, { readonly cut: number }>): readonly Check[] {
+	const cut = [...kinds].filter(([, each]) => each.cut > 0).map(([kind, each]) => `${each.cut} of ${kind}`);
+	return cut.length === 0
+		? []
+		: [{ name: "large objects", ok: false, advisory: true, detail: `kept in part: ${cut.join(", ")}` }];
+}
+
 /** The world of the API server that a kubeconfig names, or of the one around this pod; `configure` it before use. */
 export async function serveCluster(
 	options: Pick<ServeOptions, "kubeconfig" | "apiServer" | "variables">,
@@ -98,6 +115,8 @@ export async function serveCluster(
 		},
 		settings: defaultSettings,
 		log,
+		// What serves takes 30 MB, and garbage that waits to be collected as much again.
+		budgetBytes: heapLimit() * 0.45,
 		onEvent: (kind, lagMs) => feedMetrics.lag.observe({ kind }, lagMs / 1000),
 		onRestart: (kind, reason) => feedMetrics.restarts.inc({ kind, reason }),
 	});
@@ -130,13 +149,14 @@ export async function serveCluster(
 				{
 					name: "world",
 					ok: status.ready,
-					detail: status.fresh ? "fresh" : `stale for ${Math.round(status.staleMs / 1000)} s`,
+					detail: freshnessOf(status),
 				},
 				...[...status.kinds].map(([kind, each]) => ({
 					name: `kind ${kind}`,
 					ok: each.synced,
 					detail: each.problem ?? `${each.objects} objects`,
 				})),
+				...partsCheck(status.kinds),
 				mesh === undefined
 					? { name: "mesh facts", ok: true, detail: "read" }
 					: { name: "mesh facts", ok: false, advisory: true as const, detail: mesh },

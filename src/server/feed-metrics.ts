@@ -4,6 +4,8 @@ import { Counter, Gauge, Histogram } from "prom-client";
 /** How the feed of one kind stands. */
 export interface FeedFigures {
 	readonly objects: number;
+	/** How many of them are too large to be kept whole. */
+	readonly cut: number;
 	/** Milliseconds since the API server last said anything; undefined: it never did. */
 	readonly lastContactMs: number | undefined;
 }
@@ -29,6 +31,17 @@ export function createFeedMetrics(
 		collect() {
 			for (const [kind, { objects }] of figures()) {
 				this.set({ kind }, objects);
+			}
+		},
+	});
+	new Gauge({
+		name: "waymark_feed_cut_objects",
+		help: "Objects of which only a part is kept, because they are too large or memory is tight, by kind",
+		labelNames: ["kind"],
+		registers,
+		collect() {
+			for (const [kind, { cut }] of figures()) {
+				this.set({ kind }, cut);
 			}
 		},
 	});

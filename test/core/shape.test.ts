@@ -88,16 +88,22 @@ describe("pick()", () => {
 		assert.deepEqual(Object.keys(copy.map ?? {}), ["__proto__"]);
 	});
 
-	it("pick() shares nothing with the original but asks to keep every string", () => {
+	it("pick() shares nothing with the original but asks to share every string and every object of a list", () => {
 		const kept: string[] = [];
 		const value: Sample = { text: "a", list: ["b"], map: { c: 1 } };
-		const copy = pick<Sample>(value, sample, (text) => {
-			kept.push(text);
-			return text;
-		});
+		const sharing = {
+			text(text: string): string {
+				kept.push(text);
+				return text;
+			},
+			item: (item: object) => ({ ...item, shared: true }),
+		};
+		const copy = pick<Sample>(value, sample, sharing);
 		assert.deepEqual(copy, value);
 		assert.notEqual(copy.list, value.list);
 		assert.deepEqual(kept.toSorted(), ["a", "b", "c"]);
+		const list = pick([{ a: "x", b: "y" }], { list: { fields: { a: "string" } } }, sharing);
+		assert.deepEqual(list, [{ a: "x", shared: true }]);
 	});
 
 	it("pick() leaves every example of every rule as it is judged", () => {

@@ -8,7 +8,7 @@ import { connect } from "../../src/kube/client/connection.ts";
 import type { Credentials } from "../../src/kube/client/credentials.ts";
 import type { Feed, FeedOptions } from "../../src/kube/watch/feed.ts";
 import { startFeed } from "../../src/kube/watch/feed.ts";
-import { metadataOnlyKinds, projectionOf } from "../../src/kube/watch/projection.ts";
+import { keepWhole, metadataOnlyKinds, projectionOf } from "../../src/kube/watch/projection.ts";
 import type { ControlPlane } from "./control-plane.ts";
 
 /** A world that a feed keeps, and what it is held to. */
@@ -110,7 +110,7 @@ async function freshList(plane: ControlPlane, kind: Kind): Promise<Map<string, s
 			({ status, body } = await plane.api.request("GET", `${root}/${plural}`));
 		}
 		if (status === 200) {
-			const project = projectionOf(kind, (text) => text);
+			const project = projectionOf(kind, keepWhole());
 			const { items } = body as { items: readonly AnyObject[] };
 			const seen = metadataOnlyKinds.has(kind) ? items.map(({ metadata }) => ({ metadata })) : items;
 			return new Map(

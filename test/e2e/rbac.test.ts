@@ -98,6 +98,7 @@ async function follow(): Promise<Cluster> {
 		kinds: followedKinds,
 		settings: defaultSettings,
 		log: silent,
+		budgetBytes: 64_000_000,
 	});
 }
 

@@ -25,6 +25,8 @@ export interface OwnCertificateOptions {
 	readonly configurations: readonly WebhookConfigurationRef[];
 	readonly log: Pick<Logger, "info" | "warn">;
 	readonly signal?: AbortSignal;
+	/** Told, before there is a first certificate, why there is none; after every look. */
+	readonly onWait?: (reason: string) => void;
 	readonly now?: () => Date;
 	readonly times?: Partial<OwnCertificateTimes>;
 }
@@ -96,7 +98,7 @@ export async function keepOwnCertificates(options: OwnCertificateOptions): Promi
 	const signal = options.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, options.signal]);
 	const times = { ...defaultOwnCertificateTimes, ...options.times };
 	const keeper = createKeeper(options, times, signal);
-	const held = await firstLeaf(keeper, times, signal);
+	const held = await firstLeaf(keeper, times, signal, options.onWait);
 	const watching = watch(keeper, times, signal);
 	return {
 		current: held.current,
@@ -245,9 +247,10 @@ function createLooks(
 }
 
 async function firstLeaf(
-	{ leaf, look }: Keeper,
+	{ leaf, look, status }: Keeper,
 	{ firstBackoffMs }: OwnCertificateTimes,
 	signal: AbortSignal,
+	onWait: (reason: string) => void = () => {},
 ): Promise<HeldCertificate> {
 	for (let backoffMs = firstBackoffMs; ; backoffMs = Math.min(backoffMs * 2, 10_000)) {
 		signal.throwIfAborted();
@@ -257,6 +260,7 @@ async function firstLeaf(
 		if (held !== null) {
 			return held;
 		}
+		onWait(status().lookFault ?? "there is no certificate yet");
 		await sleep(jitter(backoffMs), undefined, { signal });
 	}
 }

@@ -19,6 +19,8 @@ export interface ClusterOptions {
 	readonly kinds: readonly Kind[];
 	readonly settings: Settings;
 	readonly log: Log;
+	/** Bytes of objects above which only light ones are kept whole. */
+	readonly budgetBytes: number;
 	readonly onEvent?: (kind: Kind, lagMs: number) => void;
 	readonly onRestart?: (kind: Kind, reason: RestartReason) => void;
 	readonly onChange?: (change: Change) => void;
@@ -67,6 +69,7 @@ export function followCluster(options: ClusterOptions): Cluster {
 		kinds: options.kinds,
 		sink: state,
 		log,
+		budgetBytes: options.budgetBytes,
 		...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
 		...(options.onChange === undefined ? {} : { onChange: options.onChange }),
 		...(options.onRestart === undefined ? {} : { onRestart: options.onRestart }),

@@ -3,7 +3,7 @@ import { kinds } from "../../core/kinds.ts";
 import { ApiError, resourcePath } from "../client/api.ts";
 import type { Connection } from "../client/connection.ts";
 import type { Feed } from "./feed.ts";
-import { projectionOf } from "./projection.ts";
+import { keepWhole, projectionOf } from "./projection.ts";
 
 /** What a direct read said about an object that the world does not have, or may not have any more. */
 export type Confirmation =
@@ -122,7 +122,7 @@ async function read(
 			const path = resourcePath(group, version, plural, namespace, name);
 			const raw = await connection.request("GET", path, { deadlineMs });
 			feed.offer(kind, raw);
-			const object = projectionOf(kind, (text) => text)(raw, version);
+			const object = projectionOf(kind, keepWhole())(raw, version);
 			return object === undefined
 				? { status: "unconfirmed", reason: "the API server's answer is no object" }
 				: { status: "present", object };

@@ -19,6 +19,8 @@ export interface KindStatus {
 	/** A watch is open, or the API server does not serve the kind. */
 	readonly following: boolean;
 	readonly objects: number;
+	/** How many of them are kept in part, because they are too large. */
+	readonly cut: number;
 	/** Milliseconds since the API server last said anything about it; undefined: it never did. */
 	readonly lastContactMs: number | undefined;
 	readonly restarts: ReadonlyMap<RestartReason, number>;

@@ -7,10 +7,11 @@ import { watchCrds } from "./crd-watch.ts";
 import type { FeedStatus, StaleKinds, Staleness } from "./feed-status.ts";
 import { defaultStaleness } from "./feed-status.ts";
 import { KindStore } from "./kind-store.ts";
-import { metadataOnlyKinds, projectionOf, stringPool } from "./projection.ts";
+import { isCut, keepBounded, keepWhole, keptBytes, metadataOnlyKinds, projectionOf } from "./projection.ts";
 import type { ReflectorLimits, ReflectorStatus } from "./reflector.ts";
 import { Reflector } from "./reflector.ts";
 import { watchServerReturn } from "./server-return.ts";
+import { createSharedValues } from "./shared-values.ts";
 import { createStalenessMonitor } from "./staleness.ts";
 
 /** Where the objects go; `ClusterState` is one. */
@@ -35,6 +36,8 @@ export interface FeedOptions {
 	readonly sink: Sink;
 	readonly log: Log;
 	readonly limits?: Partial<ReflectorLimits>;
+	/** Bytes of objects above which only light ones are kept whole; absent for who judges them once: all are whole. */
+	readonly budgetBytes?: number;
 	readonly staleness?: Partial<Staleness>;
 	/** Monotonic milliseconds. */
 	readonly now?: () => number;
@@ -66,7 +69,16 @@ export interface Feed {
 /** Begins to follow the kinds; nothing is judged by the world before `synced`. */
 export function startFeed(options: FeedOptions): Feed {
 	const now = options.now ?? (() => performance.now());
-	const keep = stringPool();
+	const { budgetBytes } = options;
+	const usedBytes = (): number => {
+		let bytes = 0;
+		for (const store of stores.values()) {
+			bytes += store.bytes;
+		}
+		return bytes;
+	};
+	const keeping =
+		budgetBytes === undefined ? keepWhole(createSharedValues()) : keepBounded(budgetBytes, usedBytes);
 	const stores = new Map<Kind, KindStore>();
 	const reflectors = new Map<Kind, Reflector>();
 	const serverReturn = watchServerReturn(options.connection, () => {
@@ -81,9 +93,12 @@ export function startFeed(options: FeedOptions): Feed {
 		options.onRestart?.(kind, reason);
 	};
 	for (const kind of options.kinds) {
-		const project = projectionOf(kind, keep);
+		const project = projectionOf(kind, keeping);
 		const version = (): string => reflectors.get(kind)?.version ?? "";
-		const store = new KindStore((raw) => project(raw, version()), changesOf(kind, options));
+		const store = new KindStore((raw) => project(raw, version()), changesOf(kind, options), {
+			keptBytes,
+			isCut,
+		});
 		stores.set(kind, store);
 		reflectors.set(kind, startReflector(kind, store, now, { ...options, onRestart }));
 	}

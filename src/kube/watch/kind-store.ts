@@ -12,6 +12,12 @@ export interface Changes {
 /** What one watch event did. */
 export type EventOutcome = "applied" | "ignored" | "bookmark" | "synced" | "error" | "malformed";
 
+/** Says what an object takes of the heap, in bytes, and whether only a part of it is kept. */
+export interface Weigh {
+	keptBytes(object: AnyObject): number;
+	isCut(object: AnyObject): boolean;
+}
+
 type Objects = Map<string, Map<string, AnyObject>>;
 
 /** Annotation of the bookmark that ends the initial events of a WatchList (KEP-3157). */
@@ -25,14 +31,23 @@ const initialEventsEnd = "k8s.io/initial-events-end";
 export class KindStore {
 	readonly #project: (raw: unknown) => AnyObject | undefined;
 	readonly #changes: Changes;
+	readonly #weigh: Weigh;
 	#objects: Objects = new Map();
 	#count = 0;
+	#bytes = 0;
+	#cut = 0;
+	#bytesAside = 0;
 	#aside: Objects | undefined;
 	#resume: string | undefined;
 
-	constructor(project: (raw: unknown) => AnyObject | undefined, changes: Changes) {
+	constructor(
+		project: (raw: unknown) => AnyObject | undefined,
+		changes: Changes,
+		weigh: Weigh = { keptBytes: () => 0, isCut: () => false },
+	) {
 		this.#project = project;
 		this.#changes = changes;
+		this.#weigh = weigh;
 	}
 
 	/** The resourceVersion from which a watch loses nothing; undefined: a list is needed. */
@@ -45,6 +60,16 @@ export class KindStore {
 		return this.#count;
 	}
 
+	/** What the objects take of the heap, in bytes, roughly; of the new set while one comes in. */
+	get bytes(): number {
+		return this.#aside === undefined ? this.#bytes : this.#bytesAside;
+	}
+
+	/** How many objects are kept in part. */
+	get cut(): number {
+		return this.#cut;
+	}
+
 	/** Forgets the place to resume from; the objects stay until the next list replaces them. */
 	forget(): void {
 		this.#resume = undefined;
@@ -54,16 +79,30 @@ export class KindStore {
 	/** Begins a new set of objects, aside. */
 	begin(): void {
 		this.#aside = new Map();
+		this.#bytesAside = 0;
 	}
 
 	/** Adds one listed object to the new set; false when it is none. */
 	collect(raw: unknown): boolean {
-		const object = this.#project(raw);
+		const object = this.#unchanged(raw) ?? this.#project(raw);
 		if (object === undefined || this.#aside === undefined) {
 			return false;
 		}
-		put(this.#aside, object);
+		this.#putAside(this.#aside, object);
 		return true;
+	}
+
+	/** The object that is kept already, when it is of this version: nothing is copied for it. */
+	#unchanged(raw: unknown): AnyObject | undefined {
+		const { metadata } = (raw ?? {}) as AnyObject;
+		const old = this.#objects.get(metadata?.namespace ?? "")?.get(metadata?.name ?? "");
+		const version = old?.metadata?.resourceVersion;
+		return typeof version === "string" && version === metadata?.resourceVersion ? old : undefined;
+	}
+
+	#putAside(aside: Objects, object: AnyObject): void {
+		put(aside, object);
+		this.#bytesAside += this.#weigh.keptBytes(object);
 	}
 
 	/** Swaps the new set in; what it does not hold is gone. */
@@ -71,10 +110,14 @@ export class KindStore {
 		const next = this.#aside ?? new Map();
 		this.#aside = undefined;
 		let count = 0;
+		let bytes = 0;
+		let cut = 0;
 		for (const [namespace, names] of next) {
 			const before = this.#objects.get(namespace);
 			for (const [name, object] of names) {
 				count++;
+				bytes += this.#weigh.keptBytes(object);
+				cut += this.#weigh.isCut(object) ? 1 : 0;
 				const old = before?.get(name);
 				if (old !== undefined && isSame(old, object)) {
 					// The object that readers already hold: nobody has to judge it again, and the copy can go.
@@ -84,6 +127,8 @@ export class KindStore {
 		}
 		this.#objects = next;
 		this.#count = count;
+		this.#bytes = bytes;
+		this.#cut = cut;
 		this.#resume = resourceVersion;
 		this.#changes.replace(all(next));
 	}
@@ -135,7 +180,7 @@ export class KindStore {
 				const { namespace, name } = address(object);
 				this.#aside.get(namespace)?.delete(name);
 			} else {
-				put(this.#aside, object);
+				this.#putAside(this.#aside, object);
 			}
 			return "applied";
 		}
@@ -155,6 +200,10 @@ export class KindStore {
 		}
 		put(this.#objects, object);
 		this.#count += old === undefined ? 1 : 0;
+		this.#account(object, 1);
+		if (old !== undefined) {
+			this.#account(old, -1);
+		}
 		this.#changes.set(object);
 		return true;
 	}
@@ -171,15 +220,23 @@ export class KindStore {
 
 	#delete(namespace: string, name: string): boolean {
 		const names = this.#objects.get(namespace);
-		if (names?.delete(name) !== true) {
+		const old = names?.get(name);
+		if (names === undefined || old === undefined) {
 			return false;
 		}
+		names.delete(name);
+		this.#account(old, -1);
 		if (names.size === 0) {
 			this.#objects.delete(namespace);
 		}
 		this.#count--;
 		this.#changes.delete(namespace, name);
 		return true;
+	}
+
+	#account(object: AnyObject, sign: 1 | -1): void {
+		this.#bytes += sign * this.#weigh.keptBytes(object);
+		this.#cut += sign * (this.#weigh.isCut(object) ? 1 : 0);
 	}
 
 	#bookmark(raw: unknown): EventOutcome {

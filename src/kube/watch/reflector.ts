@@ -16,8 +16,10 @@ export interface ReflectorLimits {
 	readonly idleMs: number;
 	/** The same while initial events are due: a server that ignores `sendInitialEvents` stays silent. */
 	readonly initialIdleMs: number;
-	/** Objects in a page of a list. */
+	/** Objects in a page of a list; fewer after a page that was too long. */
 	readonly pageSize: number;
+	/** Bytes of a page, above which it is asked for again with half of the objects. */
+	readonly pageBytes: number;
 	/** Bytes of one watch event; etcd keeps objects to 1.5 MB. */
 	readonly lineBytes: number;
 	/** Milliseconds after which an open watch ends the backoff before it. */
@@ -35,6 +37,7 @@ export const defaultLimits: ReflectorLimits = {
 	idleMs: 11_000,
 	initialIdleMs: 15_000,
 	pageSize: 500,
+	pageBytes: 8 * 1024 * 1024,
 	lineBytes: 16 * 1024 * 1024,
 	provenMs: 5000,
 	watchSeconds: 8,
@@ -73,6 +76,8 @@ export interface ReflectorStatus {
 	/** A watch is open now, or the API server does not have the kind. */
 	readonly following: boolean;
 	readonly objects: number;
+	/** How many of them are kept in part. */
+	readonly cut: number;
 	/** Monotonic time of the last byte from the API server about this kind; undefined: none yet. */
 	readonly lastContact: number | undefined;
 	readonly restarts: ReadonlyMap<RestartReason, number>;
@@ -86,6 +91,12 @@ const listAccept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;
 const watchAccept = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 
 const pageDeadlineMs = 60_000;
+
+/** What is read of a list (metav1.List). */
+interface ListPage {
+	readonly items?: unknown;
+	readonly metadata?: { readonly continue?: unknown; readonly resourceVersion?: unknown };
+}
 
 /** Follows one kind: lists it, watches it, and after every fault resumes or lists again, until it is stopped. */
 export class Reflector {
@@ -158,6 +169,7 @@ export class Reflector {
 			synced: this.#isSynced,
 			following: this.#isFollowing,
 			objects: this.#store.size,
+			cut: this.#store.cut,
 			lastContact: this.#lastContact,
 			restarts: this.#restarts,
 			version: this.#version,
@@ -281,12 +293,7 @@ export class Reflector {
 		let token: string | undefined;
 		let resourceVersion: string | undefined;
 		do {
-			const page = (await this.#connection.request("GET", this.#path(), {
-				query: { limit: this.#limits.pageSize, continue: token, fieldSelector: this.#resource.fieldSelector },
-				accept: this.#metadataOnly ? listAccept : "application/json",
-				signal: this.#stop.signal,
-				deadlineMs: pageDeadlineMs,
-			})) as { items?: unknown; metadata?: { continue?: unknown; resourceVersion?: unknown } };
+			const page = await this.#page(token);
 			this.#contact();
 			const { items, metadata } = page ?? {};
 			if ((items !== null && !Array.isArray(items)) || typeof metadata?.resourceVersion !== "string") {
@@ -304,6 +311,25 @@ export class Reflector {
 		this.#store.commit(resourceVersion);
 		this.#isSynced = true;
 		this.#markSynced();
+	}
+
+	/** Reads one page; halves it while it is too long, so that a few hundred large objects are never held at once. */
+	async #page(token: string | undefined): Promise<ListPage> {
+		for (let size = this.#limits.pageSize; ; size = Math.ceil(size / 2)) {
+			try {
+				return (await this.#connection.request("GET", this.#path(), {
+					query: { limit: size, continue: token, fieldSelector: this.#resource.fieldSelector },
+					accept: this.#metadataOnly ? listAccept : "application/json",
+					signal: this.#stop.signal,
+					deadlineMs: pageDeadlineMs,
+					limitBytes: size === 1 ? this.#limits.lineBytes : this.#limits.pageBytes,
+				})) as ListPage;
+			} catch (error) {
+				if (size === 1 || !(error instanceof HttpError) || error.failure !== "oversized") {
+					throw error;
+				}
+			}
+		}
 	}
 
 	/** A watch that begins with the objects there are (WatchList); where the server cannot, the next attempt lists. */

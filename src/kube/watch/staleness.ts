@@ -42,7 +42,7 @@ export function createStalenessMonitor(options: {
 				seen.set(kind, time);
 			}
 			const goneMs = time - (seen.get(kind) ?? start);
-			const age = status.following ? 0 : Math.max(goneMs, time - (status.lastContact ?? time));
+			const age = silenceOf(status, goneMs, time);
 			worst = Math.max(worst, age);
 			if (status.following) {
 				stale.delete(kind);
@@ -59,9 +59,10 @@ export function createStalenessMonitor(options: {
 		isPastLimit = staleSince !== undefined && (isPastLimit || time - staleSince > staleness.limitMs);
 		return {
 			synced,
-			fresh: staleSince === undefined,
+			fresh: synced && staleSince === undefined,
 			ready: synced && !isPastLimit,
-			staleMs: staleSince === undefined ? 0 : time - staleSince,
+			// Before the first lists there is nothing that could be old.
+			staleMs: !synced || staleSince === undefined ? 0 : time - staleSince,
 			kinds,
 		};
 	}
@@ -104,11 +105,17 @@ export function createStalenessMonitor(options: {
 	};
 }
 
+/** For how long nothing has been heard of a kind without a watch; 0 with one. */
+function silenceOf({ following, lastContact }: ReflectorStatus, goneMs: number, time: number): number {
+	return following ? 0 : Math.max(goneMs, time - (lastContact ?? time));
+}
+
 function describe(status: ReflectorStatus, time: number): KindStatus {
 	return {
 		synced: status.synced,
 		following: status.following,
 		objects: status.objects,
+		cut: status.cut,
 		lastContactMs: status.lastContact === undefined ? undefined : Math.max(0, time - status.lastContact),
 		restarts: status.restarts,
 		version: status.version,

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { projectionOf, stringPool } from "../../../src/kube/watch/projection.ts";
+import { keepWhole, projectionOf } from "../../../src/kube/watch/projection.ts";
 
 test("projectionOf() keeps what rules read and drops the rest", () => {
-	const project = projectionOf("ServiceEntry", stringPool());
+	const project = projectionOf("ServiceEntry", keepWhole());
 	const kept = project(
 		{
 			metadata: {
@@ -43,14 +43,14 @@ test("projectionOf() keeps what rules read and drops the rest", () => {
 });
 
 test("projectionOf() names the kind of a PartialObjectMetadata and of a list item without one", () => {
-	const project = projectionOf("Namespace", stringPool());
+	const project = projectionOf("Namespace", keepWhole());
 	const raw = { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata: { name: "a" } };
 	assert.deepEqual(project(raw, "v1"), { apiVersion: "v1", kind: "Namespace", metadata: { name: "a" } });
 	assert.deepEqual(project({ metadata: { name: "a" } }, "v1")?.kind, "Namespace");
 });
 
 test("projectionOf() gives nothing for what is no object", () => {
-	const project = projectionOf("Namespace", stringPool());
+	const project = projectionOf("Namespace", keepWhole());
 	for (const raw of [
 		null,
 		1,

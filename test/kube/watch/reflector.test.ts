@@ -100,6 +100,18 @@ describe("reflector", () => {
 	const fresh = (rig: Rig, limitMs?: number): Promise<number> =>
 		until("the world equals a fresh list", () => isFresh(rig), limitMs);
 
+	test("Reflector halves the pages of a list that is too long, down to single objects", async () => {
+		server.watchList = "refused";
+		for (let i = 0; i < 9; i++) {
+			put(`large-${i}`, { spec: { hosts: ["x".repeat(40_000)] } });
+		}
+		const rig = follow({ pageSize: 8, pageBytes: 100_000 });
+		await rig.reflector.synced;
+		assert.equal(rig.world.size, 9);
+		const limits = server.requests.flatMap((request) => /[?&]limit=(\d+)/.exec(request)?.[1] ?? []);
+		assert.deepEqual(limits.slice(0, 4), ["8", "4", "2", "8"]);
+	});
+
 	test("Reflector lists with a WatchList and follows what happens", async () => {
 		put("one");
 		const rig = follow();
