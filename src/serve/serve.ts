@@ -72,15 +72,16 @@ async function start(
 	const memory = watchMemory(metrics.registry, log);
 	stops.push(() => memory.stop());
 	let audit: Audit | undefined;
+	let followed: ServedWorld | undefined;
 	const stage: Stage = { ...firstStage, memory: () => memory.checks() };
 	const checks = (): readonly Check[] => Object.values(stage).flatMap((each) => each());
 	// Begun before all else: the API server gathers the first lists while everything that serves is loaded.
 	const opening =
 		options.world === undefined ? serveCluster(options, metrics, log) : serveDirectory(options.world, log);
 	stops.push(async () => (await opening.catch(() => undefined))?.stop());
-	const operations = await openOperations(options, checks, metrics, stops);
-	const world = await opening;
-	stage.world = () => world.checks();
+	if (options.world !== undefined) {
+		await opening;
+	}
 	const [{ followSettings }, { rules }, { openCertificates }] = await Promise.all([
 		import("../settings/follow.ts"),
 		import("../rules/table.ts"),
@@ -91,13 +92,17 @@ async function start(
 		if (result.settings === undefined) {
 			log.error({ problem: result.problem }, "configuration not usable, the last good one is kept");
 		} else {
-			world.configure(result.settings);
+			followed?.configure(result.settings);
 			audit?.configured();
 			log.info("configuration applied");
 		}
 	});
 	stops.push(() => settings.stop());
 	stage.configuration = () => [configurationCheck(settings.problem())];
+	const operations = await openOperations(options, checks, metrics, stops);
+	const world = await opening;
+	followed = world;
+	stage.world = () => world.checks();
 	world.configure(settings.current());
 	const installation = { ...options.installation, clusterDomain: settings.current().clusterDomain };
 	const certificates = await openCertificates(options, installation, world.connection, log, (reason) => {
