@@ -3,6 +3,7 @@ import { formatPath } from "../src/core/finding.ts";
 import { applyEdits } from "../src/core/patch.ts";
 import type { Rule } from "../src/core/rule.ts";
 import { families, ruleUrl } from "../src/core/rule.ts";
+import { kubectlYaml } from "../src/manifests/kubectl-yaml.ts";
 import { findExample } from "../test/support/rule-example.ts";
 
 /** The pages of all rules and their index, by path from the root of the repository. */
@@ -71,5 +72,5 @@ function renderPage(rule: Rule): string {
 }
 
 function yaml(value: unknown): string {
-	return `\`\`\`yaml\n${stringify(value, { lineWidth: 0 }).trimEnd()}\n\`\`\``;
+	return `\`\`\`yaml\n${stringify(value, { ...kubectlYaml, lineWidth: 0 }).trimEnd()}\n\`\`\``;
 }

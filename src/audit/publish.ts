@@ -30,6 +30,8 @@ export interface PublishOptions {
 	readonly api: ReportApi;
 	/** What the report of a namespace says now; undefined: nothing in it is judged. "" stands for the whole cluster. */
 	readonly content: (namespace: string) => ReportContent | undefined;
+	/** Settles when everything was judged once: before that, a report would say too little. */
+	readonly complete: Promise<void>;
 	/** A name for this cluster on every report, so that those of several can be told apart. */
 	readonly cluster: string | undefined;
 	readonly log: Log;
@@ -197,11 +199,15 @@ export function publishReports(options: PublishOptions, signal: AbortSignal): Pu
 		const next = Math.min(...[...waiting].map((namespace) => restUntil.get(namespace) ?? 0));
 		return Number.isFinite(next) ? Math.max(50, next - performance.now()) : Number.POSITIVE_INFINITY;
 	};
+	const aborted = new Promise<void>((resolve) =>
+		signal.addEventListener("abort", () => resolve(), { once: true }),
+	);
 	const spell = async (): Promise<void> => {
 		let isLearned = false;
 		while (!signal.aborted) {
 			try {
 				isLearned ||= await learn();
+				await Promise.race([options.complete, aborted]);
 				await pause(isLearned ? Math.min(await round(), 2 ** 30) : times.lookMs);
 			} catch (error) {
 				if (statusOf(error) === 404) {

@@ -18,8 +18,8 @@ const defaultPace: AuditPace = { sliceMs: 3, share: 0.3, gatherMs: 100, restFact
 export interface AuditRun {
 	/** Something was put in line. */
 	wake(): void;
-	/** Settles when everything was judged once. */
-	readonly complete: Promise<void>;
+	/** Settles when nothing is in line any more. */
+	quiet(): Promise<void>;
 	/** For how many milliseconds the oldest change has waited; 0 when none waits. */
 	waitingMs(): number;
 	stop(): void;
@@ -35,10 +35,7 @@ export function runAuditor(auditor: Auditor, onQuiet: () => void, given: Partial
 	let since: number | undefined = performance.now();
 	let spent = 0;
 	let hasStopped = false;
-	let settle: () => void = () => {};
-	const complete = new Promise<void>((resolve) => {
-		settle = resolve;
-	});
+	const waiters: (() => void)[] = [];
 	const slice = (): void => {
 		const began = performance.now();
 		const end = began + pace.sliceMs;
@@ -51,8 +48,10 @@ export function runAuditor(auditor: Auditor, onQuiet: () => void, given: Partial
 		}
 		timer = undefined;
 		since = undefined;
-		settle();
 		onQuiet();
+		for (const settle of waiters.splice(0)) {
+			settle();
+		}
 		const rest = Math.max(pace.gatherMs, spent * pace.restFactor);
 		spent = 0;
 		timer = setTimeout(() => {
@@ -74,7 +73,11 @@ export function runAuditor(auditor: Auditor, onQuiet: () => void, given: Partial
 			since ??= performance.now();
 			begin(pace.gatherMs);
 		},
-		complete,
+		async quiet() {
+			if (!auditor.isIdle() || !auditor.isComplete()) {
+				await new Promise<void>((resolve) => waiters.push(resolve));
+			}
+		},
 		waitingMs: () => (since === undefined ? 0 : performance.now() - since),
 		stop() {
 			hasStopped = true;

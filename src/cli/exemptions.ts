@@ -6,6 +6,7 @@ import { createEngine } from "../core/engine.ts";
 import { evaluate } from "../core/evaluate.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { Kind } from "../core/kinds.ts";
+import { kubectlYaml } from "../manifests/kubectl-yaml.ts";
 import { rules } from "../rules/table.ts";
 import type { Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
@@ -178,7 +179,7 @@ function written(world: ClusterState, text: string, today: string): string {
 						),
 					},
 				},
-				{ lineWidth: 0 },
+				{ ...kubectlYaml, lineWidth: 0 },
 			),
 		)
 		.join("---\n");

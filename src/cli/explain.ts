@@ -2,6 +2,7 @@ import { parseArgs, styleText } from "node:util";
 import { stringify } from "yaml";
 import type { Rule } from "../core/rule.ts";
 import { ruleUrl } from "../core/rule.ts";
+import { kubectlYaml } from "../manifests/kubectl-yaml.ts";
 import { rules } from "../rules/table.ts";
 import type { Streams, Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
@@ -55,7 +56,7 @@ function suggestion(id: string): string {
 function page({ id, family, kind, severity, fixable, docs }: Rule, streams: Streams): string {
 	const bold = (text: string): string =>
 		streams.colour ? styleText("bold", text, { validateStream: false }) : text;
-	const example = (object: unknown): string => stringify(object).replaceAll(/^(?=.)/gm, "    ");
+	const example = (object: unknown): string => stringify(object, kubectlYaml).replaceAll(/^(?=.)/gm, "    ");
 	return [
 		bold(id),
 		`${family} · ${severity} · ${kind}${fixable ? " · the mutating webhook and lint --fix mend it" : ""}`,

@@ -12,6 +12,7 @@ import {
 	oldestKubernetes,
 } from "../export/admission-policies.ts";
 import type { Manifest } from "../export/mesh-table.ts";
+import { kubectlYaml } from "../manifests/kubectl-yaml.ts";
 import { rules } from "../rules/table.ts";
 import { loadSettings } from "../settings/read.ts";
 import type { Verb } from "./verb.ts";
@@ -82,7 +83,14 @@ export const exportAdmissionPolicies: Verb = {
 /** Objects as documents of YAML: expressions as they were written, nothing folded or shared. */
 export function printManifests(objects: readonly Manifest[]): string {
 	return objects
-		.map((object) => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false, blockQuote: "literal" }))
+		.map((object) =>
+			stringify(object, {
+				...kubectlYaml,
+				lineWidth: 0,
+				aliasDuplicateObjects: false,
+				blockQuote: "literal",
+			}),
+		)
 		.join("---\n");
 }
 

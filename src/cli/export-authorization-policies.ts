@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { stringify } from "yaml";
 import type { GeneratedPolicies } from "../export/authorization-policies.ts";
 import { generatePolicies } from "../export/authorization-policies.ts";
+import { kubectlYaml } from "../manifests/kubectl-yaml.ts";
 import { readReach } from "../reach/reach.ts";
 import type { Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
@@ -52,6 +53,8 @@ function asList({ policies }: GeneratedPolicies): string {
 
 function asYaml({ policies }: GeneratedPolicies): string {
 	return policies
-		.map((policy) => `---\n${stringify(policy, { lineWidth: 0, aliasDuplicateObjects: false })}`)
+		.map(
+			(policy) => `---\n${stringify(policy, { ...kubectlYaml, lineWidth: 0, aliasDuplicateObjects: false })}`,
+		)
 		.join("");
 }

@@ -129,6 +129,7 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 			}
 		},
 	});
+	const judged = Promise.withResolvers<void>();
 	const publisher =
 		reports === "none"
 			? undefined
@@ -136,6 +137,7 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 					{
 						server: connection,
 						api: reports,
+						complete: judged.promise,
 						cluster,
 						log,
 						content(namespace) {
@@ -164,6 +166,8 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 		auditor.changed(change);
 		run.wake();
 	});
+	// The kinds that are only judged are listed first: what they lack until then would be no finding.
+	void following.synced.then(() => run.quiet()).then(judged.resolve);
 	let today = day();
 	const calendar = setInterval(() => {
 		if (day() !== today) {

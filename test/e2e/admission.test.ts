@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { stringify } from "yaml";
+import { kubectlYaml } from "../../src/manifests/kubectl-yaml.ts";
 import type { ServeProcess } from "../support/serve-process.ts";
 import { startServe } from "../support/serve-process.ts";
 import type { KubeObject } from "./api.ts";
@@ -60,7 +61,10 @@ for (const source of ["world", "kubeconfig"] as const) {
 				},
 			},
 		];
-		await writeFile(join(folder, "cluster.yaml"), objects.map((each) => stringify(each)).join("---\n"));
+		await writeFile(
+			join(folder, "cluster.yaml"),
+			objects.map((each) => stringify(each, kubectlYaml)).join("---\n"),
+		);
 	}
 
 	/** An external HTTP host as a developer writes it: no label. */
