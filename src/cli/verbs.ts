@@ -6,6 +6,7 @@ export const verbs: ReadonlyMap<string, () => Promise<Verb>> = new Map([
 	["lint", async () => (await import("./lint.ts")).lint],
 	["migrate", async () => (await import("./migrate.ts")).migrate],
 	["trace", async () => (await import("./trace.ts")).trace],
+	["inventory", async () => (await import("./inventory.ts")).inventory],
 	["export", async () => (await import("./export.ts")).exportVerb],
 	["explain", async () => (await import("./explain.ts")).explain],
 	["exemptions", async () => (await import("./exemptions.ts")).exemptions],

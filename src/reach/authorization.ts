@@ -231,11 +231,20 @@ function namesHttp({ from, to, when }: AuthorizationRule): boolean {
 type Texts = readonly string[] | null | undefined;
 
 /** Some of the values, and none of the others; a field that is empty says nothing. */
+function listsMatch(
+	values: Texts,
+	notValues: Texts,
+	ofSome: (values: readonly string[]) => Match,
+	clients: Clients,
+): Match {
+	const some = (values ?? []).length === 0 ? clients.everyone : ofSome(values ?? []);
+	return (notValues ?? []).length === 0
+		? some
+		: andMatch(some, notMatch(ofSome(notValues ?? []), clients.everyone));
+}
+
 function valuesMatch(values: Texts, notValues: Texts, of: (value: string) => Match, clients: Clients): Match {
-	const yes = (values ?? []).map(of);
-	const no = (notValues ?? []).map(of);
-	const some = yes.length === 0 ? clients.everyone : yes.reduce(orMatch);
-	return no.length === 0 ? some : andMatch(some, notMatch(no.reduce(orMatch), clients.everyone));
+	return listsMatch(values, notValues, (list) => list.map(of).reduce(orMatch), clients);
 }
 
 /** A field about requests: unclear where requests are read, and left out where they are not. */
@@ -248,7 +257,7 @@ function sourceMatch(source: AuthorizationSource, asked: Asked): Match {
 	const { clients, namespace } = asked;
 	const unclear = (): Match => clients.unclear;
 	return [
-		valuesMatch(source.namespaces, source.notNamespaces, clients.ofNamespace, clients),
+		listsMatch(source.namespaces, source.notNamespaces, clients.ofNamespaces, clients),
 		valuesMatch(source.principals, source.notPrincipals, clients.ofPrincipal, clients),
 		valuesMatch(
 			source.serviceAccounts,
@@ -287,7 +296,7 @@ function conditionMatch({ key, values, notValues }: AuthorizationCondition, aske
 	const some = (of: (value: string) => Match): Match => valuesMatch(values, notValues, of, clients);
 	switch (key) {
 		case "source.namespace":
-			return some(clients.ofNamespace);
+			return listsMatch(values, notValues, clients.ofNamespaces, clients);
 		case "source.principal":
 			return some(clients.ofPrincipal);
 		case "source.serviceAccount":
@@ -297,12 +306,7 @@ function conditionMatch({ key, values, notValues }: AuthorizationCondition, aske
 		case "destination.port":
 			return some((value) => (Number(value) === crossing.port ? clients.everyone : clients.nobody));
 		case "destination.ip":
-			return andMatch(
-				(values ?? []).length === 0 ? clients.everyone : addressesMatch(values, asked),
-				(notValues ?? []).length === 0
-					? clients.everyone
-					: notMatch(addressesMatch(notValues, asked), clients.everyone),
-			);
+			return listsMatch(values, notValues, (blocks) => addressesMatch(blocks, asked), clients);
 		default:
 			return (key ?? "").startsWith("request.")
 				? requestField(values, notValues, asked)
@@ -311,8 +315,8 @@ function conditionMatch({ key, values, notValues }: AuthorizationCondition, aske
 }
 
 /** Certain where every address of the host lies in one of the blocks, or none does. */
-function addressesMatch(blocks: Texts, { clients, crossing }: Asked): Match {
-	const ranges = (blocks ?? []).flatMap((text) => parseAddressRange(text) ?? []);
+function addressesMatch(blocks: readonly string[], { clients, crossing }: Asked): Match {
+	const ranges = blocks.flatMap((text) => parseAddressRange(text) ?? []);
 	const inside = crossing.addresses.map((text) => {
 		const address = parseAddressRange(text);
 		return address !== undefined && ranges.some((range) => rangeContains(range, address));

@@ -22,8 +22,8 @@ export interface Clients {
 	readonly nobody: Match;
 	/** Some of the clients by what a condition that is not about clients says. */
 	readonly unclear: Match;
-	/** A source's `namespaces` item. */
-	ofNamespace(value: string): Match;
+	/** Some of a source's `namespaces`; long lists that are equal are read once. */
+	ofNamespaces(values: readonly string[]): Match;
 	/** A source's `principals` item. */
 	ofPrincipal(value: string): Match;
 	/** A source's `serviceAccounts` item, of a policy in a namespace. */
@@ -54,10 +54,21 @@ export function listClients(all: readonly Client[]): Clients {
 		everyone,
 		nobody,
 		unclear: { certain: nobody.certain, possible: everyone.possible },
-		ofNamespace: (value) =>
-			value.includes("*") || value.includes("/")
-				? remember(`n ${value}`, () => judge(all, (client) => namespaceVerdict(value, client)))
-				: judge(all, () => "certain", places.get(value) ?? []),
+		ofNamespaces: rememberLists((values) => {
+			const match = { certain: noBits(size), possible: noBits(size) };
+			const wide: Match[] = [];
+			for (const value of values) {
+				if (value.includes("*") || value.includes("/")) {
+					wide.push(remember(`n ${value}`, () => judge(all, (client) => namespaceVerdict(value, client))));
+					continue;
+				}
+				for (const place of places.get(value) ?? []) {
+					setBit(match.certain, place);
+					setBit(match.possible, place);
+				}
+			}
+			return wide.reduce(orMatch, match);
+		}),
 		ofPrincipal: (value) =>
 			remember(`p ${value}`, () => judge(all, (client) => principalVerdict(value, client))),
 		ofServiceAccount: (value, policyNamespace) => {
@@ -66,6 +77,25 @@ export function listClients(all: readonly Client[]): Clients {
 			const account = value.slice(slash + 1);
 			return judge(all, (client) => accountVerdict(account, client), places.get(namespace) ?? []);
 		},
+	};
+}
+
+/**
+ * Answers for lists of texts, of which equal ones get one answer: thousands of generated policies name the same thousands
+ * of namespaces. Lists are compared item by item, which costs less than any key that could be made of them.
+ */
+function rememberLists(answer: (values: readonly string[]) => Match): (values: readonly string[]) => Match {
+	const known = new Map<string, { readonly values: readonly string[]; readonly match: Match }[]>();
+	return (values) => {
+		const key = `${values.length} ${values[0]} ${values[values.length >> 1]} ${values.at(-1)}`;
+		const alike = known.get(key) ?? [];
+		const found = alike.find((each) => each.values.every((value, index) => value === values[index]));
+		if (found !== undefined) {
+			return found.match;
+		}
+		const match = answer(values);
+		known.set(key, [...alike.slice(-63), { values, match }]);
+		return match;
 	};
 }
 

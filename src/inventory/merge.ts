@@ -1,0 +1,44 @@
+import type { WrittenInventory, WrittenRow } from "./diff.ts";
+import { expand } from "./diff.ts";
+
+/** Inventories of several clusters in one. */
+export interface MergedInventory {
+	readonly version: 1;
+	readonly clusters: readonly string[];
+	/** Rows in the order of hosts and ports, each with its cluster. */
+	readonly hosts: readonly (WrittenRow & { readonly cluster: string })[];
+}
+
+/** Joins inventories; one without a name is called by its place. */
+export function mergeInventories(inventories: readonly WrittenInventory[]): MergedInventory {
+	const clusters = inventories.map(({ cluster }, index) => cluster ?? `cluster ${index + 1}`);
+	const hosts = inventories.flatMap(({ hosts: rows, namespaces }, index) =>
+		rows.map((row) => ({
+			...row,
+			...expanded(row, namespaces),
+			cluster: clusters[index] ?? "",
+		})),
+	);
+	return { version: 1, clusters: [...new Set(clusters)], hosts: hosts.toSorted(byHost) };
+}
+
+const sets: readonly string[] = ["may", "can", "gap", "past", "refused"];
+
+function expanded(row: WrittenRow, namespaces: readonly string[]): Partial<WrittenRow> {
+	return Object.fromEntries(
+		Object.entries(row).flatMap(([name, value]) =>
+			sets.includes(name) && Array.isArray(value)
+				? [[name, expand(value as readonly string[], namespaces)]]
+				: [],
+		),
+	);
+}
+
+type MergedRow = MergedInventory["hosts"][number];
+
+function byHost(one: MergedRow, other: MergedRow): number {
+	if (one.host !== other.host) {
+		return one.host < other.host ? -1 : 1;
+	}
+	return one.port - other.port || (one.cluster < other.cluster ? -1 : one.cluster > other.cluster ? 1 : 0);
+}
