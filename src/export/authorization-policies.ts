@@ -3,7 +3,7 @@ import type { Inventory } from "../core/inventory.ts";
 import type { AuthorizationPolicy, AuthorizationRule, AuthorizationSource } from "../core/kinds.ts";
 import { captureOf } from "../istio/capture/capture.ts";
 import type { Bits } from "../reach/bits.ts";
-import { both, except, hasBit, isEmpty, numbersOf } from "../reach/bits.ts";
+import { both, except, hasBit, isEmpty, numbersOf, rememberSets } from "../reach/bits.ts";
 import type { ObjectName, Outlet, Reach } from "../reach/reach.ts";
 import { addressesOf } from "../reach/reach.ts";
 import { enforcedPart } from "../reach/verdicts.ts";
@@ -75,11 +75,12 @@ function denialReader(reach: Reach, inventory: Inventory, today: string): Denial
 	const stranger = enforcedPart(inventory.policy(""), inventory.settings, today);
 	const accounts = accountSources(namespaces, inventory);
 	const exempt = [...inventory.settings.exemptNamespaces].filter((name) => !namespaces.includes(name));
-	const written = new Map<string, readonly AuthorizationSource[]>();
-	const write = ({ refuse, isClosed }: Denial): readonly AuthorizationSource[] => [
+	const write = (refuse: Bits, isClosed: boolean): readonly AuthorizationSource[] => [
 		...listed(refuse, isClosed, namespaces, exempt),
 		...accounts.filter(({ place }) => !hasBit(refuse, place)).map(({ source }) => source),
 	];
+	const open = rememberSets((refuse) => write(refuse, false));
+	const closed = rememberSets((refuse) => write(refuse, true));
 	return {
 		of: ({ refuse, host, port, protocol }) => ({
 			refuse,
@@ -89,12 +90,7 @@ function denialReader(reach: Reach, inventory: Inventory, today: string): Denial
 			refuse: denials.map(({ refuse }) => refuse).reduce(both),
 			isClosed: denials.every(({ isClosed }) => isClosed),
 		}),
-		sourcesOf(denial) {
-			const key = `${denial.isClosed} ${denial.refuse.join()}`;
-			const sources = written.get(key) ?? write(denial);
-			written.set(key, sources);
-			return sources;
-		},
+		sourcesOf: ({ refuse, isClosed }) => (isClosed ? closed(refuse) : open(refuse)),
 	};
 }
 

@@ -1,4 +1,5 @@
 import type { Bits } from "../reach/bits.ts";
+import { rememberSets } from "../reach/bits.ts";
 import { columnsOf } from "./people.ts";
 import type { Row, Table } from "./rows.ts";
 import { namesOf } from "./rows.ts";
@@ -29,14 +30,9 @@ function rowJson(row: Row, write: (bits: Bits) => string): string {
 }
 
 function jsonSets(table: Table, style: SetStyle): (bits: Bits) => string {
-	const written = new Map<string, string>();
-	return (bits) => {
-		const key = bits.join();
-		const text =
-			written.get(key) ?? JSON.stringify(style === "names" ? namesOf(bits, table) : shortest(bits, table));
-		written.set(key, text);
-		return text;
-	};
+	return rememberSets((bits) =>
+		JSON.stringify(style === "names" ? namesOf(bits, table) : shortest(bits, table)),
+	);
 }
 
 /** `*` stands for every namespace, and `-NAME` takes one out. */

@@ -1,5 +1,5 @@
 import type { Bits } from "../reach/bits.ts";
-import { countOf, isEmpty, isSame } from "../reach/bits.ts";
+import { countOf, isEmpty, isSame, rememberSets } from "../reach/bits.ts";
 import type { Row, Table } from "./rows.ts";
 import { namesOf } from "./rows.ts";
 
@@ -8,13 +8,7 @@ const mostNames = 6;
 
 /** Says sets of a table's namespaces in few words; equal sets are put into words once. */
 export function setWriter(table: Table): (bits: Bits) => string {
-	const written = new Map<string, string>();
-	return (bits) => {
-		const key = bits.join();
-		const text = written.get(key) ?? wordsFor(bits, table);
-		written.set(key, text);
-		return text;
-	};
+	return rememberSets((bits) => wordsFor(bits, table));
 }
 
 function wordsFor(bits: Bits, table: Table): string {

@@ -13,6 +13,10 @@ export interface Match {
 	readonly certain: Bits;
 	/** Includes the certain ones. */
 	readonly possible: Bits;
+	/** Known to be everyone for certain. */
+	readonly isEveryone?: boolean;
+	/** Known to be nobody. */
+	readonly isNobody?: boolean;
 }
 
 /** Clients in a fixed order, and what sources of AuthorizationPolicies say of them. */
@@ -36,8 +40,8 @@ export const assumedTrustDomain = "cluster.local";
 /** Makes a list of clients that can be asked about; answers to equal questions are remembered. */
 export function listClients(all: readonly Client[]): Clients {
 	const size = all.length;
-	const nobody: Match = { certain: noBits(size), possible: noBits(size) };
-	const everyone: Match = { certain: allBits(size), possible: allBits(size) };
+	const nobody: Match = { certain: noBits(size), possible: noBits(size), isNobody: true };
+	const everyone: Match = { certain: allBits(size), possible: allBits(size), isEveryone: true };
 	const places = Map.groupBy(all.keys(), (index) => all[index]?.namespace ?? "");
 	const remembered = new Map<string, Match>();
 	const remember = (key: string, answer: () => Match): Match => {
@@ -202,14 +206,24 @@ function foreign(value: string, { namespace }: Client): Verdict {
 	return at > 0 && value.slice(0, at) !== assumedTrustDomain ? "possible" : "never";
 }
 
-/** What holds where both hold. */
+/** What holds where both hold. Most questions are answered for everyone, so that those cost nothing. */
 export function andMatch(one: Match, other: Match): Match {
-	return { certain: both(one.certain, other.certain), possible: both(one.possible, other.possible) };
+	if (one === other || other.isEveryone === true) {
+		return one;
+	}
+	return one.isEveryone === true
+		? other
+		: { certain: both(one.certain, other.certain), possible: both(one.possible, other.possible) };
 }
 
 /** What holds where either holds. */
 export function orMatch(one: Match, other: Match): Match {
-	return { certain: either(one.certain, other.certain), possible: either(one.possible, other.possible) };
+	if (one === other || other.isNobody === true) {
+		return one;
+	}
+	return one.isNobody === true
+		? other
+		: { certain: either(one.certain, other.certain), possible: either(one.possible, other.possible) };
 }
 
 /** What holds where it does not. */

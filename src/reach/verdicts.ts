@@ -4,7 +4,18 @@ import type { Inventory } from "../core/inventory.ts";
 import type { HostAllowance, Policy } from "../core/policy.ts";
 import type { Settings } from "../core/settings.ts";
 import type { Bits } from "./bits.ts";
-import { allBits, both, either, except, hasBit, isEmpty, noBits, numbersOf, setBit } from "./bits.ts";
+import {
+	allBits,
+	both,
+	either,
+	except,
+	hasBit,
+	isEmpty,
+	noBits,
+	numbersOf,
+	rememberSets,
+	setBit,
+} from "./bits.ts";
 import { portRefusal, weightOf } from "./word.ts";
 
 /** What the policies of all namespaces say of one destination. */
@@ -207,7 +218,6 @@ function portReader(
 
 /** Turns groups into their namespaces; equal sets of groups become one and the same set of namespaces. */
 function memberReader(groups: readonly Group[], size: number): (groups: Bits) => Bits {
-	const known = new Map<string, Bits>();
 	const groupOf = new Uint32Array(size);
 	for (const [place, { members }] of groups.entries()) {
 		for (const member of numbersOf(members)) {
@@ -215,20 +225,16 @@ function memberReader(groups: readonly Group[], size: number): (groups: Bits) =>
 		}
 	}
 	const nobody = noBits(size);
-	return (chosen) => {
+	return rememberSets((chosen) => {
 		if (isEmpty(chosen)) {
 			return nobody;
 		}
-		const key = chosen.join();
-		const found = known.get(key) ?? noBits(size);
-		if (!known.has(key)) {
-			known.set(key, found);
-			for (const [member, group] of groupOf.entries()) {
-				if (hasBit(chosen, group)) {
-					setBit(found, member);
-				}
+		const found = noBits(size);
+		for (let member = 0; member < size; member++) {
+			if (hasBit(chosen, groupOf[member] ?? 0)) {
+				setBit(found, member);
 			}
 		}
 		return found;
-	};
+	});
 }
