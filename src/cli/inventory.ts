@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import type { Change, WrittenInventory } from "../inventory/diff.ts";
 import { changesMarkdown, changesText, compareInventories } from "../inventory/diff.ts";
 import { inventoryCsv, inventoryJson, inventoryMarkdown, inventoryText } from "../inventory/formats.ts";
+import { inventoryHtml } from "../inventory/map.ts";
 import { mergeInventories } from "../inventory/merge.ts";
 import type { Table } from "../inventory/rows.ts";
 import { tabulate } from "../inventory/rows.ts";
@@ -89,7 +90,7 @@ export const inventory: Verb = {
 		if (old !== undefined) {
 			return showChanges(compareInventories(old, asWritten(table)), options, streams);
 		}
-		for (const piece of await write(table, options)) {
+		for (const piece of write(table, options)) {
 			streams.out(piece);
 		}
 		return exitCodes.clean;
@@ -104,7 +105,7 @@ function readFormat(text: string): Format {
 	return found;
 }
 
-async function write(table: Table, { output, compact }: Options): Promise<Iterable<string>> {
+function write(table: Table, { output, compact }: Options): Iterable<string> {
 	switch (output) {
 		case "text":
 			return [inventoryText(table)];
@@ -115,7 +116,7 @@ async function write(table: Table, { output, compact }: Options): Promise<Iterab
 		case "markdown":
 			return [inventoryMarkdown(table)];
 		case "html":
-			throw new UsageError("--output html is not there yet");
+			return [inventoryHtml(table)];
 	}
 }
 

@@ -180,6 +180,27 @@ describe("inventory", () => {
 	});
 });
 
+describe("inventory --output html", () => {
+	it("inventory --output html is one page that asks for nothing and takes nothing from objects as HTML", async () => {
+		const hostile = described({ owner: '</script><img src=x onerror=alert(1)> & "' });
+		const { code, out } = await run(
+			worldFile(bank, waypoint, hostile),
+			"--output",
+			"html",
+			"--name",
+			'<b>&"',
+		);
+		assert.equal(code, 0);
+		assert.match(out, /<title>Egress map of &lt;b&gt;&amp;&quot;, /);
+		assert.doesNotMatch(out, /<img|onerror=alert\(1\)>|src="|href="(?!data:,")|@import|url\(/);
+		assert.equal(out.match(/<script/g)?.length, 2);
+		assert.match(out, /Content-Security-Policy" content="default-src 'none'/);
+		const data = /<script type="application\/json" id="data">(.*)<\/script>/.exec(out)?.[1] ?? "";
+		const { rows } = JSON.parse(data) as { readonly rows: readonly { readonly owner: string }[] };
+		assert.equal(rows[0]?.owner, '</script><img src=x onerror=alert(1)> & "');
+	});
+});
+
 describe("inventory --diff", () => {
 	it("inventory --diff names what was added, removed, widened, narrowed and changed", async () => {
 		const open = entry("bank/open", "b.bank.example");
