@@ -98,18 +98,25 @@ function grouped(
 
 /** The rules of a webhook for these kinds: every version, whole objects, the operation that the template is given. */
 export function webhookRules(judged: readonly Kind[]): readonly object[] {
-	return grouped(judged, () => true).map(({ apiGroups, resources }) => ({
-		apiGroups,
-		apiVersions: ["*"],
-		operations: ["{{ . }}"],
-		resources,
-		scope: "Namespaced",
-	}));
+	return [true, false].flatMap((namespaced) =>
+		grouped(judged, (kind) => kinds[kind].namespaced === namespaced).map(({ apiGroups, resources }) => ({
+			apiGroups,
+			apiVersions: ["*"],
+			operations: ["{{ . }}"],
+			resources,
+			scope: namespaced ? "Namespaced" : "Cluster",
+		})),
+	);
 }
 
 /** The kinds that some rule judges; Namespaces have a webhook of their own. */
 export function judgedKinds(rules: readonly Rule[]): readonly Kind[] {
-	return allKinds.filter((kind) => kinds[kind].namespaced && rules.some((rule) => rule.kind === kind));
+	return allKinds.filter((kind) => kind !== "Namespace" && rules.some((rule) => rule.kind === kind));
+}
+
+/** The kinds of which some rule says what their deletion does to others. */
+export function deletedKinds(rules: readonly Rule[]): readonly Kind[] {
+	return allKinds.filter((kind) => rules.some((rule) => rule.kind === kind && rule.onDelete !== undefined));
 }
 
 /** The kinds that some rule mends. */
@@ -123,6 +130,7 @@ function renderTemplates(rules: readonly Rule[]): string {
 		["reads", readRules(rules)],
 		["auditReads", auditRules(rules)],
 		["judged", webhookRules(judgedKinds(rules))],
+		["deleted", webhookRules(deletedKinds(rules))],
 		["mended", webhookRules(mendedKinds(rules))],
 		["mutateConditions", conditions(mutateUpdates)],
 		["validateConditions", conditions(validateUpdates)],

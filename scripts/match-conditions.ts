@@ -60,12 +60,31 @@ const changed: MatchCondition = {
 
 const governed: MatchCondition = {
 	name: "has-policy",
-	reason: `A Namespace is judged for its ${annotationPrefix}* annotations only, those it has and those it loses.`,
+	reason: `A Namespace is judged for its ${annotationPrefix}* annotations, those it has and those it loses, and for labels that change.`,
 	expression: [
 		`object.metadata.?annotations.orValue({}).exists(key, key.startsWith('${annotationPrefix}'))`,
 		`(oldObject != null && oldObject.metadata.?annotations.orValue({}).exists(key, key.startsWith('${annotationPrefix}')))`,
+		"(oldObject != null && object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({}))",
 	].join(" || "),
-	holds: ({ object, oldObject }) => hasPolicy(object) || (oldObject !== null && hasPolicy(oldObject)),
+	holds: ({ object, oldObject }) =>
+		hasPolicy(object) ||
+		(oldObject !== null &&
+			(hasPolicy(oldObject) || !isSame(object.metadata?.labels, oldObject.metadata?.labels))),
+};
+
+const metadataChanged: MatchCondition = {
+	name: "changed",
+	reason:
+		"A Namespace is judged for labels and annotations. What Kubernetes itself writes while it deletes one must never wait for a webhook.",
+	expression: [
+		"request.operation != 'UPDATE'",
+		"object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({})",
+		"object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({})",
+	].join(" || "),
+	holds: ({ operation, object, oldObject }) =>
+		operation !== "UPDATE" ||
+		!isSame(object.metadata?.labels, oldObject?.metadata?.labels) ||
+		!isSame(object.metadata?.annotations, oldObject?.metadata?.annotations),
 };
 
 /** Only what a rule may fix is sent: what each fixable rule says of itself in `sentWhen`, joined. */
@@ -108,7 +127,7 @@ export function matchConditions(rules: readonly Rule[]): MatchConditions {
 	return {
 		mutateUpdates: [notBeingDeleted, fixable(rules)],
 		validateUpdates: [changed],
-		namespaces: [governed, changed],
+		namespaces: [governed, metadataChanged],
 	};
 }
 

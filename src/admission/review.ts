@@ -61,7 +61,8 @@ export function readReview(body: unknown, today: string): Review | Unreadable {
 	const operation = text(request.operation);
 	const kind = judgedKind(request, operation);
 	const namespace = text(request.namespace);
-	const { object } = request;
+	const isDeletion = operation === "DELETE";
+	const object = isDeletion ? request.oldObject : request.object;
 	const dryRun = request.dryRun === true;
 	const name = text(request.name) || text(fields(fields(object)?.metadata)?.name) || undefined;
 	return {
@@ -81,19 +82,27 @@ export function readReview(body: unknown, today: string): Review | Unreadable {
 						name,
 						object,
 						old: operation === "UPDATE" ? request.oldObject : undefined,
+						...(isDeletion ? { isDeletion } : {}),
 						requester: readRequester(request.userInfo),
 						today,
 					},
 	};
 }
 
-/** Only creations and updates of whole objects are judged. */
+const judgedOperations: ReadonlySet<string> = new Set(["CREATE", "UPDATE", "DELETE"]);
+
+/**
+ * Whole objects are judged, and those subresources by which annotations and labels are written as well: of a Namespace
+ * both (k8s.io/kubernetes pkg/registry/core/namespace/strategy.go takes the metadata of either request).
+ */
+const judgedSubresources: ReadonlySet<string> = new Set(["Namespace/status", "Namespace/finalize"]);
+
 function judgedKind(request: Fields, operation: string): Kind | undefined {
-	if ((operation !== "CREATE" && operation !== "UPDATE") || text(request.subResource) !== "") {
-		return undefined;
-	}
-	const kind = fields(request.kind);
-	return kindOf(text(kind?.group), text(kind?.kind));
+	const name = fields(request.kind);
+	const kind = kindOf(text(name?.group), text(name?.kind));
+	const subresource = text(request.subResource);
+	const isJudged = subresource === "" || judgedSubresources.has(`${kind}/${subresource}`);
+	return isJudged && judgedOperations.has(operation) ? kind : undefined;
 }
 
 function readRequester(value: unknown): Requester {

@@ -1,5 +1,7 @@
 /** The webhook that denies canaries and nothing else; it stays at `failurePolicy: Ignore` for ever. */
 export const canaryWebhook = "canary.waymark.dev";
+/** The webhook that warns of what a deletion does to others; it refuses nothing, so it stays at `Ignore` as well. */
+export const deletionsWebhook = "deletions.waymark.dev";
 /** The label by which the API server picks canaries for that webhook; its value is a number used once. */
 export const canaryLabel = "egress.waymark.dev/canary";
 

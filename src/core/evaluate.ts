@@ -24,6 +24,8 @@ export interface Subject {
 	readonly object: unknown;
 	/** The object that an update replaces. */
 	readonly old?: unknown;
+	/** The object is about to be deleted: nothing is judged but what follows for others. */
+	readonly isDeletion?: true;
 	readonly requester?: Requester;
 	/** The day in UTC, as YYYY-MM-DD: exemptions end by it. */
 	readonly today: string;
@@ -89,6 +91,9 @@ export function evaluate(engine: Engine, inventory: Inventory, given: Subject): 
 		faults: [],
 		absences: [],
 	};
+	if (subject.isDeletion === true) {
+		return decide(run, state === "right" ? judgeDeletion(run, list) : []);
+	}
 	const findings = judge(run, list);
 	return decide(run, cut(ratchet(run, list, findings)));
 }
@@ -161,6 +166,24 @@ function canSee(rule: Rule, state: ObjectReading["state"]): boolean {
 	return (
 		state === "right" || (state === "misshapen" ? rule.seesAnyShape === true : rule.seesAnySize === true)
 	);
+}
+
+/** What the rules say of a deletion, which is never refused. */
+function judgeDeletion(run: Run, list: RuleList): readonly Finding[] {
+	const { severities } = run.world.settings;
+	const object = run.subject.object as Resources[Kind];
+	const facts = new Facts(list, object, run.world);
+	const context = contextOf(run, facts);
+	const findings: Finding[] = [];
+	for (const rule of list.rules) {
+		const severity = severities.get(rule.id);
+		if (rule.onDelete !== undefined && severity !== "off") {
+			facts.begin(rule);
+			const said = { ...rule, check: rule.onDelete };
+			ask(said, severity === "info" ? severity : "warning", object, context, run, findings);
+		}
+	}
+	return findings;
 }
 
 function contextOf(run: Run, facts: Facts): RuleContext {

@@ -1,6 +1,7 @@
 import { addressBucket, parseAddressRange } from "./address-range.ts";
 import { canonicalHost, domainOf } from "./host-pattern.ts";
 import type { Kind, Resources, ServiceEntry, VirtualService } from "./kinds.ts";
+import { useWaypointLabel, useWaypointNamespaceLabel } from "./policy.ts";
 import { gatewayOfReference, serviceOfHost } from "./service-names.ts";
 
 /** Look-ups by something else than namespace and name: which kind they find, and under which keys an object stands. */
@@ -16,6 +17,8 @@ function index<K extends Kind>(kind: K, keys: (object: Resources[K]) => Iterable
 /** Every index by its name. */
 export const indexes: {
 	readonly serviceEntryByHost: Index<"ServiceEntry">;
+	readonly serviceEntryByWaypoint: Index<"ServiceEntry">;
+	readonly namespaceByWaypoint: Index<"Namespace">;
 	readonly serviceEntryByAddressBucket: Index<"ServiceEntry">;
 	readonly serviceEntryByDomain: Index<"ServiceEntry">;
 	readonly serviceByAddress: Index<"Service">;
@@ -28,6 +31,14 @@ export const indexes: {
 } = {
 	/** ServiceEntries of all namespaces by a host of theirs in canonical form. */
 	serviceEntryByHost: index("ServiceEntry", (entry) => new Set((entry.spec?.hosts ?? []).map(canonicalHost))),
+	/** ServiceEntries of all namespaces by the waypoint that their own labels name, as NAMESPACE/NAME. */
+	serviceEntryByWaypoint: index("ServiceEntry", ({ metadata }) =>
+		waypointNamed(metadata?.labels, metadata?.namespace ?? ""),
+	),
+	/** Namespaces by the waypoint that their labels name, as NAMESPACE/NAME. */
+	namespaceByWaypoint: index("Namespace", ({ metadata }) =>
+		waypointNamed(metadata?.labels, metadata?.name ?? ""),
+	),
 	/** ServiceEntries of all namespaces by `addressBucket` of an address that they list, `wide` without one; and `all`. */
 	serviceEntryByAddressBucket: index("ServiceEntry", bucketsListed),
 	/** ServiceEntries of all namespaces by the last two labels of a host of theirs in canonical form. */
@@ -76,6 +87,16 @@ export const indexesOf: ReadonlyMap<Kind, readonly (readonly [string, Index<Kind
 	Object.entries(indexes) as unknown as readonly (readonly [string, Index<Kind>])[],
 	([, { kind }]) => kind,
 );
+
+function waypointNamed(
+	labels: Readonly<Record<string, string>> | null | undefined,
+	namespace: string,
+): readonly string[] {
+	const name = labels?.[useWaypointLabel];
+	return name === undefined || name === "none"
+		? []
+		: [`${labels?.[useWaypointNamespaceLabel] ?? namespace}/${name}`];
+}
 
 function bucketsListed(entry: ServiceEntry): ReadonlySet<string> {
 	const buckets = new Set<string>();

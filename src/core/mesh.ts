@@ -11,6 +11,8 @@ export interface MeshFacts {
 	readonly revisions: ReadonlySet<string>;
 	/** Which ServiceEntries the mesh shows to whom (meshConfig.serviceEntryVisibility, Istio 1.31). */
 	readonly serviceEntryVisibility: ServiceEntryVisibility | undefined;
+	/** Which namespaces istiod looks at (meshConfig.discoverySelectors): those that one of them selects; none: all. */
+	readonly discoverySelectors: readonly LabelSelector[];
 }
 
 export type Visibility = "PUBLIC" | "NAMESPACE" | "NONE";
@@ -35,6 +37,7 @@ export function assumedMesh(settings: Settings): MeshFacts {
 		clusterDomain: settings.clusterDomain,
 		revisions: new Set(["default"]),
 		serviceEntryVisibility: undefined,
+		discoverySelectors: [],
 	};
 }
 

@@ -10,6 +10,14 @@ import { hostPatterns } from "./settings.ts";
 export const useWaypointLabel = "istio.io/use-waypoint";
 export const useWaypointNamespaceLabel = "istio.io/use-waypoint-namespace";
 
+/** The labels of a Namespace from which its policy is derived, but for those that bind to a waypoint. */
+const stanceLabels: readonly string[] = ["istio.io/dataplane-mode", "istio-injection", "istio.io/rev"];
+
+/** Whether the policy of a Namespace is derived from a label of its: the stance, or the waypoint. */
+export function isPolicyLabel(key: string): boolean {
+	return stanceLabels.includes(key) || key.startsWith(useWaypointLabel);
+}
+
 /** Where the policy's waypoint was named. */
 export type WaypointSource = "annotation" | "cluster default" | "namespace label" | "nowhere";
 
@@ -36,12 +44,22 @@ export interface Policy {
 	readonly isKnown: boolean;
 }
 
-/** Who said so: the namespace's annotation or the cluster's limits. */
-export type Authority = "namespace" | "cluster";
+/** Who said so: the namespace's annotation, the cluster's limits, or its defaults for namespaces without the annotation. */
+export type Authority = "namespace" | "cluster" | "default";
+
+/** Whose list it is, for messages. */
+export function ownerOf(by: Authority): string {
+	const owners = {
+		namespace: "this namespace's policy",
+		cluster: "the cluster's limits",
+		default: "the cluster's defaults",
+	};
+	return owners[by];
+}
 
 /** Whose word a list is, for messages: "this namespace's policy allows". */
 export function allows(by: Authority): string {
-	return by === "cluster" ? "the cluster's limits allow" : "this namespace's policy allows";
+	return `${ownerOf(by)} ${by === "namespace" ? "allows" : "allow"}`;
 }
 
 export interface HostAllowance {
@@ -68,22 +86,31 @@ export function parsePolicy(name: string, object: Namespace | undefined, setting
 	return {
 		namespace: name,
 		mode: values.mode ?? defaults.mode,
-		ambient: values.ambient ?? defaults.ambient ?? (isAmbientNamespace(labels) ? "enforced" : "permitted"),
+		ambient: stanceOf(values, labels, settings),
 		...chooseWaypoint(name, values, labels, settings),
-		allowedHosts: byAuthority(hosts(limits.allowedHosts, name), values["allowed-hosts"]).map(
-			({ by, list }) => ({ by, patterns: list }),
-		),
-		deniedHosts: byAuthority(hosts(limits.deniedHosts, name), values["denied-hosts"]).map(({ by, list }) => ({
+		allowedHosts: byAuthority(
+			hosts(limits.allowedHosts, name),
+			values["allowed-hosts"],
+			hosts(defaults.allowedHosts, name),
+		).map(({ by, list }) => ({ by, patterns: list })),
+		deniedHosts: byAuthority(
+			hosts(limits.deniedHosts, name),
+			values["denied-hosts"],
+			hosts(defaults.deniedHosts, name),
+		).map(({ by, list }) => ({
 			by,
 			patterns: list,
 		})),
-		allowedPorts: byAuthority(limits.allowedPorts, values["allowed-ports"]).map(({ by, list }) => ({
-			by,
-			ranges: list,
-		})),
+		allowedPorts: byAuthority(limits.allowedPorts, values["allowed-ports"], defaults.allowedPorts).map(
+			({ by, list }) => ({
+				by,
+				ranges: list,
+			}),
+		),
 		allowedProtocols: byAuthority(
 			limits.allowedProtocols && [...limits.allowedProtocols],
 			values["allowed-protocols"],
+			defaults.allowedProtocols && [...defaults.allowedProtocols],
 		).map(({ by, list }) => ({ by, protocols: new Set(list) })),
 		allowedServiceAccounts: values["allowed-service-accounts"]?.length
 			? values["allowed-service-accounts"]
@@ -95,20 +122,38 @@ export function parsePolicy(name: string, object: Namespace | undefined, setting
 	};
 }
 
+/** An annotation that names a waypoint means that it shall hold, whatever becomes of the namespace's labels. */
+function stanceOf(
+	{ ambient, waypoint }: NamespaceAnnotations,
+	labels: Readonly<Record<string, string>>,
+	{ defaults }: Settings,
+): AmbientStance {
+	if (ambient === undefined && waypoint !== undefined && waypoint !== "none") {
+		return "enforced";
+	}
+	return ambient ?? defaults.ambient ?? (isAmbientNamespace(labels) ? "enforced" : "permitted");
+}
+
 function hosts(list: HostList | undefined, namespace: string): readonly HostPattern[] | undefined {
 	return list && hostPatterns(list, namespace);
 }
 
-/** The lists that hold together, with who says so; an empty list of a namespace allows what the cluster allows. */
+/**
+ * The lists that hold together, with who says so. A list of the namespace takes the place of the default; an empty one
+ * is the same as none.
+ */
 function byAuthority<T>(
 	cluster: readonly T[] | undefined,
 	namespace: readonly T[] | undefined,
+	byDefault: readonly T[] | undefined,
 ): readonly { readonly by: Authority; readonly list: readonly T[] }[] {
 	return [
 		...(cluster === undefined ? [] : [{ by: "cluster" as const, list: cluster }]),
-		...(namespace === undefined || namespace.length === 0
-			? []
-			: [{ by: "namespace" as const, list: namespace }]),
+		...(namespace !== undefined && namespace.length > 0
+			? [{ by: "namespace" as const, list: namespace }]
+			: byDefault === undefined
+				? []
+				: [{ by: "default" as const, list: byDefault }]),
 	];
 }
 

@@ -134,6 +134,8 @@ export interface Rule<K extends Kind = Kind> {
 	 */
 	when?(object: Resources[K], context: RuleContext): boolean;
 	check(object: Resources[K], context: RuleContext): Iterable<Problem>;
+	/** What follows for others when the object is deleted; only said, never a reason to refuse. */
+	onDelete?(object: Resources[K], context: RuleContext): Iterable<Problem>;
 	/** The same check as the API server can make it without us; a parity test holds it to `check`. */
 	readonly cel?: CelCheck;
 }

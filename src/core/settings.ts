@@ -30,12 +30,16 @@ export interface HostList {
 	readonly placeholders: readonly string[];
 }
 
-/** The limits of the cluster, which a namespace may narrow and never widen. */
-export interface Limits {
+/** What may leave, by four lists. */
+export interface Lists {
 	readonly allowedHosts: HostList | undefined;
 	readonly deniedHosts: HostList | undefined;
 	readonly allowedPorts: readonly PortRange[] | undefined;
 	readonly allowedProtocols: ReadonlySet<string> | undefined;
+}
+
+/** The limits of the cluster, which a namespace may narrow and never widen. */
+export interface Limits extends Lists {
 	readonly deniedAddresses: readonly AddressRange[];
 	/** The fewest labels that must follow the `*.` of a wildcard host: 2 allows `*.example.com` and refuses `*.com`. */
 	readonly wildcardMinimumLabels: number;
@@ -43,7 +47,8 @@ export interface Limits {
 
 /** The cluster configuration, parsed. */
 export interface Settings {
-	readonly defaults: {
+	/** What holds where a namespace says nothing; its annotation takes the place of a default. */
+	readonly defaults: Lists & {
 		readonly mode: Mode;
 		readonly ambient: AmbientStance | undefined;
 		readonly waypoint: WaypointReference | "none" | undefined;
@@ -93,22 +98,26 @@ export interface PolicyEditors {
 	readonly groups: ReadonlySet<string>;
 }
 
+/** The four lists as people write them. */
+export interface ListsFile {
+	readonly allowedHosts?: readonly string[];
+	readonly deniedHosts?: readonly string[];
+	readonly allowedPorts?: readonly (string | number)[];
+	readonly allowedProtocols?: readonly string[];
+}
+
 /** The configuration file as people write it; `docs/schemas/config.schema.json` describes it. */
 export interface SettingsFile {
 	readonly defaults?: {
 		readonly mode?: string;
 		readonly ambient?: string;
 		readonly waypoint?: string;
-	};
+	} & ListsFile;
 	readonly internal?: {
 		readonly hosts?: readonly string[];
 		readonly addresses?: readonly string[];
 	};
-	readonly limits?: {
-		readonly allowedHosts?: readonly string[];
-		readonly deniedHosts?: readonly string[];
-		readonly allowedPorts?: readonly (string | number)[];
-		readonly allowedProtocols?: readonly string[];
+	readonly limits?: ListsFile & {
 		readonly deniedAddresses?: readonly string[];
 		readonly wildcardMinimumLabels?: number;
 	};
@@ -237,6 +246,13 @@ function protocolList(description: string): Setting<readonly string[], ReadonlyS
 	return optional({ schema, read: (...written) => new Set(read(...written)) });
 }
 
+const listRows: Rows<ListsFile, Lists> = {
+	allowedHosts: hostList("host, *.suffix; ${namespace} stands for the namespace"),
+	deniedHosts: hostList("Wins over allowedHosts"),
+	allowedPorts: portList("443, 8000-8099, 443/TLS"),
+	allowedProtocols: protocolList("Istio's protocol names, any case"),
+};
+
 const defaultRows: Rows<NonNullable<SettingsFile["defaults"]>, Settings["defaults"]> = {
 	mode: oneOf(modes, "enforce", "What follows from a finding"),
 	ambient: oneOf(
@@ -249,13 +265,11 @@ const defaultRows: Rows<NonNullable<SettingsFile["defaults"]>, Settings["default
 		(text) => (text === "none" ? text : parseWaypointReference(text)),
 		"must be NAMESPACE/NAME or none",
 	),
+	...listRows,
 };
 
 const limitRows: Rows<NonNullable<SettingsFile["limits"]>, Limits> = {
-	allowedHosts: hostList("host, *.suffix; ${namespace} stands for the namespace"),
-	deniedHosts: hostList("Wins over allowedHosts"),
-	allowedPorts: portList("443, 8000-8099, 443/TLS"),
-	allowedProtocols: protocolList("Istio's protocol names, any case"),
+	...listRows,
 	deniedAddresses: withDefault(
 		parsedList(
 			stringsOf("IP addresses or CIDRs that no entry may name; absent: link-local, loopback, Istio's own"),

@@ -1,7 +1,8 @@
 import type { NamespaceAnnotations } from "../core/annotations.ts";
 import { annotationPrefix, exemptionPrefix } from "../core/annotations.ts";
 import { celCanonicalHost, celCovers, celList, celOverlaps, celPattern, celText } from "../core/cel.ts";
-import { useWaypointLabel, useWaypointNamespaceLabel } from "../core/policy.ts";
+import type { Authority } from "../core/policy.ts";
+import { allows, useWaypointLabel, useWaypointNamespaceLabel } from "../core/policy.ts";
 import type { PortRange } from "../core/port-range.ts";
 import { protocols } from "../core/port-range.ts";
 import type { HostList, Settings } from "../core/settings.ts";
@@ -114,8 +115,11 @@ export function ambientWord(settings: Settings): CelVariable {
 		settings.defaults.ambient === undefined ? byLabels : String(settings.defaults.ambient === "enforced");
 	return {
 		name: "ambient",
+		// A waypoint that is named shall hold.
 		expression: `{'enforced': true, 'permitted': false}[?${note("ambient")}.orValue('').trim()]
-  .orValue(${otherwise})`,
+  .orValue(${note("waypoint")}.orValue('').trim().matches(${celPattern(waypointForm)}) &&
+    !(${note("waypoint")}.orValue('').trim() == 'none' || ${note("waypoint")}.orValue('').trim().endsWith('/none')) ||
+    ${otherwise})`,
 	};
 }
 
@@ -149,17 +153,20 @@ export function waypointWords(settings: Settings): readonly CelVariable[] {
 
 /** The policy's lists, the cluster's limits before those of the namespace; an empty one allows everything. */
 export function listWords(settings: Settings): readonly CelVariable[] {
-	const { limits } = settings;
+	const { limits, defaults } = settings;
 	return [
-		{ name: "allowedHosts", expression: hostLists("allowed-hosts", limits.allowedHosts) },
-		{ name: "deniedHosts", expression: hostLists("denied-hosts", limits.deniedHosts) },
+		{
+			name: "allowedHosts",
+			expression: hostLists("allowed-hosts", limits.allowedHosts, defaults.allowedHosts),
+		},
+		{ name: "deniedHosts", expression: hostLists("denied-hosts", limits.deniedHosts, defaults.deniedHosts) },
 		{
 			name: "allowedPorts",
-			expression: portLists(limits.allowedPorts),
+			expression: portLists(limits.allowedPorts, defaults.allowedPorts),
 		},
 		{
 			name: "allowedProtocols",
-			expression: protocolLists(limits.allowedProtocols),
+			expression: protocolLists(limits.allowedProtocols, defaults.allowedProtocols),
 		},
 		{ name: "wildcardMinimumLabels", expression: String(limits.wildcardMinimumLabels) },
 		{
@@ -178,11 +185,19 @@ export function listWords(settings: Settings): readonly CelVariable[] {
 }
 
 /** Each list with whose word it is: `{'by': …, 'of': ' a.example *.b.example '}`. */
-function hostLists(annotation: string, limit: HostList | undefined): string {
-	const cluster = limit === undefined ? "[]" : `[${listOf("cluster", constantHosts(limit))}]`;
-	return `${cluster} + [${hostText(`${note(annotation)}.orValue('')`, "request.namespace")}]
+function hostLists(annotation: string, limit: HostList | undefined, byDefault: HostList | undefined): string {
+	const said = `[${hostText(`${note(annotation)}.orValue('')`, "request.namespace")}]
   .filter(t, t.size() > 2 && !(${isBad(annotation)}))
   .map(t, ${listOf("namespace", "t")})`;
+	return together(limit && constantHosts(limit), said, byDefault && constantHosts(byDefault));
+}
+
+/** The list of the cluster, and that of the namespace or, where it says nothing, the default. */
+function together(limit: string | undefined, said: string, byDefault: string | undefined): string {
+	const cluster = limit === undefined ? "[]" : `[${listOf("cluster", limit)}]`;
+	return byDefault === undefined
+		? `${cluster} + ${said}`
+		: `${cluster} + [${said}].map(l, l.size() > 0 ? l : [${listOf("default", byDefault)}])[0]`;
 }
 
 function constantHosts(list: HostList): string {
@@ -195,15 +210,18 @@ function constantHosts(list: HostList): string {
 			);
 }
 
-const listOf = (by: "cluster" | "namespace", list: string): string =>
-	`{'by': dyn('${by === "cluster" ? "the cluster\\'s limits allow" : "this namespace\\'s policy allows"}'), 'of': dyn(${list})}`;
+const listOf = (by: Authority, list: string): string =>
+	`{'by': dyn(${celText(allows(by))}), 'of': dyn(${list})}`;
 
 const rangeOf = ({ from, to, protocol }: PortRange): string =>
 	`{'from': dyn(${from}), 'to': dyn(${to}), 'protocol': dyn(${celText(protocol?.toLowerCase() ?? "")})}`;
 
-function portLists(limit: readonly PortRange[] | undefined): string {
-	const cluster = limit === undefined ? "[]" : `[${listOf("cluster", `[${limit.map(rangeOf).join(", ")}]`)}]`;
-	return `${cluster} + [${note("allowed-ports")}.orValue('').lowerAscii().${items}]
+function portLists(
+	limit: readonly PortRange[] | undefined,
+	byDefault: readonly PortRange[] | undefined,
+): string {
+	const constant = (ranges: readonly PortRange[]): string => `[${ranges.map(rangeOf).join(", ")}]`;
+	const said = `[${note("allowed-ports")}.orValue('').lowerAscii().${items}]
   .filter(l, l.size() > 0 && !(${isBad("allowed-ports")}))
   .map(l, ${listOf(
 		"namespace",
@@ -212,14 +230,19 @@ function portLists(limit: readonly PortRange[] | undefined): string {
     'to': dyn(int(i.split('/')[0].split('-')[i.split('/')[0].split('-').size() - 1])),
     'protocol': dyn(i.contains('/') ? i.split('/')[1] : '')})`,
 	)})`;
+	return together(limit && constant(limit), said, byDefault && constant(byDefault));
 }
 
-function protocolLists(limit: ReadonlySet<string> | undefined): string {
-	const names = [...(limit ?? [])].map((name) => name.toLowerCase());
-	const cluster = limit === undefined ? "[]" : `[${listOf("cluster", celList(names))}]`;
-	return `${cluster} + [${note("allowed-protocols")}.orValue('').lowerAscii().${items}]
+function protocolLists(
+	limit: ReadonlySet<string> | undefined,
+	byDefault: ReadonlySet<string> | undefined,
+): string {
+	const constant = (names: ReadonlySet<string>): string =>
+		celList([...names].map((name) => name.toLowerCase()));
+	const said = `[${note("allowed-protocols")}.orValue('').lowerAscii().${items}]
   .filter(l, l.size() > 0 && !(${isBad("allowed-protocols")}))
   .map(l, ${listOf("namespace", "l")})`;
+	return together(limit && constant(limit), said, byDefault && constant(byDefault));
 }
 
 /** Whether a host in canonical form is one of this cluster (`isClusterHost`). */
@@ -497,7 +520,7 @@ export function injectionWord(): CelVariable {
 		name: "fits",
 		// In mode warn, a label that names nothing would outvote the one of the namespace that works.
 		expression: `variables.mode == 'enforce' && variables.wanted.contains('/') &&
-variables.inherited != variables.wanted &&
+(variables.inherited != variables.wanted || variables.named != '') &&
 [object.metadata.?labels.orValue({})].all(l, !(${U} in l) &&
   l[?${N}].orValue(variables.wanted.split('/')[0]) == variables.wanted.split('/')[0] &&
   !(l[?${celText(managedLabel)}].orValue('') in ['istio.io-mesh-controller', 'istio.io-eastwest-controller']))`,

@@ -4,14 +4,20 @@ import { asmegresstrafficpolicyEgressGateway } from "./sidecar-egress/asmegresst
 import { destinationruleEgressHost } from "./sidecar-egress/destinationrule-egress-host.ts";
 import { destinationruleEgressWorkload } from "./sidecar-egress/destinationrule-egress-workload.ts";
 import { destinationruleTlsWrap } from "./hygiene/destinationrule-tls-wrap.ts";
+import { gatewayclassBoundEntries } from "./binding/gatewayclass-bound-entries.ts";
 import { grpcrouteEgressBackend } from "./sidecar-egress/grpcroute-egress-backend.ts";
 import { httprouteEgressBackend } from "./sidecar-egress/httproute-egress-backend.ts";
 import { istiogatewayEgressSelector } from "./sidecar-egress/istiogateway-egress-selector.ts";
+import { kubernetesgatewayBoundEntries } from "./binding/kubernetesgateway-bound-entries.ts";
 import { kubernetesgatewayEgressListener } from "./sidecar-egress/kubernetesgateway-egress-listener.ts";
 import { kubernetesgatewayWaypointSelector } from "./binding/kubernetesgateway-waypoint-selector.ts";
 import { namespaceAnnotation } from "./namespace/namespace-annotation.ts";
+import { namespaceAnnotationList } from "./namespace/namespace-annotation-list.ts";
+import { namespaceBoundEntries } from "./namespace/namespace-bound-entries.ts";
 import { namespaceEditor } from "./namespace/namespace-editor.ts";
 import { namespaceExemption } from "./namespace/namespace-exemption.ts";
+import { namespaceLabel } from "./namespace/namespace-label.ts";
+import { namespacePolicyEntries } from "./policy/namespace-policy-entries.ts";
 import { objectShape } from "./validity/object-shape.ts";
 import { objectSize } from "./hygiene/object-size.ts";
 import { serviceentryAddressBlock } from "./validity/serviceentry-address-block.ts";
@@ -81,6 +87,7 @@ import { serviceentryWaypointExistence } from "./binding/serviceentry-waypoint-e
 import { serviceentryWaypointLabel } from "./binding/serviceentry-waypoint-label.ts";
 import { serviceentryWaypointOptOut } from "./binding/serviceentry-waypoint-opt-out.ts";
 import { serviceentryWaypointReadiness } from "./binding/serviceentry-waypoint-readiness.ts";
+import { serviceentryWaypointRival } from "./binding/serviceentry-waypoint-rival.ts";
 import { serviceentryWaypointSelector } from "./binding/serviceentry-waypoint-selector.ts";
 import { serviceentryWaypointSource } from "./binding/serviceentry-waypoint-source.ts";
 import { serviceentryWaypointTraffic } from "./binding/serviceentry-waypoint-traffic.ts";
@@ -102,14 +109,20 @@ export const rules: readonly Rule[] = [
 	destinationruleEgressHost,
 	destinationruleEgressWorkload,
 	destinationruleTlsWrap,
+	gatewayclassBoundEntries,
 	grpcrouteEgressBackend,
 	httprouteEgressBackend,
 	istiogatewayEgressSelector,
+	kubernetesgatewayBoundEntries,
 	kubernetesgatewayEgressListener,
 	kubernetesgatewayWaypointSelector,
 	namespaceAnnotation,
+	namespaceAnnotationList,
+	namespaceBoundEntries,
 	namespaceEditor,
 	namespaceExemption,
+	namespaceLabel,
+	namespacePolicyEntries,
 	objectShape,
 	objectSize,
 	serviceentryAddressBlock,
@@ -179,6 +192,7 @@ export const rules: readonly Rule[] = [
 	serviceentryWaypointLabel,
 	serviceentryWaypointOptOut,
 	serviceentryWaypointReadiness,
+	serviceentryWaypointRival,
 	serviceentryWaypointSelector,
 	serviceentryWaypointSource,
 	serviceentryWaypointTraffic,

@@ -81,3 +81,22 @@ test("readReview() says why a body is no review", () => {
 		});
 	}
 });
+
+const namespaceKind = { group: "", version: "v1", kind: "Namespace" };
+const entryKind = { group: "networking.istio.io", version: "v1", kind: "ServiceEntry" };
+const subjectIn = (request: object): Review["subject"] =>
+	read({ request: { uid: "1", object: { a: 1 }, ...request } }).subject;
+
+test("readReview() takes what is deleted from the old object", () => {
+	const subject = subjectIn({ operation: "DELETE", kind: entryKind, object: null, oldObject: { b: 2 } });
+	assert.deepEqual([subject?.object, subject?.old, subject?.isDeletion], [{ b: 2 }, undefined, true]);
+});
+
+test("readReview() judges the subresources by which a Namespace's annotations are written, and no others", () => {
+	for (const subResource of ["status", "finalize"]) {
+		assert.ok(subjectIn({ operation: "UPDATE", kind: namespaceKind, subResource }), subResource);
+		assert.equal(subjectIn({ operation: "UPDATE", kind: entryKind, subResource }), undefined);
+	}
+	assert.equal(subjectIn({ operation: "UPDATE", kind: namespaceKind, subResource: "other" }), undefined);
+	assert.equal(subjectIn({ operation: "CONNECT", kind: namespaceKind }), undefined);
+});

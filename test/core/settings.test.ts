@@ -55,6 +55,10 @@ describe("parseSettings()", () => {
 			mode: "audit",
 			ambient: "permitted",
 			waypoint: { namespace: "egress", name: "shared" },
+			allowedHosts: undefined,
+			deniedHosts: undefined,
+			allowedPorts: undefined,
+			allowedProtocols: undefined,
 		});
 		assert.equal(settings.limits.allowedPorts?.[1]?.protocol, "HTTP");
 		assert.deepEqual(settings.limits.deniedAddresses, []);

@@ -85,7 +85,7 @@ const expectations: Readonly<Record<string, (objects: readonly KubeObject[], pod
 	"argo-cd": (objects) => {
 		const webhooks = objects.find(({ kind }) => kind === "ValidatingWebhookConfiguration")?.webhooks;
 		const policies = (webhooks as readonly { readonly name: string; readonly failurePolicy: string }[])
-			.filter(({ name }) => name !== "canary.waymark.dev")
+			.filter(({ name }) => name !== "canary.waymark.dev" && name !== "deletions.waymark.dev")
 			.map(({ failurePolicy }) => failurePolicy);
 		assert.ok(policies.length >= 3 && policies.every((policy) => policy === "Fail"));
 	},

@@ -114,6 +114,35 @@
   resources:
     - asmegresstrafficpolicies
   scope: Namespaced
+- apiGroups:
+    - gateway.networking.k8s.io
+  apiVersions:
+    - "*"
+  operations:
+    - "{{ . }}"
+  resources:
+    - gatewayclasses
+  scope: Cluster
+{{- end -}}
+{{- define "waymark.deleted" -}}
+- apiGroups:
+    - networking.istio.io
+  apiVersions:
+    - "*"
+  operations:
+    - "{{ . }}"
+  resources:
+    - serviceentries
+  scope: Namespaced
+- apiGroups:
+    - gateway.networking.k8s.io
+  apiVersions:
+    - "*"
+  operations:
+    - "{{ . }}"
+  resources:
+    - gateways
+  scope: Namespaced
 {{- end -}}
 {{- define "waymark.mended" -}}
 - apiGroups:
@@ -138,9 +167,9 @@
 {{- end -}}
 {{- define "waymark.namespaceConditions" -}}
 - name: has-policy
-  expression: object.metadata.?annotations.orValue({}).exists(key, key.startsWith('egress.waymark.dev/')) || (oldObject != null && oldObject.metadata.?annotations.orValue({}).exists(key, key.startsWith('egress.waymark.dev/')))
+  expression: object.metadata.?annotations.orValue({}).exists(key, key.startsWith('egress.waymark.dev/')) || (oldObject != null && oldObject.metadata.?annotations.orValue({}).exists(key, key.startsWith('egress.waymark.dev/'))) || (oldObject != null && object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({}))
 - name: changed
-  expression: request.operation != 'UPDATE' || object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({}) || object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({}) || object.?spec.orValue({}) != oldObject.?spec.orValue({})
+  expression: request.operation != 'UPDATE' || object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({}) || object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({})
 {{- end -}}
 {{- define "waymark.uncommonConditions" -}}
 - name: uncommon

@@ -160,12 +160,15 @@ export function hasWaypointFault(entry: ServiceEntry, context: RuleContext): boo
 	);
 }
 
-/** Whether an entry asks for no waypoint, for another than that of its policy, or names a namespace and no waypoint. */
+/** Whether an entry does not ask for the waypoint that a policy names, asks for no waypoint, for another than that of its policy, or names a namespace and no waypoint. */
 export function hasUnusualBinding(entry: ServiceEntry, context: RuleContext): boolean {
 	const { request, expected } = entryBinding(entry, context);
+	const isOwnDefault = context.policy.waypointSource === "namespace label";
 	return !(
 		request.asked &&
-		(request.by === "object" || labelOf(entry.metadata?.labels, useWaypointNamespaceLabel) === undefined) &&
+		(request.by === "object" ||
+			(labelOf(entry.metadata?.labels, useWaypointNamespaceLabel) === undefined &&
+				(expected === undefined || isOwnDefault))) &&
 		(expected === undefined || isSameWaypoint(request.waypoint, expected))
 	);
 }

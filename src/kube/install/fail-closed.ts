@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { verificationFault } from "../../certificates/inspect.ts";
-import { canaryLabel, canaryMessage, canaryWebhook } from "../../core/canary.ts";
+import { canaryLabel, canaryMessage, canaryWebhook, deletionsWebhook } from "../../core/canary.ts";
 import type { ApiRequest, ApiServer } from "../client/api-writes.ts";
 import { isConflict } from "../client/api-writes.ts";
 import type { Endpoint } from "./endpoints.ts";
@@ -21,7 +21,7 @@ export interface BootstrapOptions {
 	readonly api: ApiServer;
 	/** Waymark's own namespace, where canaries are tried. */
 	readonly namespace: string;
-	/** The name of the validating webhook configuration: all in it but the canary's webhook become `Fail`. */
+	/** The name of the validating webhook configuration: all in it but those for canaries and deletions become `Fail`. */
 	readonly configuration: string;
 	/** The DNS name or address by which the API server calls the webhooks. */
 	readonly name: string;
@@ -105,7 +105,7 @@ async function tryOnce(options: BootstrapOptions, exchange: ApiRequest): Promise
 		if (configuration === null) {
 			return { state: "lax", reason: `${ref.kind} ${ref.name} does not exist` };
 		}
-		const strict = withFail(configuration, canaryWebhook);
+		const strict = withFail(configuration, [canaryWebhook, deletionsWebhook]);
 		if (strict === null) {
 			return { state: "strict", reason: "every validating webhook fails closed" };
 		}

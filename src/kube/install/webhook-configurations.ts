@@ -80,8 +80,12 @@ export function withBundle(configuration: WebhookConfiguration, bundle: string):
 }
 
 /** The configuration with `failurePolicy: Fail` in every webhook but one, or `null` when all of them have it. */
-export function withFail(configuration: WebhookConfiguration, except: string): WebhookConfiguration | null {
-	const isLax = ({ name, failurePolicy }: Webhook): boolean => name !== except && failurePolicy !== "Fail";
+export function withFail(
+	configuration: WebhookConfiguration,
+	except: readonly string[],
+): WebhookConfiguration | null {
+	const isLax = ({ name, failurePolicy }: Webhook): boolean =>
+		!except.includes(name) && failurePolicy !== "Fail";
 	if (!(configuration.webhooks ?? []).some(isLax)) {
 		return null;
 	}

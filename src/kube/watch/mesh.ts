@@ -61,6 +61,9 @@ export async function meshFacts(configMap: ConfigMap, namespace: string): Promis
 		rootNamespace:
 			typeof mesh.rootNamespace === "string" && mesh.rootNamespace !== "" ? mesh.rootNamespace : namespace,
 		serviceEntryVisibility: visibility,
+		discoverySelectors: (Array.isArray(mesh.discoverySelectors) ? mesh.discoverySelectors : []).filter(
+			isLabelSelector,
+		),
 	};
 }
 

@@ -1,6 +1,9 @@
-import { mention } from "../../core/finding.ts";
+import { ChangedInventory } from "../../core/changed-inventory.ts";
+import { mention, quote } from "../../core/finding.ts";
+import { canonicalHost } from "../../core/host-pattern.ts";
 import { useWaypointLabel, useWaypointNamespaceLabel } from "../../core/policy.ts";
 import type { Rule } from "../../core/rule.ts";
+import { isGoverned } from "../../istio/entry/border.ts";
 import { isInternal } from "../../istio/entry/facts.ts";
 import { placeOutside } from "../../istio/entry/internet.ts";
 import {
@@ -14,6 +17,8 @@ import {
 	useWaypointPath,
 } from "../../istio/waypoint/binding.ts";
 import { labelOf } from "../../istio/waypoint/label-selector.ts";
+import { rivalAt } from "../../istio/waypoint/rivals.ts";
+import { bindingOf } from "../../istio/waypoint/waypoint.ts";
 import { egressNamespace, egressWaypoint, plainEntry, teamNamespace, withLabels } from "../examples.ts";
 
 /** An external ServiceEntry is bound to the waypoint that its namespace's policy names. */
@@ -22,7 +27,7 @@ export const serviceentryWaypointBinding: Rule<"ServiceEntry"> = {
 	kind: "ServiceEntry",
 	family: "binding",
 	severity: "error",
-	reads: targetReads,
+	reads: ["ServiceEntry", ...targetReads],
 	confirms: targetConfirms,
 	fixable: true,
 	sentWhen: {
@@ -53,11 +58,18 @@ export const serviceentryWaypointBinding: Rule<"ServiceEntry"> = {
 			return;
 		}
 		const { request, expected, state } = found;
-		if (request.asked && isSameWaypoint(request.waypoint, expected)) {
+		// What a policy names must not hang on a label that others write; the namespace's own default may.
+		const isOwnDefault = context.policy.waypointSource === "namespace label";
+		if (request.asked && isOwnDefault && isSameWaypoint(request.waypoint, expected)) {
 			return;
 		}
 		// Another rule refuses it: labels would hide that the author calls a host on the internet internal.
 		if (isInternal(entry) && placeOutside(entry, context.inventory)?.isCertain === true) {
+			return;
+		}
+		// Another rule refuses it: the labels would break the connections of the other namespace.
+		const hosts = entry.spec?.hosts ?? [];
+		if (hosts.some((host) => rivalAt(host, expected, context) !== undefined)) {
 			return;
 		}
 		const accepts =
@@ -74,7 +86,10 @@ export const serviceentryWaypointBinding: Rule<"ServiceEntry"> = {
 		}
 		yield {
 			path: ["metadata", "labels"],
-			message: `Not bound to the waypoint ${formatWaypoint(expected)} of this namespace's policy, so its traffic would leave the cluster ungoverned`,
+			message:
+				request.asked && isSameWaypoint(request.waypoint, expected)
+					? `Bound to the waypoint ${formatWaypoint(expected)} by the labels of its namespace only, so whoever changes them would let its traffic leave the cluster ungoverned`
+					: `Not bound to the waypoint ${formatWaypoint(expected)} of this namespace's policy, so its traffic would leave the cluster ungoverned`,
 			hint: `Add the labels istio.io/use-waypoint: ${mention(expected.name)} and istio.io/use-waypoint-namespace: ${mention(expected.namespace)}`,
 			fix: [
 				{ op: "set", path: useWaypointPath, value: expected.name },
@@ -82,12 +97,35 @@ export const serviceentryWaypointBinding: Rule<"ServiceEntry"> = {
 			],
 		};
 	},
+	*onDelete(entry, context) {
+		const { name, namespace, inventory } = context;
+		if (name === undefined || !isGoverned(entry, context)) {
+			return;
+		}
+		const binding = bindingOf(entry.metadata?.labels, namespace, inventory);
+		const after = new ChangedInventory(inventory, {
+			kind: "ServiceEntry",
+			namespace,
+			name,
+			object: undefined,
+		});
+		for (const [index, host] of (entry.spec?.hosts ?? []).entries()) {
+			const [other] = after.lookup("serviceEntryByHost", canonicalHost(host));
+			if (binding.status === "True" && other === undefined) {
+				yield {
+					path: ["spec", "hosts", index],
+					message: `No other ServiceEntry has ${quote(host)}, so pods that go on calling it would leave the cluster directly`,
+					hint: "Only a NetworkPolicy stops what no ServiceEntry names",
+				};
+			}
+		}
+	},
 	cel: {
 		gap: "whether the waypoint takes the entry: an unbound one is refused all the same",
 		problems: [
 			{
 				when: `e.target != '' && e.expected != '' && !e.missingTwin && e.readable && e.own == '' &&
-  variables.inherited != e.expected &&
+  (variables.inherited != e.expected || variables.named != '') &&
   e.labels[?'${useWaypointNamespaceLabel}'].orValue(e.expected.split('/')[0]) == e.expected.split('/')[0]`,
 				path: "metadata.labels",
 				message:

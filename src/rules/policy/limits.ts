@@ -4,7 +4,7 @@ import { quote } from "../../core/finding.ts";
 import { covers, overlaps } from "../../core/host-pattern.ts";
 import type { ServiceEntryPort } from "../../core/kinds.ts";
 import type { HostAllowance, Policy } from "../../core/policy.ts";
-import { allows } from "../../core/policy.ts";
+import { allows, ownerOf } from "../../core/policy.ts";
 import { coversPort, parseProtocol } from "../../core/port-range.ts";
 import type { RuleContext } from "../../core/rule.ts";
 import type { Settings } from "../../core/settings.ts";
@@ -119,7 +119,7 @@ function refusing(host: string, policy: Policy): HostAllowance | undefined {
 }
 
 function place(list: HostAllowance): string {
-	return list.by === "cluster" ? "the cluster's limits" : "this namespace's policy";
+	return ownerOf(list.by);
 }
 
 function listed(list: HostAllowance): string {

@@ -72,9 +72,23 @@ describe("serviceentry-waypoint-binding", () => {
 		assert.deepEqual(places(rule, boundTo("istio-egress/egress")), []);
 	});
 
-	it("serviceentry-waypoint-binding adds nothing where the namespace's labels bind to the same waypoint", () => {
-		const namespace = team({ waypoint: "istio-egress/egress" }, bothLabels);
+	it("serviceentry-waypoint-binding adds nothing where the namespace's own labels are all there is", () => {
+		const namespace = team({}, bothLabels);
 		assert.deepEqual(places(rule, plainEntry, { given: [namespace, ...surroundings] }), []);
+	});
+
+	it("serviceentry-waypoint-binding adds both labels where a policy names what the namespace's labels name", () => {
+		const namespace = team({ waypoint: "istio-egress/egress" }, bothLabels);
+		const given = [namespace, ...surroundings];
+		assert.deepEqual(places(rule, plainEntry, { given }), ["error metadata.labels"]);
+	});
+
+	it("serviceentry-waypoint-binding binds no second namespace to a host of the same waypoint", () => {
+		const other = boundTo("istio-egress/egress", {
+			...plainEntry,
+			metadata: { name: "a", namespace: "other" },
+		});
+		assert.deepEqual(places(rule, plainEntry, { given: [team(), ...surroundings, other] }), []);
 	});
 
 	it("serviceentry-waypoint-binding takes the namespace's label for the policy where nothing else names a waypoint", () => {

@@ -1,0 +1,93 @@
+import type { Indexed, IndexName } from "./indexes.ts";
+import { indexes } from "./indexes.ts";
+import type { Inventory } from "./inventory.ts";
+import type { Kind, Namespace, Resources } from "./kinds.ts";
+import type { MeshFacts } from "./mesh.ts";
+import type { Policy } from "./policy.ts";
+import { parsePolicy } from "./policy.ts";
+import type { Settings } from "./settings.ts";
+
+/** Which object is another one, or is gone. */
+export interface Change<K extends Kind = Kind> {
+	readonly kind: K;
+	readonly namespace: string;
+	readonly name: string;
+	/** What stands in its place; undefined where it is gone. */
+	readonly object: Resources[K] | undefined;
+}
+
+/** The world as it would be after one change; nothing is copied. */
+export class ChangedInventory implements Inventory {
+	readonly #inner: Inventory;
+	readonly #change: Change;
+
+	constructor(inner: Inventory, change: Change) {
+		this.#inner = inner;
+		this.#change = change;
+	}
+
+	get settings(): Settings {
+		return this.#inner.settings;
+	}
+
+	get mesh(): MeshFacts {
+		return this.#inner.mesh;
+	}
+
+	get offline(): boolean {
+		return this.#inner.offline;
+	}
+
+	get<K extends Kind>(kind: K, namespace: string, name: string): Resources[K] | undefined {
+		const { kind: changed, object } = this.#change;
+		return kind === changed && namespace === this.#change.namespace && name === this.#change.name
+			? (object as Resources[K] | undefined)
+			: this.#inner.get(kind, namespace, name);
+	}
+
+	*inNamespace<K extends Kind>(kind: K, namespace: string): Iterable<Resources[K]> {
+		yield* this.#changed(
+			kind,
+			this.#inner.inNamespace(kind, namespace),
+			namespace === this.#change.namespace,
+		);
+	}
+
+	*all<K extends Kind>(kind: K): Iterable<Resources[K]> {
+		yield* this.#changed(kind, this.#inner.all(kind), true);
+	}
+
+	*lookup<I extends IndexName>(name: I, key: string): Iterable<Resources[Indexed<I>]> {
+		const { kind, keys } = indexes[name];
+		const { object } = this.#change;
+		const isFound =
+			kind === this.#change.kind &&
+			object !== undefined &&
+			[...(keys as (object: Resources[Kind]) => Iterable<string>)(object)].includes(key);
+		yield* this.#changed(kind as Indexed<I>, this.#inner.lookup(name, key), isFound);
+	}
+
+	policy(namespace: string): Policy {
+		const { kind, name, object } = this.#change;
+		return kind === "Namespace" && namespace === name
+			? parsePolicy(name, object as Namespace | undefined, this.settings)
+			: this.#inner.policy(namespace);
+	}
+
+	*#changed<K extends Kind>(
+		kind: K,
+		objects: Iterable<Resources[K]>,
+		isIncluded: boolean,
+	): Iterable<Resources[K]> {
+		const { kind: changed, namespace, name, object } = this.#change;
+		for (const each of objects) {
+			const { metadata } = each;
+			if (kind !== changed || (metadata?.namespace ?? "") !== namespace || metadata?.name !== name) {
+				yield each;
+			}
+		}
+		if (kind === changed && isIncluded && object !== undefined) {
+			yield object as Resources[K];
+		}
+	}
+}
