@@ -266,8 +266,26 @@ test("POST /validate answers a dry run as the real thing", async (context) => {
 	);
 });
 
+test("POST /validate refuses no deletion, and warns of the last entry for a host and of a waypoint in use", async (context) => {
+	const deletion = (object: AnyObject): unknown =>
+		reviewOf(object, { request: { operation: "DELETE", object: null, oldObject: object } });
+	const state = world([teamNamespace, egressNamespace, egressWaypoint, boundEntry]);
+	const webhook = await runWebhook(context, { state });
+	for (const [object, warning] of [
+		[boundEntry, /No other ServiceEntry has "api\.payments\.example\.com"/],
+		[egressWaypoint, /Takes the waypoint from 1 ServiceEntry \(team\/payments\)/],
+	] as const) {
+		const answer = await webhook.ask("validate", deletion(object));
+		assert.equal(answer.allowed, true);
+		assert.match((answer.warnings ?? []).join("\n"), warning);
+	}
+	const second = { ...boundEntry, metadata: { ...boundEntry.metadata, name: "second" } };
+	state.set("ServiceEntry", second);
+	const { warnings } = await webhook.ask("validate", deletion(second));
+	assert.equal(warnings, undefined);
+});
+
 const untouched: readonly (readonly [string, Readonly<Record<string, unknown>>])[] = [
-	["a deletion", { operation: "DELETE", object: null, oldObject: plainEntry }],
 	["a connection", { operation: "CONNECT", object: { kind: "PodExecOptions" } }],
 	["an operation that does not exist", { operation: "REPLACE" }],
 	["no operation", { operation: null }],
