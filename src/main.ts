@@ -18,12 +18,11 @@ export async function main(argv: readonly string[], streams: Streams): Promise<n
 	const load = verbs.get(name ?? "");
 	if (load === undefined) {
 		const asked = name === "--help" || name === "-h" || name === "help";
-		const text = await help();
 		if (asked) {
-			streams.out(text);
+			streams.out(await help());
 			return exitCodes.clean;
 		}
-		streams.error(name === undefined ? text : `waymark: there is no verb ${JSON.stringify(name)}\n\n${text}`);
+		streams.error(name === undefined ? await help() : await noSuchVerb(name));
 		return exitCodes.usage;
 	}
 	const verb = await load();
@@ -36,6 +35,13 @@ export async function main(argv: readonly string[], streams: Streams): Promise<n
 	} catch (error) {
 		return await report(error, verb, streams);
 	}
+}
+
+async function noSuchVerb(name: string): Promise<string> {
+	const { closest } = await import("./core/closest.ts");
+	const meant = name.length > 64 ? undefined : closest(name, [...verbs.keys()]);
+	const advice = meant === undefined ? "waymark --help lists them" : `did you mean waymark ${meant}`;
+	return `waymark: there is no verb ${JSON.stringify(name)}; ${advice}\n`;
 }
 
 async function report(error: unknown, verb: Verb, streams: Streams): Promise<number> {
@@ -105,6 +111,12 @@ export async function run(): Promise<void> {
 		process.exitCode = exitCodes.fault;
 		return;
 	}
+	// Whoever reads only the beginning, as head does, is no fault.
+	process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+		if (error.code !== "EPIPE") {
+			throw error;
+		}
+	});
 	// Before anything is loaded: PID 1 of a container loses a SIGTERM that nobody waits for yet.
 	const signals = process.argv[2] === "serve" ? catchSignals() : undefined;
 	process.exitCode = await main(process.argv.slice(2), {

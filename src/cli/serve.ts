@@ -79,7 +79,7 @@ export const serve: Verb = {
 				streams.error(`waymark: ${error.message}\n`);
 				return exitCodes.unreadable;
 			}
-			const reason = listenFailure(error);
+			const reason = listenFailure(error, options);
 			if (reason !== undefined) {
 				streams.error(`waymark: ${reason}\n`);
 				return exitCodes.fault;
@@ -91,8 +91,8 @@ export const serve: Verb = {
 	},
 };
 
-/** Why an address cannot be listened on; undefined for any other error. */
-function listenFailure(error: unknown): string | undefined {
+/** Why an address cannot be listened on, and which flag names another; undefined for any other error. */
+function listenFailure(error: unknown, { listen, operations }: ServeOptions): string | undefined {
 	if (!(error instanceof Error) || !("syscall" in error) || error.syscall !== "listen") {
 		return undefined;
 	}
@@ -101,9 +101,10 @@ function listenFailure(error: unknown): string | undefined {
 		readonly port?: number;
 	};
 	const where = port === undefined ? `${address}` : `${address}:${port}`;
+	const flag = port === operations.port && port !== listen.port ? "--operations" : "--listen";
 	switch (code) {
 		case "EADDRINUSE":
-			return `Cannot listen on ${where}: something else does already`;
+			return `Cannot listen on ${where}: something else does already (${flag} HOST:PORT names another)`;
 		case "EACCES":
 			return `Cannot listen on ${where}: this user may not`;
 		case "EADDRNOTAVAIL":

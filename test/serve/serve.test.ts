@@ -389,14 +389,15 @@ test("serve ends with 70 and a plain message when its port is taken", async (con
 	context.after(() => taken.close());
 	const address = `127.0.0.1:${(taken.address() as AddressInfo).port}`;
 	const free = "127.0.0.1:0";
-	for (const [listen, operations] of [
-		[address, free],
-		[free, address],
+	for (const [listen, operations, flag] of [
+		[address, free, "--listen"],
+		[free, address, "--operations"],
 	] as const) {
 		const args = ["serve", "--world", world, "--listen", listen, "--operations", operations];
 		const { code, error } = await runScript("src/main.ts", args, { cwd });
 		assert.equal(code, 70, error);
-		assert.match(error, /^waymark: Cannot listen on 127\.0\.0\.1:\d+: something else does already$/m);
+		assert.match(error, /^waymark: Cannot listen on 127\.0\.0\.1:\d+: something else does already/m);
+		assert.ok(error.includes(`(${flag} HOST:PORT names another)`), error);
 		assert.doesNotMatch(error, /^ {4}at /m);
 	}
 });
