@@ -35,8 +35,16 @@ export function overlapsOf(range: AddressRange, self: Place, inventory: Inventor
 	return overlaps;
 }
 
+// An entry of the world is replaced and never changed, and every address of every other entry asks for its ranges.
+const ranges = new WeakMap<ServiceEntry, readonly AddressRange[]>();
+
 function rangesListed(entry: ServiceEntry): readonly AddressRange[] {
-	return specOf(entry).addresses.flatMap((address) => readAsIstiod(address) ?? []);
+	let listed = ranges.get(entry);
+	if (listed === undefined) {
+		listed = specOf(entry).addresses.flatMap((address) => readAsIstiod(address) ?? []);
+		ranges.set(entry, listed);
+	}
+	return listed;
 }
 
 /**

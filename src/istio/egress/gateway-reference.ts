@@ -16,6 +16,7 @@ export function* missingGateways(
 	inventory: Inventory,
 ): Generator<Problem> {
 	const seen = new Set<string>();
+	let compared = 0;
 	for (const { path, name } of gatewayReferences(route)) {
 		const key = gatewayOfReference(name, namespace);
 		if (key === meshGateway || seen.has(key) || key.includes(generated)) {
@@ -32,7 +33,7 @@ export function* missingGateways(
 			// Manifests that contain no Gateway of that namespace rather leave it to others than lack it.
 			continue;
 		}
-		const meant = closest(bare, names);
+		const meant = ++compared > mostComparisons ? undefined : closest(bare, names);
 		yield {
 			path,
 			message: inventory.offline
@@ -52,6 +53,9 @@ function exists(namespace: string, name: string, inventory: Inventory): boolean 
 		inventory.get("KubernetesGateway", namespace, name) !== undefined
 	);
 }
+
+// Comparing letter by letter is dear, and whoever misspells more names than this has one wrong habit.
+const mostComparisons = 8;
 
 // More candidates than a person would look through are not worth the time of a request.
 const mostCandidates = 200;

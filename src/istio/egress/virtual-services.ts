@@ -1,6 +1,6 @@
 import type { Path } from "../../core/finding.ts";
 import { quote } from "../../core/finding.ts";
-import { canonicalHost, covers, parseHostPattern } from "../../core/host-pattern.ts";
+import { canonicalHost, parseHostPattern } from "../../core/host-pattern.ts";
 import type { Inventory } from "../../core/inventory.ts";
 import type { Destination as DestinationFields, Kind, RouteMatch, VirtualService } from "../../core/kinds.ts";
 import { gatewayOfReference, meshGateway, serviceOfHost } from "../../core/service-names.ts";
@@ -36,9 +36,54 @@ export interface Destination {
 	readonly host: string;
 	readonly port: number | undefined;
 	/** `mesh` or NAMESPACE/NAME; empty in a delegate, whose gateways are its root's. */
-	readonly gateways: ReadonlySet<string>;
+	readonly gateways: GatewayNames;
 	/** Whether only a copy of the traffic takes it. */
 	readonly mirror: boolean;
+}
+
+/** The gateways of a route. Those of the whole VirtualService are shared by its routes: thousands may have hundreds. */
+export class GatewayNames implements Iterable<string> {
+	readonly shared: ReadonlySet<string>;
+	readonly own: ReadonlySet<string>;
+	readonly size: number;
+
+	constructor(shared: ReadonlySet<string>, own: ReadonlySet<string>) {
+		this.shared = shared;
+		this.own = own;
+		let both = 0;
+		for (const name of own) {
+			both += shared.has(name) ? 1 : 0;
+		}
+		this.size = shared.size + own.size - both;
+	}
+
+	has(name: string): boolean {
+		return this.shared.has(name) || this.own.has(name);
+	}
+
+	*[Symbol.iterator](): Iterator<string> {
+		yield* this.shared;
+		for (const name of this.own) {
+			if (!this.shared.has(name)) {
+				yield name;
+			}
+		}
+	}
+}
+
+/** Every name of any of these routes' gateways. */
+function allNames(gateways: Iterable<GatewayNames>): ReadonlySet<string> {
+	const names = new Set<string>();
+	const seen = new Set<ReadonlySet<string>>();
+	for (const { shared, own } of gateways) {
+		for (const part of [shared, own]) {
+			for (const name of seen.has(part) ? [] : part) {
+				names.add(name);
+			}
+			seen.add(part);
+		}
+	}
+	return names;
 }
 
 /** The namespace in which an object stands, for objects of the inventory. */
@@ -54,7 +99,8 @@ export function* destinationsOf(
 ): Generator<Destination> {
 	const { hosts, gateways, http, tls, tcp } = route.spec ?? {};
 	const isDelegate = (hosts ?? []).length === 0 && (gateways ?? []).length === 0;
-	const top = isDelegate ? [] : (gateways ?? [meshGateway]);
+	const named = isDelegate ? [] : (gateways ?? [meshGateway]);
+	const top = new Set(named.map((name) => gatewayOfReference(name, namespace)));
 	for (const [index, each] of (http ?? []).entries()) {
 		const base: Path = ["spec", "http", index];
 		const effective = effectiveGateways(each.match, top, namespace);
@@ -96,7 +142,7 @@ function* delegated(
 
 type Routes = NonNullable<NonNullable<VirtualService["spec"]>["tls"]>[number]["route"];
 
-function* routed(routes: Routes, base: Path, gateways: ReadonlySet<string>): Generator<Destination> {
+function* routed(routes: Routes, base: Path, gateways: GatewayNames): Generator<Destination> {
 	for (const [at, { destination }] of (routes ?? []).entries()) {
 		if (destination?.host) {
 			const path = [...base, "route", at, "destination", "host"];
@@ -108,7 +154,7 @@ function* routed(routes: Routes, base: Path, gateways: ReadonlySet<string>): Gen
 function* mirrored(
 	destination: DestinationFields | null | undefined,
 	base: Path,
-	gateways: ReadonlySet<string>,
+	gateways: GatewayNames,
 ): Generator<Destination> {
 	if (destination?.host) {
 		const path = [...base, "host"];
@@ -123,17 +169,21 @@ function portOf(destination: DestinationFields): number | undefined {
 /** A route's gateways: those of its matches, where a match without any means those of the whole VirtualService. */
 function effectiveGateways(
 	matches: readonly RouteMatch[] | null | undefined,
-	top: readonly string[],
+	top: ReadonlySet<string>,
 	namespace: string,
-): ReadonlySet<string> {
-	const names =
-		(matches ?? []).length === 0
-			? top
-			: (matches ?? []).flatMap((match) =>
-					(match.gateways ?? []).length > 0 ? (match.gateways ?? []) : top,
-				);
-	return new Set(names.map((name) => gatewayOfReference(name, namespace)));
+): GatewayNames {
+	const all = matches ?? [];
+	const own = new Set<string>();
+	for (const match of all) {
+		for (const name of match.gateways ?? []) {
+			own.add(gatewayOfReference(name, namespace));
+		}
+	}
+	const isShared = all.length === 0 || all.some((match) => (match.gateways ?? []).length === 0);
+	return new GatewayNames(isShared ? top : none, own);
 }
+
+const none: ReadonlySet<string> = new Set();
 
 const isMeshOnly = (destination: Destination): boolean =>
 	destination.gateways.size === 1 && destination.gateways.has(meshGateway);
@@ -157,7 +207,7 @@ export function hopsOf(route: VirtualService, namespace: string, inventory: Inve
 	const destinations = [...destinationsOf(route, namespace, inventory)];
 	const known = destinations.filter((destination) => isEgressService(destination.host, namespace, inventory));
 	const hosts = namesOf(route);
-	if (!hosts.some((host) => isExternalName(host, inventory))) {
+	if (![...hosts].some((host) => isExternalName(host, inventory))) {
 		return { toGateway: known, toHost: known.length > 0 ? leadingOut(destinations, hosts, inventory) : [] };
 	}
 	const candidates = destinations.filter((destination) =>
@@ -167,29 +217,30 @@ export function hopsOf(route: VirtualService, namespace: string, inventory: Inve
 	const paired =
 		(candidates.length > 0 && (toHost.length > 0 || hasPartner(route, namespace, "toHost", inventory))) ||
 		(toHost.length > 0 && hasPartner(route, namespace, "toGateway", inventory));
-	const suspicious = candidates.filter((destination) => paired || saysEgress(destination.host, namespace));
-	const toGateway = destinations.filter(
-		(destination) => known.includes(destination) || suspicious.includes(destination),
-	);
+	const leading = new Set([
+		...known,
+		...candidates.filter((destination) => paired || saysEgress(destination.host, namespace)),
+	]);
+	const toGateway = destinations.filter((destination) => leading.has(destination));
 	return { toGateway, toHost: paired || toGateway.length > 0 ? toHost : [] };
 }
 
 /** The hosts and the SNI names that a VirtualService is about. */
-function namesOf(route: VirtualService): readonly string[] {
+function namesOf(route: VirtualService): ReadonlySet<string> {
 	const sni = (route.spec?.tls ?? []).flatMap((each) =>
 		(each.match ?? []).flatMap((match) => match.sniHosts ?? []),
 	);
-	return [...new Set([...(route.spec?.hosts ?? []), ...sni].map(canonicalHost))];
+	return new Set([...(route.spec?.hosts ?? []), ...sni].map(canonicalHost));
 }
 
 // A Service that gets an external host's traffic from the sidecars alone: an egress gateway, or an in-cluster stand-in.
 function mayLeadToGateway(
 	destination: Destination,
 	namespace: string,
-	hosts: readonly string[],
+	hosts: ReadonlySet<string>,
 	inventory: Inventory,
 ): boolean {
-	if (!isMeshOnly(destination) || destination.mirror || hosts.includes(canonicalHost(destination.host))) {
+	if (!isMeshOnly(destination) || destination.mirror || hosts.has(canonicalHost(destination.host))) {
 		return false;
 	}
 	const service = serviceOfHost(destination.host, namespace);
@@ -208,21 +259,37 @@ function saysEgress(host: string, namespace: string): boolean {
 
 function leadingOut(
 	destinations: readonly Destination[],
-	hosts: readonly string[],
+	hosts: ReadonlySet<string>,
 	inventory: Inventory,
 ): readonly Destination[] {
+	const patterns = new Set([...hosts].map((host) => parseHostPattern(host)?.text));
 	return destinations.filter(
 		(destination) =>
 			isGatewayOnly(destination) &&
 			!destination.mirror &&
 			isExternalName(destination.host, inventory) &&
-			hosts.some((host) => host === "*" || isCovered(destination.host, host)),
+			(hosts.has("*") || isCovered(canonicalHost(destination.host), patterns)),
 	);
 }
 
-function isCovered(host: string, by: string): boolean {
-	const pattern = parseHostPattern(by);
-	return pattern !== undefined && covers(pattern, host);
+/** Whether a host or a `*.suffix` among the patterns covers a name, in canonical form. */
+function isCovered(name: string, patterns: ReadonlySet<string | undefined>): boolean {
+	if (!name.startsWith("*") && patterns.has(name)) {
+		return true;
+	}
+	const known = name.startsWith("*") ? name.slice(1) : name;
+	const first = name.startsWith("*") ? 0 : 1;
+	// No name of the DNS is longer.
+	for (
+		let dot = known.indexOf(".", first);
+		dot >= 0 && name.length <= 255;
+		dot = known.indexOf(".", dot + 1)
+	) {
+		if (patterns.has(`*${known.slice(dot)}`)) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /** Whether another VirtualService for the same host makes the other hop. */
@@ -232,11 +299,14 @@ function hasPartner(
 	hop: keyof Hops,
 	inventory: Inventory,
 ): boolean {
-	for (const host of (route.spec?.hosts ?? []).filter((each) => isExternalName(each, inventory))) {
-		for (const other of inventory.lookup("virtualServiceByHost", canonicalHost(host))) {
-			if (home(other) === namespace && other.metadata?.name === route.metadata?.name) {
+	const seen = new Set<VirtualService>();
+	const hosts = new Set((route.spec?.hosts ?? []).map(canonicalHost));
+	for (const host of [...hosts].filter((each) => isExternalName(each, inventory))) {
+		for (const other of inventory.lookup("virtualServiceByHost", host)) {
+			if (seen.has(other) || (home(other) === namespace && other.metadata?.name === route.metadata?.name)) {
 				continue;
 			}
+			seen.add(other);
 			const destinations = [...destinationsOf(other, home(other))];
 			const names = namesOf(other);
 			const found =
@@ -272,10 +342,16 @@ export function* attachEvidence(
 	namespace: string,
 	inventory: Inventory,
 ): Generator<EgressEvidence> {
-	const outward = new Set(
-		hopsOf(route, namespace, inventory).toHost.flatMap((destination) => [...destination.gateways]),
-	);
+	const outward = allNames(hopsOf(route, namespace, inventory).toHost.map(({ gateways }) => gateways));
 	const destinations = [...destinationsOf(route, namespace, inventory)];
+	const used = allNames(destinations.map(({ gateways }) => gateways));
+	const hosts = new Set((route.spec?.hosts ?? []).map(canonicalHost));
+	const outside = new Set([...hosts].filter((host) => isExternalEntry(host, inventory)));
+	const looping = allNames(
+		destinations
+			.filter((destination) => isGatewayOnly(destination) && outside.has(canonicalHost(destination.host)))
+			.map(({ gateways }) => gateways),
+	);
 	const seen = new Set<string>();
 	for (const { path, name } of gatewayReferences(route)) {
 		const key = gatewayOfReference(name, namespace);
@@ -283,14 +359,7 @@ export function* attachEvidence(
 			continue;
 		}
 		seen.add(key);
-		const loop = destinations.some(
-			(destination) =>
-				isGatewayOnly(destination) &&
-				destination.gateways.has(key) &&
-				(route.spec?.hosts ?? []).some((host) => canonicalHost(host) === canonicalHost(destination.host)) &&
-				isExternalEntry(destination.host, inventory),
-		);
-		if (isEgressGateway(key, outward, destinations, loop, inventory)) {
+		if (isEgressGateway(key, outward, used, looping.has(key), inventory)) {
 			yield {
 				path,
 				message: `Attaches to ${quote(name)}, a Gateway of a sidecar-style egress gateway, which has no place where ambient is enforced`,
@@ -302,7 +371,7 @@ export function* attachEvidence(
 function isEgressGateway(
 	key: string,
 	outward: ReadonlySet<string>,
-	destinations: readonly Destination[],
+	used: ReadonlySet<string>,
 	loop: boolean,
 	inventory: Inventory,
 ): boolean {
@@ -322,7 +391,7 @@ function isEgressGateway(
 		// On an ingress gateway, a host that is sent to itself, outside the mesh, would come back for ever.
 		loop ||
 		// Nobody has to send on to the internet: a forward proxy of the cluster may stand between.
-		(saysEgressGateway(name) && destinations.some((destination) => destination.gateways.has(key)))
+		(saysEgressGateway(name) && used.has(key))
 	);
 }
 

@@ -23,6 +23,10 @@ export function isWildcard(host: string): boolean {
 /** The wildcards that stand for a host too, the nearest first: `*.b.c` and `*.c` for a.b.c and for *.a.b.c. */
 export function wildcardsAbove(host: string): readonly string[] {
 	const above: string[] = [];
+	// No name of the DNS is longer, and each label of a longer one would cost a copy of the rest.
+	if (host.length > 255) {
+		return above;
+	}
 	for (let dot = host.indexOf("."); dot >= 0; dot = host.indexOf(".", dot + 1)) {
 		const wildcard = `*${host.slice(dot)}`;
 		if (wildcard !== host) {
@@ -109,6 +113,7 @@ function reasonOf(part: string): string {
 /** Whether Go's strconv.Atoi reads a text: a sign is allowed, a number beyond 64 bits is not. */
 export function isGoInteger(text: string): boolean {
 	return (
+		text.length <= 255 &&
 		/^[+-]?[0-9]+$/.test(text) &&
 		BigInt.asIntN(64, BigInt(text.replace("+", ""))) === BigInt(text.replace("+", ""))
 	);

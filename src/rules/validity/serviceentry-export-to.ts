@@ -63,11 +63,13 @@ export const serviceentryExportTo: Rule<"ServiceEntry"> = {
 function* validateExportTo(entry: ServiceEntry, { namespace }: RuleContext): Iterable<ValidationProblem> {
 	const { exportTo } = specOf(entry);
 	const seen = new Set<string>();
+	let deduplicated: readonly string[] | undefined;
 	for (const [index, item] of exportTo.entries()) {
 		const path = ["spec", "exportTo", index];
 		const key = item === "." ? namespace : item;
 		if (seen.has(key)) {
-			yield duplicateExport(path, item, key, withoutDuplicates(exportTo, namespace));
+			deduplicated ??= withoutDuplicates(exportTo, namespace);
+			yield duplicateExport(path, item, key, deduplicated);
 		} else if (item === "~" || item === "*" || isDnsLabel(key)) {
 			seen.add(key);
 		} else {
@@ -98,8 +100,13 @@ function* validateExportTo(entry: ServiceEntry, { namespace }: RuleContext): Ite
 }
 
 function withoutDuplicates(exportTo: readonly string[], namespace: string): readonly string[] {
-	const keys = exportTo.map((item) => (item === "." ? namespace : item));
-	return exportTo.filter((_, index) => keys.indexOf(keys[index] ?? "") === index);
+	const seen = new Set<string>();
+	return exportTo.filter((item) => {
+		const key = item === "." ? namespace : item;
+		const isFirst = !seen.has(key);
+		seen.add(key);
+		return isFirst;
+	});
 }
 
 function duplicateExport(

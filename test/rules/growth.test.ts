@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createEngine } from "../../src/core/engine.ts";
+import { evaluate } from "../../src/core/evaluate.ts";
+import type { AnyObject, Kind } from "../../src/core/kinds.ts";
+import { kinds } from "../../src/core/kinds.ts";
+import type { Shape } from "../../src/core/shape.ts";
+import { longestText, mostItems } from "../../src/core/size.ts";
+import { boundEntry, egressNamespace, egressWaypoint, teamNamespace } from "../../src/rules/examples.ts";
+import { rules } from "../../src/rules/table.ts";
+import { subjectOf, world } from "../support/rule-example.ts";
+
+const engine = createEngine(rules);
+const state = world([teamNamespace, egressNamespace, egressWaypoint]);
+
+/** The most CPU time that a verdict may take, in milliseconds. */
+const longestVerdict = 50;
+
+/** Pairs of lists that are tried of each kind. */
+const mostPairs = 12;
+
+type Path = readonly string[];
+
+/** A place of a kind where an object can grow. */
+interface Growth {
+	readonly path: Path;
+	readonly shape: Shape;
+}
+
+/** Every list, map and text of a shape; of what stands in a list, too. */
+function* growthsOf(shape: Shape, path: Path = []): Iterable<Growth> {
+	if (shape === "string" && path.length > 1) {
+		yield { path, shape };
+	}
+	if (typeof shape === "string") {
+		return;
+	}
+	if ("list" in shape) {
+		yield { path, shape };
+		yield* growthsOf(shape.list, [...path, "0"]);
+	} else if ("map" in shape) {
+		yield { path, shape };
+	} else {
+		for (const [field, inner] of Object.entries(shape.fields)) {
+			yield* growthsOf(inner, [...path, field]);
+		}
+	}
+}
+
+/** A value of a shape that is as usual as a value can be of which another one has the number `index`. */
+function usualValue(shape: Shape, index: number, name: string): unknown {
+	if (shape === "string") {
+		return /address|ip|value/i.test(name)
+			? `203.0.${(index >> 8) % 256}.${index % 256}`
+			: `h${index}.example.com`;
+	}
+	if (shape === "number") {
+		return (index % 60_000) + 1;
+	}
+	if (shape === "boolean") {
+		return true;
+	}
+	if ("list" in shape) {
+		return [usualValue(shape.list, index, name)];
+	}
+	if ("map" in shape) {
+		return { [`key-${index}`]: usualValue(shape.map, index, name) };
+	}
+	return Object.fromEntries(
+		Object.entries(shape.fields).map(([field, inner]) => [field, usualValue(inner, index, field)]),
+	);
+}
+
+/** What stands at a place that has grown to a size. */
+function grown({ shape, path }: Growth, size: number): unknown {
+	const name = path.at(-1) ?? "";
+	if (typeof shape === "string") {
+		return "a.".repeat(size / 2);
+	}
+	const numbers = Array.from({ length: size }, (_, index) => index);
+	if ("list" in shape) {
+		return numbers.map((index) => usualValue(shape.list, index, name));
+	}
+	return "map" in shape
+		? Object.fromEntries(numbers.map((index) => [`key-${index}`, usualValue(shape.map, index, name)]))
+		: {};
+}
+
+function placed(value: unknown, [step, ...rest]: Path, content: unknown): unknown {
+	if (step === undefined) {
+		return content;
+	}
+	if (step === "0") {
+		return [placed(Array.isArray(value) ? value[0] : undefined, rest, content)];
+	}
+	const fields = (typeof value === "object" && value !== null ? value : {}) as Readonly<
+		Record<string, unknown>
+	>;
+	return { ...fields, [step]: placed(fields[step], rest, content) };
+}
+
+function largest({ shape }: Growth): number {
+	if (typeof shape === "string") {
+		return longestText;
+	}
+	return "list" in shape ? (shape.most ?? mostItems) : mostItems;
+}
+
+/** The CPU time of a verdict in milliseconds; the least of several where the first is long, for others use the machine. */
+function timeOf(object: AnyObject, world = state): number {
+	const subject = subjectOf(object);
+	let least = Number.POSITIVE_INFINITY;
+	for (let run = 0; run < 5 && (run === 0 || least > longestVerdict / 5); run++) {
+		const start = process.cpuUsage();
+		evaluate(engine, world, subject);
+		const { user, system } = process.cpuUsage(start);
+		least = Math.min(least, (user + system) / 1_000);
+	}
+	return least;
+}
+
+/** The largest object that is still judged by all rules: what grows is halved until it is within the bounds. */
+function largestOf(
+	host: AnyObject,
+	growths: readonly Growth[],
+): { readonly object: AnyObject; readonly size: number } {
+	for (let share = 1; ; share *= 2) {
+		const object = growths.reduce<unknown>(
+			(value, growth) => placed(value, growth.path, grown(growth, Math.floor(largest(growth) / share))),
+			host,
+		) as AnyObject;
+		const { findings } = evaluate(engine, state, subjectOf(object));
+		if (share > 64 || !findings.some((each) => each.rule === "object-size")) {
+			return { object, size: share };
+		}
+	}
+}
+
+const hosts: ReadonlyMap<Kind, AnyObject> = new Map(
+	rules.map((rule) => [rule.kind, rule.kind === "ServiceEntry" ? boundEntry : (rule.docs.good as AnyObject)]),
+);
+
+describe("evaluate() of the largest objects", () => {
+	for (const [kind, host] of hosts) {
+		const growths = [...growthsOf(kinds[kind].shape)].filter(
+			({ path }) => path[0] === "spec" || path[1] === "labels" || path[1] === "annotations",
+		);
+		it(`evaluate() takes at most ${longestVerdict} ms for a ${kind}, whatever has grown in it`, () => {
+			const slow: string[] = [];
+			for (const growth of growths) {
+				const { object } = largestOf(host, [growth]);
+				const time = timeOf(object);
+				if (time > longestVerdict) {
+					slow.push(`${growth.path.join(".")}: ${time.toFixed(0)} ms`);
+				}
+			}
+			assert.deepEqual(slow, []);
+		});
+		it(`evaluate() takes at most ${longestVerdict} ms for a ${kind}, whichever two lists have grown in it`, () => {
+			const lists = growths.filter(({ shape }) => typeof shape !== "string");
+			const pairs = lists
+				.flatMap((one, index) => lists.slice(index + 1).map((other) => [one, other] as const))
+				.filter(([one, other]) => !other.path.join(".").startsWith(one.path.join(".")));
+			// All 1,000 take a minute of CPU; every n-th has each list several times.
+			const stride = Math.ceil(pairs.length / mostPairs);
+			const slow: string[] = [];
+			for (const [one, other] of pairs.filter((_, index) => index % stride === 0)) {
+				const { object } = largestOf(host, [one, other]);
+				const time = timeOf(object);
+				if (time > longestVerdict) {
+					slow.push(`${one.path.join(".")} and ${other.path.join(".")}: ${time.toFixed(0)} ms`);
+				}
+			}
+			assert.deepEqual(slow, []);
+		});
+	}
+});
