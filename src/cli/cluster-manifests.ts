@@ -29,8 +29,24 @@ function satellite(group: string, kind: string, plural: string): RawResource {
 	return { group, kind, plural, versions: ["v1", "v1beta1", "v1alpha3", "v1alpha1"] };
 }
 
+/** A cluster's objects as they are, with what servers wrote, and the kinds that were asked for. */
+export interface ClusterObjects {
+	readonly objects: readonly RawObject[];
+	readonly facts: Partial<MeshFacts>;
+	readonly kinds: ReadonlySet<string>;
+}
+
 /** Lists what takes part in egress in the cluster that a kubeconfig names: once, and with `list` alone. */
 export async function readClusterManifests(kubeconfig: string): Promise<ClusterReading> {
+	const { objects, facts } = await listCluster(kubeconfig);
+	const readings = objects.map((object) =>
+		parseManifests(stringify(asWritten(object), kubectlYaml), placeOf(object)),
+	);
+	return { reading: joinReadings(readings), facts };
+}
+
+/** Lists the objects of every kind that may take part in egress. */
+export async function listCluster(kubeconfig: string): Promise<ClusterObjects> {
 	// Loaded here, so that a verb that only reads files does not pay for it.
 	const [{ connect }, { kubeconfigCredentials }, { readMesh }, { listRaw }] = await Promise.all([
 		import("../kube/client/connection.ts"),
@@ -42,13 +58,11 @@ export async function readClusterManifests(kubeconfig: string): Promise<ClusterR
 	try {
 		const { facts } = await readMesh(connection);
 		const objects: RawObject[] = [];
-		for (const resource of [...allKinds.map((kind) => kinds[kind]), ...satellites]) {
+		const resources = [...allKinds.map((kind) => kinds[kind]), ...satellites];
+		for (const resource of resources) {
 			objects.push(...(await listRaw(connection, resource)));
 		}
-		const readings = objects.map((object) =>
-			parseManifests(stringify(asWritten(object), kubectlYaml), placeOf(object)),
-		);
-		return { reading: joinReadings(readings), facts };
+		return { objects, facts, kinds: new Set(resources.map(({ kind }) => kind)) };
 	} finally {
 		await connection.stop();
 	}

@@ -18,6 +18,8 @@ import type { Migration } from "../migrate/migrate.ts";
 import { migrate as convert } from "../migrate/migrate.ts";
 import type { Clients, InputFinding } from "../migrate/report.ts";
 import { countOutcomes, nameForPrograms, reportOf, reportTitle } from "../migrate/report.ts";
+import type { StageName } from "../migrate/verify.ts";
+import { stageNames } from "../migrate/verify.ts";
 import { rules } from "../rules/table.ts";
 import { loadSettings } from "../settings/read.ts";
 import { readClusterManifests } from "./cluster-manifests.ts";
@@ -29,6 +31,7 @@ import { exitCodes, UsageError } from "./verb.ts";
 const usage = `Usage: waymark migrate [FILE|DIR|-]... [--out DIR] [--waypoint NAMESPACE/NAME] [--config FILE]
                        [--output text|json]
        waymark migrate --cluster [--kubeconfig FILE] [--out DIR] ...
+       waymark migrate --verify --cluster [--kubeconfig FILE] [--out DIR] [--stage STAGE] [--output text|json]
 
 Finds sidecar-style egress in manifests, or in a live cluster, and writes what takes its place in ambient: 1-add/ to apply at any time,
 2-switch/ to apply when the clients move, 3-remove/ to delete at the end, and REPORT.md and REPORT.html with everything that was
@@ -37,6 +40,9 @@ carried over, is not needed any more, or could not be carried, and why. It never
   --cluster           read the objects of a live cluster, with list alone, instead of files
   --kubeconfig FILE   the cluster; else KUBECONFIG, else ~/.kube/config
   --out DIR           where to write (default waymark-migration), which must be empty or not exist
+  --verify            say how far the cluster is with what an earlier run wrote to --out: what is done, what is missing,
+                      what the next stage would break; read-only
+  --stage STAGE       with --verify: exit 0 when everything up to 1-add, 2-switch or 3-remove is done
   --waypoint          the waypoint to bind to; else the policy's, one of the input, or a new one for each namespace
   --clients TEXT      where the clients are: ambient=NAMESPACE,... or sidecar=NAMESPACE,..., may be repeated
   --config FILE       the cluster configuration
@@ -53,6 +59,8 @@ interface Options {
 	readonly json: boolean;
 	readonly cluster: boolean;
 	readonly kubeconfig: string | undefined;
+	readonly verify: boolean;
+	readonly stage: StageName | undefined;
 }
 
 /** `waymark migrate`: sidecar bundles in, ambient manifests and an honest report out. */
@@ -61,6 +69,11 @@ export const migrate: Verb = {
 	usage,
 	async run(argv, streams) {
 		const options = readOptions(argv);
+		if (options.verify) {
+			const { verifyMigration } = await import("./verify-migration.ts");
+			const kubeconfig = options.kubeconfig ?? readEnvironment().kubeconfig;
+			return verifyMigration({ ...options, folder: options.out, kubeconfig }, streams);
+		}
 		const settings = readSettings(options.config);
 		const { reading, facts } = options.cluster
 			? await readClusterManifests(options.kubeconfig ?? readEnvironment().kubeconfig)
@@ -117,6 +130,8 @@ function readOptions(argv: readonly string[]): Options {
 			output: { type: "string", short: "o", default: "text" },
 			cluster: { type: "boolean", default: false },
 			kubeconfig: { type: "string" },
+			verify: { type: "boolean", default: false },
+			stage: { type: "string" },
 		},
 	});
 	if (values.cluster && positionals.length > 0) {
@@ -132,7 +147,16 @@ function readOptions(argv: readonly string[]): Options {
 	if (values.waypoint !== undefined && waypoint === undefined) {
 		throw new UsageError(`--waypoint must be NAMESPACE/NAME, and is ${JSON.stringify(values.waypoint)}`);
 	}
-	refuseUnusable(values.out);
+	if (values.verify && !values.cluster) {
+		throw new UsageError("--verify compares with a cluster: it needs --cluster");
+	}
+	const stage = stageNames.find((name) => name === values.stage);
+	if (values.stage !== undefined && (stage === undefined || !values.verify)) {
+		throw new UsageError(`--stage goes with --verify and must be one of ${stageNames.join(", ")}`);
+	}
+	if (!values.verify) {
+		refuseUnusable(values.out);
+	}
 	return {
 		paths: positionals,
 		out: values.out,
@@ -142,6 +166,8 @@ function readOptions(argv: readonly string[]): Options {
 		json: values.output === "json",
 		cluster: values.cluster,
 		kubeconfig: values.kubeconfig,
+		verify: values.verify,
+		stage,
 	};
 }
 

@@ -7,7 +7,7 @@ import { parse } from "yaml";
 import { bundles } from "../support/bundles.ts";
 import { runVerb } from "../support/run-verb.ts";
 import { useControlPlane } from "./shared.ts";
-import { createNamespace, deleteNamespaces } from "./world.ts";
+import { createNamespace, createWaypoint, deleteNamespaces } from "./world.ts";
 
 const plane = await useControlPlane();
 const folder = mkdtempSync(join(tmpdir(), "waymark-migrate-cluster-"));
@@ -90,5 +90,45 @@ describe("migrate --cluster", () => {
 
 	test("migrate --cluster takes no files", async () => {
 		assert.equal((await runVerb("migrate", "--cluster", "examples")).code, 64);
+	});
+
+	test("migrate --verify says what is done, what is missing, and what the next stage would break", async () => {
+		const out = join(folder, "verified");
+		const file = join(folder, "plain.yaml");
+		const own = "verified-shop";
+		const way = (bundles.plain ?? "").replaceAll("namespace: shop", `namespace: ${own}`);
+		writeFileSync(file, way);
+		await createNamespace(plane, own, { labels: { "istio-injection": "enabled" } });
+		await createNamespace(plane, "verified-edge");
+		await createWaypoint(plane, "verified-edge", "out", { from: { from: "All" } });
+		try {
+			await plane.apply(way);
+			await runVerb("migrate", file, "--waypoint", "verified-edge/out", "--out", out);
+			const common = ["--verify", "--cluster", "--kubeconfig", plane.kubeconfig, "--out", out];
+			const before = await runVerb("migrate", ...common);
+			assert.equal(before.code, 1, before.error);
+			assert.match(
+				before.out,
+				/^1-add: 0 of 1 done so far\n {2}missing: ServiceEntry verified-shop\/payments differs at metadata\.labels/,
+			);
+			assert.match(before.out, /3-remove: 0 of 3 done so far/);
+			assert.match(before.out, /would break: ServiceEntry verified-shop\/payments differs/);
+			await plane.apply(readFileSync(join(out, "1-add/serviceentry.verified-shop.payments.yaml"), "utf8"));
+			await plane.istiod.waypointBound(own, "payments");
+			const added = await runVerb("migrate", ...common, "--stage", "1-add");
+			assert.equal(added.code, 0, added.out);
+			assert.match(added.out, /^1-add: 1 of 1 done\n3-remove/);
+			assert.match(added.out, /would break: namespace verified-shop gets sidecars still/);
+			assert.equal((await runVerb("migrate", ...common)).code, 1);
+			for (const removal of readdirSync(join(out, "3-remove"))) {
+				await plane.kubectl(["delete", "-f", join(out, "3-remove", removal)]);
+			}
+			const after = await runVerb("migrate", ...common);
+			assert.deepEqual([after.code, after.out], [0, "1-add: 1 of 1 done\n3-remove: 3 of 3 done\n"]);
+			assert.equal((await runVerb("migrate", "--verify", "--out", out)).code, 64);
+			assert.equal((await runVerb("migrate", ...common, "--stage", "4-rest")).code, 64);
+		} finally {
+			await deleteNamespaces(plane, own, "verified-edge");
+		}
 	});
 });

@@ -88,8 +88,10 @@ async function prove(name: string, text: string, waypoint: string): Promise<void
 	await using stack = new AsyncDisposableStack();
 	for (const { file, text, object } of written) {
 		stack.defer(() => plane.api.delete(object.kind, object.metadata.namespace, object.metadata.name ?? ""));
-		const verdict = await plane.istiod.validate(object);
-		assert.ok(verdict.allowed, `istiod refuses ${file}: ${verdict.message}`);
+		if (!object.apiVersion.startsWith("rbac.")) {
+			const verdict = await plane.istiod.validate(object);
+			assert.ok(verdict.allowed, `istiod refuses ${file}: ${verdict.message}`);
+		}
 		// What was applied a moment ago may be news to the webhook still.
 		for (let tries = 0; tries < 20; tries++) {
 			const { code, stderr } = await plane.tryApply(text, { dryRun: true });
