@@ -264,7 +264,47 @@ function named(
 			"as DNS: without it ambient never captures the host",
 		);
 	}
-	return { ...spec, ports, ...(passive ? { resolution: "DNS" } : {}) };
+	const endpoints = endpointsBehind(hosts, spec, step);
+	return {
+		...spec,
+		ports,
+		...(endpoints === undefined ? {} : { endpoints }),
+		...(passive ? { resolution: "DNS" } : {}),
+	};
+}
+
+/** The endpoints with their own ports for the port behind the gateway at the name of the clients' port. */
+function endpointsBehind(
+	hosts: readonly string[],
+	spec: Fields,
+	{ demands }: Step,
+): readonly Fields[] | undefined {
+	const names = new Map(
+		listOf(spec.ports)
+			.map(fieldsOf)
+			.map(({ number, name }) => [number, textOf(name) ?? ""]),
+	);
+	const moved = [...portsBehind(hosts, demands)].map(([port, target]) => [
+		names.get(port) ?? "",
+		names.get(target) ?? "",
+	]);
+	if (moved.length === 0 || spec.endpoints === undefined) {
+		return undefined;
+	}
+	return listOf(spec.endpoints)
+		.map(fieldsOf)
+		.map((endpoint) => {
+			if (endpoint.ports === undefined) {
+				return endpoint;
+			}
+			const own = fieldsOf(endpoint.ports);
+			const kept = without(own, ...moved.map(([name = ""]) => name));
+			const carried = moved.flatMap(([name = "", behind = ""]) =>
+				own[behind] === undefined ? [] : [[name, own[behind]] as const],
+			);
+			const ports = { ...kept, ...Object.fromEntries(carried) };
+			return Object.keys(ports).length === 0 ? without(endpoint, "ports") : { ...endpoint, ports };
+		});
 }
 
 /** The entry's ports with those that the routes need, and with the port behind the gateway as targetPort. */

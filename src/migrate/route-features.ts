@@ -92,7 +92,8 @@ function carryHttp(participant: Participant, step: Step, entries: readonly Bound
 	const others = partnersOf(participant, step, "toGateway").flatMap((each) => routesOfHop(each, "toGateway"));
 	const extra = chosen === toHost ? [...toGateway, ...others] : [];
 	const only = extra.length === 1 ? extra[0] : undefined;
-	const overlaid = carried.map((each) => ({ ...each, route: overlay(each.route, only?.route) }));
+	const isEvery = carried.every((each) => isPlain(each.route));
+	const overlaid = carried.map((each) => ({ ...each, route: overlay(each.route, only?.route, isEvery) }));
 	noteOverlay(carried, extra, step);
 	if (!overlaid.some((each) => hasFeatures(each.route, step.bundle))) {
 		return [];
@@ -157,11 +158,11 @@ function isPlain(route: Fields): boolean {
 }
 
 /** What only the hop from the sidecars said holds for the one hop that is left. */
-function overlay(route: Fields, extra: Fields | undefined): Fields {
+function overlay(route: Fields, extra: Fields | undefined, isEveryPlain: boolean): Fields {
 	if (extra === undefined) {
 		return route;
 	}
-	const left = [...plainRoute, ...copies, ...(isPlain(route) ? [] : rewrites)];
+	const left = [...plainRoute, ...copies, ...(isEveryPlain ? [] : rewrites)];
 	return { ...without(extra, ...left), ...route };
 }
 

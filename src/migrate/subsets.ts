@@ -55,6 +55,7 @@ export function soleSubset(host: string, bundle: Bundle): string | undefined {
 		others.length === 0 &&
 		isFree &&
 		!hasIdleTimes(subset) &&
+		!(hasPool(subset) && rulesFor(host, bundle).some(hasIdleTimes)) &&
 		!wholeOnly.some((field) => fieldsOf(subset.trafficPolicy)[field] !== undefined)
 		? name
 		: undefined;
@@ -62,6 +63,16 @@ export function soleSubset(host: string, bundle: Bundle): string | undefined {
 
 /** What settings of a port cannot say, so that it must stay at the subset. */
 const wholeOnly = ["proxyProtocol", "retryBudget"] as const;
+
+function hasPool({ trafficPolicy }: Fields): boolean {
+	return fieldsOf(trafficPolicy).connectionPool !== undefined;
+}
+
+function rulesFor(host: string, bundle: Bundle): readonly Fields[] {
+	return bundle.participants
+		.filter(({ role, input }) => role === "host rule" && ruleHost(input) === host)
+		.map(({ input }) => fieldsOf(input.object.spec));
+}
 
 /** Whether a copy of traffic goes to a host as a whole, which must not get the settings of a subset. */
 function isMirrored(host: string, bundle: Bundle): boolean {

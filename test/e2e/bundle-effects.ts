@@ -142,7 +142,7 @@ async function refusal(plane: ControlPlane, bundle: GeneratedBundle): Promise<st
 interface Json {
 	readonly bundles: readonly {
 		readonly ledger: readonly {
-			readonly object: { readonly kind: string };
+			readonly object: { readonly kind: string; readonly name: string };
 			readonly path: string;
 			readonly fate: string;
 		}[];
@@ -174,6 +174,7 @@ async function migrateBundle(plan: Plan, index: number, folder: string): Promise
 			lost.some(
 				({ object, path }) =>
 					object.kind === place.kind &&
+					object.name.endsWith("-clients") === (plan.base === "split" && feature.slot.startsWith("hop")) &&
 					(path === place.path ||
 						(/^[.[]/.test(path.slice(place.path.length)) && path.startsWith(place.path))),
 			)

@@ -323,7 +323,12 @@ export const features: readonly Feature[] = [
 	}),
 	...Object.entries(conditions).map(([name, value]) => ({
 		name: `condition: ${name}`,
-		bases: /^(?:request|remote)/.test(name) ? web : [...web, ...wire],
+		bases:
+			name === "destination.port"
+				? [...web.filter((base) => base !== "mutual"), ...wire]
+				: /^(?:request|remote)/.test(name)
+					? web
+					: [...web, ...wire],
 		slot: "condition" as const,
 		field: name,
 		value,
