@@ -67,6 +67,8 @@ const parts = {
 			mirror: "Destination",
 			mirrors: { list: { fields: { destination: "Destination" } } },
 			delegate: { fields: { name: "string", namespace: "string" } },
+			redirect: { fields: { authority: "string" } },
+			rewrite: { fields: { authority: "string" } },
 		},
 	},
 	/** A route of TLS or TCP connections. */
@@ -126,6 +128,8 @@ const parts = {
 								fields: {
 									type: "string",
 									requestMirror: { fields: { backendRef: "ObjectReference" } },
+									requestRedirect: { fields: { hostname: "string" } },
+									urlRewrite: { fields: { hostname: "string" } },
 								},
 							},
 						},

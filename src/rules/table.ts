@@ -6,7 +6,9 @@ import { destinationruleEgressWorkload } from "./sidecar-egress/destinationrule-
 import { destinationruleTlsWrap } from "./hygiene/destinationrule-tls-wrap.ts";
 import { gatewayclassBoundEntries } from "./binding/gatewayclass-bound-entries.ts";
 import { grpcrouteEgressBackend } from "./sidecar-egress/grpcroute-egress-backend.ts";
+import { grpcroutePolicyBackend } from "./policy/grpcroute-policy-backend.ts";
 import { httprouteEgressBackend } from "./sidecar-egress/httproute-egress-backend.ts";
+import { httproutePolicyBackend } from "./policy/httproute-policy-backend.ts";
 import { istiogatewayEgressSelector } from "./sidecar-egress/istiogateway-egress-selector.ts";
 import { kubernetesgatewayBoundEntries } from "./binding/kubernetesgateway-bound-entries.ts";
 import { kubernetesgatewayEgressListener } from "./sidecar-egress/kubernetesgateway-egress-listener.ts";
@@ -97,10 +99,13 @@ import { serviceentryWildcardResolution } from "./capture/serviceentry-wildcard-
 import { serviceentryWorkloadSelector } from "./validity/serviceentry-workload-selector.ts";
 import { sidecarEgressProxy } from "./sidecar-egress/sidecar-egress-proxy.ts";
 import { tcprouteEgressBackend } from "./sidecar-egress/tcproute-egress-backend.ts";
+import { tcproutePolicyBackend } from "./policy/tcproute-policy-backend.ts";
 import { tlsrouteEgressBackend } from "./sidecar-egress/tlsroute-egress-backend.ts";
+import { tlsroutePolicyBackend } from "./policy/tlsroute-policy-backend.ts";
 import { virtualserviceEgressGateway } from "./sidecar-egress/virtualservice-egress-gateway.ts";
 import { virtualserviceEgressRoute } from "./sidecar-egress/virtualservice-egress-route.ts";
 import { virtualserviceGatewayReference } from "./hygiene/virtualservice-gateway-reference.ts";
+import { virtualservicePolicyDestination } from "./policy/virtualservice-policy-destination.ts";
 import { workloadentryAddress } from "./policy/workloadentry-address.ts";
 
 /** Every rule, in the order of their ids. */
@@ -111,7 +116,9 @@ export const rules: readonly Rule[] = [
 	destinationruleTlsWrap,
 	gatewayclassBoundEntries,
 	grpcrouteEgressBackend,
+	grpcroutePolicyBackend,
 	httprouteEgressBackend,
+	httproutePolicyBackend,
 	istiogatewayEgressSelector,
 	kubernetesgatewayBoundEntries,
 	kubernetesgatewayEgressListener,
@@ -202,9 +209,12 @@ export const rules: readonly Rule[] = [
 	serviceentryWorkloadSelector,
 	sidecarEgressProxy,
 	tcprouteEgressBackend,
+	tcproutePolicyBackend,
 	tlsrouteEgressBackend,
+	tlsroutePolicyBackend,
 	virtualserviceEgressGateway,
 	virtualserviceEgressRoute,
 	virtualserviceGatewayReference,
+	virtualservicePolicyDestination,
 	workloadentryAddress,
 ];

@@ -6,7 +6,7 @@ import type { Inventory } from "../../src/core/inventory.ts";
 import type { AnyObject, Kind } from "../../src/core/kinds.ts";
 import type { Rule } from "../../src/core/rule.ts";
 import { rules } from "../../src/rules/table.ts";
-import { istio } from "../support/egress-rules.ts";
+import { gatewayApi, istio } from "../support/egress-rules.ts";
 import type { Questions } from "../support/recorded-inventory.ts";
 import { recordedInventory } from "../support/recorded-inventory.ts";
 import { exampleWorld, subjectOf } from "../support/rule-example.ts";
@@ -17,6 +17,22 @@ const furtherObjects: readonly AnyObject[] = [
 		hosts: ["api.example.com"],
 		http: [{ delegate: { name: "child", namespace: "elsewhere" } }],
 	}),
+	istio("VirtualService", "named", {
+		hosts: ["api.example.com"],
+		http: [{ route: [{ destination: { host: "orders.elsewhere" } }] }],
+	}),
+	...["HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute"].map((kind) =>
+		gatewayApi(kind, "named", {
+			parentRefs: [{ name: "egress", namespace: "istio-egress" }],
+			rules: [
+				{
+					backendRefs: [
+						{ group: "networking.istio.io", kind: "Hostname", name: "orders.elsewhere", port: 80 },
+					],
+				},
+			],
+		}),
+	),
 ];
 
 const worlds: ReadonlyMap<Rule, Inventory> = new Map(rules.map((rule) => [rule, exampleWorld(rule)]));

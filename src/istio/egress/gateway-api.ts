@@ -125,12 +125,13 @@ export function* routeEvidence(
 	}
 }
 
-function isGateway(parent: ObjectReference): boolean {
+/** Whether a parent is a Gateway of the Gateway API. */
+export function isGateway(parent: ObjectReference): boolean {
 	return (parent.group ?? gatewayGroup) === gatewayGroup && (parent.kind ?? "Gateway") === "Gateway";
 }
 
 /** Listeners that somebody adds to a Gateway: which one, the route does not say. */
-function isListenerSet(parent: ObjectReference): boolean {
+export function isListenerSet(parent: ObjectReference): boolean {
 	return parent.kind === "ListenerSet" || parent.kind === "XListenerSet";
 }
 
@@ -145,7 +146,8 @@ export function* routeProblems(route: GatewayRoute, context: RuleContext): Gener
 	}
 }
 
-function* backendsOf(
+/** Every backend of a route, and every backend that gets a copy. */
+export function* backendsOf(
 	route: GatewayRoute,
 ): Generator<{ readonly path: readonly (string | number)[]; readonly backend: ObjectReference }> {
 	for (const [index, { backendRefs, filters }] of (route.spec?.rules ?? []).entries()) {
@@ -162,11 +164,13 @@ function* backendsOf(
 	}
 }
 
-function isServiceReference(backend: ObjectReference): boolean {
+/** Whether a backend is a Service of the cluster. */
+export function isServiceReference(backend: ObjectReference): boolean {
 	return (backend.group ?? "") === "" && (backend.kind ?? "Service") === "Service";
 }
 
-function isHostReference(backend: ObjectReference): boolean {
+/** Whether a backend is a host by its name, whatever namespace has it. */
+export function isHostReference(backend: ObjectReference): boolean {
 	return (
 		(backend.group === istioGroup && backend.kind === "Hostname") ||
 		(backend.group === "gateway.networking.x-k8s.io" && backend.kind === "XBackend")

@@ -11,7 +11,7 @@ export const grpcrouteEgressBackend: Rule<"GRPCRoute"> = {
 	family: "sidecar-egress",
 	severity: "error",
 	reads: gatewayApiReads,
-	confirms: ["Service", "KubernetesGateway"],
+	confirms: ["Service", "KubernetesGateway", "GatewayClass"],
 	fixable: false,
 	docs: {
 		summary: "A GRPCRoute must not lead to or from an egress gateway where ambient is enforced",

@@ -11,7 +11,7 @@ export const tcprouteEgressBackend: Rule<"TCPRoute"> = {
 	family: "sidecar-egress",
 	severity: "error",
 	reads: gatewayApiReads,
-	confirms: ["Service", "KubernetesGateway"],
+	confirms: ["Service", "KubernetesGateway", "GatewayClass"],
 	fixable: false,
 	docs: {
 		summary: "A TCPRoute must not lead to or from an egress gateway where ambient is enforced",

@@ -1,0 +1,120 @@
+import type { Path } from "../../core/finding.ts";
+import type { Inventory } from "../../core/inventory.ts";
+import type { GatewayRoute, Kind, ObjectReference, VirtualService } from "../../core/kinds.ts";
+import { meshGateway } from "../../core/service-names.ts";
+import { isSameWaypoint } from "../waypoint/binding.ts";
+import { isWaypoint } from "../waypoint/waypoint.ts";
+import { backendsOf, isGateway, isHostReference, isListenerSet, isServiceReference } from "./gateway-api.ts";
+import { destinationsOf } from "./virtual-services.ts";
+
+/** A name to which a route leads requests: a destination, a mirror, a backend, or an authority that it writes. */
+export interface RouteTarget {
+	readonly path: Path;
+	readonly host: string;
+	readonly port: number | undefined;
+	/** An authority is only written into requests or answers; whoever connects next goes there. */
+	readonly isAuthority: boolean;
+	/** Whether clients of the mesh take the route: a waypoint reads it. */
+	readonly fromMesh: boolean;
+	/** The Gateways, as people write them, whose pods take the route and are no waypoint. */
+	readonly gateways: readonly string[];
+	/** Whether the host is a Service by namespace and name, whatever it looks like. */
+	readonly service: { readonly namespace: string; readonly name: string } | undefined;
+}
+
+/** The kinds that reading the targets of a route may ask for. */
+export const routeTargetReads: readonly Kind[] = ["VirtualService", "KubernetesGateway", "GatewayClass"];
+
+/** Every target of a VirtualService, those of its delegates among them. */
+export function* virtualServiceTargets(
+	route: VirtualService,
+	namespace: string,
+	inventory: Inventory,
+): Generator<RouteTarget> {
+	for (const { path, host, port, gateways } of destinationsOf(route, namespace, inventory)) {
+		const others = [...gateways].filter((gateway) => gateway !== meshGateway);
+		// A delegate names no gateway: its root does, and is judged with what it delegates to.
+		const fromMesh = gateways.has(meshGateway) || gateways.size === 0;
+		yield { path, host, port, isAuthority: false, fromMesh, gateways: others, service: undefined };
+	}
+	const ofMesh = (route.spec?.gateways ?? [meshGateway]).includes(meshGateway);
+	for (const [index, { match, redirect, rewrite }] of (route.spec?.http ?? []).entries()) {
+		const named = (match ?? []).flatMap((each) => each.gateways ?? []);
+		const fromMesh = named.length > 0 ? named.includes(meshGateway) : ofMesh;
+		for (const [field, authority] of [
+			["redirect", redirect?.authority],
+			["rewrite", rewrite?.authority],
+		] as const) {
+			if (authority) {
+				const path = ["spec", "http", index, field, "authority"];
+				yield { path, ...authorityOf(authority), fromMesh, gateways: [] };
+			}
+		}
+	}
+}
+
+/** Every target of a route of the Gateway API. */
+export function* gatewayRouteTargets(
+	route: GatewayRoute,
+	namespace: string,
+	inventory: Inventory,
+): Generator<RouteTarget> {
+	const parents = route.spec?.parentRefs ?? [];
+	const gateways = parents
+		.filter((parent) => isListenerSet(parent) || isOrdinaryGateway(parent, namespace, inventory))
+		.map(({ name }) => name ?? "");
+	const fromMesh = gateways.length < parents.length;
+	for (const { path, backend } of backendsOf(route)) {
+		const { name, port } = backend;
+		const service = isServiceReference(backend)
+			? { namespace: backend.namespace ?? namespace, name: name ?? "" }
+			: undefined;
+		if (name && (service !== undefined || isHostReference(backend))) {
+			yield {
+				path: [...path, "name"],
+				host: name,
+				port: port ?? undefined,
+				isAuthority: false,
+				fromMesh,
+				gateways,
+				service,
+			};
+		}
+	}
+	for (const [index, { filters }] of (route.spec?.rules ?? []).entries()) {
+		for (const [at, { requestRedirect, urlRewrite }] of (filters ?? []).entries()) {
+			for (const [field, hostname] of [
+				["requestRedirect", requestRedirect?.hostname],
+				["urlRewrite", urlRewrite?.hostname],
+			] as const) {
+				if (hostname) {
+					const path = ["spec", "rules", index, "filters", at, field, "hostname"];
+					yield { path, ...authorityOf(hostname), fromMesh, gateways: [] };
+				}
+			}
+		}
+	}
+}
+
+function authorityOf(text: string): Pick<RouteTarget, "host" | "port" | "isAuthority" | "service"> {
+	const [, host = text, port] = /^([^:]+):(\d+)$/.exec(text) ?? [];
+	return {
+		host,
+		port: port === undefined ? undefined : Number(port),
+		isAuthority: true,
+		service: undefined,
+	};
+}
+
+function isOrdinaryGateway(parent: ObjectReference, namespace: string, inventory: Inventory): boolean {
+	if (!isGateway(parent)) {
+		return false;
+	}
+	const reference = { namespace: parent.namespace ?? namespace, name: parent.name ?? "" };
+	const { waypoint } = inventory.policy(namespace);
+	if (waypoint !== undefined && waypoint !== "none" && isSameWaypoint(waypoint, reference)) {
+		return false;
+	}
+	const gateway = inventory.get("KubernetesGateway", reference.namespace, reference.name);
+	return gateway === undefined || isWaypoint(gateway, inventory) !== true;
+}

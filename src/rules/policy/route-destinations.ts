@@ -1,0 +1,214 @@
+import { parseAddressRange } from "../../core/address-range.ts";
+import type { Problem } from "../../core/finding.ts";
+import { mention, quote } from "../../core/finding.ts";
+import { canonicalHost } from "../../core/host-pattern.ts";
+import type { Inventory } from "../../core/inventory.ts";
+import type { GatewayRoute, Kind, Service, VirtualService } from "../../core/kinds.ts";
+import { allows } from "../../core/policy.ts";
+import type { RuleContext } from "../../core/rule.ts";
+import type { ServiceName } from "../../core/service-names.ts";
+import { serviceOfHost } from "../../core/service-names.ts";
+import type { RouteTarget } from "../../istio/egress/route-targets.ts";
+import { routeTargetReads } from "../../istio/egress/route-targets.ts";
+import { isEgressService } from "../../istio/egress/services.ts";
+import { isGoverned, isOutsideName } from "../../istio/entry/cluster-hosts.ts";
+import { formatWaypoint, isExternal } from "../../istio/waypoint/binding.ts";
+import { forbiddenHost, limitOnAddress } from "./limits.ts";
+
+/** The kinds that judging the destinations of a route may ask for. */
+export const routeDestinationReads: readonly Kind[] = [
+	...routeTargetReads,
+	"Namespace",
+	"Service",
+	"ServiceEntry",
+];
+
+/** What a namespace's policy says of the targets of a route. */
+export function* routeDestinationProblems(
+	targets: Iterable<RouteTarget>,
+	externalHost: string | undefined,
+	context: RuleContext,
+): Generator<Problem> {
+	for (const target of targets) {
+		const outside = outsideHostOf(target, context);
+		// What an ordinary gateway writes for its clients is no way out of the cluster.
+		if (outside !== undefined && (target.fromMesh || !target.isAuthority)) {
+			const problems = [...forbiddenTarget(target, outside, context)];
+			yield* problems;
+			if (problems.length === 0) {
+				yield* pastWaypoint(target, outside, context);
+			}
+		} else if (outside === undefined && externalHost !== undefined) {
+			yield* lentIdentity(target, externalHost, context);
+		}
+	}
+}
+
+/** The host outside the cluster that a target leads to; undefined where it stays inside. */
+function outsideHostOf(target: RouteTarget, { namespace, inventory }: RuleContext): string | undefined {
+	const host = canonicalHost(target.host);
+	const name = target.service ?? serviceNamed(host, namespace, target.isAuthority, inventory);
+	if (name !== undefined) {
+		const service = inventory.get("Service", name.namespace, name.name);
+		return service === undefined
+			? leavingEntryHost(name, host, inventory)
+			: externalNameOf(service, inventory);
+	}
+	return isOutsideName(host, inventory) || parseAddressRange(host) !== undefined ? host : undefined;
+}
+
+/** The Service that a host names: by a name of the cluster, or by `NAME.NAMESPACE` where there is such a namespace. */
+function serviceNamed(
+	host: string,
+	namespace: string,
+	isAuthority: boolean,
+	inventory: Inventory,
+): ServiceName | undefined {
+	if (parseAddressRange(host) !== undefined) {
+		return undefined;
+	}
+	const service = serviceOfHost(host, namespace);
+	if (service === undefined || !service.partial) {
+		return isOutsideName(host, inventory) ? undefined : service;
+	}
+	const isKnown =
+		inventory.get("Service", service.namespace, service.name) !== undefined ||
+		(!isAuthority && inventory.get("Namespace", "", service.namespace) !== undefined);
+	return isKnown ? service : undefined;
+}
+
+/** A name of the cluster that is no Service, but a ServiceEntry by which traffic leaves. */
+function leavingEntryHost(
+	{ namespace, name }: Pick<ServiceName, "namespace" | "name">,
+	written: string,
+	inventory: Inventory,
+): string | undefined {
+	for (const host of [written, `${name}.${namespace}.svc.${inventory.mesh.clusterDomain}`]) {
+		for (const entry of inventory.lookup("serviceEntryByHost", host)) {
+			if (isGoverned(entry, { inventory })) {
+				return host;
+			}
+		}
+	}
+	return undefined;
+}
+
+function externalNameOf({ spec }: Service, inventory: Inventory): string | undefined {
+	const name = spec?.type === "ExternalName" ? (spec.externalName ?? "") : "";
+	return isOutsideName(name, inventory) || parseAddressRange(name) !== undefined
+		? canonicalHost(name)
+		: undefined;
+}
+
+function* forbiddenTarget(target: RouteTarget, outside: string, { policy }: RuleContext): Generator<Problem> {
+	const { path, port, isAuthority } = target;
+	const what = isAuthority ? "Authority" : "Destination";
+	if (parseAddressRange(outside) === undefined) {
+		yield* forbiddenHost(what, outside, path, policy);
+	} else {
+		const strict = limitOnAddress(outside, policy);
+		if (strict !== undefined) {
+			yield {
+				path,
+				message: `${what} ${quote(outside)} is not among the hosts that ${allows(strict.by)}`,
+				hint: `Remove the ${what.toLowerCase()}, or ask the security team to allow the address`,
+			};
+		}
+	}
+	const strict =
+		port === undefined
+			? undefined
+			: policy.allowedPorts.find(
+					(list) => !list.ranges.some((range) => range.from <= port && port <= range.to),
+				);
+	if (strict !== undefined) {
+		yield {
+			path,
+			message: `Requests would leave for port ${port} of ${quote(outside)}, which is not among the ports that ${allows(strict.by)}`,
+			hint: "Use an allowed port, or ask the security team",
+		};
+	}
+}
+
+/** Whether a namespace's pods are held to a waypoint: its policy, and not just a label of Istio's, names one. */
+function governingWaypoint({ policy }: RuleContext): string | undefined {
+	return policy.ambient === "enforced" &&
+		policy.waypoint !== undefined &&
+		policy.waypoint !== "none" &&
+		policy.waypointSource !== "namespace label"
+		? formatWaypoint(policy.waypoint)
+		: undefined;
+}
+
+function* pastWaypoint(target: RouteTarget, outside: string, context: RuleContext): Generator<Problem> {
+	const waypoint = governingWaypoint(context);
+	const [gateway] = target.gateways;
+	if (waypoint !== undefined && gateway !== undefined && !target.isAuthority) {
+		yield {
+			path: target.path,
+			severity: "warning",
+			message: `Sends requests for ${quote(outside)} out through the Gateway ${mention(gateway)}, whose pods connect directly: past ${waypoint}, its policies and its log`,
+			hint: `Bind the host's ServiceEntry to ${waypoint} and let pods call the host itself; a gateway that fronts an outside service for clients from outside is meant to do this`,
+		};
+	}
+}
+
+/**
+ * A host outside the cluster behind which a waypoint finds a Service of another namespace: the request arrives with the
+ * waypoint's identity, which that Service may trust more than the pods that sent it.
+ */
+function* lentIdentity(target: RouteTarget, externalHost: string, context: RuleContext): Generator<Problem> {
+	const { namespace, inventory } = context;
+	const host = canonicalHost(target.host);
+	const service = target.service ?? serviceNamed(host, namespace, target.isAuthority, inventory);
+	const waypoint = governingWaypoint(context);
+	if (
+		waypoint !== undefined &&
+		service !== undefined &&
+		target.fromMesh &&
+		!target.isAuthority &&
+		service.namespace !== namespace &&
+		// Another rule says that of an egress gateway.
+		!isEgressService(`${service.name}.${service.namespace}.svc`, namespace, inventory)
+	) {
+		yield {
+			path: target.path,
+			message: `Leads requests for ${quote(externalHost)} to the Service ${mention(`${service.namespace}/${service.name}`)}, where they arrive with the identity of ${waypoint} instead of their own`,
+			hint: "Let pods call the Service by its own name; the host's route leads to the host",
+		};
+	}
+}
+
+/** A host of a VirtualService that a ServiceEntry of the same namespace puts outside the cluster. */
+export function externalHostOf(
+	route: VirtualService,
+	{ namespace, inventory }: RuleContext,
+): string | undefined {
+	return (route.spec?.hosts ?? []).find((host) => isExternalHere(host, namespace, inventory));
+}
+
+/** A host of the external ServiceEntry that a route of the Gateway API stands on. */
+export function externalParentOf(
+	route: GatewayRoute,
+	{ namespace, inventory }: RuleContext,
+): string | undefined {
+	for (const { group, kind, name, namespace: other } of route.spec?.parentRefs ?? []) {
+		if (group === "networking.istio.io" && kind === "ServiceEntry") {
+			const entry = inventory.get("ServiceEntry", other ?? namespace, name ?? "");
+			if (entry !== undefined && isExternal(entry)) {
+				return entry.spec?.hosts?.[0];
+			}
+		}
+	}
+	return undefined;
+}
+
+/** Whether a ServiceEntry of a namespace puts a host outside the cluster. */
+export function isExternalHere(host: string, namespace: string, inventory: Inventory): boolean {
+	for (const entry of inventory.lookup("serviceEntryByHost", canonicalHost(host))) {
+		if (entry.metadata?.namespace === namespace && isExternal(entry)) {
+			return true;
+		}
+	}
+	return false;
+}
