@@ -3,6 +3,7 @@
 - apiGroups:
     - networking.istio.io
   resources:
+    - serviceentries
     - gateways
     - virtualservices
   verbs:
@@ -30,7 +31,6 @@
 - apiGroups:
     - networking.istio.io
   resources:
-    - serviceentries
     - workloadentries
     - destinationrules
   verbs:

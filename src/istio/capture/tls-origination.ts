@@ -3,13 +3,19 @@ import type { Inventory } from "../../core/inventory.ts";
 import type { DestinationRule, Kind, ServiceEntry } from "../../core/kinds.ts";
 import type { RuleContext } from "../../core/rule.ts";
 import type { WaypointReference } from "../../core/settings.ts";
+import { borderReads } from "../entry/border.ts";
 import type { EntryPort } from "../entry/entry.ts";
 import { specOf } from "../entry/entry.ts";
 import { wildcardsAbove } from "../entry/hosts.ts";
 import { entryBinding } from "../waypoint/binding.ts";
 
 /** What `leavingPorts` may look at. */
-export const leavingPortReads: readonly Kind[] = ["Namespace", "DestinationRule", "BackendTLSPolicy"];
+export const leavingPortReads: readonly Kind[] = [
+	...borderReads,
+	"Namespace",
+	"DestinationRule",
+	"BackendTLSPolicy",
+];
 
 /** Who looks for a host's DestinationRule: a waypoint, on behalf of an entry. */
 export interface OriginationPlace {

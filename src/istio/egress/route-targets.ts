@@ -18,7 +18,9 @@ export interface RouteTarget {
 	readonly fromMesh: boolean;
 	/** The Gateways, as people write them, whose pods take the route and are no waypoint. */
 	readonly gateways: readonly string[];
-	/** Whether the host is a Service by namespace and name, whatever it looks like. */
+	/** Whether a host without a dot is that very host, and not a Service of the route's namespace. */
+	readonly isExact: boolean;
+	/** The Service that is referred to; undefined where only a host is named. */
 	readonly service: { readonly namespace: string; readonly name: string } | undefined;
 }
 
@@ -35,7 +37,16 @@ export function* virtualServiceTargets(
 		const others = [...gateways].filter((gateway) => gateway !== meshGateway);
 		// A delegate names no gateway: its root does, and is judged with what it delegates to.
 		const fromMesh = gateways.has(meshGateway) || gateways.size === 0;
-		yield { path, host, port, isAuthority: false, fromMesh, gateways: others, service: undefined };
+		yield {
+			path,
+			host,
+			port,
+			isAuthority: false,
+			isExact: false,
+			fromMesh,
+			gateways: others,
+			service: undefined,
+		};
 	}
 	const ofMesh = (route.spec?.gateways ?? [meshGateway]).includes(meshGateway);
 	for (const [index, { match, redirect, rewrite }] of (route.spec?.http ?? []).entries()) {
@@ -75,6 +86,7 @@ export function* gatewayRouteTargets(
 				host: name,
 				port: port ?? undefined,
 				isAuthority: false,
+				isExact: service === undefined,
 				fromMesh,
 				gateways,
 				service,
@@ -96,12 +108,15 @@ export function* gatewayRouteTargets(
 	}
 }
 
-function authorityOf(text: string): Pick<RouteTarget, "host" | "port" | "isAuthority" | "service"> {
+function authorityOf(
+	text: string,
+): Pick<RouteTarget, "host" | "port" | "isAuthority" | "isExact" | "service"> {
 	const [, host = text, port] = /^([^:]+):(\d+)$/.exec(text) ?? [];
 	return {
 		host,
 		port: port === undefined ? undefined : Number(port),
 		isAuthority: true,
+		isExact: true,
 		service: undefined,
 	};
 }

@@ -18,7 +18,7 @@ export const serviceentryHttpPort: Rule<"ServiceEntry"> = {
 	family: "hygiene",
 	severity: "warning",
 	reads: leavingPortReads,
-	confirms: ["Namespace"],
+	confirms: ["Namespace", "Service"],
 	fixable: false,
 	docs: {
 		summary: "A port 443 at a waypoint should not be declared as HTTP without TLS origination",

@@ -29,7 +29,7 @@ export const serviceentryTlsOrigination: Rule<"ServiceEntry"> = {
 	family: "hygiene",
 	severity: "warning",
 	reads: leavingPortReads,
-	confirms: ["Namespace"],
+	confirms: ["Namespace", "Service"],
 	fixable: false,
 	docs: {
 		summary: "An HTTP port that leaves a waypoint for port 443 should have TLS originated",

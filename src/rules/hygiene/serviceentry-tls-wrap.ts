@@ -20,7 +20,7 @@ export const serviceentryTlsWrap: Rule<"ServiceEntry"> = {
 	family: "hygiene",
 	severity: "warning",
 	reads: leavingPortReads,
-	confirms: ["Namespace"],
+	confirms: ["Namespace", "Service"],
 	fixable: false,
 	docs: {
 		summary: "A port that carries TLS should not be wrapped in TLS again",

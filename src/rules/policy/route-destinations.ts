@@ -3,7 +3,7 @@ import type { Problem } from "../../core/finding.ts";
 import { mention, quote } from "../../core/finding.ts";
 import { canonicalHost } from "../../core/host-pattern.ts";
 import type { Inventory } from "../../core/inventory.ts";
-import type { GatewayRoute, Kind, Service, VirtualService } from "../../core/kinds.ts";
+import type { GatewayRoute, Kind, VirtualService } from "../../core/kinds.ts";
 import { allows } from "../../core/policy.ts";
 import type { RuleContext } from "../../core/rule.ts";
 import type { ServiceName } from "../../core/service-names.ts";
@@ -11,15 +11,22 @@ import { serviceOfHost } from "../../core/service-names.ts";
 import type { RouteTarget } from "../../istio/egress/route-targets.ts";
 import { routeTargetReads } from "../../istio/egress/route-targets.ts";
 import { isEgressService } from "../../istio/egress/services.ts";
-import { isGoverned, isOutsideName } from "../../istio/entry/cluster-hosts.ts";
-import { formatWaypoint, isExternal } from "../../istio/waypoint/binding.ts";
+import {
+	borderReads,
+	isDeclaredInside,
+	isGoverned,
+	isOutsideHost,
+	outsideName,
+} from "../../istio/entry/border.ts";
+import { isExternal } from "../../istio/entry/facts.ts";
+import { formatWaypoint } from "../../istio/waypoint/binding.ts";
 import { forbiddenHost, limitOnAddress } from "./limits.ts";
 
 /** The kinds that judging the destinations of a route may ask for. */
 export const routeDestinationReads: readonly Kind[] = [
 	...routeTargetReads,
+	...borderReads,
 	"Namespace",
-	"Service",
 	"ServiceEntry",
 ];
 
@@ -45,59 +52,54 @@ export function* routeDestinationProblems(
 }
 
 /** The host outside the cluster that a target leads to; undefined where it stays inside. */
-function outsideHostOf(target: RouteTarget, { namespace, inventory }: RuleContext): string | undefined {
+function outsideHostOf(target: RouteTarget, context: RuleContext): string | undefined {
+	const { inventory } = context;
 	const host = canonicalHost(target.host);
-	const name = target.service ?? serviceNamed(host, namespace, target.isAuthority, inventory);
-	if (name !== undefined) {
-		const service = inventory.get("Service", name.namespace, name.name);
-		return service === undefined
-			? leavingEntryHost(name, host, inventory)
-			: externalNameOf(service, inventory);
+	if (parseAddressRange(host) !== undefined) {
+		return isDeclaredInside(host, inventory) ? undefined : host;
 	}
-	return isOutsideName(host, inventory) || parseAddressRange(host) !== undefined ? host : undefined;
+	const service = serviceMeant(target, context);
+	if (service === undefined) {
+		return isOutsideHost(host, inventory) ? host : undefined;
+	}
+	const full = `${service.name}.${service.namespace}.svc.${inventory.mesh.clusterDomain}`;
+	return inventory.get("Service", service.namespace, service.name) === undefined
+		? leavingEntryHost([host, full], inventory)
+		: outsideName(full, inventory);
 }
 
-/** The Service that a host names: by a name of the cluster, or by `NAME.NAMESPACE` where there is such a namespace. */
-function serviceNamed(
-	host: string,
-	namespace: string,
-	isAuthority: boolean,
-	inventory: Inventory,
-): ServiceName | undefined {
-	if (parseAddressRange(host) !== undefined) {
-		return undefined;
+/** The Service that a target means: by reference, by a name of the cluster, or by `NAME.NAMESPACE` where that is one. */
+function serviceMeant(
+	target: RouteTarget,
+	{ namespace, inventory }: RuleContext,
+): Pick<ServiceName, "namespace" | "name"> | undefined {
+	const host = canonicalHost(target.host);
+	if (target.service !== undefined || parseAddressRange(host) !== undefined) {
+		return target.service;
 	}
 	const service = serviceOfHost(host, namespace);
-	if (service === undefined || !service.partial) {
-		return isOutsideName(host, inventory) ? undefined : service;
+	if (service === undefined || (target.isExact && !host.includes("."))) {
+		return undefined;
+	}
+	if (!service.partial) {
+		return host.includes(".") && isOutsideHost(host, inventory) ? undefined : service;
 	}
 	const isKnown =
 		inventory.get("Service", service.namespace, service.name) !== undefined ||
-		(!isAuthority && inventory.get("Namespace", "", service.namespace) !== undefined);
+		inventory.get("Namespace", "", service.namespace) !== undefined;
 	return isKnown ? service : undefined;
 }
 
-/** A name of the cluster that is no Service, but a ServiceEntry by which traffic leaves. */
-function leavingEntryHost(
-	{ namespace, name }: Pick<ServiceName, "namespace" | "name">,
-	written: string,
-	inventory: Inventory,
-): string | undefined {
-	for (const host of [written, `${name}.${namespace}.svc.${inventory.mesh.clusterDomain}`]) {
+/** A name of the cluster that is no Service, but that of a ServiceEntry by which traffic leaves. */
+function leavingEntryHost(names: readonly string[], inventory: Inventory): string | undefined {
+	for (const host of names) {
 		for (const entry of inventory.lookup("serviceEntryByHost", host)) {
-			if (isGoverned(entry, { inventory })) {
+			if (isGoverned(entry, { namespace: entry.metadata?.namespace ?? "", inventory })) {
 				return host;
 			}
 		}
 	}
 	return undefined;
-}
-
-function externalNameOf({ spec }: Service, inventory: Inventory): string | undefined {
-	const name = spec?.type === "ExternalName" ? (spec.externalName ?? "") : "";
-	return isOutsideName(name, inventory) || parseAddressRange(name) !== undefined
-		? canonicalHost(name)
-		: undefined;
 }
 
 function* forbiddenTarget(target: RouteTarget, outside: string, { policy }: RuleContext): Generator<Problem> {
@@ -159,8 +161,7 @@ function* pastWaypoint(target: RouteTarget, outside: string, context: RuleContex
  */
 function* lentIdentity(target: RouteTarget, externalHost: string, context: RuleContext): Generator<Problem> {
 	const { namespace, inventory } = context;
-	const host = canonicalHost(target.host);
-	const service = target.service ?? serviceNamed(host, namespace, target.isAuthority, inventory);
+	const service = serviceMeant(target, context);
 	const waypoint = governingWaypoint(context);
 	if (
 		waypoint !== undefined &&
