@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { createEngine } from "../../src/core/engine.ts";
 import { evaluate } from "../../src/core/evaluate.ts";
 import type { Inventory } from "../../src/core/inventory.ts";
-import type { AnyObject, Kind } from "../../src/core/kinds.ts";
+import type { AnyObject, Kind, ServiceEntry } from "../../src/core/kinds.ts";
 import type { Rule } from "../../src/core/rule.ts";
 import { rules } from "../../src/rules/table.ts";
 import { gatewayApi, istio } from "../support/egress-rules.ts";
@@ -36,11 +36,8 @@ const furtherObjects: readonly AnyObject[] = [
 ];
 
 /** An entry as one that says that it leads to the cluster's own Services. */
-function insideOut({
-	metadata,
-	spec,
-	...rest
-}: AnyObject & { readonly spec?: object }): readonly AnyObject[] {
+function insideOut(entry: AnyObject): readonly AnyObject[] {
+	const { metadata, spec, ...rest } = entry as ServiceEntry;
 	const inside = { ...spec, hosts: ["relay.team.svc.cluster.local"], location: "MESH_INTERNAL" };
 	const toService = [{ address: "orders.team.svc.cluster.local" }];
 	return [
@@ -48,7 +45,7 @@ function insideOut({
 		{ ...inside, resolution: "DNS", endpoints: toService },
 		{ ...inside, endpoints: toService },
 		inside,
-		{ ...inside, hosts: (spec as { readonly hosts?: unknown })?.hosts, endpoints: toService },
+		{ ...inside, hosts: spec?.hosts, endpoints: toService },
 		{ ...spec, location: "MESH_INTERNAL" },
 	].map((made) => ({ ...rest, metadata, spec: made }) as AnyObject);
 }
