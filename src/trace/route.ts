@@ -11,7 +11,15 @@ import { specOf } from "../istio/entry/entry.ts";
 import { wildcardsAbove } from "../istio/entry/hosts.ts";
 import { visibilityOf } from "../istio/waypoint/waypoint.ts";
 import type { Candidate, Step } from "./steps.ts";
-import { addressStep, answerStep, entryText, portStep, unboundOutcome, waypointStep } from "./steps.ts";
+import {
+	addressStep,
+	answerStep,
+	canaryShare,
+	entryText,
+	portStep,
+	unboundOutcome,
+	waypointStep,
+} from "./steps.ts";
 
 /** Where a connection ends up. */
 export interface Outcome {
@@ -84,11 +92,12 @@ export function followRoute(question: RouteQuestion, inventory: Inventory): Foll
 		return finish(steps, direct(unboundOutcome(chosen)), chosen);
 	}
 	const port = question.port === undefined ? undefined : portStep(chosen, question.port, waypoint);
+	const share = canaryShare(chosen, inventory);
 	return finish(
-		port === undefined ? steps : [...steps, port.step],
+		[...steps, ...(share === undefined ? [] : [share.step]), ...(port === undefined ? [] : [port.step])],
 		port?.blocked === true
 			? { kind: "blocked", waypoint, text: `blocked: ${waypoint} closes the connection` }
-			: { kind: "waypoint", waypoint, text: `through ${waypoint}` },
+			: { kind: "waypoint", waypoint, text: `through ${waypoint}${share?.text ?? ""}` },
 		chosen,
 	);
 }

@@ -1,9 +1,12 @@
+import type { Inventory } from "../core/inventory.ts";
 import type { ServiceEntry } from "../core/kinds.ts";
 import type { HostCapture } from "../istio/capture/capture.ts";
 import { captureReason, isCaptured } from "../istio/capture/owners.ts";
 import type { EntryPort } from "../istio/entry/entry.ts";
 import { specOf } from "../istio/entry/entry.ts";
 import { isProtocolOf } from "../istio/entry/ports.ts";
+import { canaryOf } from "../istio/waypoint/canary.ts";
+import { inspectWaypoint } from "../istio/waypoint/waypoint.ts";
 
 /** How a step of the way turned out: as governed egress wants it, otherwise, or neither. */
 export type StepMark = "good" | "bad" | "note";
@@ -112,6 +115,34 @@ function noneReason({ binding }: HostCapture): string {
 		return `the label istio.io/use-waypoint: none of the ${request.optedOut === "object" ? "ServiceEntry" : "namespace"} opts out`;
 	}
 	return "neither the ServiceEntry nor its namespace has the label istio.io/use-waypoint";
+}
+
+/** The part of the connections that a second waypoint gets; undefined: the first one gets all. */
+export function canaryShare(
+	{ entry, namespace }: Candidate,
+	inventory: Inventory,
+): { readonly step: Step; readonly text: string } | undefined {
+	const canary = canaryOf(entry, namespace, inventory);
+	if (canary === undefined) {
+		return undefined;
+	}
+	const name = `${canary.waypoint.namespace}/${canary.waypoint.name}`;
+	const by = canary.isOwn ? "its own label" : "the label of its namespace";
+	const state = inspectWaypoint(canary.waypoint, namespace, inventory);
+	const isUsed =
+		state.ready && state.admits && state.servesServices && canary.weight !== undefined && canary.weight > 0;
+	if (!isUsed) {
+		const text = `The canary waypoint ${name}, which ${by} names, gets no connection`;
+		return { step: { mark: "note", text, details: [] }, text: "" };
+	}
+	return {
+		step: {
+			mark: "note",
+			text: `${canary.weight} % of the connections go through the canary waypoint ${name}, which ${by} names`,
+			details: ["the policies of that waypoint hold for them, and not those of the first"],
+		},
+		text: `, and ${canary.weight} % of the connections through ${name}`,
+	};
 }
 
 /** What a connection without a waypoint comes to. */

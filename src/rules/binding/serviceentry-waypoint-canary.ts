@@ -1,6 +1,9 @@
 import { quote } from "../../core/finding.ts";
-import type { Rule } from "../../core/rule.ts";
-import { hasIstioMetadata } from "../../istio/entry/facts.ts";
+import type { ServiceEntry } from "../../core/kinds.ts";
+import { isPolicyEditor } from "../../core/policy-editors.ts";
+import type { Rule, RuleContext } from "../../core/rule.ts";
+import type { WaypointReference } from "../../core/settings.ts";
+import { leavesCluster } from "../../istio/entry/border.ts";
 import {
 	entryBinding,
 	formatWaypoint,
@@ -8,7 +11,7 @@ import {
 	targetConfirms,
 	targetReads,
 } from "../../istio/waypoint/binding.ts";
-import { labelOf } from "../../istio/waypoint/label-selector.ts";
+import { asksForCanary, canaryLabel, canaryOf, canaryWeightAnnotation } from "../../istio/waypoint/canary.ts";
 import { inspectWaypoint } from "../../istio/waypoint/waypoint.ts";
 import {
 	boundEntry,
@@ -19,10 +22,7 @@ import {
 	withLabels,
 } from "../examples.ts";
 
-const canaryLabel = "istio.io/use-waypoint-canary";
-const weightAnnotation = "istio.io/use-waypoint-canary-weight";
-
-/** A canary waypoint must be another waypoint that accepts the entry, with a weight from 0 to 100. */
+/** A canary waypoint is one that the policy names, and another waypoint that accepts the entry, with a weight from 0 to 100. */
 export const serviceentryWaypointCanary: Rule<"ServiceEntry"> = {
 	id: "serviceentry-waypoint-canary",
 	kind: "ServiceEntry",
@@ -32,8 +32,9 @@ export const serviceentryWaypointCanary: Rule<"ServiceEntry"> = {
 	confirms: targetConfirms,
 	fixable: false,
 	docs: {
-		summary: "A canary waypoint must be another waypoint that accepts the entry, with a weight from 0 to 100",
-		why: "From Istio 1.31 an entry can send a part of its traffic through a second waypoint. When that one cannot be used or the weight is no number from 0 to 100, everything goes through the first one, and only the message of the condition WaypointBound says so.",
+		summary:
+			"A canary waypoint must be the policy's, and another waypoint that accepts the entry, with a weight from 0 to 100",
+		why: "From Istio 1.31 an entry can send a part of its traffic through a second waypoint, and be it all of it. Where the namespace's policy names a waypoint, a share for another one goes past the policies of the first; only policy editors may write it. When that one cannot be used or the weight is no number from 0 to 100, everything goes through the first one, and only the message of the condition WaypointBound says so.",
 		fix: "Name a waypoint that admits this namespace and serves services, and write the weight as a whole number.",
 		sources: ["istio/istio pilot/pkg/serviceregistry/ambient/waypoints.go: buildWeightedWaypoints"],
 		since: "0.1.0",
@@ -42,14 +43,14 @@ export const serviceentryWaypointCanary: Rule<"ServiceEntry"> = {
 				"istio.io/use-waypoint-canary": "next",
 				"istio.io/use-waypoint-canary-namespace": "istio-egress",
 			}),
-			{ "istio.io/use-waypoint-canary-weight": "10" },
+			{ "istio.io/use-waypoint-canary-weight": "0" },
 		),
 		bad: withAnnotations(
 			withLabels(boundEntry, {
 				"istio.io/use-waypoint-canary": "next",
 				"istio.io/use-waypoint-canary-namespace": "istio-egress",
 			}),
-			{ "istio.io/use-waypoint-canary-weight": "10%" },
+			{ "istio.io/use-waypoint-canary-weight": "10" },
 		),
 		given: [
 			teamNamespace,
@@ -58,17 +59,15 @@ export const serviceentryWaypointCanary: Rule<"ServiceEntry"> = {
 			{ ...egressWaypoint, metadata: { name: "next", namespace: "istio-egress" } },
 		],
 	},
-	when: hasIstioMetadata,
+	when: asksForCanary,
 	*check(entry, context) {
-		const { labels, annotations } = entry.metadata ?? {};
-		const name = labelOf(labels, canaryLabel);
 		const { request, target } = entryBinding(entry, context);
-		// An entry that inherits its waypoint may inherit the canary; its own label counts in either case.
-		if (name === undefined || name === "" || name === "none" || context.inventory.mesh.istioMinor < 31) {
+		const found = canaryOf(entry, context.namespace, context.inventory);
+		if (found === undefined) {
 			return;
 		}
-		const canary = { name, namespace: labelOf(labels, `${canaryLabel}-namespace`) ?? context.namespace };
-		const path = ["metadata", "labels", canaryLabel];
+		const { waypoint: canary, weight, written } = found;
+		const path = found.isOwn ? ["metadata", "labels", canaryLabel] : ["metadata", "labels"];
 		if (target === undefined) {
 			yield {
 				path,
@@ -85,15 +84,20 @@ export const serviceentryWaypointCanary: Rule<"ServiceEntry"> = {
 			};
 			return;
 		}
-		const weight = labelOf(annotations, weightAnnotation);
-		if (
-			weight !== undefined &&
-			!(/^[+-]?[0-9]+$/.test(weight) && Number(weight) >= 0 && Number(weight) <= 100)
-		) {
+		if (weight === undefined) {
 			yield {
-				path: ["metadata", "annotations", weightAnnotation],
-				message: `${quote(weight)} is no weight, so all traffic stays with ${formatWaypoint(target)}`,
+				path: ["metadata", "annotations", canaryWeightAnnotation],
+				message: `${quote(written)} is no weight, so all traffic stays with ${formatWaypoint(target)}`,
 				hint: "Write a whole number from 0 to 100",
+			};
+			return;
+		}
+		if (weight > 0 && isPastPolicy(entry, canary, context)) {
+			yield {
+				path,
+				severity: "error",
+				message: `Sends ${weight} % of its connections through the waypoint ${formatWaypoint(canary)}, which is not the one of this namespace's policy`,
+				hint: "Remove the label istio.io/use-waypoint-canary, or ask a policy editor to write it",
 			};
 			return;
 		}
@@ -112,3 +116,17 @@ export const serviceentryWaypointCanary: Rule<"ServiceEntry"> = {
 		}
 	},
 };
+
+/** Whether a waypoint is none that the policy of the namespace names for what leaves the cluster. */
+function isPastPolicy(entry: ServiceEntry, canary: WaypointReference, context: RuleContext): boolean {
+	const { policy, requester, inventory } = context;
+	const { waypoint } = policy;
+	return (
+		waypoint !== undefined &&
+		waypoint !== "none" &&
+		policy.waypointSource !== "namespace label" &&
+		!isSameWaypoint(canary, waypoint) &&
+		leavesCluster(entry, context) &&
+		!isPolicyEditor(requester, inventory.settings)
+	);
+}

@@ -1,5 +1,6 @@
 import { annotationPrefix } from "../../core/annotations.ts";
 import { quote } from "../../core/finding.ts";
+import { isPolicyEditor } from "../../core/policy-editors.ts";
 import type { Rule } from "../../core/rule.ts";
 import { teamNamespace, withAnnotations } from "../examples.ts";
 
@@ -25,13 +26,11 @@ export const namespaceEditor: Rule<"Namespace"> = {
 		requester: { username: "mallory", groups: ["developers"] },
 	},
 	*check(namespace, { old, requester, inventory }) {
-		const editors = inventory.settings.policyEditors;
-		if (editors === undefined || requester === undefined) {
-			return;
-		}
+		const { settings } = inventory;
 		if (
-			editors.users.has(requester.username) ||
-			requester.groups.some((group) => editors.groups.has(group))
+			settings.policyEditors === undefined ||
+			requester === undefined ||
+			isPolicyEditor(requester, settings)
 		) {
 			return;
 		}

@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import type { AnyObject } from "../../src/core/kinds.ts";
+import {
+	boundEntry,
+	egressNamespace,
+	egressWaypoint,
+	teamNamespace,
+	withAnnotations,
+	withLabels,
+} from "../../src/rules/examples.ts";
+import { traceRoute } from "../../src/trace/route.ts";
+import { world } from "../support/rule-example.ts";
+
+function outcomeOf(weight: string, ...more: readonly AnyObject[]): string {
+	const entry = withAnnotations(
+		withLabels(boundEntry, {
+			"istio.io/use-waypoint-canary": "next",
+			"istio.io/use-waypoint-canary-namespace": "istio-egress",
+		}),
+		{ "istio.io/use-waypoint-canary-weight": weight },
+	);
+	const state = world([teamNamespace, egressNamespace, egressWaypoint, entry, ...more]);
+	return traceRoute({ host: "api.payments.example.com", port: 443, from: "team" }, state).outcome.text;
+}
+
+const next = { ...egressWaypoint, metadata: { name: "next", namespace: "istio-egress" } };
+
+it("traceRoute() says which share of the connections a canary waypoint gets", () => {
+	assert.equal(
+		outcomeOf("30", next),
+		"through istio-egress/egress, and 30 % of the connections through istio-egress/next",
+	);
+});
+
+it("traceRoute() says nothing of a canary waypoint that is not there or gets no share", () => {
+	for (const text of [outcomeOf("30"), outcomeOf("0", next), outcomeOf("30%", next)]) {
+		assert.equal(text, "through istio-egress/egress");
+	}
+});
