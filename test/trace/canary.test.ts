@@ -13,8 +13,12 @@ import { traceRoute } from "../../src/trace/route.ts";
 import { world } from "../support/rule-example.ts";
 
 function outcomeOf(weight: string, ...more: readonly AnyObject[]): string {
+	const allocated = {
+		...boundEntry,
+		status: { addresses: [{ host: "api.payments.example.com", value: "240.240.0.7" }] },
+	};
 	const entry = withAnnotations(
-		withLabels(boundEntry, {
+		withLabels(allocated, {
 			"istio.io/use-waypoint-canary": "next",
 			"istio.io/use-waypoint-canary-namespace": "istio-egress",
 		}),
