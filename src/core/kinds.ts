@@ -73,7 +73,9 @@ const parts = {
 	},
 	/** A route of TLS or TCP connections. */
 	ConnectionRoute: { fields: { match: { list: "RouteMatch" }, route: { list: "RouteDestination" } } },
-	ClientTls: { fields: { mode: "string", sni: "string", credentialName: "string" } },
+	ClientTls: {
+		fields: { mode: "string", sni: "string", credentialName: "string", insecureSkipVerify: "boolean" },
+	},
 	TrafficPolicy: {
 		fields: {
 			tls: "ClientTls",

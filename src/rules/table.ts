@@ -3,6 +3,7 @@ import type { Rule } from "../core/rule.ts";
 import { asmegresstrafficpolicyEgressGateway } from "./sidecar-egress/asmegresstrafficpolicy-egress-gateway.ts";
 import { destinationruleEgressHost } from "./sidecar-egress/destinationrule-egress-host.ts";
 import { destinationruleEgressWorkload } from "./sidecar-egress/destinationrule-egress-workload.ts";
+import { destinationrulePolicyTls } from "./policy/destinationrule-policy-tls.ts";
 import { destinationruleTlsWrap } from "./hygiene/destinationrule-tls-wrap.ts";
 import { gatewayclassBoundEntries } from "./binding/gatewayclass-bound-entries.ts";
 import { grpcrouteEgressBackend } from "./sidecar-egress/grpcroute-egress-backend.ts";
@@ -113,6 +114,7 @@ export const rules: readonly Rule[] = [
 	asmegresstrafficpolicyEgressGateway,
 	destinationruleEgressHost,
 	destinationruleEgressWorkload,
+	destinationrulePolicyTls,
 	destinationruleTlsWrap,
 	gatewayclassBoundEntries,
 	grpcrouteEgressBackend,

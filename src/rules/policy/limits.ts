@@ -27,7 +27,7 @@ export function limitsProtocols(_object: object, { policy }: RuleContext): boole
 
 /** What the cluster's and the namespace's lists of hosts say against a host, or against the name of an endpoint. */
 export function* forbiddenHost(
-	what: "Host" | "Endpoint" | "Address" | "Destination" | "Authority",
+	what: "Host" | "Endpoint" | "Address" | "Destination" | "Authority" | "SNI" | "Tunnel",
 	host: string,
 	path: Path,
 	policy: Policy,
