@@ -3,6 +3,7 @@ import type { Registry } from "prom-client";
 import { serviceNames } from "../certificates/authority.ts";
 import type { CertificateSource } from "../certificates/source.ts";
 import type { Connection } from "../kube/client/connection.ts";
+import type { Unreached } from "../kube/install/fail-closed.ts";
 import { createBootstrapMetrics } from "../server/bootstrap-metrics.ts";
 import type { Check } from "../server/probes.ts";
 
@@ -86,7 +87,10 @@ export async function startFailingClosed(
 		replicas: async () => replicas ?? (await readyEndpoints(connection, namespace, service, "webhook")),
 		...options,
 	});
-	createBootstrapMetrics(options.registry, () => bootstrap.status().state === "strict");
+	createBootstrapMetrics(options.registry, {
+		isStrict: () => bootstrap.status().state === "strict",
+		unreachedMs: () => bootstrap.unreached()?.sinceMs ?? 0,
+	});
 	return {
 		checks: () => {
 			const { state, reason } = bootstrap.status();
@@ -98,8 +102,23 @@ export async function startFailingClosed(
 					detail: `${state}: ${reason}`,
 					...(ok ? {} : { advisory: true as const }),
 				},
+				...reachChecks(bootstrap.unreached()),
 			];
 		},
 		stop: () => bootstrap.stop(),
 	};
+}
+
+/** Readiness does not depend on it: a replica that is taken out of the Service is reached by nobody at all. */
+function reachChecks(unreached: Unreached | undefined): readonly Check[] {
+	return unreached === undefined
+		? []
+		: [
+				{
+					name: "reachability",
+					ok: false,
+					advisory: true,
+					detail: `no canary has come back for ${Math.round(unreached.sinceMs / 1000)} s: ${unreached.reason}`,
+				},
+			];
 }

@@ -265,6 +265,7 @@ function logVerdict(
 			decision,
 			mode: verdict.mode,
 			kind: review.subject?.kind,
+			user: review.subject?.requester?.username,
 			namespace: review.namespace,
 			name: review.name,
 			dryRun: review.dryRun,

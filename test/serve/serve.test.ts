@@ -87,6 +87,10 @@ test("serve --world prints its URL and its CA on one line each, answers, and end
 		/^serviceentry-waypoint-binding: /,
 	);
 	assert.equal(await (await fetch(`${server.operations}/livez`)).text(), "ok\n");
+	const [line = "{}"] = server.log().split("\n");
+	const { level, time } = JSON.parse(line) as Record<string, unknown>;
+	assert.equal(level, "info");
+	assert.match(String(time), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 	assert.deepEqual(await ready(server), { status: 200, text: "ok\n" });
 	const { text } = await ready(server, "?verbose");
 	assert.match(text, /^\[\+\] listening: 127\.0\.0\.1:\d+$/m);

@@ -407,14 +407,24 @@ test("POST /validate logs a denial with facts, and nothing of the object", async
 	const webhook = await run(context, { "egress.waymark.dev/denied-hosts": "*.example.com" });
 	await webhook.ask("validate", reviewOf(withAnnotations(boundEntry, { secret: "swordfish" })));
 	const [line = "{}"] = webhook.logs;
-	const { msg, decision, namespace, name, rules: named } = JSON.parse(line) as Record<string, unknown>;
+	const {
+		msg,
+		decision,
+		namespace,
+		name,
+		user,
+		uid,
+		rules: named,
+	} = JSON.parse(line) as Record<string, unknown>;
 	assert.deepEqual(
-		{ msg, decision, namespace, name, named },
+		{ msg, decision, namespace, name, user, uid, named },
 		{
 			msg: "admission answered",
 			decision: "deny",
 			namespace: "team",
 			name: "payments",
+			user: "alice",
+			uid: "705ab4f5-6393-11e8-b7cc-42010a800002",
 			named: ["serviceentry-policy-host"],
 		},
 	);

@@ -45,9 +45,17 @@ export interface BootstrapStatus {
 	readonly reason: string;
 }
 
+/** The API server does not reach the webhooks any more: what they judge is refused. */
+export interface Unreached {
+	readonly sinceMs: number;
+	readonly reason: string;
+}
+
 /** Turns the validating webhooks to `Fail` once it is proved that they are reached; never back. */
 export interface Bootstrap {
 	status(): BootstrapStatus;
+	/** Since when the canary has not come back although all is `Fail`, and why; undefined while it does. */
+	unreached(): Unreached | undefined;
 	/** Tries now. */
 	attempt(): Promise<BootstrapStatus>;
 	stop(): Promise<void>;
@@ -65,8 +73,28 @@ export function startBootstrap(options: BootstrapOptions): Bootstrap {
 	const { signal } = stop;
 	const exchange: ApiRequest = { deadlineMs, signal };
 	let status: BootstrapStatus = { state: "unknown", reason: "it has not been looked at yet" };
+	let unreached: { readonly since: number; readonly reason: string } | undefined;
+	/** The way from the API server may break later: a firewall, a mesh, a network policy. */
+	const lookAtReach = async (): Promise<void> => {
+		const reason = await tryCanary(options, exchange);
+		if (signal.aborted) {
+			return;
+		}
+		if (reason === null && unreached !== undefined) {
+			const forMs = Math.round(performance.now() - unreached.since);
+			options.log.info({ forMs }, "the API server reaches the webhooks again");
+		} else if (reason !== null && unreached === undefined) {
+			options.log.warn({ reason }, "the API server does not reach the webhooks any more");
+		}
+		unreached = reason === null ? undefined : { since: unreached?.since ?? performance.now(), reason };
+	};
 	const attempt = async (): Promise<BootstrapStatus> => {
 		const next = await tryOnce(options, exchange);
+		if (next.state === "strict" && status.state === "strict") {
+			await lookAtReach();
+		} else if (next.state !== "unknown") {
+			unreached = undefined;
+		}
 		if (next.state !== status.state || next.reason !== status.reason) {
 			options.log.info(
 				{ state: next.state, reason: next.reason },
@@ -86,6 +114,10 @@ export function startBootstrap(options: BootstrapOptions): Bootstrap {
 	const looping = loop();
 	return {
 		status: () => status,
+		unreached: () =>
+			unreached === undefined
+				? undefined
+				: { sinceMs: performance.now() - unreached.since, reason: unreached.reason },
 		attempt,
 		async stop() {
 			stop.abort();
@@ -210,5 +242,5 @@ async function tryCanary(options: BootstrapOptions, exchange: ApiRequest): Promi
 		const isOurs = message.includes(`"${canaryWebhook}"`) && message.includes(canaryMessage(nonce));
 		return isOurs ? null : `the canary was refused by somebody else: ${message}`;
 	}
-	return "the canary was let through: the API server does not reach the webhook yet";
+	return "the canary was let through: the API server does not reach the webhook";
 }

@@ -262,6 +262,34 @@ test("startBootstrap() never goes back by itself, and a person's Ignore holds wi
 	assert.deepEqual(policies(), lax);
 });
 
+test("startBootstrap() goes on trying the canary after Fail, and says since when and why it does not come back", async (context) => {
+	const { server, install, start, policies, replica } = await scene(context);
+	install(usual);
+	const bootstrap = start({ times: { tryMs: 60_000, lookMs: 60_000 } });
+	await bootstrap.attempt();
+	await bootstrap.attempt();
+	assert.equal(bootstrap.unreached(), undefined);
+	let isCut = true;
+	const [, webhook] = (server.get(path) as unknown as { readonly webhooks: readonly Webhook[] }).webhooks;
+	const bundle = webhook?.clientConfig.caBundle ?? "";
+	server.intercept((seen) => {
+		if (seen.path !== canaries) {
+			return null;
+		}
+		return isCut ? { status: 201, body: {} } : admit(replica, seen, bundle);
+	});
+	assert.equal((await bootstrap.attempt()).state, "strict");
+	const first = bootstrap.unreached();
+	assert.match(first?.reason ?? "", /^the canary was let through/);
+	await sleep(20);
+	await bootstrap.attempt();
+	assert.ok((bootstrap.unreached()?.sinceMs ?? 0) >= 20);
+	assert.deepEqual(policies(), strict);
+	isCut = false;
+	await bootstrap.attempt();
+	assert.equal(bootstrap.unreached(), undefined);
+});
+
 test("startBootstrap() reports an API server that fails, and does nothing", async (context) => {
 	const { server, install, start } = await scene(context);
 	install(usual);
