@@ -6,7 +6,7 @@ export function closest(name: string, candidates: readonly string[]): string | u
 		const distance =
 			isAbbreviation(name, candidate) || isAbbreviation(candidate, name)
 				? Math.min(2, Math.abs(candidate.length - name.length))
-				: editDistance(name.slice(0, 253), candidate.slice(0, 253));
+				: editDistance(name.slice(0, 63), candidate.slice(0, 63));
 		if (distance < least) {
 			least = distance;
 			best = candidate;

@@ -8,7 +8,18 @@ export interface IgnoreComment {
 	readonly reason: string;
 }
 
-const form = /^\s*waymark:ignore(?:\s+(\S+))?(?:\s+(\S.*?))?\s*$/;
+const word = "waymark:ignore";
+
+/** The rule and the reason of a comment's line; undefined for any other line. */
+function parseLine(line: string): IgnoreComment | undefined {
+	const text = line.trim();
+	const rest = text.slice(word.length);
+	if (!text.startsWith(word) || (rest !== "" && rest.trimStart() === rest)) {
+		return undefined;
+	}
+	const [rule = ""] = rest.trimStart().split(/\s/, 1);
+	return { rule, reason: rest.trimStart().slice(rule.length).trimStart() };
+}
 
 /** Every ignore comment in a document, wherever in it. */
 export function ignoreComments(document: Document): readonly IgnoreComment[] {
@@ -30,12 +41,10 @@ export function ignoreComments(document: Document): readonly IgnoreComment[] {
 
 	function read(comment: string | null | undefined): void {
 		for (const line of comment?.split("\n") ?? []) {
-			const match = form.exec(line);
-			if (match !== null) {
-				const ignore = { rule: match[1] ?? "", reason: match[2] ?? "" };
-				if (!found.some((each) => each.rule === ignore.rule && each.reason === ignore.reason)) {
-					found.push(ignore);
-				}
+			const ignore = parseLine(line);
+			const isKnown = found.some((each) => each.rule === ignore?.rule && each.reason === ignore.reason);
+			if (ignore !== undefined && !isKnown) {
+				found.push(ignore);
 			}
 		}
 	}

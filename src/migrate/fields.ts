@@ -65,6 +65,7 @@ export function without(value: Fields, ...names: readonly string[]): Fields {
 /** Makes a name for a new object of a text that a user chose: lower case, digits, hyphens. */
 export function objectName(text: string): string {
 	const name = text
+		.slice(0, 253)
 		.toLowerCase()
 		.replaceAll("*", "any")
 		.replaceAll(/[^a-z0-9-]+/g, "-")

@@ -23,7 +23,7 @@ export function overlapsOf(range: AddressRange, self: Place, inventory: Inventor
 	for (const key of bucket === undefined ? ["all"] : [bucket, "wide"]) {
 		for (const entry of inventory.lookup("serviceEntryByAddressBucket", key)) {
 			const place = { namespace: entry.metadata?.namespace ?? "", name: entry.metadata?.name ?? "" };
-			const met = rangesListed(entry).find((each) => rangesOverlap(each, range));
+			const met = firstMet(entry, range);
 			if (met !== undefined && (place.namespace !== self.namespace || place.name !== self.name)) {
 				overlaps.push({ entry, place, range: met });
 			}
@@ -35,16 +35,51 @@ export function overlapsOf(range: AddressRange, self: Place, inventory: Inventor
 	return overlaps;
 }
 
-// An entry of the world is replaced and never changed, and every address of every other entry asks for its ranges.
-const ranges = new WeakMap<ServiceEntry, readonly AddressRange[]>();
+/** The addresses of an entry; those of IPv4 as numbers as well, from `starts` to `ends`, which are quick to compare. */
+interface Listed {
+	readonly ranges: readonly AddressRange[];
+	readonly starts: readonly number[];
+	readonly ends: readonly number[];
+}
 
-function rangesListed(entry: ServiceEntry): readonly AddressRange[] {
-	let listed = ranges.get(entry);
+// An entry of the world is replaced and never changed, and every address of every other entry asks for its ranges.
+const known = new WeakMap<ServiceEntry, Listed>();
+
+function listedBy(entry: ServiceEntry): Listed {
+	let listed = known.get(entry);
 	if (listed === undefined) {
-		listed = specOf(entry).addresses.flatMap((address) => readAsIstiod(address) ?? []);
-		ranges.set(entry, listed);
+		const ranges = specOf(entry).addresses.flatMap((address) => readAsIstiod(address) ?? []);
+		listed = { ranges, starts: ranges.map(startOf), ends: ranges.map(endOf) };
+		known.set(entry, listed);
 	}
 	return listed;
+}
+
+/** The first address of a range of IPv4; no number for one of IPv6. */
+function startOf(range: AddressRange): number {
+	const size = 2 ** (32 - range.prefix);
+	return range.family === 4 ? Math.floor(Number(range.bits) / size) * size : Number.NaN;
+}
+
+function endOf(range: AddressRange): number {
+	return startOf(range) + 2 ** (32 - range.prefix) - 1;
+}
+
+/** The first address that an entry lists in a range. */
+function firstMet(entry: ServiceEntry, range: AddressRange): AddressRange | undefined {
+	const { ranges, starts, ends } = listedBy(entry);
+	if (range.family !== 4) {
+		return ranges.find((each) => rangesOverlap(each, range));
+	}
+	const start = startOf(range);
+	const end = endOf(range);
+	for (let index = 0; index < ranges.length; index++) {
+		// No comparison with what is no number holds.
+		if ((starts[index] ?? Number.NaN) <= end && (ends[index] ?? Number.NaN) >= start) {
+			return ranges[index];
+		}
+	}
+	return undefined;
 }
 
 /**
