@@ -13,7 +13,7 @@ import {
 	ambientWord,
 	entryWords,
 	gatewayWords,
-	injectionWord,
+	injectionWords,
 	listWords,
 	malformedWords,
 	modeWord,
@@ -214,13 +214,19 @@ export function injection(options: BackstopOptions, version: "v1" | "v1beta1"): 
 					resourceRules: resources(entries.slice(0, 1)),
 				},
 				matchConditions: [
+					// Labels would hide that an author calls internal what is not; whether it is, only Waymark tells.
 					{ name: "external", expression: "object.?spec.?location.orValue('') != 'MESH_INTERNAL'" },
 					{
 						name: "unbound",
 						expression: `!(${celText(useWaypointLabel)} in object.metadata.?labels.orValue({})) &&\n!has(object.metadata.deletionTimestamp)`,
 					},
 				],
-				variables: [...namespaceWords, modeWord(settings), ...waypointWords(settings), injectionWord()],
+				variables: [
+					...namespaceWords,
+					modeWord(settings),
+					...waypointWords(settings),
+					...injectionWords(settings),
+				],
 				mutations: [
 					{
 						// A JSON Patch costs less than an apply configuration, which compares the whole object by its schema.

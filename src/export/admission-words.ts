@@ -245,24 +245,49 @@ function protocolLists(
 	return together(limit && constant(limit), said, byDefault && constant(byDefault));
 }
 
-/** Whether a host in canonical form is one of this cluster (`isClusterHost`). */
-export function celClusterHost(host: string, settings: Settings): string {
-	const under = ["svc", settings.clusterDomain, "clusterset.local"].map(
-		(domain) => `${host}.endsWith(${celText(`.${domain}`)})`,
-	);
-	return `(!${host}.contains('.') && !${host}.startsWith('*') || ${under.join(" || ")} ||
-    ${host} in ${celList([settings.clusterDomain, "clusterset.local"])})`;
-}
-
-/** Whether a host in canonical form lies below one of these domains. */
+/** Whether a host in canonical form lies below one of these domains or is one. */
 function celUnder(host: string, domains: readonly string[]): string {
-	const under = domains.map((domain) => `${host}.endsWith(${celText(`.${domain}`)})`);
-	return `(${[...under, `${host} in ${celList(domains)}`].join(" || ")})`;
+	const below = domains.map((domain) => `${host}.endsWith(${celText(`.${domain}`)})`);
+	return domains.length === 0 ? "false" : `(${host} in ${celList(domains)} || ${below.join(" || ")})`;
 }
 
 /** Whether a host in canonical form is inside by its name: the counterpart of `isOutsideHost`. */
 function celInsideHost(host: string, { clusterDomain, internal }: Settings): string {
 	return celUnder(host, ["svc", clusterDomain, ...internal.hosts]);
+}
+
+/** A full name that a Service, or a pod of one, may have. */
+const serviceForm = celPattern("(^|[.])[^.*][^.]*[.][^.]+[.]svc([.]|$)");
+
+/** Whether a name in canonical form leads out, as far as it alone tells: a Service of that name may lead anywhere. */
+function celLeadsOut(name: string, settings: Settings): string {
+	return `(!${celUnder(name, settings.internal.hosts)} &&
+          (!${celInsideHost(name, settings)} || !${name}.matches(${serviceForm})))`;
+}
+
+function celInsideAddress(address: string, { internal }: Settings): string {
+	const ranges = internal.addresses.map(({ text, prefix }) =>
+		text.includes("/") ? text : `${text}/${prefix}`,
+	);
+	return ranges.length === 0
+		? "false"
+		: `${celList(ranges)}.exists(r, isIP(${address}) ? cidr(r).containsIP(${address}) :
+        isCIDR(${address}) && cidr(r).containsCIDR(cidr(${address}).masked()))`;
+}
+
+/** Whether traffic can leave the cluster by an entry (`leavesCluster`), as far as the entry alone tells. */
+function celLeavesCluster(s: string, settings: Settings): string {
+	const byWord =
+		settings.internal.hosts.length === 0
+			? `${s}.external`
+			: `${s}.external && ${s}.names.exists(h, !${celUnder("h", settings.internal.hosts)})`;
+	return `${byWord} || !${s}.selects && (
+      ${s}.names.exists(h, !${celInsideHost("h", settings)}) ||
+      ${s}.endpoints.exists(x, [x.?address.orValue('')].exists(a,
+        a != '' && a != 'None' && !a.startsWith('unix://') && (isIP(a) ? !(${celInsideAddress("a", settings)}) :
+          [${celCanonicalHost("a")}].exists(h, ${celLeadsOut("h", settings)})))) ||
+      (${s}.resolution == 'NONE' ? ${s}.addresses.exists(a, !(${celInsideAddress("a", settings)})) :
+        ${s}.endpoints.size() == 0 && ${s}.names.exists(h, ${celLeadsOut("h", settings)})))`;
 }
 
 const record = (fields: Readonly<Record<string, string>>): string =>
@@ -284,26 +309,26 @@ export function entryWords(settings: Settings): readonly CelVariable[] {
 		resolution: "o.?spec.?resolution.orValue('NONE')",
 		selector: "o.?spec.?workloadSelector.?labels.orValue({})",
 		external: "o.?spec.?location.orValue('') != 'MESH_INTERNAL'",
+		selects: "o.?spec.?workloadSelector.hasValue()",
 		// The mark of a gateway: istiod gives such an object no waypoint.
 		managed: `o.metadata.?labels[?${celText(managedLabel)}].orValue('') in
       ['istio.io-mesh-controller', 'istio.io-eastwest-controller']`,
 		// Endpoints by a name outside the cluster.
 		ends: `o.?spec.?endpoints.orValue([]).map(x, x.?address.orValue('')).filter(a,
-      a != '' && !a.startsWith('unix://') && !a.contains(':') && !isIP(a) && !isCIDR(a) &&
+      a != '' && a != 'None' && !a.startsWith('unix://') && !a.contains(':') && !isIP(a) &&
       ![${celCanonicalHost("a")}].exists(h, ${celInsideHost("h", settings)}))`,
 	});
-	const declared = `s.names.size() > 0 && s.names.all(h, ${celUnder("h", settings.internal.hosts)})`;
 	const binding = record({
 		s: "s",
 		refuses: `s.managed || s.labels[?${U}].orValue('') == 'none'`,
 		own: `s.managed || s.labels[?${U}].orValue('none') == 'none' ? ''
       : s.labels[?${N}].orValue(request.namespace) + '/' + s.labels[${U}]`,
-		expected: `s.external && !(${declared}) && variables.wanted.contains('/') ? variables.wanted : ''`,
+		leaves: celLeavesCluster("s", settings),
 		readable: `s.labels[?${U}].orValue('a').matches(${celPattern(nameForm)}) &&
       s.labels[?${N}].orValue('a').matches(${celPattern(namespaceForm)})`,
-		governed: `s.external && !(${declared}) || s.ends.size() > 0 ||
-      s.names.exists(h, !${celInsideHost("h", settings)})`,
+		hasOutsideName: `s.names.exists(h, !${celInsideHost("h", settings)})`,
 	});
+	const expectedWaypoint = "b.leaves && variables.wanted.contains('/') ? variables.wanted : ''";
 	const whole = record({
 		...Object.fromEntries(
 			[
@@ -323,13 +348,15 @@ export function entryWords(settings: Settings): readonly CelVariable[] {
 		refuses: "b.refuses",
 		own: "b.own",
 		asked: "b.refuses ? '' : b.own != '' ? b.own : variables.inherited",
-		expected: "b.expected",
+		leaves: "b.leaves",
+		expected: expectedWaypoint,
 		readable: "b.readable",
-		governed: "b.governed",
-		target: "b.refuses ? '' : b.own != '' ? b.own : b.expected != '' ? b.expected : variables.inherited",
+		governed: "b.leaves || b.hasOutsideName",
+		target: `b.refuses ? '' : b.own != '' ? b.own : b.leaves && variables.wanted.contains('/') ? variables.wanted
+      : variables.inherited`,
 		// The author named the policy's waypoint without its namespace.
-		missingTwin: `!b.refuses && b.own != '' && b.expected != '' && !(${N} in b.s.labels) && b.own != b.expected &&
-      b.expected.endsWith('/' + b.s.labels[?${U}].orValue(''))`,
+		missingTwin: `b.own != '' && b.leaves && variables.wanted.contains('/') && !(${N} in b.s.labels) &&
+      b.own != variables.wanted && variables.wanted.endsWith('/' + b.s.labels[?${U}].orValue(''))`,
 	});
 	return [
 		{
@@ -398,7 +425,7 @@ object.spec.?ports.orValue([]).all(p,
 !${isBadHostText("variables.allowed")} &&
 object.spec.hosts.all(h,
   h.size() < 254 && h.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?){0,7}[.][a-z][a-z0-9-]*$') &&
-  !${celClusterHost("h", settings)} &&
+  !${celInsideHost("h", settings)} &&
   (variables.allowed.size() == 2 || ${shortCovers("variables.allowed", "h")})${byCluster})`,
 		},
 	];
@@ -513,18 +540,32 @@ export const sidecarWords: readonly CelVariable[] = [
 ];
 
 /** Which labels an unbound entry gets: those of the policy's waypoint, where the namespace's label does not do it. */
-export function injectionWord(): CelVariable {
+export function injectionWords(settings: Settings): readonly CelVariable[] {
 	const U = celText(useWaypointLabel);
 	const N = celText(useWaypointNamespaceLabel);
-	return {
-		name: "fits",
-		// In mode warn, a label that names nothing would outvote the one of the namespace that works.
-		expression: `variables.mode == 'enforce' && variables.wanted.contains('/') &&
+	return [
+		{
+			name: "leaves",
+			expression: `[{
+    'external': dyn(object.?spec.?location.orValue('') != 'MESH_INTERNAL'),
+    'selects': dyn(object.?spec.?workloadSelector.hasValue()),
+    'names': dyn(object.?spec.?hosts.orValue([]).map(h, ${celCanonicalHost("h")})),
+    'addresses': dyn(object.?spec.?addresses.orValue([])),
+    'endpoints': dyn(object.?spec.?endpoints.orValue([])),
+    'resolution': dyn(object.?spec.?resolution.orValue('NONE'))}].exists(s,
+  ${celLeavesCluster("s", settings)})`,
+		},
+		{
+			name: "fits",
+			// In mode warn, a label that names nothing would outvote the one of the namespace that works.
+			expression: `variables.mode == 'enforce' && variables.wanted.contains('/') &&
 (variables.inherited != variables.wanted || variables.named != '') &&
 [object.metadata.?labels.orValue({})].all(l, !(${U} in l) &&
   l[?${N}].orValue(variables.wanted.split('/')[0]) == variables.wanted.split('/')[0] &&
-  !(l[?${celText(managedLabel)}].orValue('') in ['istio.io-mesh-controller', 'istio.io-eastwest-controller']))`,
-	};
+  !(l[?${celText(managedLabel)}].orValue('') in ['istio.io-mesh-controller', 'istio.io-eastwest-controller'])) &&
+variables.leaves`,
+		},
+	];
 }
 
 /** The annotations of the Namespace that is written, and what of ours changes in it. */

@@ -233,9 +233,13 @@ export async function compare(
 			answer.status < 300 ? [] : answer.status === 403 ? rulesIn(message) : [`HTTP ${answer.status}`];
 		denied += expected.length > 0 ? 1 : 0;
 		// A long list is cut.
-		const isSame = / more$/.test(message)
-			? got.length > 0 && got.every((id) => expected.includes(id))
-			: got.join() === expected.join();
+		const isSame =
+			// An update may make internal what was unbound before: a new mistake to Waymark, the old one to CEL.
+			(got.length > 0 === expected.length > 0 ||
+				(each.old !== undefined && expected.join() === "serviceentry-location")) &&
+			(/ more$/.test(message)
+				? withoutGuess(got, expected).every((id) => expected.includes(id))
+				: withoutGuess(got, expected).join() === withoutGuess(expected, expected).join());
 		same += isSame ? 1 : 0;
 		if (!isSame) {
 			const namespace = world.get("Namespace", "", each.object.metadata?.namespace ?? "");
@@ -243,6 +247,13 @@ export async function compare(
 		}
 	}
 	return { same, denied, invalid, differences };
+}
+
+/** What Waymark knows to be a host on the internet, CEL only finds unbound: another rule, the same refusal. */
+function withoutGuess(ids: readonly string[], expected: readonly string[]): readonly string[] {
+	return expected.includes("serviceentry-location")
+		? ids.filter((id) => id !== "serviceentry-location" && id !== "serviceentry-waypoint-binding")
+		: ids;
 }
 
 function expectedRules(

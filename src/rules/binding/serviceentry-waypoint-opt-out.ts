@@ -58,7 +58,7 @@ export const serviceentryWaypointOptOut: Rule<"ServiceEntry"> = {
 	cel: {
 		problems: [
 			{
-				when: `variables.ambient && e.external && e.labels[?'${useWaypointLabel}'].orValue('') == 'none' &&
+				when: `variables.ambient && e.leaves && e.labels[?'${useWaypointLabel}'].orValue('') == 'none' &&
   !e.managed && variables.wanted != 'none'`,
 				path: `metadata.labels["${useWaypointLabel}"]`,
 				message: "Opts out of the waypoint, so its traffic leaves the cluster ungoverned",
