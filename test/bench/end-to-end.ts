@@ -1,6 +1,6 @@
 /**
  * What a webhook adds to one write: a ServiceEntry is created, and the same manifest is applied again, through a real
- * API server; without a webhook, with one that always answers the same (the floor), and with Waymark, in turn.
+ * API server; without a webhook, with one that always answers the same (the floor), with Waymark, and with the backstop's admission policies, in turn.
  *
  * npm run bench:e2e [-- --rounds 10 --count 100]
  */
@@ -8,14 +8,20 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { ClusterState } from "../../src/core/cluster-state.ts";
+import { defaultSettings } from "../../src/core/settings.ts";
+import { backstop } from "../../src/export/admission-policies.ts";
+import type { Manifest } from "../../src/export/mesh-table.ts";
 import { handshakeFault } from "../../src/kube/install/endpoints.ts";
+import type { KubeObject } from "../e2e/api.ts";
 import { expectSuccess } from "../e2e/api.ts";
+import { backstopOptions, defineTable, writeTable } from "../e2e/backstop-parity.ts";
 import { startControlPlane } from "../e2e/control-plane.ts";
 import { render } from "../e2e/installation.ts";
 import { freePorts, waitUntilReady } from "../e2e/processes.ts";
 import type { ServeReplica } from "../e2e/serve-replicas.ts";
 import { startServeReplicas } from "../e2e/serve-replicas.ts";
-import { createNamespace, createWaypointByHand, serviceEntry } from "../e2e/world.ts";
+import { createNamespace, createWaypointByHand, serviceEntry, useWaypoint } from "../e2e/world.ts";
 
 const { values } = parseArgs({
 	options: { rounds: { type: "string", default: "10" }, count: { type: "string", default: "100" } },
@@ -33,6 +39,12 @@ interface Variant {
 	readonly adjust?: (webhooks: readonly ChartWebhook[]) => readonly ChartWebhook[];
 	/** Whether entries must come back bound. */
 	readonly binds: boolean;
+	/** The admission policies of the backstop that hold there. */
+	readonly policies?: readonly Manifest[];
+	/** Whether entries are written with the labels already: where nothing adds them. */
+	readonly isLabelled?: boolean;
+	/** Values of the chart for its webhooks. */
+	readonly values?: readonly string[];
 }
 
 await using stack = new AsyncDisposableStack();
@@ -50,7 +62,7 @@ await createNamespace(plane, "istio-system");
 const floor = await startFloor();
 const replica = await startWaymark();
 const waymark = `https://127.0.0.1:${replica.port}`;
-const variants: readonly Variant[] = [
+const webhookVariants: readonly Variant[] = [
 	{ name: "none", binds: false },
 	{
 		name: "floor",
@@ -81,14 +93,31 @@ const variants: readonly Variant[] = [
 		binds: true,
 	},
 ];
+const backstopValues = ["--set=backstop.mode=full", "--set=backstop.deep=audit"];
+const variants: readonly Variant[] = [
+	...webhookVariants,
+	// Policies that refuse alone, with injection and the table, and with the webhooks for what is not plain.
+	{ name: "validate", binds: true, isLabelled: true, policies: policiesOf(false) },
+	{ name: "full", binds: true, policies: policiesOf(true) },
+	{
+		name: "full-uncommon",
+		mutate: `${waymark}/mutate`,
+		validate: `${waymark}/validate`,
+		values: backstopValues,
+		binds: true,
+		policies: policiesOf(true),
+	},
+];
 await createNamespace(plane, "istio-egress");
 await createWaypointByHand(plane, "istio-egress", "egress", { from: { from: "All" } });
+await installTable();
 for (const variant of variants) {
 	await createNamespace(plane, namespaceOf(variant), {
 		labels: { "istio.io/dataplane-mode": "ambient" },
 		annotations: { "egress.waymark.dev/waypoint": "istio-egress/egress" },
 	});
 	await register(variant);
+	await installPolicies(variant);
 }
 await untilInForce();
 await measure("warm-up");
@@ -102,6 +131,55 @@ for (let round = 0; round < rounds; round++) {
 tell("create", created);
 tell("re-apply", applied);
 await tellInside();
+
+/** The policies about ServiceEntries; the others never see one. */
+function policiesOf(live: boolean): readonly Manifest[] {
+	const choice = { kubernetesMinor: 36, inject: live, live, staticManifests: false };
+	return backstop(backstopOptions(defaultSettings), choice).filter(({ metadata }) =>
+		["waymark", "waymark-mesh"].includes(metadata.name),
+	);
+}
+
+async function installTable(): Promise<void> {
+	await defineTable(plane);
+	const world = new ClusterState(defaultSettings);
+	world.set("KubernetesGateway", {
+		apiVersion: "gateway.networking.k8s.io/v1",
+		kind: "Gateway",
+		metadata: { name: "egress", namespace: "istio-egress" },
+		spec: {
+			gatewayClassName: "istio-waypoint",
+			listeners: [
+				{ name: "mesh", port: 15008, protocol: "HBONE", allowedRoutes: { namespaces: { from: "All" } } },
+			],
+		},
+		status: { addresses: [{ type: "IPAddress", value: "10.96.0.9" }] },
+	});
+	await writeTable(plane, world);
+}
+
+/** The policies of a variant, under names of its own and for its namespace alone. */
+async function installPolicies(variant: Variant): Promise<void> {
+	for (const { metadata, spec, ...rest } of variant.policies ?? []) {
+		const { policyName, matchConstraints } = spec as {
+			readonly policyName?: string;
+			readonly matchConstraints?: object;
+		};
+		const own = `${namespaceOf(variant)}-`;
+		const namespaceSelector = { matchLabels: { "kubernetes.io/metadata.name": namespaceOf(variant) } };
+		await plane.api.apply({
+			...rest,
+			metadata: { ...metadata, name: own + metadata.name },
+			spec: {
+				...(spec as object),
+				...(policyName === undefined ? {} : { policyName: own + policyName }),
+				...(matchConstraints === undefined
+					? {}
+					: { matchConstraints: { ...matchConstraints, namespaceSelector } }),
+			},
+		} as KubeObject);
+	}
+}
 
 async function startFloor(): Promise<string> {
 	const [port = 0] = await freePorts(1);
@@ -177,7 +255,7 @@ function unconditional(webhooks: readonly ChartWebhook[]): readonly ChartWebhook
 
 /** The chart's own webhooks, called by URL for one namespace alone. */
 async function register(variant: Variant): Promise<void> {
-	const objects = await render(plane, "--set=webhooks.url=https://127.0.0.1:1");
+	const objects = await render(plane, "--set=webhooks.url=https://127.0.0.1:1", ...(variant.values ?? []));
 	for (const object of objects) {
 		const isMutating = object.kind === "MutatingWebhookConfiguration";
 		const url = isMutating ? variant.mutate : variant.validate;
@@ -204,7 +282,7 @@ async function register(variant: Variant): Promise<void> {
 async function untilInForce(): Promise<void> {
 	for (const variant of variants.filter(({ binds }) => binds)) {
 		for (const deadline = Date.now() + 20_000; ; await sleep(100)) {
-			const entry = serviceEntry(namespaceOf(variant), "probe", "probe.example.com");
+			const entry = entryFor(variant, "probe", "probe.example.com");
 			const stored = await plane.api.create(entry, { dryRun: true });
 			if (isBound(stored.metadata.labels)) {
 				break;
@@ -215,6 +293,11 @@ async function untilInForce(): Promise<void> {
 		}
 	}
 	await sleep(1_000);
+}
+
+function entryFor(variant: Variant, name: string, host: string): KubeObject {
+	const labels = variant.isLabelled === true ? { labels: useWaypoint("egress", "istio-egress") } : {};
+	return serviceEntry(namespaceOf(variant), name, host, labels);
 }
 
 function isBound(labels: Readonly<Record<string, string>> = {}): boolean {
@@ -252,7 +335,7 @@ function inTurn(index: number): readonly Variant[] {
 }
 
 async function apply(variant: Variant, name: string): Promise<number> {
-	const entry = serviceEntry(namespaceOf(variant), name, `${name}.${variant.name}.example.com`);
+	const entry = entryFor(variant, name, `${name}.${variant.name}.example.com`);
 	const start = performance.now();
 	const stored = await plane.api.apply(entry);
 	const tookMs = performance.now() - start;
@@ -300,6 +383,13 @@ function tell(what: string, measured: readonly Round[]): void {
 		const at = (name: string): number => quantile(pooled.get(name) ?? [], share);
 		const ratio = (at("waymark") - at("none")) / (at("floor") - at("none"));
 		const toPatching = (at("waymark") - at("none")) / (at("floor-patching") - at("none"));
+		for (const name of ["validate", "full", "full-uncommon"]) {
+			const adds = at(name) - at("none");
+			const ofFloor = adds / (at("floor") - at("none"));
+			console.log(
+				`  all rounds together, p${share * 100}: ${name} adds ${adds.toFixed(2)} ms, ${ofFloor.toFixed(2)} × the floor`,
+			);
+		}
 		console.log(
 			`  all rounds together, p${share * 100}: waymark adds ${(at("waymark") - at("none")).toFixed(2)} ms, ${ratio.toFixed(2)} × the floor, ${toPatching.toFixed(2)} × the floor that patches`,
 		);

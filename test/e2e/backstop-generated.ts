@@ -71,6 +71,7 @@ export async function compareGenerated(plane: ControlPlane, run: GeneratedRun): 
 			withTable: await compareWithTable(plane, names, cases),
 		};
 	} finally {
+		await plane.api.delete("CustomResourceDefinition", undefined, "meshtables.egress.waymark.dev");
 		await Promise.all(names.map(({ metadata }) => removeNamespace(plane, metadata?.name ?? "")));
 	}
 }
