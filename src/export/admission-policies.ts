@@ -464,8 +464,8 @@ function findingWords(found: readonly FindingVariable[], furthers: boolean): rea
 			// An update is refused for what it brings, not for what was there.
 			expression: `oldObject == null ? variables.ofItems[0] + variables.ofWhole[0] :
   variables.ofItems[0].filter(f, !(f in variables.ofItems[1]) ||
-    variables.ofItems[0].filter(g, g == f).size() > variables.ofItems[1].filter(g, g == f).size()) +
-  variables.ofWhole[0].filter(f, !(f in variables.ofWhole[1]) ${furthers ? " || variables.reachesFurther" : ""})`,
+    variables.ofItems[0].filter(g, g == f).size() > variables.ofItems[1].filter(g, g == f).size()${furthers ? " ||\n    variables.addsHosts && f.split(': ')[1] != 'spec.hosts'" : ""}) +
+  variables.ofWhole[0].filter(f, !(f in variables.ofWhole[1])${furthers ? " || variables.reachesFurther" : ""})`,
 		},
 		{
 			name: "findings",

@@ -367,6 +367,12 @@ export function entryWords(settings: Settings): readonly CelVariable[] {
   .map(b, ${whole})`,
 		},
 		{
+			// What was wrong with an entry is wrong for each host that an update adds.
+			name: "addsHosts",
+			expression: `variables.entries.size() == 2 && [variables.entries].exists(x,
+  x[0].names.exists(n, !(n in x[1].names)))`,
+		},
+		{
 			// An update that adds something to reach takes old mistakes of the whole object along: an old opt-out is no way
 			// out for other hosts. Of a long list of endpoints, any change counts as an addition.
 			name: "reachesFurther",

@@ -125,7 +125,7 @@ export const serviceentryWaypointBinding: Rule<"ServiceEntry"> = {
 		problems: [
 			{
 				when: `e.target != '' && e.expected != '' && !e.missingTwin && e.readable && e.own == '' &&
-  (variables.inherited != e.expected || variables.named != '') &&
+  (variables.inherited != e.expected || variables.named != '' && e.external) &&
   e.labels[?'${useWaypointNamespaceLabel}'].orValue(e.expected.split('/')[0]) == e.expected.split('/')[0]`,
 				path: "metadata.labels",
 				message:
