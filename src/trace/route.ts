@@ -17,6 +17,7 @@ import {
 	canaryShare,
 	entryText,
 	portStep,
+	rivalStep,
 	unboundOutcome,
 	waypointStep,
 } from "./steps.ts";
@@ -90,6 +91,11 @@ export function followRoute(question: RouteQuestion, inventory: Inventory): Foll
 	const waypoint = chosen.capture.waypoint;
 	if (waypoint === undefined) {
 		return finish(steps, direct(unboundOutcome(chosen)), chosen);
+	}
+	const rival = rivalStep(chosen, waypoint, inventory);
+	if (rival !== undefined) {
+		const text = `uncertain: ${waypoint} knows only one of two entries, and closes the connections of the other`;
+		return finish([...steps, rival], { kind: "blocked", waypoint, text }, chosen);
 	}
 	const port = question.port === undefined ? undefined : portStep(chosen, question.port, waypoint);
 	const share = canaryShare(chosen, inventory);

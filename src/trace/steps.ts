@@ -6,6 +6,7 @@ import type { EntryPort } from "../istio/entry/entry.ts";
 import { specOf } from "../istio/entry/entry.ts";
 import { isProtocolOf } from "../istio/entry/ports.ts";
 import { canaryOf } from "../istio/waypoint/canary.ts";
+import { rivalAt } from "../istio/waypoint/rivals.ts";
 import { inspectWaypoint } from "../istio/waypoint/waypoint.ts";
 
 /** How a step of the way turned out: as governed egress wants it, otherwise, or neither. */
@@ -150,6 +151,20 @@ export function unboundOutcome({ entry, capture }: Candidate): string {
 	return specOf(entry).resolution === "DYNAMIC_DNS" && capture.host.startsWith("*")
 		? "directly, and in vain: without a waypoint nobody resolves the hosts of DYNAMIC_DNS"
 		: "directly, past every waypoint";
+}
+
+/** That another namespace sends the host through the same waypoint, which then knows only one of the two. */
+export function rivalStep(chosen: Candidate, waypoint: string, inventory: Inventory): Step | undefined {
+	const { namespace, name, capture } = chosen;
+	const [where = "", what = ""] = waypoint.split("/");
+	const rival = rivalAt(capture.host, { namespace: where, name: what }, { namespace, inventory });
+	return (
+		rival && {
+			mark: "bad",
+			text: `${waypoint} knows only one of ${namespace}/${name} and ${rival.metadata?.namespace}/${rival.metadata?.name}, and which one changes from push to push`,
+			details: ["Connections to the address of the other are closed, and its policies are gone"],
+		}
+	);
 }
 
 /** What the waypoint does with a port. */

@@ -50,18 +50,37 @@ export function areEgressLabels(labels: Labels | null | undefined, settings: Set
 	return egressPair(labels, settings) !== undefined;
 }
 
+/**
+ * Whether the labels of a Service itself mark an egress gateway: a set that the configuration names, or a pair that
+ * Istio's charts write. What else a value says is no evidence, for it may be the name of a waypoint or a team.
+ */
+export function areMarkedEgress(labels: Labels | null | undefined, settings: Settings): boolean {
+	if (labels === null || labels === undefined || Object.keys(labels).length === 0) {
+		return false;
+	}
+	return isConfiguredSet(labels, settings) || builtInPair(labels) !== undefined;
+}
+
+function isConfiguredSet(labels: Labels, { egressGateways }: Settings): boolean {
+	return egressGateways.labels.some((set) => isSubset(set, labels) || isSubset(labels, set));
+}
+
+function builtInPair(labels: Labels): string | undefined {
+	return builtInPairs.find(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value)?.[0];
+}
+
 /** The label that makes labels those of an egress gateway, as a key; "" when a configured set does. */
 export function egressPair(labels: Labels | null | undefined, settings: Settings): string | undefined {
 	const entries = Object.entries(labels ?? {});
 	if (labels === null || labels === undefined || entries.length === 0) {
 		return undefined;
 	}
-	if (settings.egressGateways.labels.some((set) => isSubset(set, labels) || isSubset(labels, set))) {
+	if (isConfiguredSet(labels, settings)) {
 		return "";
 	}
-	const builtIn = builtInPairs.find(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
+	const builtIn = builtInPair(labels);
 	if (builtIn !== undefined) {
-		return builtIn[0];
+		return builtIn;
 	}
 	if (entries.some(([, value]) => saysOtherGateway(value))) {
 		return undefined;

@@ -8,7 +8,7 @@ import type { RuleContext } from "../../core/rule.ts";
 import { serviceOfHost } from "../../core/service-names.ts";
 import { canonicalAddress } from "../entry/addresses.ts";
 import { isWaypoint, managedLabel } from "../waypoint/waypoint.ts";
-import { areEgressLabels, builtInService, saysEgressGateway } from "./names.ts";
+import { areEgressLabels, areMarkedEgress, builtInService, saysEgressGateway } from "./names.ts";
 
 /** Where an object takes part in sidecar-style egress, and how, as the predicate of a sentence about that field. */
 export interface EgressEvidence {
@@ -72,7 +72,7 @@ function isConfigured(namespace: string, name: string, inventory: Inventory): bo
 function hasEgressLabels(service: Service, inventory: Inventory): boolean {
 	return (
 		areEgressLabels(service.spec?.selector, inventory.settings) ||
-		areEgressLabels(service.metadata?.labels, inventory.settings)
+		areMarkedEgress(service.metadata?.labels, inventory.settings)
 	);
 }
 
