@@ -5,11 +5,11 @@ import type { Problem } from "../../core/finding.ts";
 import { mention } from "../../core/finding.ts";
 import type { Inventory } from "../../core/inventory.ts";
 import type { Kind, ServiceEntry } from "../../core/kinds.ts";
-import { useWaypointLabel } from "../../core/policy.ts";
+import { useWaypointLabel, useWaypointNamespaceLabel } from "../../core/policy.ts";
 import type { WaypointReference } from "../../core/settings.ts";
 import { isGoverned } from "../entry/border.ts";
 import { labelOf } from "./label-selector.ts";
-import { bindingOf } from "./waypoint.ts";
+import { bindingOf, managedLabel } from "./waypoint.ts";
 
 /** What asking for losses may look at. */
 export const lossReads: readonly Kind[] = [
@@ -44,6 +44,8 @@ export function* entriesAskingFor(
 	}
 }
 
+type Labels = Readonly<Record<string, string>> | null | undefined;
+
 /** Which of these entries have a waypoint while an object is as it was, and none when it is as it would be. */
 export function lossesOf(
 	entries: Iterable<ServiceEntry>,
@@ -55,11 +57,23 @@ export function lossesOf(
 	const after = new ChangedInventory(inventory, change);
 	const enforced: ServiceEntry[] = [];
 	const others: ServiceEntry[] = [];
+	// Ten thousand entries ask for the same waypoint from a hundred namespaces.
+	const lost = new Map<string, boolean>();
+	const isLost = (labels: Labels, namespace: string): boolean => {
+		const asked = [useWaypointLabel, useWaypointNamespaceLabel, managedLabel].map((each) => labels?.[each]);
+		const key = JSON.stringify([namespace, ...asked]);
+		const known = lost.get(key);
+		if (known !== undefined) {
+			return known;
+		}
+		const isBound = (world: Inventory): boolean => bindingOf(labels, namespace, world).status === "True";
+		const answer = isBound(before) && !isBound(after);
+		lost.set(key, answer);
+		return answer;
+	};
 	for (const entry of entries) {
 		const namespace = entry.metadata?.namespace ?? "";
-		const isBound = (world: Inventory): boolean =>
-			bindingOf(entry.metadata?.labels, namespace, world).status === "True";
-		if (isBound(before) && !isBound(after) && isGoverned(entry, { namespace, inventory })) {
+		if (isLost(entry.metadata?.labels, namespace) && isGoverned(entry, { namespace, inventory })) {
 			(inventory.policy(namespace).ambient === "enforced" ? enforced : others).push(entry);
 		}
 	}
