@@ -80,9 +80,13 @@ export function verificationFault(cert: string, expected: Expectation): string |
 	}
 	const isValid = (candidate: X509Certificate): boolean =>
 		validityFault(candidate, expected.now, expected.earlyMs) === null;
-	return leadsToAnchor(leaf, intermediates, anchors, isValid, longestPath)
-		? null
-		: "no certificate of the CA bundle signed it";
+	if (leadsToAnchor(leaf, intermediates, anchors, isValid, longestPath)) {
+		return null;
+	}
+	const signer = anchors.find((anchor) => isSigner(anchor, leaf));
+	return signer === undefined
+		? "no certificate of the CA bundle signed it"
+		: `the CA that signed it ${validityFault(signer, expected.now, expected.earlyMs) ?? "is no CA"}`;
 }
 
 /** Whether a CA signed the first of these certificates, whatever the time. */

@@ -90,7 +90,8 @@ export async function nextStep(situation: Situation): Promise<Step> {
 			state: { ...state, ...retire(situation, joinBundle([state.retired, missing])) },
 		};
 	}
-	if (state.next !== null && situation.nextIsPublished) {
+	// A clock that is ahead makes CAs that begin in the future: nobody would trust their leaves before.
+	if (state.next !== null && situation.nextIsPublished && hasBegun(state.next, now)) {
 		const retired = joinBundle([state.signing.cert, state.retired]);
 		return { kind: "switched", state: { signing: state.next, next: null, ...retire(situation, retired) } };
 	}
@@ -101,6 +102,10 @@ export async function nextStep(situation: Situation): Promise<Step> {
 		return { kind: "dropped-old", state: { ...state, retired: "", retiredUntil: null } };
 	}
 	return { kind: "none", state };
+}
+
+function hasBegun({ cert }: CertificatePair, now: Date): boolean {
+	return certificatesIn(cert).every((certificate) => certificate.validFromDate <= now);
 }
 
 /** The Secret holds no usable CA: what this replica remembers is what the webhooks trust; only then a new one. */
