@@ -217,7 +217,19 @@ function judge(manifest: Manifest, engine: Engine, judging: Judging): readonly F
 	if (fault !== undefined) {
 		throw new Error(`Cannot finish: rule ${fault.rule} failed on ${manifest.file}`, { cause: fault.error });
 	}
-	return verdict.findings;
+	return judging.inventory.offline ? verdict.findings.map(asSeenFromFiles) : verdict.findings;
+}
+
+/** Files are not the cluster: what is not among them may be there, so its absence is a warning. */
+function asSeenFromFiles(finding: Finding): Finding {
+	const words = ", does not exist: ";
+	return finding.severity === "error" && finding.message.includes(words)
+		? {
+				...finding,
+				severity: "warning",
+				message: finding.message.replace(words, ", is not among the files: unless the cluster has it, "),
+			}
+		: finding;
 }
 
 function nameOf({ kind, object }: Manifest): ObjectName {

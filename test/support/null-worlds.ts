@@ -1,5 +1,6 @@
 import type { AnyObject, Kind } from "../../src/core/kinds.ts";
-import { kindOfObject, kinds } from "../../src/core/kinds.ts";
+import { conformsToKind, kindOfObject, kinds } from "../../src/core/kinds.ts";
+import { pruneNulls } from "../../src/core/prune-nulls.ts";
 import type { Rule } from "../../src/core/rule.ts";
 import type { Shape } from "../../src/core/shape.ts";
 import { rules } from "../../src/rules/table.ts";
@@ -31,7 +32,11 @@ type Fields = Record<string, unknown>;
 export function nullWorld(seed: number): NullWorld {
 	const random = randomFrom(seed);
 	const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(random() * list.length)];
-	const plain = rules.filter(({ docs }) => docs.old === undefined && docs.requester === undefined);
+	// An object of the wrong shape is stored by nobody.
+	const plain = rules.filter(
+		({ docs, kind }) =>
+			docs.old === undefined && docs.requester === undefined && conformsToKind(kind, pruneNulls(docs.bad)),
+	);
 	const rule = pick(plain) as Rule<Kind>;
 	const object = random() < 0.7 ? rule.docs.bad : rule.docs.good;
 	const written = structuredClone([...(rule.docs.given ?? []), object]) as AnyObject[];

@@ -53,15 +53,12 @@ export const serviceentryWaypointExistence: Rule<"ServiceEntry"> = {
 		const waypoint = formatWaypoint(found.target);
 		yield {
 			path: found.targetPath,
-			message: context.inventory.offline
-				? `Gateway ${waypoint}, which ${found.origin}, is not among the files: unless the cluster has it, traffic would leave without a waypoint`
-				: `Gateway ${waypoint}, which ${found.origin}, does not exist: traffic would leave the cluster without a waypoint`,
+			message: `Gateway ${waypoint}, which ${found.origin}, does not exist: traffic would leave the cluster without a waypoint`,
 			hint:
 				near.length > 0 || !isNameLike(waypoint)
 					? `Gateways in namespace ${mention(found.target.namespace)}: ${near.join(", ") || "none"}`
 					: `Create the waypoint first: istioctl waypoint apply --namespace ${found.target.namespace} --name ${found.target.name}`,
-			// Files are not the cluster: what is not among them may be there.
-			...(context.inventory.offline || context.inventory.settings.waypoints.whenMissing === "warn"
+			...(context.inventory.settings.waypoints.whenMissing === "warn"
 				? { severity: "warning" as const }
 				: {}),
 		};
