@@ -9,6 +9,7 @@ import type { AnyObject, Kind, Namespace, ObjectReading, Resources } from "./kin
 import { readObject } from "./kinds.ts";
 import type { Policy } from "./policy.ts";
 import { parsePolicy } from "./policy.ts";
+import { pruneNulls } from "./prune-nulls.ts";
 import { markInherited } from "./ratchet.ts";
 import { RecordingInventory } from "./recording-inventory.ts";
 import type { Requester, Rule, RuleContext } from "./rule.ts";
@@ -258,7 +259,7 @@ function ratchet(run: Run, list: RuleList, findings: readonly Finding[]): readon
 	if (old === undefined || old === null || !findings.some((each) => each.severity === "error")) {
 		return findings;
 	}
-	if (run.state !== "right" && !isSame(object, old)) {
+	if (run.state !== "right" && !isSame(pruneNulls(object), pruneNulls(old))) {
 		// Nothing else was looked at, so what is new cannot be told from what was there.
 		return findings;
 	}
@@ -275,7 +276,7 @@ function ratchet(run: Run, list: RuleList, findings: readonly Finding[]): readon
 	};
 	return markInherited(findings, judge(oldRun, list), {
 		object,
-		old: reading.object,
+		old,
 		widening: widensEgress(kind, object, reading.object),
 	});
 }
@@ -288,7 +289,7 @@ function isSame(object: unknown, old: unknown): boolean {
 	}: {
 		readonly metadata?: AnyObject["metadata"];
 		readonly spec?: unknown;
-	}) => JSON.stringify([metadata?.labels, metadata?.annotations, spec]);
+	}) => JSON.stringify([metadata?.labels ?? {}, metadata?.annotations ?? {}, spec ?? {}]);
 	return typeof old === "object" && old !== null && judged(object as AnyObject) === judged(old);
 }
 

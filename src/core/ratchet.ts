@@ -23,7 +23,7 @@ export function markInherited(
 	const rules = new Set(errors.map((each) => each.rule));
 	const wholes = new Set(errors.map((each) => `${each.rule} ${patternOf(each.path)}`));
 	const had = new Map<string, ReadonlyMap<string, number>>();
-	const used = new Map<string, number>();
+	const used = new Map<string, Map<string, number>>();
 	return findings.map((finding) => {
 		const { rule, path } = finding;
 		if (finding.severity !== "error" || !rules.has(rule) || isNewFor(path, widening)) {
@@ -40,9 +40,12 @@ export function markInherited(
 			had.set(pattern, counts);
 		}
 		const key = `${rule} ${pattern} ${about}`;
-		const times = (used.get(key) ?? 0) + 1;
-		used.set(key, times);
-		return times <= (counts.get(about) ?? 0) ? { ...finding, inherited: true } : finding;
+		// Two mistakes of one thing count it once.
+		const places = used.get(key) ?? new Map<string, number>();
+		const place = JSON.stringify(path);
+		places.set(place, places.get(place) ?? places.size + 1);
+		used.set(key, places);
+		return (places.get(place) ?? 0) <= (counts.get(about) ?? 0) ? { ...finding, inherited: true } : finding;
 	});
 }
 
@@ -67,7 +70,8 @@ function* thingsAt(value: unknown, path: Path, exactly: boolean, way = ""): Iter
 	const [step, ...rest] = path;
 	if (step === undefined) {
 		const isItem = way !== "";
-		yield typeof value === "object" && value !== null && !isItem ? whole : `${way}${leafOf(value)}`;
+		const isLeaf = isItem || (typeof value !== "object" && value !== undefined);
+		yield isLeaf ? `${way}${leafOf(value)}` : whole;
 		return;
 	}
 	const parent =
@@ -83,7 +87,8 @@ function* thingsAt(value: unknown, path: Path, exactly: boolean, way = ""): Iter
 }
 
 function leafOf(value: unknown): string {
-	return typeof value === "object" && value !== null ? "" : (JSON.stringify(value) ?? "");
+	// The API server prunes a null, so it is the same as nothing.
+	return typeof value === "object" ? "" : (JSON.stringify(value) ?? "");
 }
 
 /** What tells an item of a list apart from the others, wherever it stands: a port's number, an endpoint's address, a name. */

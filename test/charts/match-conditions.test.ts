@@ -77,10 +77,15 @@ describe("matchConditions", () => {
 		it(`${rule.id} is heard on its bad example, created or changed, and needs no hearing where nothing changes`, () => {
 			const world = exampleWorld(rule);
 			const { good, bad, old } = rule.docs;
+			// An update stays in its namespace, wherever the two examples are.
+			const inPlaceOf = (object: AnyObject, other: AnyObject): AnyObject => ({
+				...object,
+				metadata: { ...object.metadata, namespace: other.metadata?.namespace },
+			});
 			for (const subject of [
 				subjectOf(bad),
-				subjectOf(bad, old ?? good),
-				subjectOf(good, bad),
+				subjectOf(bad, inPlaceOf(old ?? good, bad)),
+				subjectOf(good, inPlaceOf(bad, good)),
 				subjectOf(touched(bad), bad),
 				subjectOf(touched(good), good),
 			]) {
@@ -97,7 +102,16 @@ describe("matchConditions", () => {
 				...object,
 				metadata: { ...object.metadata, deletionTimestamp: "2026-11-23T00:00:00Z" },
 			});
-			assertNothingSkipped(withRequester(rule, subjectOf(dying(bad), dying(good))), world);
+			assertNothingSkipped(
+				withRequester(
+					rule,
+					subjectOf(
+						dying(bad),
+						dying({ ...good, metadata: { ...good.metadata, namespace: bad.metadata?.namespace } }),
+					),
+				),
+				world,
+			);
 			const released = subjectOf(touched(dying(bad)), dying(bad));
 			assert.equal(calls(validateWebhook(released), released), false);
 			assert.equal(calls("mutate", released), false);
