@@ -242,9 +242,11 @@ export async function compare(
 			// An update may make internal what was unbound before: a new mistake to Waymark, the old one to CEL.
 			(got.length > 0 === expected.length > 0 ||
 				(each.old !== undefined && expected.join() === "serviceentry-location")) &&
-			(/ more$/.test(message)
-				? withoutGuess(got, expected).every((id) => expected.includes(id))
-				: withoutGuess(got, expected).join() === withoutGuess(expected, expected).join());
+			// Waymark knows an old mistake by its place, CEL by its words: of an update, the decision is held to.
+			(each.old !== undefined ||
+				(/ more$/.test(message)
+					? withoutGuess(got, expected).every((id) => expected.includes(id))
+					: withoutGuess(got, expected).join() === withoutGuess(expected, expected).join()));
 		same += isSame ? 1 : 0;
 		if (!isSame) {
 			const namespace = world.get("Namespace", "", each.object.metadata?.namespace ?? "");
