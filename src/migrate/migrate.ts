@@ -115,7 +115,8 @@ function convert(
 	const policies = movedPolicies(conversion, entries, inputs);
 	const removal = removalsOf(conversion, entries, rules.replaced, bound.dropped);
 	const steps = [asm, bound, old, rules, routes, gatewayApi, policies, removal];
-	const own = [...new Set(bundle.participants.map(({ input }) => input))];
+	const noted = [...outcomes, ...steps.flatMap((step) => step.outcomes)];
+	const own = [...new Set([...bundle.participants, ...noted].map(({ input }) => input))];
 	return {
 		bundle,
 		entries,
@@ -127,7 +128,7 @@ function convert(
 		isReplaced: entries.length > 0,
 		removals: removal.removals,
 		steering: removal.steering,
-		ledger: ledgerOf(own, [...outcomes, ...steps.flatMap((step) => step.outcomes)]),
+		ledger: ledgerOf(own, noted),
 		notes: [...new Set(steps.flatMap((step) => step.notes))],
 	};
 }

@@ -106,7 +106,7 @@ function policyFor(
  * Notes the policies without a selector that held at the egress gateway because they hold for its whole namespace:
  * a waypoint elsewhere does not have them.
  */
-function noteNamespacePolicies(inputs: readonly InputObject[], { bundle, notes }: Step): void {
+function noteNamespacePolicies(inputs: readonly InputObject[], { bundle, ledger, notes }: Step): void {
 	const namespaces = new Set(
 		bundle.participants.flatMap(({ input, hops }) =>
 			(hops?.toGateway ?? []).flatMap(
@@ -119,6 +119,13 @@ function noteNamespacePolicies(inputs: readonly InputObject[], { bundle, notes }
 		const isWide =
 			spec.selector === undefined && spec.targetRefs === undefined && spec.targetRef === undefined;
 		if (input.title === "AuthorizationPolicy" && isWide) {
+			ledger.note(input, [], "implied", "it stays as it is");
+			ledger.note(
+				input,
+				["spec"],
+				"not carried",
+				"it held at the egress gateway, and the waypoint does not have it",
+			);
 			notes.push(
 				`AuthorizationPolicy \`${input.namespace}/${input.name}\` holds for its whole namespace, so it held at the egress gateway too. It is left as it is, and the waypoint does not have it: if it was meant for the way out, write it once more with targetRefs.`,
 			);

@@ -283,3 +283,18 @@ spec:
 	assert.equal(code, 0);
 	assert.ok(written.has("1-add/serviceentry.shop.one.yaml"));
 });
+
+it("a policy of the gateway's whole namespace is named as not carried, since a waypoint elsewhere does not have it", async () => {
+	const way =
+		entry("one", http) + gateway("HTTP", undefined, 80) + route(`  http:\n${steer(80)}${toHost(80)}`);
+	const wide = `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: nothing, namespace: istio-system}
+spec: {}
+`;
+	const other = wide.replace("istio-system", "elsewhere");
+	assert.equal((await migrate(way, other)).code, 0);
+	const result = await migrate(way, wide);
+	assert.equal(result.code, 1);
+	assert.deepEqual(lost(result), ["AuthorizationPolicy spec"]);
+});
