@@ -739,7 +739,8 @@ export function plansOf(seed: number, count: number): readonly Plan[] {
 			const next = pick(others);
 			const isNew = chosen.every((each) => each.slot !== next.slot || each.field !== next.field);
 			// What a hop says holds for every route behind it, which one place of a bundle cannot show.
-			const isClear = ![...chosen, next].some(({ slot }) => slot === "routes") || !/^hop$/.test(next.slot);
+			const slots = new Set([...chosen, next].map(({ slot }) => slot));
+			const isClear = !(slots.has("routes") && slots.has("hop"));
 			if (isNew && isClear) {
 				chosen.push(next);
 			}
