@@ -11,6 +11,7 @@ const subjects: ReadonlyMap<string, () => Promise<Verb>> = new Map([
 		"admission-policies",
 		async () => (await import("./export-admission-policies.ts")).exportAdmissionPolicies,
 	],
+	["network-policies", async () => (await import("./export-network-policies.ts")).exportNetworkPolicies],
 ]);
 
 /** `waymark export`: what other parts of the cluster can hold by themselves, as manifests. */
