@@ -259,7 +259,7 @@ function ratchet(run: Run, list: RuleList, findings: readonly Finding[]): readon
 	if (old === undefined || old === null || !findings.some((each) => each.severity === "error")) {
 		return findings;
 	}
-	if (run.state !== "right" && !isSame(pruneNulls(object), pruneNulls(old))) {
+	if (run.state !== "right" && !isUnchanged(object, old)) {
 		// Nothing else was looked at, so what is new cannot be told from what was there.
 		return findings;
 	}
@@ -279,6 +279,18 @@ function ratchet(run: Run, list: RuleList, findings: readonly Finding[]): readon
 		old,
 		widening: widensEgress(kind, object, reading.object),
 	});
+}
+
+/** Whether two objects of any shape say the same; one that is nested too deeply to be compared does not. */
+function isUnchanged(object: unknown, old: unknown): boolean {
+	try {
+		return isSame(pruneNulls(object), pruneNulls(old));
+	} catch (error) {
+		if (error instanceof RangeError) {
+			return false;
+		}
+		throw error;
+	}
 }
 
 /** Whether an update changes nothing that is judged, such as one that only takes a finalizer away. */

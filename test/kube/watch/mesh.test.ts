@@ -32,11 +32,16 @@ test("meshFacts() reads version, revision, root namespace and visibility", async
 				{ visibility: "PUBLIC", rules: [{ namespaceSelector: undefined }] },
 			],
 		},
+		discoverySelectors: [],
 	});
 });
 
 test("meshFacts() leaves out what the ConfigMap does not say, and survives what it says wrongly", async () => {
-	const nothing = { rootNamespace: "istio-system", serviceEntryVisibility: undefined };
+	const nothing = {
+		rootNamespace: "istio-system",
+		serviceEntryVisibility: undefined,
+		discoverySelectors: [],
+	};
 	assert.deepEqual(await meshFacts({}, "istio-system"), nothing);
 	for (const text of ["", "a: [", "- list", "rootNamespace: 7", "text"]) {
 		assert.deepEqual(await meshFacts({ data: { mesh: text } }, "istio-system"), nothing, text);
