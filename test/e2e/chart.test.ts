@@ -214,7 +214,7 @@ describe("an installation", () => {
 		});
 
 		await mustHelm(plane, "install", "waymark", "CHART", "--wait=false", ...args);
-		assert.deepEqual(await policies(), ["Ignore", "Ignore", "Ignore", "Ignore"]);
+		assert.deepEqual(await policies(), ["Ignore", "Ignore", "Ignore", "Ignore", "Ignore"]);
 		const before = await plane.tryApply(entry("before", "before.example.com"));
 		assert.equal(before.code, 0, "nobody is there yet, and nothing is refused");
 
@@ -243,7 +243,7 @@ describe("an installation", () => {
 		stack.defer(() => balancer.stop());
 		const strict = await eventually(
 			"the validating webhooks fail closed",
-			async () => (await policies()).join() === "Fail,Fail,Fail,Ignore",
+			async () => (await policies()).join() === "Fail,Fail,Fail,Ignore,Ignore",
 			{ processes },
 		);
 		context.diagnostic(`strict ${Math.round(strict)} ms after the start of three replicas`);
@@ -276,7 +276,7 @@ describe("an installation", () => {
 		await mustHelm(plane, "upgrade", "waymark", "CHART", "--wait=false", ...args, "--set=replicas=2");
 		assert.deepEqual(
 			await policies(),
-			["Fail", "Fail", "Fail", "Ignore"],
+			["Fail", "Fail", "Fail", "Ignore", "Ignore"],
 			"an upgrade does not open what was closed",
 		);
 		// As a revision with another list of webhooks would leave it: what comes back has no CA bundle yet.
@@ -296,7 +296,7 @@ describe("an installation", () => {
 		await mustHelm(plane, "rollback", "waymark", "1", `--namespace=${home}`);
 		const again = await eventually(
 			"strict again after the rollback",
-			async () => (await policies()).join() === "Fail,Fail,Fail,Ignore",
+			async () => (await policies()).join() === "Fail,Fail,Fail,Ignore,Ignore",
 			{ processes, limitMs: 90_000 },
 		);
 		context.diagnostic(
