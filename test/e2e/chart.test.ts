@@ -313,8 +313,8 @@ describe("an installation", () => {
 		assert.match(away.stderr, /failed calling webhook "validate\.waymark\.dev"/);
 		for (const free of [
 			["annotate", "serviceentry", "-n", "chart-team", "plain", "--overwrite", "x-"],
-			["label", "namespace", "default", "waymark-chart-test=1"],
-			["label", "namespace", "default", "waymark-chart-test-"],
+			["annotate", "namespace", "default", "waymark-chart-test=1"],
+			["annotate", "namespace", "default", "waymark-chart-test-"],
 			["create", "namespace", "chart-other"],
 			["delete", "namespace", "chart-other", "--wait=false"],
 			["create", "configmap", "-n", "chart-team", "free"],
