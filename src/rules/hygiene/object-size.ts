@@ -27,13 +27,16 @@ export const objectSize: Rule<"VirtualService"> = {
 			apiVersion: "networking.istio.io/v1",
 			kind: "VirtualService",
 			metadata: { name: "payments", namespace: "shop" },
-			spec: { hosts: ["api.example.com"] },
+			spec: { hosts: ["api.example.com"], http: [{ route: [{ destination: { host: "api.example.com" } }] }] },
 		},
 		bad: {
 			apiVersion: "networking.istio.io/v1",
 			kind: "VirtualService",
 			metadata: { name: "payments", namespace: "shop" },
-			spec: { hosts: [`${"a.".repeat(mostItems / 2)}example.com`] },
+			spec: {
+				hosts: ["api.example.com"],
+				http: [{ name: "a".repeat(mostItems + 1), route: [{ destination: { host: "api.example.com" } }] }],
+			},
 		},
 	},
 	when: isOversized,
