@@ -110,7 +110,7 @@ function largest({ shape }: Growth): number {
 function timeOf(object: AnyObject, world = state): number {
 	const subject = subjectOf(object);
 	let least = Number.POSITIVE_INFINITY;
-	for (let run = 0; run < 10 && (run === 0 || least > longestVerdict / 5); run++) {
+	for (let run = 0; run < 30 && (run === 0 || least > longestVerdict / 5); run++) {
 		const start = process.cpuUsage();
 		evaluate(engine, world, subject);
 		const { user, system } = process.cpuUsage(start);
