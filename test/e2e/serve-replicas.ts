@@ -83,10 +83,10 @@ export async function startServeReplicas(
 		({ apiVersion, kind }) =>
 			apiVersion.startsWith("rbac.") || webhookKinds.includes(kind) || isBackstop(kind),
 	);
-	await Promise.all(
-		needed.filter(({ kind }) => !isBackstop(kind)).map((object) => plane.api.apply(adjust(object))),
-	);
-	stack.defer(() => removeWebhooks(plane));
+	const first = needed.filter(({ kind }) => !isBackstop(kind)).map(adjust);
+	// Whatever is left behind would belong to this field manager, and refuse the next release of the chart.
+	stack.defer(() => remove(plane, first));
+	await Promise.all(first.map((object) => plane.api.apply(object)));
 	// In the order of the chart: a policy that names a table cannot be written before there is one.
 	for (const object of needed.filter(({ kind }) => isBackstop(kind))) {
 		await plane.api.apply(adjust(object));
@@ -203,6 +203,8 @@ async function untilStrict(plane: ControlPlane, replicas: readonly ServeReplica[
 	}
 }
 
-async function removeWebhooks(plane: ControlPlane): Promise<void> {
-	await Promise.all(webhookKinds.map((kind) => plane.api.delete(kind, undefined, installed.name)));
+async function remove(plane: ControlPlane, objects: readonly KubeObject[]): Promise<void> {
+	await Promise.all(
+		objects.map(({ kind, metadata }) => plane.api.delete(kind, metadata.namespace, metadata.name ?? "")),
+	);
 }
