@@ -148,16 +148,18 @@ function compare(kind: Kind, fresh: ReadonlyMap<string, string>, world: ClusterS
 	return ghost === undefined ? undefined : `${kind} ${ghost} is a ghost`;
 }
 
+/** The API groups of the kinds that Waymark follows, without the core one, which others watch too. */
+const customGroups: ReadonlySet<string> = new Set(
+	allKinds.map((kind) => kinds[kind].group).filter((group) => group !== ""),
+);
+
 /** How many watches of Istio's and the Gateway API's kinds the API server holds open for anyone. */
 export async function openWatches(plane: ControlPlane): Promise<number> {
 	const { body } = await plane.api.request("GET", "/metrics");
 	let count = 0;
 	for (const line of String(body).split("\n")) {
-		const isOurs =
-			/^apiserver_longrunning_requests\{.*group="(networking\.istio\.io|gateway\.networking\.k8s\.io)"/.test(
-				line,
-			);
-		if (isOurs && line.includes('verb="WATCH"')) {
+		const group = /^apiserver_longrunning_requests\{.*group="([^"]+)"/.exec(line)?.[1];
+		if (group !== undefined && customGroups.has(group) && line.includes('verb="WATCH"')) {
 			count += Number(line.slice(line.lastIndexOf(" ") + 1));
 		}
 	}
