@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseDocument, stringify } from "yaml";
 import { printManifests } from "../src/cli/export-admission-policies.ts";
+import { isMended } from "../src/core/engine.ts";
 import type { Kind } from "../src/core/kinds.ts";
 import { allKinds, kinds } from "../src/core/kinds.ts";
 import type { Rule } from "../src/core/rule.ts";
@@ -119,9 +120,9 @@ export function deletedKinds(rules: readonly Rule[]): readonly Kind[] {
 	return allKinds.filter((kind) => rules.some((rule) => rule.kind === kind && rule.onDelete !== undefined));
 }
 
-/** The kinds that some rule mends. */
+/** The kinds of which some rule is mended on admission. */
 export function mendedKinds(rules: readonly Rule[]): readonly Kind[] {
-	return allKinds.filter((kind) => rules.some((rule) => rule.kind === kind && rule.fixable));
+	return allKinds.filter((kind) => rules.some((rule) => rule.kind === kind && isMended(rule)));
 }
 
 function renderTemplates(rules: readonly Rule[]): string {

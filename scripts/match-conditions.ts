@@ -87,7 +87,7 @@ const metadataChanged: MatchCondition = {
 		!isSame(object.metadata?.annotations, oldObject?.metadata?.annotations),
 };
 
-/** Only what a rule may fix is sent: what each fixable rule says of itself in `sentWhen`, joined. */
+/** Only what is mended on admission is sent: what each such rule says of itself in `sentWhen`, joined. */
 function fixable(rules: readonly Rule[]): MatchCondition {
 	const sent = rules.flatMap(({ kind, sentWhen }) => (sentWhen === undefined ? [] : [{ kind, ...sentWhen }]));
 	const byKind = Map.groupBy(sent, ({ kind }) => kinds[kind].plural);

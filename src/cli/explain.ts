@@ -1,5 +1,6 @@
 import { parseArgs, styleText } from "node:util";
 import { stringify } from "yaml";
+import { isMended } from "../core/engine.ts";
 import type { Rule } from "../core/rule.ts";
 import { ruleUrl } from "../core/rule.ts";
 import { kubectlYaml } from "../manifests/kubectl-yaml.ts";
@@ -41,6 +42,13 @@ Exit: 0, 64 usage or no such rule, 70 fault`,
 	},
 };
 
+function howMended(rule: Pick<Rule, "fixable" | "sentWhen">): string {
+	if (!rule.fixable) {
+		return "";
+	}
+	return isMended(rule) ? " · the mutating webhook and lint --fix mend it" : " · lint --fix mends it";
+}
+
 /** The rules that share most words with what was asked for. */
 function suggestion(id: string): string {
 	const words = new Set(id.toLowerCase().split(/[^a-z0-9]+/));
@@ -53,13 +61,14 @@ function suggestion(id: string): string {
 	return close.length === 0 ? "; waymark rules lists them" : `; did you mean ${close.join(", ")}?`;
 }
 
-function page({ id, family, kind, severity, fixable, docs }: Rule, streams: Streams): string {
+function page(rule: Rule, streams: Streams): string {
+	const { id, family, kind, severity, docs } = rule;
 	const bold = (text: string): string =>
 		streams.colour ? styleText("bold", text, { validateStream: false }) : text;
 	const example = (object: unknown): string => stringify(object, kubectlYaml).replaceAll(/^(?=.)/gm, "    ");
 	return [
 		bold(id),
-		`${family} · ${severity} · ${kind}${fixable ? " · the mutating webhook and lint --fix mend it" : ""}`,
+		`${family} · ${severity} · ${kind}${howMended(rule)}`,
 		"",
 		`${docs.summary}.`,
 		"",

@@ -115,9 +115,13 @@ export interface Rule<K extends Kind = Kind> {
 	 * of such a kind, the rule is skipped and named; a server never skips.
 	 */
 	readonly needs?: readonly Kind[];
-	/** Whether a finding can carry a fix. */
+	/** Whether a finding can carry a fix, which `lint --fix` writes. */
 	readonly fixable: boolean;
-	/** Which updates may leave something to fix; a fixable rule says it, and the mutating webhook is not sent any other. */
+	/**
+	 * Which updates may leave something to fix; the mutating webhook is not sent any other. Only a rule that says it is
+	 * mended on admission, and only the labels of a binding are: whatever else an author wrote stays as it
+	 * is written, so that appliers and GitOps find what they sent.
+	 */
 	readonly sentWhen?: SentWhen<Resources[K]>;
 	/** Judges objects whose fields may have any type; all others see only objects of the right shape. */
 	readonly seesAnyShape?: true;

@@ -220,7 +220,7 @@ describe("the generated templates", () => {
 		assert.ok(judged.has("Namespace"), "Namespaces have a webhook of their own");
 		assert.deepEqual(
 			new Set(mendedKinds(rules)),
-			new Set(rules.filter((rule) => rule.fixable).map((rule) => rule.kind)),
+			new Set(rules.filter((rule) => rule.sentWhen !== undefined).map((rule) => rule.kind)),
 		);
 	});
 });

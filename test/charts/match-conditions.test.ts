@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { ConditionRequest } from "../../scripts/match-conditions.ts";
 import { matchConditions } from "../../scripts/match-conditions.ts";
-import { createEngine } from "../../src/core/engine.ts";
+import { createEngine, fixingPart } from "../../src/core/engine.ts";
 import type { Subject, Verdict } from "../../src/core/evaluate.ts";
 import { evaluate } from "../../src/core/evaluate.ts";
 import type { Inventory } from "../../src/core/inventory.ts";
@@ -16,6 +16,7 @@ import { exampleWorld, subjectOf } from "../support/rule-example.ts";
 import { serviceEntry } from "../support/service-entry-arbitrary.ts";
 
 const engine = createEngine(rules);
+const mending = fixingPart(engine);
 const conditions = matchConditions(rules);
 
 /**
@@ -48,7 +49,7 @@ function assertNothingSkipped(subject: Subject, world: Inventory): Verdict {
 		assert.equal(verdict.decision, "allow", `denied unseen: ${JSON.stringify(verdict.denials)}`);
 	}
 	if (subject.kind !== "Namespace" && !calls("mutate", subject)) {
-		assert.deepEqual(verdict.fixes, [], "mended unseen");
+		assert.deepEqual(evaluate(mending, world, subject).fixes, [], "mended unseen");
 	}
 	return verdict;
 }
@@ -144,7 +145,7 @@ describe("matchConditions", () => {
 					}) as AnyObject;
 				const subject = subjectOf(named(one), isUpdate ? stored(touched(named(other))) : undefined);
 				const verdict = assertNothingSkipped(subject, world);
-				mended += verdict.fixes.length > 0 ? 1 : 0;
+				mended += evaluate(mending, world, subject).fixes.length > 0 ? 1 : 0;
 				denied += verdict.decision === "deny" ? 1 : 0;
 				spared += calls("mutate", subject) && calls("validate", subject) ? 0 : 1;
 			}),

@@ -54,7 +54,7 @@ for (const rule of rules) {
 
 		it("is mended by its own fix, applied by another library", () => {
 			const { fixes } = judgeExample(rule, rule.docs.bad);
-			assert.equal(rule.sentWhen !== undefined, rule.fixable, "says in sentWhen which updates it must see");
+			assert.ok(rule.fixable || rule.sentWhen === undefined, "says in sentWhen what it cannot fix");
 			if (!rule.fixable) {
 				assert.deepEqual(fixes, []);
 				return;

@@ -159,7 +159,7 @@
 - name: not-being-deleted
   expression: "!has(object.metadata.deletionTimestamp)"
 - name: mendable
-  expression: (request.resource.resource == 'serviceentries' && (object.?spec.?endpoints.orValue(['none']).size() == 0 || object.?spec.?exportTo.orValue([]).size() > 1 || object.?spec.?hosts.orValue([]).exists(host, !host.matches('^[a-z0-9*._-]*[a-z0-9]$')) || !('istio.io/use-waypoint' in object.metadata.?labels.orValue({}))))
+  expression: (request.resource.resource == 'serviceentries' && (!('istio.io/use-waypoint' in object.metadata.?labels.orValue({}))))
 {{- end -}}
 {{- define "waymark.validateConditions" -}}
 - name: changed

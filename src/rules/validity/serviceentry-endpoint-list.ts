@@ -12,11 +12,6 @@ export const serviceentryEndpointList: Rule<"ServiceEntry"> = {
 	severity: "error",
 	reads: [],
 	fixable: true,
-	sentWhen: {
-		what: "an empty list of endpoints",
-		cel: "object.?spec.?endpoints.orValue(['none']).size() == 0",
-		holds: ({ spec }) => spec?.endpoints?.length === 0,
-	},
 	docs: {
 		summary: "The resolution leaves room for the endpoints",
 		why: "The API server or istiod refuses the object. Most often resolution is missing: then it is NONE, which takes no endpoints.",

@@ -15,11 +15,6 @@ export const serviceentryExportTo: Rule<"ServiceEntry"> = {
 	severity: "error",
 	reads: [],
 	fixable: true,
-	sentWhen: {
-		what: "a list exportTo that may hold duplicates",
-		cel: "object.?spec.?exportTo.orValue([]).size() > 1",
-		holds: ({ spec }) => (spec?.exportTo?.length ?? 0) > 1,
-	},
 	docs: {
 		summary: "The list exportTo names namespaces, each once, and does not contradict itself",
 		why: "istiod refuses the object.",

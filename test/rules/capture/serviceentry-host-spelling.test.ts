@@ -17,6 +17,6 @@ it("serviceentry-host-spelling reports a final dot and leaves names that are non
 			withSpec(boundEntry, { hosts: ["a.example.com.", "Bad_Name.example.com", "*.EXAMPLE.com"] }),
 			[teamNamespace, egressNamespace, egressWaypoint],
 		),
-		["error spec.hosts[0]", "error spec.hosts[2]"],
+		["warning spec.hosts[0]", "warning spec.hosts[2]"],
 	);
 });
