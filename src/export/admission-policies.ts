@@ -523,12 +523,24 @@ function policy(options: BackstopOptions, parts: PolicyParts): readonly Manifest
       .map(f, f + ' (' + ${celText(ruleUrl(""))} + f.split(':')[0] + ')').join('; ') +
     (l.size() > ${mostListed} ? '; and ' + string(l.size() - ${mostListed}) + ' more' : ''))[0]`,
 					},
+					...(action === "warn" && needs === "table" ? [vouchedFor] : []),
 				],
 			},
 		},
 		binding(name, labels, actionsOf[action], needs),
 	];
 }
+
+/**
+ * Whether the table was written within ten minutes: twice the time after which its keeper writes it anew, changed or not.
+ * CEL has no clock, but the API server has written the time of this very change into `managedFields`.
+ */
+const vouchedFor = {
+	expression: `object.metadata.?managedFields.orValue([]).all(m, !has(m.time) ||
+  timestamp(string(m.time)) - timestamp(string(params.spec.written)) < duration('600s'))`,
+	message:
+		"Waymark has not vouched for its table of waypoints for ten minutes, so what policies say of them may be old. Ask the platform team whether Waymark runs",
+};
 
 function binding(name: string, labels: object, actions: readonly string[], needs: Needs): Manifest {
 	return {

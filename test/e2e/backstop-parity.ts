@@ -137,13 +137,17 @@ export function rulesIn(message: string): readonly string[] {
 	return [...new Set([...found].map((match) => match[1] ?? ""))].toSorted();
 }
 
-/** Writes the table of a world. */
-export async function writeTable(plane: ControlPlane, world: ClusterState): Promise<void> {
+/** Writes the table of a world, as of now unless told. */
+export async function writeTable(
+	plane: ControlPlane,
+	world: ClusterState,
+	written: Date = new Date(),
+): Promise<void> {
 	const table = {
 		apiVersion: tableVersion,
 		kind: tableKind,
 		metadata: { name: "waymark" },
-		spec: { ...meshTable(world), written: new Date().toISOString() },
+		spec: { ...meshTable(world), written: written.toISOString() },
 	};
 	const old = await plane.api.get(`${tableKind}.egress.waymark.dev`, undefined, "waymark");
 	const answer = await plane.api.request(

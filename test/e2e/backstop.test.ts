@@ -1,24 +1,29 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { ClusterState } from "../../src/core/cluster-state.ts";
 import type { AnyObject, Namespace, ServiceEntry } from "../../src/core/kinds.ts";
 import { defaultSettings, parseSettings } from "../../src/core/settings.ts";
 import {
 	entryPolicies,
 	guardPolicies,
 	injection,
+	meshEntryPolicies,
 	namespacePolicies,
 	sidecarPolicies,
 } from "../../src/export/admission-policies.ts";
+import { tableDefinition } from "../../src/export/mesh-table.ts";
 import { rules } from "../../src/rules/table.ts";
 import type { KubeObject } from "./api.ts";
 import { compareGenerated } from "./backstop-generated.ts";
 import {
 	backstopOptions,
+	defineTable,
 	dryCreate,
 	installPolicies,
 	messageOf,
 	rulesIn,
 	waitForAnswer,
+	writeTable,
 } from "./backstop-parity.ts";
 import { useControlPlane } from "./shared.ts";
 import { deleteNamespaces } from "./world.ts";
@@ -152,6 +157,35 @@ describe("the admission policies, without any webhook", () => {
 		}
 		await plane.api.apply(teamNamespace({ "egress.waymark.dev/mode": "warn" }) as KubeObject);
 		assert.equal(await labelsOf(entry()), undefined, "in mode warn only the webhook binds");
+	});
+
+	it("warn and record where the mode says so, and warn of a table that nobody vouches for", async () => {
+		await using stack = new AsyncDisposableStack();
+		stack.defer(() => deleteNamespaces(plane, team));
+		await defineTable(plane);
+		stack.defer(() => plane.api.delete("CustomResourceDefinition", undefined, tableDefinition.metadata.name));
+		const told = backstopOptions(defaultSettings, { actions: ["deny", "warn", "audit"] });
+		stack.use(await installPolicies(plane, [...entryPolicies(told), ...meshEntryPolicies(told)]));
+		await plane.api.apply(teamNamespace({ "egress.waymark.dev/mode": "warn" }) as KubeObject);
+		const optedOut = entry({ "istio.io/use-waypoint": "none" });
+		const warned = async (holds: (warnings: string) => boolean): Promise<string> => {
+			for (let tries = 0; tries < 200; tries++) {
+				const answer = await dryCreate(plane, optedOut);
+				assert.equal(answer.status, 201, messageOf(answer));
+				if (holds(answer.warnings.join("\n"))) {
+					return answer.warnings.join("\n");
+				}
+				await new Promise((resolve) => setTimeout(resolve, 100));
+			}
+			throw new Error("Cannot see the expected warnings");
+		};
+		const fresh = new ClusterState();
+		await writeTable(plane, fresh);
+		await warned((text) => text.includes("serviceentry-waypoint-opt-out") && !text.includes("vouched"));
+		await writeTable(plane, fresh, new Date(Date.now() - 3_600_000));
+		await warned((text) => text.includes("vouched for its table"));
+		await plane.api.apply(teamNamespace({ "egress.waymark.dev/mode": "audit" }) as KubeObject);
+		await warned((text) => !text.includes("serviceentry-waypoint-opt-out"));
 	});
 
 	it("refuse a malformed annotation by whatever way it is written, and take a well-formed one", async () => {
