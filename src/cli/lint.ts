@@ -1,15 +1,26 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { Inventory } from "../core/inventory.ts";
 import type { Kind } from "../core/kinds.ts";
-import type { AmbientStance, Settings } from "../core/settings.ts";
-import { ambientStances, defaultSettings } from "../core/settings.ts";
+import type { Settings } from "../core/settings.ts";
+import { ambientStances, defaultSettings, modes } from "../core/settings.ts";
+import type { Baseline } from "../lint/baseline.ts";
+import {
+	BaselineError,
+	baselineOf,
+	compareWithBaseline,
+	readBaseline,
+	staleNotes,
+	writeBaseline,
+} from "../lint/baseline.ts";
 import { formatGithub } from "../lint/format/github.ts";
 import { formatGitlab } from "../lint/format/gitlab.ts";
 import { formatJson } from "../lint/format/json.ts";
 import { formatJunit } from "../lint/format/junit.ts";
 import { formatSarif } from "../lint/format/sarif.ts";
 import { formatText } from "../lint/format/text.ts";
-import type { Judgement } from "../lint/judge.ts";
+import { impactOf } from "../lint/impact.ts";
+import type { Assumption, Judgement } from "../lint/judge.ts";
 import { assuming, judgeManifests } from "../lint/judge.ts";
 import type { LintReport } from "../lint/report.ts";
 import { withFileNames } from "../lint/report.ts";
@@ -32,11 +43,13 @@ type Format = (typeof formats)[number];
 const usage = `Usage: waymark lint [FILE|DIR|-]... [--output ${formats.join("|")}] [--config FILE]
                     [--context FILE|DIR]... [--exclude PATTERN]... [--allow-empty]
                     [--assume ambient=enforced|permitted] [--strict] [--fix]
+                    [--baseline FILE [--write-baseline]]
        waymark lint --cluster [--kubeconfig FILE] [--output ...] [--config FILE] [--assume ...] [--strict]
+                    [--baseline FILE [--write-baseline]]
 
 Judges manifests by the same rules as the webhook. Directories are read with everything below them, - is the
-standard input. Namespaces in the input bring their annotations. What .waymarkignore names, as .gitignore does, is left out. A comment "# waymark:ignore RULE reason" in a
-document silences a rule for it.
+standard input. Namespaces in the input bring their annotations. What .waymarkignore names, as .gitignore does, is left out. A comment "# waymark:ignore RULE reason until=YYYY-MM-DD"
+in a document silences a rule for it, for good where it has no date.
 
   --cluster           judge the objects of a live cluster, read-only, instead of files
   --kubeconfig FILE   the cluster; else KUBECONFIG, else ~/.kube/config
@@ -46,7 +59,10 @@ document silences a rule for it.
   --exclude PATTERN   leave files out, as a line of .gitignore does; may be given several times
   --allow-empty       nothing to judge is no mistake
   --config FILE       the cluster configuration
-  --assume            judge every namespace as if its ambient annotation said so
+  --assume            judge every namespace as if its annotation said so: ambient=…, or mode=enforce|warn|audit|off; may
+                      be given for both. With --cluster, ends with what that changes, by namespace
+  --baseline FILE     findings that FILE knows count as none; what it knows and is no longer found is said
+  --write-baseline    write FILE: at first all that is found, afterwards only without what is no longer found
   --strict            warnings count as errors
   --fix               write the fixes of fixable findings back to the files
 
@@ -57,7 +73,9 @@ interface Options {
 	readonly allowEmpty: boolean;
 	readonly output: Format;
 	readonly config: string | undefined;
-	readonly ambient: AmbientStance | undefined;
+	readonly assumption: Assumption | undefined;
+	readonly baseline: string | undefined;
+	readonly writeBaseline: boolean;
 	readonly strict: boolean;
 	readonly fix: boolean;
 	readonly cluster: boolean;
@@ -72,21 +90,72 @@ export const lint: Verb = {
 		const options = readOptions(argv);
 		const started = performance.now();
 		const settings = readSettings(options.config);
-		if (options.cluster) {
-			const judgement = await judgeCluster(options, settings);
-			streams.out(render(judgement, options, streams, (performance.now() - started) / 1000));
-			return exitCode(judgement.report, options.strict);
+		let baseline: ReturnType<typeof openBaseline>;
+		try {
+			baseline = openBaseline(options);
+		} catch (error) {
+			if (error instanceof BaselineError) {
+				streams.error(`waymark: ${error.message}\n`);
+				return exitCodes.unreadable;
+			}
+			throw error;
 		}
-		let judgement = judgeInput(readInput(options.input, streams), settings, options);
-		if (options.fix && judgement.mendings.length > 0) {
-			const { files, left } = fixFiles(judgement.mendings);
-			streams.error([...(files.length > 0 ? [`mended ${files.join(", ")}`] : []), ...left, ""].join("\n"));
-			judgement = judgeInput(readInput(options.input, streams), settings, options);
-		}
+		const found = options.cluster
+			? await judgeCluster(options, settings)
+			: judgeFiles(options, settings, streams);
+		const judgement = baseline === undefined ? found : baseline(found, streams);
 		streams.out(render(judgement, options, streams, (performance.now() - started) / 1000));
 		return exitCode(judgement.report, options.strict);
 	},
 };
+
+/** Judges files, after they were mended where that is asked for. */
+function judgeFiles(options: Options, settings: Settings, streams: Streams): Judgement {
+	const judgement = judgeInput(readInput(options.input, streams), settings, options);
+	if (!options.fix || judgement.mendings.length === 0) {
+		return judgement;
+	}
+	const { files, left } = fixFiles(judgement.mendings);
+	streams.error([...(files.length > 0 ? [`mended ${files.join(", ")}`] : []), ...left, ""].join("\n"));
+	return judgeInput(readInput(options.input, streams), settings, options);
+}
+
+/** Reads the baseline before anything is judged; gives what holds a judgement against it, and writes it where asked. */
+function openBaseline({
+	baseline: file,
+	writeBaseline: isWritten,
+}: Options): ((judgement: Judgement, streams: Streams) => Judgement) | undefined {
+	if (file === undefined) {
+		return undefined;
+	}
+	const isThere = existsSync(file);
+	if (!isThere && !isWritten) {
+		throw new BaselineError(file, "it does not exist; --write-baseline writes one of what is found today");
+	}
+	const old = isThere ? readBaseline(readFileSync(file, "utf8"), file) : undefined;
+	return (found, streams) => {
+		const baseline = old ?? baselineOf(found);
+		const compared = compareWithBaseline(found, baseline);
+		const { report } = compared.judgement;
+		if (isWritten && report.unreadable.length > 0) {
+			streams.error(`waymark: ${file} was not written: some of the input could not be judged\n`);
+		} else if (isWritten) {
+			writeFileSync(file, writeBaseline(compared.shrunk));
+			const fresh = report.findings.length;
+			const more = fresh === 0 ? "" : `; ${fresh} that it did not know were not added`;
+			streams.error(
+				`wrote ${file}: ${countOf(compared.shrunk)} known findings, ${countOf({ findings: compared.stale })} taken out${more}\n`,
+			);
+			return compared.judgement;
+		}
+		const notes = [...report.notes, ...staleNotes(compared, baseline, file)];
+		return { ...compared.judgement, report: { ...report, notes } };
+	};
+}
+
+function countOf({ findings }: Pick<Baseline, "findings">): number {
+	return findings.reduce((sum, { count }) => sum + count, 0);
+}
 
 function readOptions(argv: readonly string[]): Options {
 	const { values, positionals } = parseArgs({
@@ -95,7 +164,9 @@ function readOptions(argv: readonly string[]): Options {
 		options: {
 			output: { type: "string", short: "o", default: "text" },
 			config: { type: "string" },
-			assume: { type: "string" },
+			assume: { type: "string", multiple: true, default: [] },
+			baseline: { type: "string" },
+			"write-baseline": { type: "boolean", default: false },
 			strict: { type: "boolean", default: false },
 			fix: { type: "boolean", default: false },
 			cluster: { type: "boolean", default: false },
@@ -120,12 +191,17 @@ function readOptions(argv: readonly string[]): Options {
 	if (values.fix && positionals.includes("-")) {
 		throw new UsageError("--fix cannot write back to the standard input");
 	}
+	if (values["write-baseline"] && values.baseline === undefined) {
+		throw new UsageError("--write-baseline needs --baseline FILE, the file that it writes");
+	}
 	return {
 		input: { paths: positionals, context: values.context, exclude: values.exclude },
 		allowEmpty: values["allow-empty"],
 		output,
 		config: values.config,
-		ambient: readAssumption(values.assume),
+		assumption: readAssumption(values.assume),
+		baseline: values.baseline,
+		writeBaseline: values["write-baseline"],
 		strict: values.strict,
 		fix: values.fix,
 		cluster: values.cluster,
@@ -133,16 +209,24 @@ function readOptions(argv: readonly string[]): Options {
 	};
 }
 
-function readAssumption(text: string | undefined): AmbientStance | undefined {
-	if (text === undefined) {
-		return undefined;
+function readAssumption(texts: readonly string[]): Assumption | undefined {
+	let assumption: Assumption = {};
+	for (const text of texts) {
+		const ambient = ambientStances.find((each) => text === `ambient=${each}`);
+		const mode = modes.find((each) => text === `mode=${each}`);
+		if (ambient === undefined && mode === undefined) {
+			const forms = ambientStances.map((each) => `ambient=${each}`).join(" or ");
+			throw new UsageError(
+				`--assume must be ${forms}, or mode=${modes.join("|")}, and is ${JSON.stringify(text)}`,
+			);
+		}
+		assumption = {
+			...assumption,
+			...(ambient === undefined ? {} : { ambient }),
+			...(mode === undefined ? {} : { mode }),
+		};
 	}
-	const stance = ambientStances.find((each) => text === `ambient=${each}`);
-	if (stance === undefined) {
-		const forms = ambientStances.map((each) => `ambient=${each}`).join(" or ");
-		throw new UsageError(`--assume must be ${forms}, and is ${JSON.stringify(text)}`);
-	}
-	return stance;
+	return texts.length === 0 ? undefined : assumption;
 }
 
 function readSettings(file: string | undefined): Settings {
@@ -152,11 +236,14 @@ function readSettings(file: string | undefined): Settings {
 async function judgeCluster(options: Options, settings: Settings): Promise<Judgement> {
 	const followed = [...new Set<Kind>(["Namespace", ...rules.flatMap((rule) => [rule.kind, ...rule.reads])])];
 	const world = await readCluster(options.kubeconfig ?? readEnvironment().kubeconfig, followed, settings);
-	return judgeWorld(
-		{ manifests: clusterManifests(world, followed), unreadable: [], notes: [] },
-		world,
-		options,
-	);
+	const reading = { manifests: clusterManifests(world, followed), unreadable: [], notes: [] };
+	const judgement = judgeWorld(reading, world, options);
+	if (options.assumption === undefined) {
+		return judgement;
+	}
+	const now = { judgement: judgeWorld(reading, world, { ...options, assumption: undefined }), world };
+	const impact = impactOf(now, { judgement, world: assuming(world, options.assumption) });
+	return { ...judgement, report: { ...judgement.report, impact } };
 }
 
 function judgeInput({ judged, context }: Input, settings: Settings, options: Options): Judgement {
@@ -181,10 +268,11 @@ function judgeWorld(
 ): Judgement {
 	return judgeManifests(reading, {
 		rules,
-		inventory: options.ambient === undefined ? world : assuming(world, options.ambient),
+		inventory: options.assumption === undefined ? world : assuming(world, options.assumption),
 		today: new Date().toISOString().slice(0, 10),
 		context,
 		withReplacements: options.output === "sarif",
+		withFingerprints: options.baseline !== undefined,
 	});
 }
 

@@ -319,10 +319,19 @@ function parseDay(text: string): Parsed<string> {
 	if (!/^\d{4}-\d{2}-\d{2}$/.test(value)) {
 		return { message: `must not be ${shown(text)}`, hint: "Write a day as YYYY-MM-DD" };
 	}
-	const day = new Date(`${value}T00:00:00Z`);
-	return Number.isNaN(day.getTime()) || day.toISOString().slice(0, 10) !== value
-		? { message: `names a day that does not exist, ${value}`, hint: "Write a day as YYYY-MM-DD" }
-		: { value };
+	return isDay(value)
+		? { value }
+		: { message: `names a day that does not exist, ${value}`, hint: "Write a day as YYYY-MM-DD" };
+}
+
+/** Whether a text is a day of the calendar, as YYYY-MM-DD. */
+export function isDay(text: string): boolean {
+	const day = new Date(`${text}T00:00:00Z`);
+	return (
+		/^\d{4}-\d{2}-\d{2}$/.test(text) &&
+		!Number.isNaN(day.getTime()) &&
+		day.toISOString().slice(0, 10) === text
+	);
 }
 
 const exemptionHint = "Write until=YYYY-MM-DD reason=TEXT [owner=TEXT] [ticket=TEXT]";

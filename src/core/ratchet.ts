@@ -54,6 +54,15 @@ function isNewFor(path: Path, widening: Widening): boolean {
 	return (widening.hosts && !isHost) || (widening.any && path.every((step) => typeof step === "string"));
 }
 
+/**
+ * What a finding is about, wherever it stands in a list: its field with every index left open, and what is written there,
+ * with what tells the items on the way apart. The same for an object whose other items come, go or change places.
+ */
+export function aboutOf(object: unknown, path: Path): string {
+	const [about = ""] = thingsAt(object, path, true);
+	return `${patternOf(path)} ${about}`;
+}
+
 /** A path with every index left open: the same place of another item of a list is the same place. */
 function patternOf(path: Path): string {
 	return JSON.stringify(path.map((step) => (typeof step === "number" ? 0 : step)));

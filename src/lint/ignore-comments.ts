@@ -1,24 +1,61 @@
 import type { Document } from "yaml";
 import { isNode, visit } from "yaml";
+import { isDay } from "../core/annotations.ts";
+import { mention, quote } from "../core/finding.ts";
 
-/** A comment `# waymark:ignore RULE reason`, which silences one rule for the document that it stands in. */
+/** A comment `# waymark:ignore RULE reason until=DATE`, which silences one rule for the document that it stands in. */
 export interface IgnoreComment {
 	readonly rule: string;
 	/** Empty when the author gave none; such a comment silences nothing. */
 	readonly reason: string;
+	/** The last day on which it holds, as it is written: YYYY-MM-DD in UTC; undefined: for good. */
+	readonly until: string | undefined;
+	/** The comment's own text, by which its line is found. */
+	readonly text: string;
 }
 
-const word = "waymark:ignore";
+export const ignoreWord = "waymark:ignore";
 
 /** The rule and the reason of a comment's line; undefined for any other line. */
 function parseLine(line: string): IgnoreComment | undefined {
 	const text = line.trim();
-	const rest = text.slice(word.length);
-	if (!text.startsWith(word) || (rest !== "" && rest.trimStart() === rest)) {
+	const rest = text.slice(ignoreWord.length);
+	if (!text.startsWith(ignoreWord) || (rest !== "" && rest.trimStart() === rest)) {
 		return undefined;
 	}
-	const [rule = ""] = rest.trimStart().split(/\s/, 1);
-	return { rule, reason: rest.trimStart().slice(rule.length).trimStart() };
+	const [rule = "", ...words] = rest.trim().split(/\s+/);
+	const dates = words.filter((word) => word.startsWith(untilWord));
+	return {
+		rule,
+		reason: words.filter((word) => !word.startsWith(untilWord)).join(" "),
+		until: dates[0]?.slice(untilWord.length),
+		text,
+	};
+}
+
+const untilWord = "until=";
+
+/** Why a comment silences nothing, whatever is found; undefined for one that may. */
+export function ignoreFault(
+	{ rule, reason, until }: IgnoreComment,
+	ruleIds: ReadonlySet<string>,
+	today: string,
+): string | undefined {
+	if (rule === "") {
+		return "names no rule";
+	}
+	if (!ruleIds.has(rule)) {
+		return `names ${quote(rule)}, which is no rule: waymark rules lists the ids`;
+	}
+	if (reason === "") {
+		return `gives no reason for ignoring ${mention(rule)}`;
+	}
+	if (until !== undefined && !isDay(until)) {
+		return `ends on ${quote(until)}, which is no day: write until=YYYY-MM-DD`;
+	}
+	return until !== undefined && until < today
+		? `ran out on ${until}: ${mention(rule)} counts again`
+		: undefined;
 }
 
 /** Every ignore comment in a document, wherever in it. */
@@ -42,7 +79,7 @@ export function ignoreComments(document: Document): readonly IgnoreComment[] {
 	function read(comment: string | null | undefined): void {
 		for (const line of comment?.split("\n") ?? []) {
 			const ignore = parseLine(line);
-			const isKnown = found.some((each) => each.rule === ignore?.rule && each.reason === ignore.reason);
+			const isKnown = found.some((each) => each.text === ignore?.text);
 			if (ignore !== undefined && !isKnown) {
 				found.push(ignore);
 			}

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Engine } from "../core/engine.ts";
 import { createEngine } from "../core/engine.ts";
 import { evaluate } from "../core/evaluate.ts";
@@ -5,9 +6,10 @@ import type { Finding } from "../core/finding.ts";
 import { formatPath, mention } from "../core/finding.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { Kind } from "../core/kinds.ts";
+import { aboutOf } from "../core/ratchet.ts";
 import type { Rule } from "../core/rule.ts";
 import { ruleUrl } from "../core/rule.ts";
-import type { AmbientStance } from "../core/settings.ts";
+import type { AmbientStance, Mode } from "../core/settings.ts";
 import { asMeant } from "../manifests/as-meant.ts";
 import type { Mending } from "../manifests/fix.ts";
 import { splicesOf } from "../manifests/fix.ts";
@@ -15,7 +17,8 @@ import type { Manifest, Reading, Source, Unreadable } from "../manifests/read.ts
 import { namespaceOf } from "../manifests/read.ts";
 import { refusalsOf } from "../manifests/refusals.ts";
 import type { Splice } from "../manifests/splice.ts";
-import { ignoreComments } from "./ignore-comments.ts";
+import type { IgnoreComment } from "./ignore-comments.ts";
+import { ignoreComments, ignoreFault, ignoreWord } from "./ignore-comments.ts";
 import type {
 	IgnoredFinding,
 	JudgedObject,
@@ -37,15 +40,25 @@ export interface Judging {
 	readonly context?: readonly Manifest[];
 	/** Whether to work out where fixes would stand in the text. */
 	readonly withReplacements: boolean;
+	/** Whether to work out by what a baseline knows each finding again. */
+	readonly withFingerprints?: boolean;
 }
 
 /** A verdict on every manifest, and what would mend them. */
 export interface Judgement extends LintResult {
 	readonly mendings: readonly Mending[];
+	/** What tells each finding apart from all others, wherever it stands; empty unless asked for. */
+	readonly fingerprints: ReadonlyMap<LintFinding, string>;
+}
+
+/** What every namespace is taken to have said. */
+export interface Assumption {
+	readonly ambient?: AmbientStance;
+	readonly mode?: Mode;
 }
 
 /** The world as if every namespace had said so. */
-export function assuming(inventory: Inventory, ambient: AmbientStance): Inventory {
+export function assuming(inventory: Inventory, assumption: Assumption): Inventory {
 	return {
 		settings: inventory.settings,
 		mesh: inventory.mesh,
@@ -54,7 +67,7 @@ export function assuming(inventory: Inventory, ambient: AmbientStance): Inventor
 		inNamespace: (kind, namespace) => inventory.inNamespace(kind, namespace),
 		all: (kind) => inventory.all(kind),
 		lookup: (index, key) => inventory.lookup(index, key),
-		policy: (namespace) => ({ ...inventory.policy(namespace), ambient }),
+		policy: (namespace) => ({ ...inventory.policy(namespace), ...assumption }),
 	};
 }
 
@@ -70,7 +83,17 @@ export function judgeManifests(reading: Reading, judging: Judging): Judgement {
 	const ignored: IgnoredFinding[] = [];
 	const fixes = new Map<LintFinding, readonly Replacement[]>();
 	const mendings: Mending[] = [];
+	const fingerprints = new Map<LintFinding, string>();
+	const ignores = createIgnores(judging, engine);
 	const unreadable: Unreadable[] = [...reading.unreadable];
+	const note = (finding: Finding, shown: LintFinding, manifest: Manifest): void => {
+		if (judging.withFingerprints === true) {
+			fingerprints.set(shown, fingerprintOf(finding, manifest, shown.object));
+		}
+		if (judging.withReplacements && finding.fix !== undefined) {
+			fixes.set(shown, replacementsOf({ manifest, edits: finding.fix }));
+		}
+	};
 	for (const written of reading.manifests) {
 		const { manifest, misreadings } = readAround(written, engine);
 		unreadable.push(...misreadings);
@@ -78,6 +101,7 @@ export function judgeManifests(reading: Reading, judging: Judging): Judgement {
 			unreadable.push(...refusalsOf(written));
 		}
 		const found = judge(manifest, engine, judging);
+		const silencing = ignores.of(manifest);
 		if (found === undefined) {
 			continue;
 		}
@@ -90,20 +114,17 @@ export function judgeManifests(reading: Reading, judging: Judging): Judgement {
 		if (namespace !== undefined && !unknownNamespaces.has(namespace)) {
 			unknownNamespaces.set(namespace, manifest);
 		}
-		const reasons = found.length === 0 ? new Map<string, string>() : ignoreReasons(manifest);
 		const kept: Finding[] = [];
 		const shown: LintFinding[] = [];
 		for (const finding of found) {
 			const shownFinding = show(finding, manifest, object, engine);
-			const reason = reasons.get(finding.rule);
-			if (reason !== undefined) {
-				ignored.push({ ...shownFinding, reason });
-				continue;
-			}
-			kept.push(finding);
-			shown.push(shownFinding);
-			if (judging.withReplacements && finding.fix !== undefined) {
-				fixes.set(shownFinding, replacementsOf({ manifest, edits: finding.fix }));
+			const ignore = silencing(finding.rule);
+			if (ignore === undefined) {
+				kept.push(finding);
+				shown.push(shownFinding);
+				note(finding, shownFinding, manifest);
+			} else {
+				ignored.push(ignoredBy(ignore, shownFinding));
 			}
 		}
 		const edits = kept.flatMap((finding) => finding.fix ?? []);
@@ -129,11 +150,12 @@ export function judgeManifests(reading: Reading, judging: Judging): Judgement {
 			ignored,
 			skipped,
 			unreadable: unreadable.map(remark),
-			notes: [...reading.notes.map(remark), ...notesOn(unknownNamespaces)],
+			notes: [...reading.notes.map(remark), ...notesOn(unknownNamespaces), ...ignores.notes()],
 		},
 		judged,
 		fixes,
 		mendings,
+		fingerprints,
 	};
 }
 
@@ -243,12 +265,86 @@ function nameOf({ kind, object }: Manifest): ObjectName {
 	};
 }
 
-function ignoreReasons({ document }: Manifest): ReadonlyMap<string, string> {
-	return new Map(
-		ignoreComments(document)
-			.filter(({ reason }) => reason !== "")
-			.map(({ rule, reason }) => [rule, reason]),
-	);
+/** The ignore comments of every document: which of them silences a finding, and which silence nothing. */
+interface Ignores {
+	/** For one object: gives the comment that silences a rule for it, if there is one. */
+	of(manifest: Manifest): (rule: string) => IgnoreComment | undefined;
+	/** What is to be said of comments that silence nothing, once everything is judged. */
+	notes(): readonly Remark[];
+}
+
+function createIgnores({ rules, today }: Judging, engine: Engine): Ignores {
+	const ruleIds = new Set(rules.map(({ id }) => id));
+	const documents = new Map<
+		Manifest["document"],
+		{ readonly manifest: Manifest; readonly comments: readonly IgnoreComment[] }
+	>();
+	const used = new Set<IgnoreComment>();
+	const commentsOf = (manifest: Manifest): readonly IgnoreComment[] => {
+		if (!manifest.source.text.includes(ignoreWord)) {
+			return [];
+		}
+		const known = documents.get(manifest.document);
+		const comments = known?.comments ?? ignoreComments(manifest.document);
+		documents.set(manifest.document, known ?? { manifest, comments });
+		return comments;
+	};
+	return {
+		of(manifest) {
+			const comments = commentsOf(manifest).filter(
+				(comment) => ignoreFault(comment, ruleIds, today) === undefined,
+			);
+			return (rule) => {
+				const comment = comments.find((each) => each.rule === rule);
+				if (comment !== undefined) {
+					used.add(comment);
+				}
+				return comment;
+			};
+		},
+		notes: () =>
+			[...documents.values()].flatMap(({ manifest, comments }) =>
+				comments.flatMap((comment) => {
+					const fault = ignoreFault(comment, ruleIds, today);
+					// A rule that was not run may have found something.
+					const isIdle = fault === undefined && !used.has(comment) && engine.ids.has(comment.rule);
+					return fault === undefined && !isIdle
+						? []
+						: {
+								file: manifest.file,
+								line: lineOf(comment, manifest),
+								message: `${ignoreWord} ${fault ?? `silences nothing: ${mention(comment.rule)} finds nothing here`}`,
+							};
+				}),
+			),
+	};
+}
+
+/** The line of a comment: the first of its text from where its document begins. */
+function lineOf({ text }: IgnoreComment, { source, document, position }: Manifest): number {
+	const start = document.range?.[0] ?? 0;
+	const found = source.text.indexOf(text, start);
+	const offset = found < 0 ? source.text.indexOf(text) : found;
+	return offset < 0 ? position([]).line : source.place(offset).line;
+}
+
+/**
+ * What tells a finding apart from all others, and stays when lines move, messages are reworded, files are renamed or
+ * versions of the API change: rule, object, and what the finding is about.
+ */
+function fingerprintOf(
+	finding: Finding,
+	{ object }: Manifest,
+	{ kind, namespace, name }: ObjectName,
+): string {
+	return createHash("sha256")
+		.update(JSON.stringify([finding.rule, kind, namespace, name, aboutOf(object, finding.path)]))
+		.digest("base64url")
+		.slice(0, 22);
+}
+
+function ignoredBy({ reason, until }: IgnoreComment, finding: LintFinding): IgnoredFinding {
+	return { ...finding, reason, ...(until === undefined ? {} : { until }) };
 }
 
 function show(finding: Finding, manifest: Manifest, object: ObjectName, engine: Engine): LintFinding {

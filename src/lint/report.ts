@@ -1,6 +1,7 @@
 import type { Severity } from "../core/finding.ts";
 import type { Kind } from "../core/kinds.ts";
 import type { Family } from "../core/rule.ts";
+import type { Mode } from "../core/settings.ts";
 
 /** What `lint` says about one field; docs/schemas/lint.schema.json describes it for programs. */
 export interface LintFinding {
@@ -30,6 +31,17 @@ export interface ObjectName {
 /** A finding that a `# waymark:ignore RULE reason` silences. */
 export interface IgnoredFinding extends LintFinding {
 	readonly reason: string;
+	/** The last day on which it is silenced, as YYYY-MM-DD. */
+	readonly until?: string;
+}
+
+/** What an assumption would change in one namespace. */
+export interface NamespaceImpact {
+	readonly namespace: string;
+	/** Errors, and what follows from one, as it is. */
+	readonly now: { readonly mode: Mode; readonly errors: number };
+	/** The same with the assumption. */
+	readonly assumed: { readonly mode: Mode; readonly errors: number };
 }
 
 /** A rule that was not run, and the kinds that the input would have to contain. */
@@ -57,9 +69,15 @@ export interface LintReport {
 		readonly warnings: number;
 		readonly infos: number;
 		readonly ignored: number;
+		/** Findings that the baseline knows; only with a baseline. */
+		readonly known?: number;
 	};
 	readonly findings: readonly LintFinding[];
 	readonly ignored: readonly IgnoredFinding[];
+	/** What the baseline knows, and so counts as no finding; only with a baseline. */
+	readonly known?: readonly LintFinding[];
+	/** Namespaces in which an assumption about a cluster would change something; only with one. */
+	readonly impact?: readonly NamespaceImpact[];
 	readonly skipped: readonly SkippedRule[];
 	readonly unreadable: readonly Remark[];
 	/** What a reader should know of the input, and what is no mistake by itself. */
@@ -97,6 +115,7 @@ export function withFileNames(result: LintResult, nameOf: (file: string) => stri
 			...report,
 			findings: report.findings.map(rename),
 			ignored: report.ignored.map(rename),
+			...(report.known === undefined ? {} : { known: report.known.map(rename) }),
 			unreadable: report.unreadable.map(rename),
 			notes: report.notes.map(rename),
 		},

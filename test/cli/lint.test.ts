@@ -57,7 +57,9 @@ async function lintJson(
 ): Promise<{ readonly code: number; readonly report: LintReport }> {
 	const { code, out } = await runVerb("lint", "--output", "json", ...argv);
 	const schema = readFileSync(join(root, "docs/schemas/lint.schema.json"), "utf8");
-	const validate = new Ajv2020({ strict: false, formats: { uri: true } }).compile(JSON.parse(schema));
+	const validate = new Ajv2020({ strict: false, formats: { uri: true, date: true } }).compile(
+		JSON.parse(schema),
+	);
 	const report = JSON.parse(out) as LintReport;
 	assert.ok(validate(report), JSON.stringify(validate.errors));
 	return { code, report };
@@ -263,6 +265,121 @@ describe("waymark lint: a comment waymark:ignore", () => {
 			const file = folder.write("ignored.yaml", text);
 			assert.equal((await lintJson("--assume", "ambient=enforced", file)).report.summary.ignored, 1);
 		}
+	});
+});
+
+describe("waymark lint: a comment waymark:ignore with until=DATE, and one that silences nothing", () => {
+	const ignoring = (comment: string): string => gateway.replace("metadata:", `${comment}\nmetadata:`);
+	const noted = async (comment: string): Promise<readonly string[]> => {
+		const file = folder.write("until.yaml", `${entry}---\n${ignoring(comment)}`);
+		const { report } = await lintJson("--assume", "ambient=enforced", file);
+		return report.notes
+			.filter(({ message }) => message.includes("waymark:ignore"))
+			.map(({ line, message }) => `${line} ${message}`);
+	};
+
+	it("holds until its day and on it, and says the day", async () => {
+		const comment = "# waymark:ignore istiogateway-egress-selector moves until=2199-12-31 in May";
+		const file = folder.write("until.yaml", ignoring(comment));
+		const { report } = await lintJson("--assume", "ambient=enforced", file);
+		assert.equal(report.summary.ignored, 1);
+		assert.equal(report.ignored[0]?.reason, "moves in May");
+		assert.equal(report.ignored[0]?.until, "2199-12-31");
+		assert.deepEqual(await noted(comment), []);
+	});
+
+	it("is said at its line when it has ended, is malformed, or silences nothing", async () => {
+		const cases = {
+			"istiogateway-egress-selector moves until=2020-01-31":
+				"ran out on 2020-01-31: istiogateway-egress-selector counts again",
+			"istiogateway-egress-selector moves until=2026-02-30":
+				'ends on "2026-02-30", which is no day: write until=YYYY-MM-DD',
+			"istiogateway-egress-selector": "gives no reason for ignoring istiogateway-egress-selector",
+			"istiogateway-selector moves":
+				'names "istiogateway-selector", which is no rule: waymark rules lists the ids',
+			"": "names no rule",
+			"object-size it is large": "silences nothing: object-size finds nothing here",
+		};
+		for (const [comment, said] of Object.entries(cases)) {
+			// The entry has 11 lines, then come "---", apiVersion, kind and the comment.
+			assert.deepEqual(await noted(`# waymark:ignore ${comment}`), [`15 waymark:ignore ${said}`], comment);
+		}
+	});
+});
+
+describe("waymark lint --baseline", () => {
+	const gatewayOf = (name: string, selector = "egressgateway"): string =>
+		gateway.replace("payments", name).replace("egressgateway", selector);
+	const assume = ["--assume", "ambient=enforced"] as const;
+
+	it("counts what the file knows as none, whatever moves, and a new finding as one", async () => {
+		const file = folder.write("brown/all.yaml", [gatewayOf("one"), gatewayOf("two")].join("---\n"));
+		const known = join(folder.path, "brown/known.json");
+		const written = await runVerb("lint", ...assume, file, "--baseline", known, "--write-baseline");
+		assert.equal(written.code, 0, written.out);
+		assert.match(written.error, /known\.json: 2 known findings, 0 taken out/);
+		folder.write("brown/all.yaml", `# moved\n${[gatewayOf("two"), gatewayOf("one")].join("---\n")}`);
+		const moved = await lintJson(...assume, file, "--baseline", known);
+		assert.equal(moved.code, 0);
+		assert.equal(moved.report.summary.known, 2);
+		assert.equal(moved.report.known?.length, 2);
+		assert.deepEqual(moved.report.findings, []);
+		folder.write("brown/all.yaml", ["one", "two", "three"].map((name) => gatewayOf(name)).join("---\n"));
+		const fresh = await lintJson(...assume, file, "--baseline", known);
+		assert.equal(fresh.code, 1);
+		assert.deepEqual(
+			fresh.report.findings.map(({ object }) => object.name),
+			["three"],
+		);
+	});
+
+	it("shrinks only: --write-baseline takes out what is mended and adds nothing, and what is stale is said", async () => {
+		const file = folder.write("shrink/all.yaml", [gatewayOf("one"), gatewayOf("two")].join("---\n"));
+		const known = join(folder.path, "shrink/known.json");
+		await runVerb("lint", ...assume, file, "--baseline", known, "--write-baseline");
+		folder.write("shrink/all.yaml", [gatewayOf("one", "ingressgateway"), gatewayOf("new")].join("---\n"));
+		const { report } = await lintJson(...assume, file, "--baseline", known);
+		const notes = report.notes.filter((each) => each.file === known);
+		assert.match(
+			notes[0]?.message ?? "",
+			/^Stale: istiogateway-egress-selector is not found at .* of Gateway shop\/one/,
+		);
+		assert.match(readFileSync(known, "utf8").split("\n")[(notes[0]?.line ?? 0) - 1] ?? "", /shop\/one/);
+		assert.match(notes[1]?.message ?? "", /not among what was judged: the objects of 1 known finding$/);
+		const written = await runVerb("lint", ...assume, file, "--baseline", known, "--write-baseline");
+		assert.equal(written.code, 1, "a new finding is still one");
+		assert.match(written.error, /0 known findings, 2 taken out; 1 that it did not know were not added/);
+		assert.deepEqual(JSON.parse(readFileSync(known, "utf8")), { version: 1, findings: [] });
+	});
+
+	it("does not cover what weighs more than it did", async () => {
+		const file = folder.write("weight.yaml", gatewayOf("one"));
+		const known = join(folder.path, "weight.json");
+		const config = folder.write("lenient.yaml", "severities: {istiogateway-egress-selector: warning}\n");
+		await runVerb("lint", ...assume, "--config", config, file, "--baseline", known, "--write-baseline");
+		assert.equal(
+			(await lintJson(...assume, "--config", config, file, "--baseline", known)).report.summary.known,
+			1,
+		);
+		assert.equal((await lintJson(...assume, file, "--baseline", known)).code, 1);
+	});
+
+	it("is refused when it is not there or is no baseline, and never written by half an input", async () => {
+		const file = folder.write("refused.yaml", `${gatewayOf("one")}---\nkind: [x\n`);
+		const known = join(folder.path, "refused.json");
+		const absent = await runVerb("lint", file, "--baseline", known);
+		assert.equal(absent.code, 65);
+		assert.match(absent.error, /does not exist; --write-baseline/);
+		const half = await runVerb("lint", ...assume, file, "--baseline", known, "--write-baseline");
+		assert.equal(half.code, 65);
+		assert.match(half.error, /was not written/);
+		assert.equal((await runVerb("lint", file, "--baseline", known)).code, 65);
+		for (const text of ["{", "[]", '{"version":1,"findings":[{"fingerprint":"x"}]}']) {
+			const bad = await runVerb("lint", file, "--baseline", folder.write("bad.json", text));
+			assert.equal(bad.code, 65, text);
+			assert.match(bad.error, /^waymark: Cannot use the baseline /);
+		}
+		assert.equal((await runVerb("lint", file, "--write-baseline")).code, 64);
 	});
 });
 

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { useControlPlane } from "./shared.ts";
@@ -10,6 +12,11 @@ const namespace = "lint-cluster";
 
 interface Report {
 	readonly findings: readonly { readonly rule: string; readonly file: string }[];
+	readonly impact?: readonly {
+		readonly namespace: string;
+		readonly now: { readonly mode: string; readonly errors: number };
+		readonly assumed: { readonly mode: string; readonly errors: number };
+	}[];
 }
 
 // The file's control plane ends with the file, so what uses it at the end stands in a suite.
@@ -46,6 +53,26 @@ describe("lint --cluster", () => {
 			stdout,
 		);
 		assert.equal(code, 1);
+	});
+
+	test("lint --cluster --assume ends with what that changes, by namespace", async () => {
+		const args = ["lint", "--cluster", "--kubeconfig", plane.kubeconfig, "--assume", "mode=warn"];
+		const text = await waymark(...args);
+		assert.match(text.stdout, /NAMESPACE +MODE +ERRORS NOW +ERRORS THEN\n/);
+		assert.match(text.stdout, /^lint-cluster +enforce → warn +[1-9]\d* +[1-9]\d*$/m);
+		const json = await waymark(...args, "--assume", "ambient=permitted", "--output", "json");
+		const { impact } = JSON.parse(json.stdout) as Report;
+		const own = impact?.find((each) => each.namespace === namespace);
+		assert.equal(own?.now.mode, "enforce");
+		assert.equal(own?.assumed.mode, "warn");
+		assert.ok((own?.now.errors ?? 0) > (own?.assumed.errors ?? 0), JSON.stringify(own));
+	});
+
+	test("lint --cluster --baseline knows what is there", async () => {
+		const file = join(await mkdtemp(join(tmpdir(), "waymark-baseline-")), "known.json");
+		const args = ["lint", "--cluster", "--kubeconfig", plane.kubeconfig, "--baseline", file];
+		assert.equal((await waymark(...args, "--write-baseline")).code, 0);
+		assert.equal((await waymark(...args)).code, 0);
 	});
 
 	test("lint --cluster takes no files", async () => {

@@ -21,6 +21,11 @@ export function formatSarif(result: LintResult, rules: readonly Rule[], version:
 			...resultOf(finding, index, [], seen),
 			suppressions: [{ kind: "inSource", justification: (finding as IgnoredFinding).reason }],
 		})),
+		...(report.known ?? []).map((finding) => ({
+			...resultOf(finding, index, [], seen),
+			baselineState: "unchanged",
+			suppressions: [{ kind: "external", justification: "Known to the baseline" }],
+		})),
 	];
 	const log = {
 		$schema: schema,
