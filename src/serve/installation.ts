@@ -65,17 +65,28 @@ export async function openOwnCertificates(
 	};
 }
 
-/** Makes the validating webhook fail closed once a canary was really denied; never back. */
+/** What the failure policy is judged by. */
+export interface FailurePolicyMeans {
+	/** The certificate that is served, PEM; "" before there is one. */
+	readonly served: () => string;
+	/** Whether this replica could judge a request now. */
+	readonly isReady: () => boolean;
+	readonly registry: Registry;
+	readonly log: Logger;
+}
+
+/** Who looks after the failure policy of the validating webhooks, and what `/readyz` says of it. */
+export interface FailurePolicy {
+	checks(): readonly Check[];
+	stop(): Promise<void>;
+}
+
+/** Makes the validating webhook fail closed once a canary was really denied; back only while a person breaks the glass. */
 export async function startFailingClosed(
 	installation: Installation,
 	connection: Connection,
-	options: {
-		readonly served: () => string;
-		readonly isReady: () => boolean;
-		readonly registry: Registry;
-		readonly log: Logger;
-	},
-): Promise<{ checks(): readonly Check[]; stop(): Promise<void> }> {
+	options: FailurePolicyMeans,
+): Promise<FailurePolicy> {
 	const { startBootstrap } = await import("../kube/install/fail-closed.ts");
 	const { readyEndpoints } = await import("../kube/install/endpoints.ts");
 	const { namespace, service, webhooks, name, replicas } = installation;
@@ -89,6 +100,7 @@ export async function startFailingClosed(
 	});
 	createBootstrapMetrics(options.registry, {
 		isStrict: () => bootstrap.status().state === "strict",
+		isGlassBroken: () => bootstrap.isGlassBroken(),
 		unreachedMs: () => bootstrap.unreached()?.sinceMs ?? 0,
 	});
 	return {
@@ -99,7 +111,9 @@ export async function startFailingClosed(
 				{
 					name: "failure policy",
 					ok,
-					detail: `${state}: ${reason}`,
+					detail: bootstrap.isGlassBroken()
+						? `BREAK-GLASS, unjudged writes pass while Waymark is away: ${reason}`
+						: `${state}: ${reason}`,
 					...(ok ? {} : { advisory: true as const }),
 				},
 				...reachChecks(bootstrap.unreached()),

@@ -12,7 +12,7 @@ import type { CaughtSignals } from "../server/signals.ts";
 import { untilSignalled } from "../server/signals.ts";
 import type { Audit } from "./audit.ts";
 import type { Backstop } from "./backstop.ts";
-import type { Installation } from "./installation.ts";
+import type { FailurePolicy, FailurePolicyMeans, Installation } from "./installation.ts";
 import type { ServeOptions } from "./options.ts";
 import type { ServedWorld } from "./world.ts";
 import { serveCluster, serveDirectory } from "./world.ts";
@@ -105,10 +105,21 @@ async function start(
 	stage.world = () => world.checks();
 	world.configure(settings.current());
 	const installation = { ...options.installation, clusterDomain: settings.current().clusterDomain };
+	let served = (): string => "";
+	// Before there is a certificate: break-glass must work just where nothing else does.
+	const failurePolicy = await openFailurePolicy(options, installation, world, {
+		served: () => served(),
+		isReady: () => checks().every((check) => check.ok || check.advisory === true),
+		registry: metrics.registry,
+		log,
+	});
+	stage.failurePolicy = () => failurePolicy?.checks() ?? [];
+	stops.push(() => failurePolicy?.stop());
 	const certificates = await openCertificates(options, installation, world.connection, log, (reason) => {
 		stage.certificate = () => [waitingCheck("certificate", reason)];
 	});
 	stops.push(() => certificates.source.stop());
+	served = () => certificates.source.current().cert;
 	stage.certificate = () => certificates.checks();
 	const { openWebhook } = await import("./webhook.ts");
 	const webhook = await openWebhook({
@@ -149,17 +160,6 @@ async function start(
 		stops.push(() => audit?.stop());
 		backstop = await openBackstop(options, installation, world, { metrics, log });
 		stops.push(() => backstop?.stop());
-		if (options.bootstrap && world.connection !== undefined) {
-			const { startFailingClosed } = await import("./installation.ts");
-			const bootstrap = await startFailingClosed(installation, world.connection, {
-				served: () => certificates.source.current().cert,
-				isReady: () => checks().every((check) => check.ok || check.advisory === true),
-				registry: metrics.registry,
-				log,
-			});
-			stage.failurePolicy = bootstrap.checks;
-			stops.push(() => bootstrap.stop());
-		}
 	});
 	return { left: Promise.race([left, listening.then(() => left)]) };
 }
@@ -235,6 +235,20 @@ async function openAudit(
 		log,
 		follow: followAll,
 	});
+}
+
+/** Looks after the failure policy where the options ask for it and there is a cluster. */
+async function openFailurePolicy(
+	options: ServeOptions,
+	installation: Installation,
+	{ connection }: ServedWorld,
+	means: FailurePolicyMeans,
+): Promise<FailurePolicy | undefined> {
+	if (!options.bootstrap || connection === undefined) {
+		return undefined;
+	}
+	const { startFailingClosed } = await import("./installation.ts");
+	return startFailingClosed(installation, connection, means);
 }
 
 /** Looks after the backstop where the options ask for one and there is a cluster. */

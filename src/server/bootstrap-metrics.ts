@@ -4,6 +4,8 @@ import { Gauge } from "prom-client";
 /** What is asked about the bootstrap when it is scraped. */
 export interface BootstrapFigures {
 	readonly isStrict: () => boolean;
+	/** Whether a person keeps the validating webhooks at `Ignore`. */
+	readonly isGlassBroken: () => boolean;
 	/** Milliseconds since the API server last reached the webhooks; 0 while it does. */
 	readonly unreachedMs: () => number;
 }
@@ -11,7 +13,7 @@ export interface BootstrapFigures {
 /** Registers whether this replica saw the validating webhooks fail closed, and whether they are reached. */
 export function createBootstrapMetrics(
 	registry: Registry,
-	{ isStrict, unreachedMs }: BootstrapFigures,
+	{ isStrict, isGlassBroken, unreachedMs }: BootstrapFigures,
 ): void {
 	new Gauge({
 		name: "waymark_fails_closed",
@@ -19,6 +21,14 @@ export function createBootstrapMetrics(
 		registers: [registry],
 		collect() {
 			this.set(isStrict() ? 1 : 0);
+		},
+	});
+	new Gauge({
+		name: "waymark_break_glass",
+		help: "1 while a person keeps the validating webhooks at Ignore, by ConfigMap or annotation, else 0",
+		registers: [registry],
+		collect() {
+			this.set(isGlassBroken() ? 1 : 0);
 		},
 	});
 	new Gauge({

@@ -7,7 +7,7 @@ import type { ApiServer } from "../../src/kube/client/api-writes.ts";
 import { connect } from "../../src/kube/client/connection.ts";
 import { kubeconfigCredentials } from "../../src/kube/client/credentials.ts";
 import { rotateAnnotation } from "../../src/kube/install/authority-secret.ts";
-import { holdAnnotation } from "../../src/kube/install/fail-closed.ts";
+import { breakGlassConfigMap, holdAnnotation } from "../../src/kube/install/break-glass.ts";
 import { startBalancer } from "../support/balancer.ts";
 import type { OwnControlPlane } from "./control-plane.ts";
 import { startControlPlane } from "./control-plane.ts";
@@ -31,6 +31,9 @@ interface Permission {
 
 const registration = { apiGroups: ["admissionregistration.k8s.io"], resourceNames: [home.name] };
 
+/** Without it nobody can break the glass by ConfigMap, and everything else is done. */
+const breakGlass = "get the break-glass ConfigMap";
+
 /** Everything that certificates and bootstrap may do, one verb each; `cluster` needs a ClusterRole. */
 const permissions: Readonly<Record<string, { readonly cluster: boolean; readonly rule: Permission }>> =
 	Object.fromEntries([
@@ -44,6 +47,18 @@ const permissions: Readonly<Record<string, { readonly cluster: boolean; readonly
 		[
 			"create secrets",
 			{ cluster: false, rule: { apiGroups: [""], resources: ["secrets"], verbs: ["create"] } },
+		],
+		[
+			breakGlass,
+			{
+				cluster: false,
+				rule: {
+					apiGroups: [""],
+					resources: ["configmaps"],
+					resourceNames: [breakGlassConfigMap],
+					verbs: ["get"],
+				},
+			},
 		],
 		[
 			"create canaries",
@@ -287,6 +302,112 @@ test("A person's Ignore with the annotation holds, and without it the proof is m
 	await until("fail closed", async () => (await policies())[0] === "Fail");
 });
 
+interface Managed {
+	readonly manager: string;
+	readonly operation: string;
+	readonly [field: string]: unknown;
+}
+
+function merged(one: unknown, other: unknown): unknown {
+	if (typeof one !== "object" || one === null || typeof other !== "object" || other === null) {
+		return other ?? one;
+	}
+	const keys = new Set([...Object.keys(one), ...Object.keys(other)]);
+	const field = (from: object, key: string): unknown => (from as Readonly<Record<string, unknown>>)[key];
+	return Object.fromEntries([...keys].map((key) => [key, merged(field(one, key), field(other, key))]));
+}
+
+/**
+ * Applies a configuration by server-side apply with force; with cleaning, takes over first what kubectl wrote, as Flux's
+ * kustomize-controller does (fluxcd/pkg ssa: PatchReplaceFieldsManagers), so that what is not in Git goes.
+ */
+async function reconcile(manifest: object, cleaning: boolean): Promise<void> {
+	const url = `/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/${home.name}`;
+	if (cleaning) {
+		const { metadata } = (await plane.get("ValidatingWebhookConfiguration", undefined, home.name)) ?? {};
+		const entries = (metadata?.managedFields ?? []) as readonly Managed[];
+		const isTaken = ({ manager }: Managed): boolean => /^(kubectl|gitops)/.test(manager);
+		const taken = entries.filter(isTaken).map(({ fieldsV1 }) => fieldsV1);
+		const [first] = entries.filter(isTaken);
+		const fieldsV1 = taken.reduce(merged, {});
+		const value = [
+			...entries.filter((entry) => !isTaken(entry)),
+			{ ...first, manager: "gitops", operation: "Apply", fieldsV1 },
+		];
+		const patch = JSON.stringify([{ op: "replace", path: "/metadata/managedFields", value }]);
+		const cleaned = await plane.kubectl([
+			"patch",
+			"validatingwebhookconfiguration",
+			home.name,
+			"--field-manager=gitops",
+			"--type=json",
+			`--patch=${patch}`,
+		]);
+		assert.equal(cleaned.code, 0, cleaned.stderr);
+	}
+	const query = "?fieldManager=gitops&force=true";
+	const answer = await plane.api.request("PATCH", `${url}${query}`, {
+		body: manifest,
+		contentType: "application/apply-patch+yaml",
+	});
+	assert.equal(answer.status, 200, JSON.stringify(answer.body));
+}
+
+test("A ConfigMap breaks the glass for good, an annotation until an applier cleans it, and both end with a proof", async (context) => {
+	const { replicas } = await stage(context, true);
+	await until("fail closed", async () => (await policies())[0] === "Fail");
+	const live = await plane.get("ValidatingWebhookConfiguration", undefined, home.name);
+	// As it is in Git: what the API server would fill in, and failurePolicy: Fail; neither bundle nor annotation.
+	const inGit = {
+		apiVersion: "admissionregistration.k8s.io/v1",
+		kind: "ValidatingWebhookConfiguration",
+		metadata: { name: home.name },
+		webhooks: ((live?.webhooks ?? []) as readonly (StoredWebhook & { readonly clientConfig: object })[]).map(
+			({ clientConfig, ...webhook }) => ({
+				...webhook,
+				clientConfig: { ...clientConfig, caBundle: undefined },
+			}),
+		),
+	};
+	const isOpen = async (): Promise<boolean> => (await policies()).every((policy) => policy === "Ignore");
+	await reconcile(inGit, false);
+
+	const annotated = await plane.kubectl([
+		"annotate",
+		"validatingwebhookconfiguration",
+		home.name,
+		`${holdAnnotation}=Ignore`,
+	]);
+	assert.equal(annotated.code, 0, annotated.stderr);
+	await until("opened by the annotation", isOpen);
+	await reconcile(inGit, false);
+	await until("opened again", isOpen);
+	await reconcile(inGit, true);
+	await until("closed, since the applier cleaned the annotation", async () => !(await isOpen()));
+
+	const name = breakGlassConfigMap;
+	const created = await plane.kubectl([
+		"create",
+		"configmap",
+		name,
+		`--namespace=${home.namespace}`,
+		"--from-literal=reason=a drill",
+	]);
+	assert.equal(created.code, 0, created.stderr);
+	await until("opened by the ConfigMap", isOpen);
+	for (const cleaning of [false, true, false, true]) {
+		await reconcile(inGit, cleaning);
+		await until("opened again", isOpen);
+	}
+	await until("every replica says so", () =>
+		replicas.every(({ bootstrap }) => /a drill/.test(bootstrap?.status().reason ?? "")),
+	);
+	await plane.api.delete("ConfigMap", home.namespace, name);
+	await until("closed again", async () => (await policies())[0] === "Fail");
+	const { asked, failed, wrong } = await load(rates.keepAlive, () => sleep(1000));
+	assert.deepEqual([failed, wrong], [0, 0], `of ${asked}`);
+});
+
 for (const keepAlive of [true, false]) {
 	test(`No admission fails through rotations, losses and restarts, keep-alive ${keepAlive}`, async (context) => {
 		const { replicas, add } = await stage(context, keepAlive);
@@ -389,7 +510,8 @@ test("A replica outlives the restart of the API server with its certificate", as
 
 test("Every permission is needed: without any one of them the work is not done", async (context) => {
 	// Without "nothing", that is with all of them, it is done: otherwise the rest would prove nothing.
-	for (const [index, missing] of ["nothing", ...Object.keys(permissions)].entries()) {
+	const needed = Object.keys(permissions).filter((name) => name !== breakGlass);
+	for (const [index, missing] of ["nothing", ...needed].entries()) {
 		const granted = Object.keys(permissions).filter((name) => name !== missing);
 		const api = await actAs(context, `lacking-${index}`, granted);
 		await plane.api.delete("Secret", home.namespace, home.secret);

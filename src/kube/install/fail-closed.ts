@@ -5,14 +5,15 @@ import { verificationFault } from "../../certificates/inspect.ts";
 import { canaryLabel, canaryMessage, canaryWebhook, deletionsWebhook } from "../../core/canary.ts";
 import type { ApiRequest, ApiServer } from "../client/api-writes.ts";
 import { isConflict } from "../client/api-writes.ts";
+import { brokenGlass } from "./break-glass.ts";
 import type { Endpoint } from "./endpoints.ts";
 import { handshakeFault } from "./endpoints.ts";
 import type { WebhookConfiguration, WebhookConfigurationRef } from "./webhook-configurations.ts";
 import {
 	bundlesOf,
 	readConfiguration,
-	withFail,
 	withoutPolicyClaim,
+	withPolicy,
 	writeConfiguration,
 } from "./webhook-configurations.ts";
 
@@ -33,13 +34,13 @@ export interface BootstrapOptions {
 	readonly replicas: () => Promise<readonly Endpoint[]>;
 	readonly log: Pick<Logger, "info" | "warn">;
 	readonly now?: () => Date;
-	/** How often it is tried until it is done, and looked at afterwards, in milliseconds. */
+	/** How often it is tried until it is done (and break-glass looked for), and how often afterwards, in milliseconds. */
 	readonly times?: { readonly tryMs: number; readonly lookMs: number };
 	/** The version of ServiceEntry that canaries are written in. */
 	readonly version?: string;
 }
 
-/** `strict`: all is `Fail`; `held`: a person keeps it from that; `lax`: not proved yet, `reason` says why. */
+/** `strict`: all is `Fail`; `held`: a person wants `Ignore`; `lax`: not proved yet, `reason` says why. */
 export interface BootstrapStatus {
 	readonly state: "strict" | "held" | "lax" | "unknown";
 	readonly reason: string;
@@ -51,18 +52,17 @@ export interface Unreached {
 	readonly reason: string;
 }
 
-/** Turns the validating webhooks to `Fail` once it is proved that they are reached; never back. */
+/** Turns the validating webhooks to `Fail` once it is proved that they are reached; back only while a person says so. */
 export interface Bootstrap {
 	status(): BootstrapStatus;
+	/** Whether a person has broken the glass: the validating webhooks are kept at `Ignore`. */
+	isGlassBroken(): boolean;
 	/** Since when the canary has not come back although all is `Fail`, and why; undefined while it does. */
 	unreached(): Unreached | undefined;
 	/** Tries now. */
 	attempt(): Promise<BootstrapStatus>;
 	stop(): Promise<void>;
 }
-
-/** The annotation on the validating webhook configuration by which a person keeps it from `Fail` (break-glass). */
-export const holdAnnotation = "egress.waymark.dev/failure-policy";
 
 const deadlineMs = 10_000;
 
@@ -95,25 +95,37 @@ export function startBootstrap(options: BootstrapOptions): Bootstrap {
 		} else if (next.state !== "unknown") {
 			unreached = undefined;
 		}
-		if (next.state !== status.state || next.reason !== status.reason) {
-			options.log.info(
-				{ state: next.state, reason: next.reason },
-				"failure policy of the validating webhooks",
-			);
-		}
+		tell(status, next);
 		status = next;
 		return next;
 	};
+	let toldAt = 0;
+	/** An open cluster is never quiet: it is said when it begins, once a minute, and when it ends. */
+	const tell = (last: BootstrapStatus, next: BootstrapStatus): void => {
+		const { state, reason } = next;
+		const isNews = state !== last.state || reason !== last.reason;
+		if (state === "held" && (isNews || performance.now() - toldAt >= lookMs)) {
+			toldAt = performance.now();
+			options.log.warn({ reason }, "break-glass: the validating webhooks fail open");
+		} else if (isNews && state !== "held") {
+			options.log.info({ state, reason }, "failure policy of the validating webhooks");
+		}
+	};
 	const loop = async (): Promise<void> => {
+		let lookAt = 0;
 		while (!signal.aborted) {
-			const { state } = await attempt();
-			const pauseMs = (state === "strict" ? lookMs : tryMs) * (0.85 + Math.random() * 0.3);
+			if (status.state !== "strict" || performance.now() >= lookAt || (await isOpened(options, exchange))) {
+				await attempt();
+				lookAt = performance.now() + lookMs * (0.85 + Math.random() * 0.3);
+			}
+			const pauseMs = tryMs * (0.85 + Math.random() * 0.3);
 			await sleep(pauseMs, undefined, { signal, ref: false }).catch(() => {});
 		}
 	};
 	const looping = loop();
 	return {
 		status: () => status,
+		isGlassBroken: () => status.state === "held",
 		unreached: () =>
 			unreached === undefined
 				? undefined
@@ -127,22 +139,44 @@ export function startBootstrap(options: BootstrapOptions): Bootstrap {
 	};
 }
 
+/** The webhooks that are `Ignore` for ever. */
+const neverStrict = [canaryWebhook, deletionsWebhook];
+
+function refOf({ configuration }: BootstrapOptions): WebhookConfigurationRef {
+	return { kind: "ValidatingWebhookConfiguration", name: configuration };
+}
+
+/** Whether the glass was broken since all became `Fail`; whatever hinders the look hinders the next attempt too. */
+async function isOpened(options: BootstrapOptions, exchange: ApiRequest): Promise<boolean> {
+	try {
+		const configuration = await readConfiguration(options.api, refOf(options), exchange);
+		return (await brokenGlass(options.api, options.namespace, configuration, exchange)) !== null;
+	} catch {
+		return false;
+	}
+}
+
 async function tryOnce(options: BootstrapOptions, exchange: ApiRequest): Promise<BootstrapStatus> {
-	const ref: WebhookConfigurationRef = {
-		kind: "ValidatingWebhookConfiguration",
-		name: options.configuration,
-	};
+	const ref = refOf(options);
 	try {
 		const configuration = await readConfiguration(options.api, ref, exchange);
+		const broken = await brokenGlass(options.api, options.namespace, configuration, exchange);
 		if (configuration === null) {
-			return { state: "lax", reason: `${ref.kind} ${ref.name} does not exist` };
+			return broken === null
+				? { state: "lax", reason: `${ref.kind} ${ref.name} does not exist` }
+				: { state: "held", reason: broken };
 		}
-		const strict = withFail(configuration, [canaryWebhook, deletionsWebhook]);
+		if (broken !== null) {
+			const open = withPolicy(configuration, "Ignore", neverStrict);
+			if (open !== null) {
+				const written = await writeConfiguration(options.api, ref, open, exchange);
+				await giveUpClaim(options, ref, written, exchange);
+			}
+			return { state: "held", reason: broken };
+		}
+		const strict = withPolicy(configuration, "Fail", neverStrict);
 		if (strict === null) {
 			return { state: "strict", reason: "every validating webhook fails closed" };
-		}
-		if (configuration.metadata.annotations?.[holdAnnotation] === "Ignore") {
-			return { state: "held", reason: `the annotation ${holdAnnotation} keeps it at Ignore` };
 		}
 		const doubt = await doubtOf(options, configuration, exchange);
 		if (doubt !== null) {
@@ -160,7 +194,7 @@ async function tryOnce(options: BootstrapOptions, exchange: ApiRequest): Promise
 	}
 }
 
-/** Leaves the field to whoever applies the configuration; it is strict already, so that a failure is no harm. */
+/** Leaves the field to whoever applies the configuration; it is written already, so that a failure is no harm. */
 async function giveUpClaim(
 	options: BootstrapOptions,
 	ref: WebhookConfigurationRef,

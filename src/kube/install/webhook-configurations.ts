@@ -79,20 +79,21 @@ export function withBundle(configuration: WebhookConfiguration, bundle: string):
 	};
 }
 
-/** The configuration with `failurePolicy: Fail` in every webhook but one, or `null` when all of them have it. */
-export function withFail(
+/** The configuration with this failure policy in every webhook but some, or `null` when all of them have it. */
+export function withPolicy(
 	configuration: WebhookConfiguration,
+	policy: "Fail" | "Ignore",
 	except: readonly string[],
 ): WebhookConfiguration | null {
-	const isLax = ({ name, failurePolicy }: Webhook): boolean =>
-		!except.includes(name) && failurePolicy !== "Fail";
-	if (!(configuration.webhooks ?? []).some(isLax)) {
+	const isOther = ({ name, failurePolicy }: Webhook): boolean =>
+		!except.includes(name) && failurePolicy !== policy;
+	if (!(configuration.webhooks ?? []).some(isOther)) {
 		return null;
 	}
 	return {
 		...configuration,
 		webhooks: (configuration.webhooks ?? []).map((webhook) =>
-			isLax(webhook) ? { ...webhook, failurePolicy: "Fail" } : webhook,
+			isOther(webhook) ? { ...webhook, failurePolicy: policy } : webhook,
 		),
 	};
 }

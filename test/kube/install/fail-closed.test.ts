@@ -10,10 +10,11 @@ import { pino } from "pino";
 import { createAuthority, issueCertificate } from "../../../src/certificates/authority.ts";
 import type { CertificatePair } from "../../../src/certificates/inspect.ts";
 import { canaryLabel, canaryMessage } from "../../../src/core/canary.ts";
+import { breakGlassConfigMap, holdAnnotation } from "../../../src/kube/install/break-glass.ts";
 import type { Endpoint } from "../../../src/kube/install/endpoints.ts";
 import { handshakeFault, readyEndpoints } from "../../../src/kube/install/endpoints.ts";
 import type { Bootstrap, BootstrapOptions } from "../../../src/kube/install/fail-closed.ts";
-import { holdAnnotation, startBootstrap } from "../../../src/kube/install/fail-closed.ts";
+import { startBootstrap } from "../../../src/kube/install/fail-closed.ts";
 import { installCanary } from "../../../src/server/canary.ts";
 import type { TlsDemands } from "../../../src/server/tls.ts";
 import { tlsContext } from "../../../src/server/tls.ts";
@@ -247,6 +248,75 @@ test("startBootstrap() proves it anew when the configuration changes during the 
 	assert.deepEqual(policies(), lax);
 	assert.equal((await bootstrap.attempt()).state, "strict");
 	assert.deepEqual(policies(), strict);
+});
+
+const failing = usual.map((each) =>
+	each.name === "validate.waymark.dev" ? { ...each, failurePolicy: "Fail" } : each,
+);
+const configMap = `/api/v1/namespaces/waymark/configmaps/${breakGlassConfigMap}`;
+
+test("startBootstrap() opens what is strict while the glass is broken, keeps it open, and closes it by a proof", async (context) => {
+	const { server, install, start, policies } = await scene(context);
+	install(usual);
+	const bootstrap = start({ times: { tryMs: 10, lookMs: 60_000 } });
+	while (bootstrap.status().state !== "strict") {
+		await sleep(5);
+	}
+	server.set(configMap, { metadata: {}, data: { reason: "incident 7\nforged" } });
+	while (!bootstrap.isGlassBroken()) {
+		await sleep(5);
+	}
+	assert.deepEqual(policies(), lax);
+	assert.match(
+		bootstrap.status().reason,
+		/^the ConfigMap waymark-break-glass keeps it at Ignore: "incident 7.forged"$/u,
+	);
+	// As an applier leaves it that knows what is in Git and nothing else.
+	install(failing);
+	while (policies()["validate.waymark.dev"] !== "Ignore") {
+		await sleep(5);
+	}
+	server.delete(configMap);
+	while (bootstrap.status().state !== "strict") {
+		await sleep(5);
+	}
+	assert.deepEqual(policies(), strict);
+	assert.equal(bootstrap.isGlassBroken(), false);
+});
+
+test("startBootstrap() opens by the annotation as well, without anybody who patches the policies", async (context) => {
+	const { install, start, policies } = await scene(context);
+	install(failing, { [holdAnnotation]: "Ignore" });
+	const bootstrap = start({ isReady: () => false });
+	while (bootstrap.status().state !== "held") {
+		await sleep(5);
+	}
+	assert.deepEqual(policies(), lax);
+});
+
+test("startBootstrap() says that the glass is broken when it begins and again and again", async (context) => {
+	const { server, install, start } = await scene(context);
+	install(usual);
+	server.set(configMap, { metadata: {} });
+	const lines: string[] = [];
+	const log = { info: () => {}, warn: (_fields: unknown, text?: string) => void lines.push(text ?? "") };
+	start({ times: { tryMs: 5, lookMs: 20 }, log: log as unknown as BootstrapOptions["log"] });
+	while (lines.length < 3) {
+		await sleep(5);
+	}
+	assert.deepEqual(new Set(lines), new Set(["break-glass: the validating webhooks fail open"]));
+});
+
+test("startBootstrap() does its work under a Role that does not know the ConfigMap", async (context) => {
+	const { server, install, start } = await scene(context);
+	install(usual);
+	server.intercept(({ path: asked }) => {
+		if (asked === canaries) {
+			return { status: 201, body: {} };
+		}
+		return asked === configMap ? denial("configmaps is forbidden") : null;
+	});
+	assert.match((await start().attempt()).reason, /^the canary was let through/);
 });
 
 test("startBootstrap() never goes back by itself, and a person's Ignore holds with the annotation only", async (context) => {
