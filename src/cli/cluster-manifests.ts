@@ -7,7 +7,8 @@ import type { Reading } from "../manifests/read.ts";
 import { joinReadings, parseManifests } from "../manifests/read.ts";
 import { serverFields } from "../migrate/entries.ts";
 import { fieldsOf, textOf, without } from "../migrate/fields.ts";
-import { readEnvironment } from "./environment.ts";
+import type { ClusterAccess } from "./cluster-access.ts";
+import { withCluster } from "./cluster-access.ts";
 
 /** A cluster's objects with every field that a person wrote, and what is known about its mesh. */
 export interface ClusterReading {
@@ -36,9 +37,9 @@ export interface ClusterObjects {
 	readonly kinds: ReadonlySet<string>;
 }
 
-/** Lists what takes part in egress in the cluster that a kubeconfig names: once, and with `list` alone. */
-export async function readClusterManifests(kubeconfig: string): Promise<ClusterReading> {
-	const { objects, facts } = await listCluster(kubeconfig);
+/** Lists what takes part in egress in a cluster: once, and with `list` alone. */
+export async function readClusterManifests(access: ClusterAccess): Promise<ClusterReading> {
+	const { objects, facts } = await listCluster(access);
 	const readings = objects.map((object) =>
 		parseManifests(stringify(asWritten(object), kubectlYaml), placeOf(object)),
 	);
@@ -46,16 +47,13 @@ export async function readClusterManifests(kubeconfig: string): Promise<ClusterR
 }
 
 /** Lists the objects of every kind that may take part in egress. */
-export async function listCluster(kubeconfig: string): Promise<ClusterObjects> {
-	// Loaded here, so that a verb that only reads files does not pay for it.
-	const [{ connect }, { kubeconfigCredentials }, { readMesh }, { listRaw }] = await Promise.all([
-		import("../kube/client/connection.ts"),
-		import("../kube/client/credentials.ts"),
-		import("../kube/watch/mesh.ts"),
-		import("../kube/client/list-raw.ts"),
-	]);
-	const connection = connect(await kubeconfigCredentials(kubeconfig, undefined, readEnvironment().variables));
-	try {
+export function listCluster(access: ClusterAccess): Promise<ClusterObjects> {
+	return withCluster(access, async (connection) => {
+		// Loaded here, so that a verb that only reads files does not pay for it.
+		const [{ readMesh }, { listRaw }] = await Promise.all([
+			import("../kube/watch/mesh.ts"),
+			import("../kube/client/list-raw.ts"),
+		]);
 		const { facts } = await readMesh(connection);
 		const objects: RawObject[] = [];
 		const resources = [...allKinds.map((kind) => kinds[kind]), ...satellites];
@@ -63,9 +61,7 @@ export async function listCluster(kubeconfig: string): Promise<ClusterObjects> {
 			objects.push(...(await listRaw(connection, resource)));
 		}
 		return { objects, facts, kinds: new Set(resources.map(({ kind }) => kind)) };
-	} finally {
-		await connection.stop();
-	}
+	});
 }
 
 const appliedAnnotation = "kubectl.kubernetes.io/last-applied-configuration";

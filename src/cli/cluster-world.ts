@@ -4,45 +4,26 @@ import type { Kind } from "../core/kinds.ts";
 import { kinds } from "../core/kinds.ts";
 import type { Settings } from "../core/settings.ts";
 import type { Manifest, Position } from "../manifests/read.ts";
-import { readEnvironment } from "./environment.ts";
+import type { ClusterAccess } from "./cluster-access.ts";
+import { withCluster } from "./cluster-access.ts";
 
-/** How long a cluster may take to list everything, in milliseconds. */
-const deadlineMs = 60_000;
-
-/** Reads the objects of some kinds from the cluster that a kubeconfig names, once and read-only. */
-export async function readCluster(
-	kubeconfig: string,
+/** Reads the objects of some kinds from a cluster, once and read-only. */
+export function readCluster(
+	access: ClusterAccess,
 	followed: readonly Kind[],
 	settings: Settings,
 ): Promise<ClusterState> {
-	// Loaded here, so that a verb that only reads files does not pay for it.
-	const [{ connect }, { kubeconfigCredentials }, { startFeed }, { readMesh }] = await Promise.all([
-		import("../kube/client/connection.ts"),
-		import("../kube/client/credentials.ts"),
-		import("../kube/watch/feed.ts"),
-		import("../kube/watch/mesh.ts"),
-	]);
-	const state = new ClusterState(settings);
-	const connection = connect(await kubeconfigCredentials(kubeconfig, undefined, readEnvironment().variables));
-	const silent = { info: () => {}, warn: () => {} };
-	try {
-		state.learn((await readMesh(connection)).facts);
-		const feed = startFeed({ connection, kinds: followed, sink: state, log: silent });
-		try {
-			const late = AbortSignal.timeout(deadlineMs);
-			await Promise.race([
-				feed.synced,
-				new Promise((_, reject) =>
-					late.addEventListener("abort", () => reject(lateError(connection.server))),
-				),
-			]);
-		} finally {
-			await feed.stop();
-		}
-	} finally {
-		await connection.stop();
-	}
-	return state;
+	return withCluster(access, async (connection) => {
+		// Loaded here, so that a verb that only reads files does not pay for it.
+		const [{ readMesh }, { readOnce }] = await Promise.all([
+			import("../kube/watch/mesh.ts"),
+			import("../kube/watch/read-once.ts"),
+		]);
+		const state = new ClusterState(settings);
+		const [mesh] = await Promise.all([readMesh(connection), readOnce(connection, followed, state)]);
+		state.learn(mesh.facts);
+		return state;
+	});
 }
 
 /** The objects of a cluster as if each were a file of one line, so that they are judged and reported like files. */
@@ -67,10 +48,4 @@ export function clusterManifests(state: ClusterState, followed: readonly Kind[])
 			}),
 		);
 	});
-}
-
-function lateError(server: string): Error {
-	return new Error(
-		`Cannot read the cluster ${server}: it did not list everything within ${deadlineMs / 1000} s`,
-	);
 }

@@ -1,5 +1,5 @@
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 
 /** What Waymark takes from its environment; the only place that reads it. */
 export interface Environment {
@@ -9,8 +9,8 @@ export interface Environment {
 	readonly podName: string | undefined;
 	readonly podNamespace: string | undefined;
 	readonly logLevel: string;
-	/** The kubeconfig file for verbs that look at a cluster. */
-	readonly kubeconfig: string;
+	/** The kubeconfig files for verbs that look at a cluster, in the order in which they count; some may not be there. */
+	readonly kubeconfigs: readonly string[];
 	readonly continuousIntegration: boolean;
 	/** All of it, for a program that a kubeconfig names: an exec plugin finds its own settings there. */
 	readonly variables: Readonly<Record<string, string | undefined>>;
@@ -24,7 +24,9 @@ export function readEnvironment(variables: NodeJS.ProcessEnv = process.env): Env
 		podName: variables.POD_NAME,
 		podNamespace: variables.POD_NAMESPACE,
 		logLevel: variables.WAYMARK_LOG_LEVEL ?? "info",
-		kubeconfig: variables.KUBECONFIG || join(homedir(), ".kube", "config"),
+		kubeconfigs: variables.KUBECONFIG
+			? variables.KUBECONFIG.split(delimiter)
+			: [join(homedir(), ".kube", "config")],
 		continuousIntegration: variables.CI !== undefined && variables.CI !== "",
 		variables,
 	};

@@ -10,7 +10,7 @@ import { kubectlYaml } from "../manifests/kubectl-yaml.ts";
 import { rules } from "../rules/table.ts";
 import type { Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
-import { readToday, readWorld, worldArguments, worldUsage } from "./world.ts";
+import { namespaceArgument, readToday, readWorld, worldArguments, worldUsage } from "./world.ts";
 
 /** One exemption of one namespace, as `waymark exemptions --output json` writes it. */
 export interface ListedExemption {
@@ -37,6 +37,7 @@ each rule that some object of theirs breaks as an error today, to be applied by
 kubectl apply --server-side --field-manager=waymark-exemptions -f -
 
 ${worldUsage}
+  --namespace, -n NS  those of one namespace
   --within DAYS       exit 1 when an exemption has ended, or ends within so many days
   --write             print exemptions instead of listing them
   --until DATE        the last day of those that are printed, YYYY-MM-DD
@@ -50,6 +51,7 @@ Exit: 0, 1 when --within finds some, 64 usage, 65 unreadable input, 70 fault`,
 			allowPositionals: true,
 			options: {
 				...worldArguments,
+				...namespaceArgument,
 				within: { type: "string" },
 				write: { type: "boolean", default: false },
 				until: { type: "string" },
@@ -59,7 +61,7 @@ Exit: 0, 1 when --within finds some, 64 usage, 65 unreadable input, 70 fault`,
 				output: { type: "string", short: "o", default: "text" },
 			},
 		});
-		const { cluster, kubeconfig, config, output } = values;
+		const { output } = values;
 		if (output !== "text" && output !== "json") {
 			throw new UsageError("--output must be text or json");
 		}
@@ -68,17 +70,18 @@ Exit: 0, 1 when --within finds some, 64 usage, 65 unreadable input, 70 fault`,
 		const kinds: readonly Kind[] = values.write
 			? [...new Set<Kind>(["Namespace", ...rules.flatMap((rule) => [rule.kind, ...rule.reads])])]
 			: ["Namespace"];
-		const options = { paths: positionals, cluster, kubeconfig, config };
-		const world = await readWorld("exemptions", options, kinds, streams);
+		const world = await readWorld("exemptions", positionals, values, kinds, streams);
 		if (world === undefined) {
 			return exitCodes.unreadable;
 		}
 		const today = readToday();
 		if (text !== undefined) {
-			streams.out(written(world, text, today));
+			streams.out(written(world, text, today, values.namespace));
 			return exitCodes.clean;
 		}
-		const list = listExemptions(world, today);
+		const list = listExemptions(world, today).filter(
+			({ namespace }) => values.namespace === undefined || namespace === values.namespace,
+		);
 		streams.out(
 			output === "json"
 				? `${JSON.stringify({ version: 1, exemptions: list }, undefined, "\t")}\n`
@@ -146,7 +149,7 @@ function compare(one: string, other: string): number {
 }
 
 /** Namespaces that excuse what their objects break as errors today, as YAML; "" where nothing is broken. */
-function written(world: ClusterState, text: string, today: string): string {
+function written(world: ClusterState, text: string, today: string, only: string | undefined): string {
 	const broken = new Map<string, Set<string>>();
 	const engine = createEngine(rules);
 	for (const kind of engine.byKind.keys()) {
@@ -156,6 +159,9 @@ function written(world: ClusterState, text: string, today: string): string {
 		}
 		for (const object of world.all(kind)) {
 			const namespace = object.metadata?.namespace ?? "";
+			if (only !== undefined && namespace !== only) {
+				continue;
+			}
 			const name = object.metadata?.name ?? undefined;
 			const { findings } = evaluate(engine, world, { kind, namespace, name, object, today });
 			for (const { rule, severity } of findings) {

@@ -28,12 +28,11 @@ Exit: 0, 64 usage, 65 unreadable input, 70 fault`,
 			allowPositionals: true,
 			options: { ...worldArguments, output: { type: "string", short: "o", default: "yaml" } },
 		});
-		const { cluster, kubeconfig, config, output } = values;
+		const { output } = values;
 		if (output !== "yaml" && output !== "json") {
 			throw new UsageError("--output must be yaml or json");
 		}
-		const options = { paths: positionals, cluster, kubeconfig, config };
-		const world = await readWorld("export authorization-policies", options, reachKinds, streams);
+		const world = await readWorld("export authorization-policies", positionals, values, reachKinds, streams);
 		if (world === undefined) {
 			return exitCodes.unreadable;
 		}

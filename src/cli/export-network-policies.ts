@@ -27,16 +27,14 @@ Exit: 0, 64 usage, 65 unreadable input, 70 fault`,
 			allowPositionals: true,
 			options: { ...worldArguments, allow: { type: "string", multiple: true, default: [] } },
 		});
-		const { allow, cluster, kubeconfig, config } = values;
-		const ranges = allow.map((text) => {
+		const ranges = values.allow.map((text) => {
 			const range = parseAddressRange(text);
 			if (range === undefined || range.prefix === 0) {
 				throw new UsageError(`--allow must be a range such as 10.0.0.0/8, and is ${JSON.stringify(text)}`);
 			}
 			return text.includes("/") ? text : `${text}/${range.prefix}`;
 		});
-		const options = { paths: positionals, cluster, kubeconfig, config };
-		const world = await readWorld("export network-policies", options, reachKinds, streams);
+		const world = await readWorld("export network-policies", positionals, values, reachKinds, streams);
 		if (world === undefined) {
 			return exitCodes.unreadable;
 		}

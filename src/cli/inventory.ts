@@ -70,18 +70,12 @@ export const inventory: Verb = {
 		if (values.merge) {
 			return merge(positionals, options, streams);
 		}
-		const { cluster, kubeconfig, config } = values;
 		// Read first: a comparison that cannot be made should not cost a cluster's listing.
 		const old = options.diff === undefined ? undefined : readInventory(options.diff, streams);
 		if (old === "unreadable") {
 			return exitCodes.unreadable;
 		}
-		const world = await readWorld(
-			"inventory",
-			{ paths: positionals, cluster, kubeconfig, config },
-			reachKinds,
-			streams,
-		);
+		const world = await readWorld("inventory", positionals, values, reachKinds, streams);
 		if (world === undefined) {
 			return exitCodes.unreadable;
 		}

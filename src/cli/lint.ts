@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import type { Inventory } from "../core/inventory.ts";
 import type { Kind } from "../core/kinds.ts";
 import type { Settings } from "../core/settings.ts";
-import { ambientStances, defaultSettings, modes } from "../core/settings.ts";
+import { ambientStances, modes } from "../core/settings.ts";
 import type { Baseline } from "../lint/baseline.ts";
 import {
 	BaselineError,
@@ -28,14 +28,15 @@ import { fixFiles } from "../manifests/fix.ts";
 import type { Manifest, Reading } from "../manifests/read.ts";
 import { worldOf } from "../manifests/read.ts";
 import { rules } from "../rules/table.ts";
-import { loadSettings } from "../settings/read.ts";
+import type { ClusterAccess } from "./cluster-access.ts";
+import { clusterUsage, readAccess } from "./cluster-access.ts";
 import { clusterManifests, readCluster } from "./cluster-world.ts";
-import { readEnvironment } from "./environment.ts";
 import type { Input, InputChoice } from "./lint-input.ts";
 import { readInput, repositoryPaths } from "./lint-input.ts";
 import type { Streams, Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
 import { ownVersion } from "./version.ts";
+import { namespaceArgument, readSettings, worldArguments } from "./world.ts";
 
 const formats = ["text", "json", "junit", "sarif", "github", "gitlab"] as const;
 type Format = (typeof formats)[number];
@@ -44,15 +45,15 @@ const usage = `Usage: waymark lint [FILE|DIR|-]... [--output ${formats.join("|")
                     [--context FILE|DIR]... [--exclude PATTERN]... [--allow-empty]
                     [--assume ambient=enforced|permitted] [--strict] [--fix]
                     [--baseline FILE [--write-baseline]]
-       waymark lint --cluster [--kubeconfig FILE] [--output ...] [--config FILE] [--assume ...] [--strict]
+       waymark lint --cluster [--namespace NS] [--output ...] [--config FILE] [--assume ...] [--strict]
                     [--baseline FILE [--write-baseline]]
 
 Judges manifests by the same rules as the webhook. Directories are read with everything below them, - is the
 standard input. Namespaces in the input bring their annotations. What .waymarkignore names, as .gitignore does, is left out. A comment "# waymark:ignore RULE reason until=YYYY-MM-DD"
 in a document silences a rule for it, for good where it has no date.
 
-  --cluster           judge the objects of a live cluster, read-only, instead of files
-  --kubeconfig FILE   the cluster; else KUBECONFIG, else ~/.kube/config
+${clusterUsage}
+  --namespace, -n NS  with --cluster, judge the objects of one namespace, in the world of all
   --output FORMAT     text (default), json, junit, sarif, github for annotations in GitHub Actions, or gitlab for
                       Code Quality; the last three name files from the root of the repository
   --context DIR       read Namespaces, waypoints and all else there without judging it; may be given several times
@@ -78,8 +79,10 @@ interface Options {
 	readonly writeBaseline: boolean;
 	readonly strict: boolean;
 	readonly fix: boolean;
-	readonly cluster: boolean;
-	readonly kubeconfig: string | undefined;
+	/** The cluster to judge; undefined: files are judged. */
+	readonly cluster: ClusterAccess | undefined;
+	/** The one namespace whose objects are judged; undefined: all. */
+	readonly namespace: string | undefined;
 }
 
 /** `waymark lint`: the rules on files, or on what is in a cluster. */
@@ -101,7 +104,7 @@ export const lint: Verb = {
 			throw error;
 		}
 		const found = options.cluster
-			? await judgeCluster(options, settings)
+			? await judgeCluster(options.cluster, options, settings)
 			: judgeFiles(options, settings, streams);
 		const judgement = baseline === undefined ? found : baseline(found, streams);
 		streams.out(render(judgement, options, streams, (performance.now() - started) / 1000));
@@ -163,14 +166,13 @@ function readOptions(argv: readonly string[]): Options {
 		allowPositionals: true,
 		options: {
 			output: { type: "string", short: "o", default: "text" },
-			config: { type: "string" },
 			assume: { type: "string", multiple: true, default: [] },
 			baseline: { type: "string" },
 			"write-baseline": { type: "boolean", default: false },
 			strict: { type: "boolean", default: false },
 			fix: { type: "boolean", default: false },
-			cluster: { type: "boolean", default: false },
-			kubeconfig: { type: "string" },
+			...worldArguments,
+			...namespaceArgument,
 			context: { type: "string", multiple: true, default: [] },
 			exclude: { type: "string", multiple: true, default: [] },
 			"allow-empty": { type: "boolean", default: false },
@@ -184,6 +186,10 @@ function readOptions(argv: readonly string[]): Options {
 	}
 	if (values.cluster && (positionals.length > 0 || values.context.length > 0 || values.fix)) {
 		throw new UsageError("--cluster judges what is in the cluster: it takes no files, and mends nothing");
+	}
+	const access = readAccess(values);
+	if (values.namespace !== undefined && !values.cluster) {
+		throw new UsageError("--namespace goes with --cluster");
 	}
 	if (positionals.length === 0 && !values.cluster) {
 		throw new UsageError("lint needs a file, a directory, or - for the standard input");
@@ -204,8 +210,8 @@ function readOptions(argv: readonly string[]): Options {
 		writeBaseline: values["write-baseline"],
 		strict: values.strict,
 		fix: values.fix,
-		cluster: values.cluster,
-		kubeconfig: values.kubeconfig,
+		cluster: values.cluster ? access : undefined,
+		namespace: values.namespace,
 	};
 }
 
@@ -229,14 +235,15 @@ function readAssumption(texts: readonly string[]): Assumption | undefined {
 	return texts.length === 0 ? undefined : assumption;
 }
 
-function readSettings(file: string | undefined): Settings {
-	return file === undefined ? defaultSettings : loadSettings(file, new Set(rules.map((rule) => rule.id)));
-}
-
-async function judgeCluster(options: Options, settings: Settings): Promise<Judgement> {
+async function judgeCluster(access: ClusterAccess, options: Options, settings: Settings): Promise<Judgement> {
 	const followed = [...new Set<Kind>(["Namespace", ...rules.flatMap((rule) => [rule.kind, ...rule.reads])])];
-	const world = await readCluster(options.kubeconfig ?? readEnvironment().kubeconfig, followed, settings);
-	const reading = { manifests: clusterManifests(world, followed), unreadable: [], notes: [] };
+	const world = await readCluster(access, followed, settings);
+	const { namespace } = options;
+	const manifests = clusterManifests(world, followed).filter(
+		({ kind, object: { metadata } }) =>
+			namespace === undefined || namespace === (kind === "Namespace" ? metadata?.name : metadata?.namespace),
+	);
+	const reading = { manifests, unreadable: [], notes: [] };
 	const judgement = judgeWorld(reading, world, options);
 	if (options.assumption === undefined) {
 		return judgement;

@@ -3,8 +3,8 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import type { ClusterState } from "../core/cluster-state.ts";
 import { kindOfObject } from "../core/kinds.ts";
-import type { Settings, WaypointReference } from "../core/settings.ts";
-import { defaultSettings, parseWaypointReference } from "../core/settings.ts";
+import type { WaypointReference } from "../core/settings.ts";
+import { parseWaypointReference } from "../core/settings.ts";
 import { judgeManifests } from "../lint/judge.ts";
 import type { Manifest, Reading } from "../manifests/read.ts";
 import { addToWorld, namespaceOf, parseManifests, readManifests, worldOf } from "../manifests/read.ts";
@@ -21,12 +21,13 @@ import { countOutcomes, nameForPrograms, reportOf, reportTitle } from "../migrat
 import type { StageName } from "../migrate/verify.ts";
 import { stageNames } from "../migrate/verify.ts";
 import { rules } from "../rules/table.ts";
-import { loadSettings } from "../settings/read.ts";
+import type { ClusterAccess } from "./cluster-access.ts";
+import { clusterUsage, readAccess } from "./cluster-access.ts";
 import { readClusterManifests } from "./cluster-manifests.ts";
-import { readEnvironment } from "./environment.ts";
 import { continuedText, freshText, originalText } from "./migrated-text.ts";
 import type { Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
+import { readSettings, worldArguments } from "./world.ts";
 
 const usage = `Usage: waymark migrate [FILE|DIR|-]... [--out DIR] [--waypoint NAMESPACE/NAME] [--config FILE]
                        [--output text|json]
@@ -37,8 +38,7 @@ Finds sidecar-style egress in manifests, or in a live cluster, and writes what t
 2-switch/ to apply when the clients move, 3-remove/ to delete at the end, and REPORT.md and REPORT.html with everything that was
 carried over, is not needed any more, or could not be carried, and why. It never writes to a cluster.
 
-  --cluster           read the objects of a live cluster, with list alone, instead of files
-  --kubeconfig FILE   the cluster; else KUBECONFIG, else ~/.kube/config
+${clusterUsage}
   --out DIR           where to write (default waymark-migration), which must be empty or not exist
   --verify            say how far the cluster is with what an earlier run wrote to --out: what is done, what is missing,
                       what the next stage would break; read-only
@@ -58,7 +58,7 @@ interface Options {
 	readonly clients: Clients | undefined;
 	readonly json: boolean;
 	readonly cluster: boolean;
-	readonly kubeconfig: string | undefined;
+	readonly access: ClusterAccess;
 	readonly verify: boolean;
 	readonly stage: StageName | undefined;
 }
@@ -71,12 +71,11 @@ export const migrate: Verb = {
 		const options = readOptions(argv);
 		if (options.verify) {
 			const { verifyMigration } = await import("./verify-migration.ts");
-			const kubeconfig = options.kubeconfig ?? readEnvironment().kubeconfig;
-			return verifyMigration({ ...options, folder: options.out, kubeconfig }, streams);
+			return verifyMigration({ ...options, folder: options.out }, streams);
 		}
 		const settings = readSettings(options.config);
 		const { reading, facts } = options.cluster
-			? await readClusterManifests(options.kubeconfig ?? readEnvironment().kubeconfig)
+			? await readClusterManifests(options.access)
 			: { reading: readManifests(options.paths), facts: {} };
 		const worldFor = (manifests: readonly Manifest[]): ClusterState => {
 			const world = worldOf(manifests, settings);
@@ -125,15 +124,14 @@ function readOptions(argv: readonly string[]): Options {
 		options: {
 			out: { type: "string", default: "waymark-migration" },
 			waypoint: { type: "string" },
-			config: { type: "string" },
 			clients: { type: "string", multiple: true },
 			output: { type: "string", short: "o", default: "text" },
-			cluster: { type: "boolean", default: false },
-			kubeconfig: { type: "string" },
+			...worldArguments,
 			verify: { type: "boolean", default: false },
 			stage: { type: "string" },
 		},
 	});
+	const access = readAccess(values);
 	if (values.cluster && positionals.length > 0) {
 		throw new UsageError("--cluster reads what is in the cluster: it takes no files");
 	}
@@ -165,7 +163,7 @@ function readOptions(argv: readonly string[]): Options {
 		clients: values.clients === undefined ? undefined : readClients(values.clients),
 		json: values.output === "json",
 		cluster: values.cluster,
-		kubeconfig: values.kubeconfig,
+		access,
 		verify: values.verify,
 		stage,
 	};
@@ -212,10 +210,6 @@ function findingsOf(
 			severity,
 			message,
 		}));
-}
-
-function readSettings(file: string | undefined): Settings {
-	return file === undefined ? defaultSettings : loadSettings(file, new Set(rules.map((rule) => rule.id)));
 }
 
 function itemOf(manifest: Manifest): InputObject {

@@ -1,20 +1,15 @@
 import { parseArgs, styleText } from "node:util";
-import type { Inventory } from "../core/inventory.ts";
 import type { Kind } from "../core/kinds.ts";
-import type { Settings } from "../core/settings.ts";
-import { defaultSettings } from "../core/settings.ts";
-import { readManifests, worldOf } from "../manifests/read.ts";
 import { traceReach } from "../reach/route.ts";
-import { rules } from "../rules/table.ts";
-import { loadSettings } from "../settings/read.ts";
 import type { TracedHost } from "../trace/hosts.ts";
 import { traceAll } from "../trace/hosts.ts";
 import type { Route } from "../trace/route.ts";
 import type { StepMark } from "../trace/steps.ts";
-import { readCluster } from "./cluster-world.ts";
-import { readEnvironment } from "./environment.ts";
+import type { ClusterFlags } from "./cluster-access.ts";
+import { contextNamespace, readAccess } from "./cluster-access.ts";
 import type { Streams, Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
+import { namespaceArgument, readToday, readWorld, worldArguments, worldUsage } from "./world.ts";
 
 const usage = `Usage: waymark trace HOST[:PORT] --from NAMESPACE [FILE|DIR|-]…
        waymark trace --all [FILE|DIR|-]…
@@ -23,12 +18,10 @@ Shows the way that a connection would take: which ServiceEntry answers for the h
 by which addresses ztunnel knows it, which waypoint it goes through or why none, what the namespace's policy says of it,
 whether AuthorizationPolicies at the waypoint refuse it, and where it ends.
 
-  --from NAMESPACE    the namespace of the client's pods
+  --from NAMESPACE    the namespace of the client's pods, as does --namespace, -n; with --cluster, else the context's
   --service-account NAME  the client's service account; else any of the namespace's
   --all               one line for each host of each ServiceEntry instead
-  --cluster           look at a live cluster, read-only, instead of files
-  --kubeconfig FILE   the cluster; else KUBECONFIG, else ~/.kube/config
-  --config FILE       the cluster configuration
+${worldUsage}
   --output text|json  json is described by docs/schemas/trace.schema.json
 
 Exit: 0, 64 usage, 65 unreadable input, 70 fault`;
@@ -55,27 +48,20 @@ export const trace: Verb = {
 				from: { type: "string" },
 				"service-account": { type: "string" },
 				all: { type: "boolean", default: false },
-				cluster: { type: "boolean", default: false },
-				kubeconfig: { type: "string" },
-				config: { type: "string" },
+				...worldArguments,
+				...namespaceArgument,
 				output: { type: "string", default: "text" },
 			},
 		});
 		if (values.output !== "text" && values.output !== "json") {
 			throw new UsageError("--output must be text or json");
 		}
-		const target = values.all ? undefined : readTarget(positionals[0], values.from);
-		const paths = values.all ? positionals : positionals.slice(1);
-		if (!values.cluster && paths.length === 0) {
-			throw new UsageError("trace needs files to read, or --cluster");
+		const target = values.all ? undefined : readTarget(positionals[0], await readFrom(values));
+		if (values.all && values.namespace !== undefined) {
+			throw new UsageError("--all shows the hosts of every namespace: it takes no --namespace");
 		}
-		const settings =
-			values.config === undefined
-				? defaultSettings
-				: loadSettings(values.config, new Set(rules.map((rule) => rule.id)));
-		const world = values.cluster
-			? await readCluster(values.kubeconfig ?? readEnvironment().kubeconfig, kinds, settings)
-			: readFiles(paths, settings, streams);
+		const paths = values.all ? positionals : positionals.slice(1);
+		const world = await readWorld("trace", paths, values, kinds, streams);
 		if (world === undefined) {
 			return exitCodes.unreadable;
 		}
@@ -86,11 +72,7 @@ export const trace: Verb = {
 				isJson ? json({ version: 1, hosts }) : hosts.map((each) => `${line(each, streams)}\n`).join(""),
 			);
 		} else {
-			const route = traceReach(
-				{ ...target, serviceAccount: values["service-account"] },
-				world,
-				new Date().toISOString().slice(0, 10),
-			);
+			const route = traceReach({ ...target, serviceAccount: values["service-account"] }, world, readToday());
 			streams.out(isJson ? json({ version: 1, ...route }) : ladder(route, streams));
 		}
 		return exitCodes.clean;
@@ -99,6 +81,20 @@ export const trace: Verb = {
 
 function json(value: unknown): string {
 	return `${JSON.stringify(value, undefined, "\t")}\n`;
+}
+
+/** Where the client is: as a flag says, else where the kubeconfig's context is. */
+async function readFrom(values: TraceFlags): Promise<string | undefined> {
+	const { from, namespace, cluster } = values;
+	if (from !== undefined && namespace !== undefined && from !== namespace) {
+		throw new UsageError("--from and --namespace name the same: give one of them");
+	}
+	return from ?? namespace ?? (cluster ? await contextNamespace(readAccess(values)) : undefined);
+}
+
+interface TraceFlags extends ClusterFlags {
+	readonly from?: string | undefined;
+	readonly namespace?: string | undefined;
 }
 
 function readTarget(
@@ -119,14 +115,6 @@ function readTarget(
 		throw new UsageError(`${JSON.stringify(text)} is not HOST or HOST:PORT`);
 	}
 	return { host, port, from };
-}
-
-function readFiles(paths: readonly string[], settings: Settings, streams: Streams): Inventory | undefined {
-	const { manifests, unreadable } = readManifests(paths);
-	for (const { file, line: at, message } of unreadable) {
-		streams.error(`waymark: ${file}:${at}: ${message}\n`);
-	}
-	return unreadable.length > 0 ? undefined : worldOf(manifests, settings);
 }
 
 type Format = Parameters<typeof styleText>[0];

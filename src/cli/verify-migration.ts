@@ -6,6 +6,7 @@ import { fieldsOf } from "../migrate/fields.ts";
 import { outputKey } from "../migrate/input-object.ts";
 import type { StageName, StageState } from "../migrate/verify.ts";
 import { stageNames, verifyStages } from "../migrate/verify.ts";
+import type { ClusterAccess } from "./cluster-access.ts";
 import { listCluster } from "./cluster-manifests.ts";
 import type { Streams } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
@@ -14,7 +15,7 @@ import { exitCodes, UsageError } from "./verb.ts";
 export interface VerifyOptions {
 	/** The folder that an earlier run wrote. */
 	readonly folder: string;
-	readonly kubeconfig: string;
+	readonly access: ClusterAccess;
 	/** The stage up to which everything has to be done; undefined for all of them. */
 	readonly stage: StageName | undefined;
 	readonly json: boolean;
@@ -28,7 +29,7 @@ export async function verifyMigration(options: VerifyOptions, streams: Streams):
 			`--out ${JSON.stringify(options.folder)} has none of ${stageNames.join(", ")} to verify`,
 		);
 	}
-	const { objects, kinds } = await listCluster(options.kubeconfig);
+	const { objects, kinds } = await listCluster(options.access);
 	const byKey = new Map(objects.map((object) => [keyOf(object), object]));
 	const states = verifyStages(stages, {
 		find: (object) => (kinds.has(String(object.kind)) ? byKey.get(keyOf(object)) : "unknown"),

@@ -5,58 +5,61 @@ import { defaultSettings } from "../core/settings.ts";
 import { readManifests, worldOf } from "../manifests/read.ts";
 import { rules } from "../rules/table.ts";
 import { loadSettings } from "../settings/read.ts";
+import type { ClusterFlags } from "./cluster-access.ts";
+import { clusterArguments, clusterUsage, readAccess } from "./cluster-access.ts";
 import { readCluster } from "./cluster-world.ts";
-import { readEnvironment } from "./environment.ts";
 import type { Streams } from "./verb.ts";
 import { UsageError } from "./verb.ts";
 
-/** Where a verb that looks at a whole world finds it. */
-export interface WorldOptions {
-	readonly paths: readonly string[];
-	readonly cluster: boolean;
-	readonly kubeconfig: string | undefined;
-	readonly config: string | undefined;
+/** The values of the world's flags, as parseArgs gives them. */
+export interface WorldFlags extends ClusterFlags {
+	readonly config?: string | undefined;
 }
 
 /** What parseArgs must know of them. */
-export const worldArguments: {
-	readonly cluster: { readonly type: "boolean"; readonly default: false };
-	readonly kubeconfig: { readonly type: "string" };
-	readonly config: { readonly type: "string" };
-} = {
-	cluster: { type: "boolean", default: false },
-	kubeconfig: { type: "string" },
+export const worldArguments: typeof clusterArguments & { readonly config: { readonly type: "string" } } = {
+	...clusterArguments,
 	config: { type: "string" },
 };
 
+/** For verbs that can show what concerns one namespace, as kubectl does. */
+export const namespaceArgument: { readonly namespace: { readonly type: "string"; readonly short: "n" } } = {
+	namespace: { type: "string", short: "n" },
+};
+
 /** The lines of a verb's usage that are about them. */
-export const worldUsage: string = `  --cluster           look at a live cluster, read-only, instead of files
-  --kubeconfig FILE   the cluster; else KUBECONFIG, else ~/.kube/config
+export const worldUsage: string = `${clusterUsage}
   --config FILE       the cluster configuration`;
 
 /** Reads the world that a verb was given; undefined when some of it cannot be read, which is then said. */
 export async function readWorld(
 	verb: string,
-	{ paths, cluster, kubeconfig, config }: WorldOptions,
+	paths: readonly string[],
+	flags: WorldFlags,
 	kinds: readonly Kind[],
 	streams: Streams,
 ): Promise<ClusterState | undefined> {
-	if (cluster && paths.length > 0) {
+	const access = readAccess(flags);
+	if (flags.cluster && paths.length > 0) {
 		throw new UsageError("--cluster looks at what is in the cluster: it takes no files");
 	}
-	if (!cluster && paths.length === 0) {
+	if (!flags.cluster && paths.length === 0) {
 		throw new UsageError(`${verb} needs files to read, or --cluster`);
 	}
-	const settings: Settings =
-		config === undefined ? defaultSettings : loadSettings(config, new Set(rules.map((rule) => rule.id)));
-	if (cluster) {
-		return await readCluster(kubeconfig ?? readEnvironment().kubeconfig, kinds, settings);
+	const settings = readSettings(flags.config);
+	if (flags.cluster) {
+		return await readCluster(access, kinds, settings);
 	}
 	const { manifests, unreadable } = readManifests(paths);
 	for (const { file, line, message } of unreadable) {
 		streams.error(`waymark: ${file}:${line}: ${message}\n`);
 	}
 	return unreadable.length > 0 ? undefined : worldOf(manifests, settings);
+}
+
+/** The cluster configuration that a verb was given, or the defaults. */
+export function readSettings(file: string | undefined): Settings {
+	return file === undefined ? defaultSettings : loadSettings(file, new Set(rules.map((rule) => rule.id)));
 }
 
 /** The day in UTC, as YYYY-MM-DD. */

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { parse, stringify } from "yaml";
 import { useControlPlane } from "./shared.ts";
 import { createNamespace, deleteNamespaces } from "./world.ts";
 
@@ -75,16 +76,41 @@ describe("lint --cluster", () => {
 		assert.equal((await waymark(...args)).code, 0);
 	});
 
+	test("lint --cluster says at once, in the API server's words, what an impersonated user may not list", async () => {
+		const flags = ["--kubeconfig", plane.kubeconfig, "--as", "jane"];
+		const started = performance.now();
+		const { code, stderr } = await waymark("lint", "--cluster", ...flags);
+		assert.ok(performance.now() - started < 10_000);
+		assert.equal(code, 70);
+		assert.match(
+			stderr,
+			/^waymark: Cannot read the cluster https:\/\/\S+: \S+ is forbidden: User "jane" cannot list resource .* at the cluster scope \(and \d+ more kinds fail\)\n$/,
+		);
+	});
+
+	test("lint --cluster says at once that the API server does not know a token", async () => {
+		const config = parse(await readFile(plane.kubeconfig, "utf8")) as object;
+		const file = join(plane.connection.folder, "stranger.yaml");
+		await writeFile(file, stringify({ ...config, users: [{ name: "user", user: { token: "wrong" } }] }));
+		const { stderr } = await waymark("lint", "--cluster", "--kubeconfig", file);
+		assert.match(
+			stderr,
+			/^waymark: Cannot read the cluster https:\/\/\S+: Unauthorized: the API server does not accept these credentials\n$/,
+		);
+	});
+
 	test("lint --cluster takes no files", async () => {
 		assert.equal((await waymark("lint", "--cluster", "examples")).code, 64);
 	});
 });
 
-function waymark(...args: readonly string[]): Promise<{ readonly code: number; readonly stdout: string }> {
+function waymark(
+	...args: readonly string[]
+): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
 	const main = join(import.meta.dirname, "../../src/main.ts");
 	return new Promise((resolve) => {
-		execFile(process.execPath, [main, ...args], (error, stdout) => {
-			resolve({ code: typeof error?.code === "number" ? error.code : 0, stdout });
+		execFile(process.execPath, [main, ...args], (error, stdout, stderr) => {
+			resolve({ code: typeof error?.code === "number" ? error.code : 0, stdout, stderr });
 		});
 	});
 }

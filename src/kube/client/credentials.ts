@@ -1,8 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { HttpError } from "./api.ts";
-import type { ExecConfig } from "./exec-plugin.ts";
 import { execPlugin } from "./exec-plugin.ts";
+import type { AuthProvider, ChosenContext, KubeconfigUser } from "./kubeconfig.ts";
+import { readContext } from "./kubeconfig.ts";
+import { environmentProxy } from "./proxy.ts";
 
 /** TLS material, PEM. */
 export interface TlsMaterial {
@@ -85,40 +87,31 @@ function rotatingFile(path: string): { read(): Promise<string>; distrust(): void
 	};
 }
 
-interface KubeconfigCluster {
-	readonly server?: string;
-	readonly "certificate-authority"?: string;
-	readonly "certificate-authority-data"?: string;
-	readonly "insecure-skip-tls-verify"?: boolean;
-	readonly "tls-server-name"?: string;
-	readonly "proxy-url"?: string;
+/** Who is asked to be, instead of the user of a context (`--as`, `--as-group`). */
+export interface Impersonation {
+	readonly user: string;
+	readonly groups: readonly string[];
 }
 
-interface KubeconfigUser {
-	readonly "client-certificate"?: string;
-	readonly "client-certificate-data"?: string;
-	readonly "client-key"?: string;
-	readonly "client-key-data"?: string;
-	readonly token?: string;
-	readonly tokenFile?: string;
-	readonly username?: string;
-	readonly password?: string;
-	readonly as?: string;
-	readonly "as-groups"?: readonly string[];
-	readonly exec?: ExecConfig;
-	readonly "auth-provider"?: AuthProvider;
+/** The same credentials, asking to be somebody else. */
+export function withImpersonation(
+	credentials: Credentials,
+	impersonation: Impersonation | undefined,
+): Credentials {
+	return {
+		...credentials,
+		async current() {
+			const identity = await credentials.current();
+			return { ...identity, headers: { ...identity.headers, ...impersonating({}, impersonation) } };
+		},
+	};
 }
 
-interface AuthProvider {
-	readonly name?: string;
-	readonly config?: Readonly<Record<string, string>>;
-}
-
-interface Kubeconfig {
-	readonly "current-context"?: string;
-	readonly contexts?: readonly { name: string; context?: { cluster?: string; user?: string } }[] | null;
-	readonly clusters?: readonly { name: string; cluster?: KubeconfigCluster }[] | null;
-	readonly users?: readonly { name: string; user?: KubeconfigUser }[] | null;
+/** What the credentials of a context may be told beside the kubeconfig. */
+export interface ContextOptions {
+	/** For exec plugins and for proxies. */
+	readonly environment?: Readonly<Record<string, string | undefined>>;
+	readonly impersonation?: Impersonation | undefined;
 }
 
 /**
@@ -130,66 +123,37 @@ export async function kubeconfigCredentials(
 	context?: string,
 	environment: Readonly<Record<string, string | undefined>> = {},
 ): Promise<Credentials> {
-	const { parse } = await import("yaml");
-	const text = await readFile(file, "utf8").catch((error: Error) => {
-		throw new Error(`Cannot read kubeconfig ${file}: ${error.message}`, { cause: error });
-	});
-	let config: Kubeconfig | null;
-	try {
-		config = parse(text) as Kubeconfig | null;
-	} catch (error) {
-		throw new Error(`Cannot read kubeconfig ${file}: it is not YAML`, { cause: error });
+	const chosen = await readContext({ files: [file], mustExist: true, context });
+	if (chosen === undefined) {
+		throw new Error(`Cannot read kubeconfig ${JSON.stringify(file)}: it has no name`);
 	}
-	const name = context ?? config?.["current-context"] ?? "";
-	const chosen = config?.contexts?.find((entry) => entry.name === name)?.context;
-	const cluster = config?.clusters?.find((entry) => entry.name === chosen?.cluster)?.cluster;
-	const user = config?.users?.find((entry) => entry.name === chosen?.user)?.user ?? {};
-	if (chosen === undefined || cluster?.server === undefined) {
-		throw new Error(
-			`Cannot use kubeconfig ${file}: context ${JSON.stringify(name)} names no cluster with a server`,
-		);
-	}
-	const proxy = cluster["proxy-url"];
-	if (proxy !== undefined && proxy !== "" && !/^https?:/.test(proxy)) {
-		throw new Error(`Cannot use kubeconfig ${file}: proxy-url must be http or https`);
-	}
-	const server = new URL(cluster.server);
-	return userCredentials({ folder: dirname(resolve(file)), environment }, server, cluster, user);
+	return contextCredentials(chosen, { environment });
 }
 
-function userCredentials(
-	start: { readonly folder: string; readonly environment: Readonly<Record<string, string | undefined>> },
-	server: URL,
-	cluster: KubeconfigCluster,
-	user: KubeconfigUser,
+/** The credentials of a context, whose relative paths start at the kubeconfig that each stands in. */
+export function contextCredentials(
+	{
+		server,
+		cluster: { value: cluster, folder: clusterFolder },
+		user: { value: user, folder },
+	}: ChosenContext,
+	{ environment = {}, impersonation }: ContextOptions = {},
 ): Credentials {
-	// kubectl: data beats file, and relative paths start at the kubeconfig.
-	const source = (data: string | undefined, path: string | undefined): Source =>
-		data
-			? { read: async () => Buffer.from(data, "base64").toString("utf8"), distrust() {} }
-			: fileSource(start.folder, path);
-	const ca = source(cluster["certificate-authority-data"], cluster["certificate-authority"]);
-	const cert = source(user["client-certificate-data"], user["client-certificate"]);
-	const key = source(user["client-key-data"], user["client-key"]);
-	const tokenFile = fileSource(start.folder, user.tokenFile);
+	const ca = source(clusterFolder, cluster["certificate-authority-data"], cluster["certificate-authority"]);
+	const cert = source(folder, user["client-certificate-data"], user["client-certificate"]);
+	const key = source(folder, user["client-key-data"], user["client-key"]);
+	const tokenFile = fileSource(folder, user.tokenFile);
 	const plugin =
-		user.exec === undefined ? undefined : execPlugin(user.exec, { ...cluster, server: server.href }, start);
+		user.exec === undefined
+			? undefined
+			: execPlugin(user.exec, { ...cluster, server: server.href }, { folder, environment });
+	const proxy = cluster["proxy-url"] || environmentProxy(server, environment);
 	return {
 		server,
 		async current() {
-			const headers: Record<string, string | string[]> = {};
 			const given = await plugin?.current();
 			const own = user.tokenFile ? (await tokenFile.read())?.trim() : user.token;
 			const token = given?.token ?? own ?? providerToken(user["auth-provider"]);
-			if (token) {
-				headers.authorization = `Bearer ${token}`;
-			} else if (user.username) {
-				headers.authorization = `Basic ${Buffer.from(`${user.username}:${user.password ?? ""}`).toString("base64")}`;
-			}
-			if (user.as) {
-				headers["impersonate-user"] = user.as;
-				headers["impersonate-group"] = [...(user["as-groups"] ?? [])];
-			}
 			const tls = {
 				ca: await ca.read(),
 				cert: given?.clientCertificateData ?? (await cert.read()),
@@ -197,7 +161,11 @@ function userCredentials(
 				servername: cluster["tls-server-name"] || undefined,
 				rejectUnauthorized: cluster["insecure-skip-tls-verify"] === true ? false : undefined,
 			};
-			return { headers, tls: defined(tls), ...(cluster["proxy-url"] ? { proxy: cluster["proxy-url"] } : {}) };
+			return {
+				headers: { ...authorization(token, user), ...impersonating(user, impersonation) },
+				tls: defined(tls),
+				...(proxy === undefined ? {} : { proxy }),
+			};
 		},
 		distrust() {
 			plugin?.distrust();
@@ -208,9 +176,34 @@ function userCredentials(
 	};
 }
 
+function authorization(token: string | undefined, user: KubeconfigUser): Identity["headers"] {
+	if (token) {
+		return { authorization: `Bearer ${token}` };
+	}
+	return user.username
+		? {
+				authorization: `Basic ${Buffer.from(`${user.username}:${user.password ?? ""}`).toString("base64")}`,
+			}
+		: {};
+}
+
+function impersonating(user: KubeconfigUser, asked: Impersonation | undefined): Identity["headers"] {
+	const name = asked?.user ?? user.as;
+	return name
+		? { "impersonate-user": name, "impersonate-group": [...(asked?.groups ?? user["as-groups"] ?? [])] }
+		: {};
+}
+
 interface Source {
 	read(): Promise<string | undefined>;
 	distrust(): void;
+}
+
+/** kubectl: data beats file, and relative paths start at the kubeconfig. */
+function source(folder: string, data: string | undefined, path: string | undefined): Source {
+	return data
+		? { read: async () => Buffer.from(data, "base64").toString("utf8"), distrust() {} }
+		: fileSource(folder, path);
 }
 
 function fileSource(directory: string, path: string | undefined): Source {
