@@ -1,6 +1,6 @@
 import { addressBucket, parseAddressRange } from "./address-range.ts";
 import { canonicalHost, domainOf } from "./host-pattern.ts";
-import type { Kind, Resources, ServiceEntry, VirtualService } from "./kinds.ts";
+import type { Kind, Resources, VirtualService } from "./kinds.ts";
 import { useWaypointLabel, useWaypointNamespaceLabel } from "./policy.ts";
 import { gatewayOfReference, serviceOfHost } from "./service-names.ts";
 
@@ -20,6 +20,8 @@ export const indexes: {
 	readonly serviceEntryByWaypoint: Index<"ServiceEntry">;
 	readonly namespaceByWaypoint: Index<"Namespace">;
 	readonly serviceEntryByAddressBucket: Index<"ServiceEntry">;
+	readonly serviceEntryByEndpoint: Index<"ServiceEntry">;
+	readonly workloadEntryByAddress: Index<"WorkloadEntry">;
 	readonly serviceEntryByDomain: Index<"ServiceEntry">;
 	readonly serviceByAddress: Index<"Service">;
 	readonly serviceByName: Index<"Service">;
@@ -40,7 +42,13 @@ export const indexes: {
 		waypointNamed(metadata?.labels, metadata?.name ?? ""),
 	),
 	/** ServiceEntries of all namespaces by `addressBucket` of an address that they list, `wide` without one; and `all`. */
-	serviceEntryByAddressBucket: index("ServiceEntry", bucketsListed),
+	serviceEntryByAddressBucket: index("ServiceEntry", ({ spec }) => bucketsOf(spec?.addresses ?? [])),
+	/** ServiceEntries of all namespaces by `addressBucket` of an endpoint that is an IP address; and `all`. */
+	serviceEntryByEndpoint: index("ServiceEntry", ({ spec }) =>
+		bucketsOf((spec?.endpoints ?? []).map(({ address }) => address)),
+	),
+	/** WorkloadEntries of all namespaces by `addressBucket` of their IP address; and `all`. */
+	workloadEntryByAddress: index("WorkloadEntry", ({ spec }) => bucketsOf([spec?.address])),
 	/** ServiceEntries of all namespaces by the last two labels of a host of theirs in canonical form. */
 	serviceEntryByDomain: index(
 		"ServiceEntry",
@@ -98,10 +106,10 @@ function waypointNamed(
 		: [`${labels?.[useWaypointNamespaceLabel] ?? namespace}/${name}`];
 }
 
-function bucketsListed(entry: ServiceEntry): ReadonlySet<string> {
+function bucketsOf(addresses: readonly (string | null | undefined)[]): ReadonlySet<string> {
 	const buckets = new Set<string>();
-	for (const address of entry.spec?.addresses ?? []) {
-		const range = parseAddressRange(address);
+	for (const address of addresses) {
+		const range = parseAddressRange(address ?? "");
 		if (range !== undefined) {
 			buckets.add(addressBucket(range) ?? "wide").add("all");
 		}

@@ -31,6 +31,7 @@ import { serviceentryAddressRival } from "./capture/serviceentry-address-rival.t
 import { serviceentryAddressService } from "./capture/serviceentry-address-service.ts";
 import { serviceentryAddressShadow } from "./capture/serviceentry-address-shadow.ts";
 import { serviceentryAddressShared } from "./capture/serviceentry-address-shared.ts";
+import { serviceentryAddressWorkload } from "./capture/serviceentry-address-workload.ts";
 import { serviceentryAnnotationReserved } from "./validity/serviceentry-annotation-reserved.ts";
 import { serviceentryConnectStrategy } from "./capture/serviceentry-connect-strategy.ts";
 import { serviceentryDnsHost } from "./validity/serviceentry-dns-host.ts";
@@ -41,6 +42,7 @@ import { serviceentryDynamicDnsWaypoint } from "./capture/serviceentry-dynamic-d
 import { serviceentryEgressEndpoint } from "./sidecar-egress/serviceentry-egress-endpoint.ts";
 import { serviceentryEndpointAddress } from "./validity/serviceentry-endpoint-address.ts";
 import { serviceentryEndpointCluster } from "./capture/serviceentry-endpoint-cluster.ts";
+import { serviceentryEndpointGoverned } from "./capture/serviceentry-endpoint-governed.ts";
 import { serviceentryEndpointLabel } from "./validity/serviceentry-endpoint-label.ts";
 import { serviceentryEndpointList } from "./validity/serviceentry-endpoint-list.ts";
 import { serviceentryEndpointPort } from "./validity/serviceentry-endpoint-port.ts";
@@ -108,6 +110,7 @@ import { virtualserviceEgressRoute } from "./sidecar-egress/virtualservice-egres
 import { virtualserviceGatewayReference } from "./hygiene/virtualservice-gateway-reference.ts";
 import { virtualservicePolicyDestination } from "./policy/virtualservice-policy-destination.ts";
 import { workloadentryAddress } from "./policy/workloadentry-address.ts";
+import { workloadentryAddressGoverned } from "./capture/workloadentry-address-governed.ts";
 
 /** Every rule, in the order of their ids. */
 export const rules: readonly Rule[] = [
@@ -142,6 +145,7 @@ export const rules: readonly Rule[] = [
 	serviceentryAddressService,
 	serviceentryAddressShadow,
 	serviceentryAddressShared,
+	serviceentryAddressWorkload,
 	serviceentryAnnotationReserved,
 	serviceentryConnectStrategy,
 	serviceentryDnsHost,
@@ -152,6 +156,7 @@ export const rules: readonly Rule[] = [
 	serviceentryEgressEndpoint,
 	serviceentryEndpointAddress,
 	serviceentryEndpointCluster,
+	serviceentryEndpointGoverned,
 	serviceentryEndpointLabel,
 	serviceentryEndpointList,
 	serviceentryEndpointPort,
@@ -219,4 +224,5 @@ export const rules: readonly Rule[] = [
 	virtualserviceGatewayReference,
 	virtualservicePolicyDestination,
 	workloadentryAddress,
+	workloadentryAddressGoverned,
 ];

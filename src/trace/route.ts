@@ -1,5 +1,5 @@
 import type { AddressRange } from "../core/address-range.ts";
-import { parseAddressRange, rangeContains } from "../core/address-range.ts";
+import { isSingle, parseAddressRange, rangeContains } from "../core/address-range.ts";
 import { canonicalHost } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { ServiceEntry } from "../core/kinds.ts";
@@ -7,6 +7,8 @@ import { isAmbientNamespace } from "../core/policy.ts";
 import type { HostCapture } from "../istio/capture/capture.ts";
 import { captureOf, serviceBehind } from "../istio/capture/capture.ts";
 import { captureReason, isCaptured } from "../istio/capture/owners.ts";
+import type { WorkloadAddress } from "../istio/capture/workload-address.ts";
+import { workloadsOfEntry, workloadsWithin } from "../istio/capture/workload-address.ts";
 import { specOf } from "../istio/entry/entry.ts";
 import { wildcardsAbove } from "../istio/entry/hosts.ts";
 import { visibilityOf } from "../istio/waypoint/waypoint.ts";
@@ -20,6 +22,7 @@ import {
 	rivalStep,
 	unboundOutcome,
 	waypointStep,
+	workloadStep,
 } from "./steps.ts";
 
 /** Where a connection ends up. */
@@ -92,6 +95,12 @@ export function followRoute(question: RouteQuestion, inventory: Inventory): Foll
 	if (waypoint === undefined) {
 		return finish(steps, direct(unboundOutcome(chosen)), chosen);
 	}
+	const workload = workloadInTheWay(chosen, waypoint, address, inventory);
+	if (workload !== undefined) {
+		const way = workloadStep(workload, waypoint);
+		const outcome = way.waypoint === undefined ? direct(way.text) : through(way.waypoint, way.text);
+		return finish([...steps, way.step], outcome, chosen);
+	}
 	const rival = rivalStep(chosen, waypoint, inventory);
 	if (rival !== undefined) {
 		const text = `uncertain: ${waypoint} knows only one of two entries, and closes the connections of the other`;
@@ -103,7 +112,7 @@ export function followRoute(question: RouteQuestion, inventory: Inventory): Foll
 		[...steps, ...(share === undefined ? [] : [share.step]), ...(port === undefined ? [] : [port.step])],
 		port?.blocked === true
 			? { kind: "blocked", waypoint, text: `blocked: ${waypoint} closes the connection` }
-			: { kind: "waypoint", waypoint, text: `through ${waypoint}${share?.text ?? ""}` },
+			: through(waypoint, `through ${waypoint}${share?.text ?? ""}`),
 		chosen,
 	);
 }
@@ -115,6 +124,35 @@ export function traceRoute(question: RouteQuestion, inventory: Inventory): Route
 
 function direct(text: string): Outcome {
 	return { kind: "direct", waypoint: null, text };
+}
+
+function through(waypoint: string, text: string): Outcome {
+	return { kind: "waypoint", waypoint, text };
+}
+
+/**
+ * A workload with the address that the client asks for, or with one that the entry lists, whose waypoint is another than
+ * the entry's: ztunnel prefers workloads to services (ztunnel src/state.rs: find_address).
+ */
+function workloadInTheWay(
+	{ entry, namespace, name, capture }: Candidate,
+	waypoint: string,
+	asked: AddressRange | undefined,
+	inventory: Inventory,
+): WorkloadAddress | undefined {
+	const listed = capture.addresses === "listed" ? rangesOf(entry, capture) : [];
+	for (const range of asked === undefined ? listed.filter(isSingle) : [asked]) {
+		const own = [...workloadsOfEntry(entry, { namespace, name }, inventory)];
+		const all = [
+			...own.filter((each) => rangeContains(range, each.address)),
+			...workloadsWithin(range, { namespace, name }, inventory),
+		];
+		const other = all.find((each) => each.waypoint !== waypoint);
+		if (other !== undefined) {
+			return other;
+		}
+	}
+	return undefined;
 }
 
 function clientStep(from: string, inventory: Inventory): { readonly captured: boolean; readonly step: Step } {

@@ -2,6 +2,8 @@ import type { Inventory } from "../core/inventory.ts";
 import type { ServiceEntry } from "../core/kinds.ts";
 import type { HostCapture } from "../istio/capture/capture.ts";
 import { captureReason, isCaptured } from "../istio/capture/owners.ts";
+import type { WorkloadAddress } from "../istio/capture/workload-address.ts";
+import { formatWorkload } from "../istio/capture/workload-address.ts";
 import type { EntryPort } from "../istio/entry/entry.ts";
 import { specOf } from "../istio/entry/entry.ts";
 import { isProtocolOf } from "../istio/entry/ports.ts";
@@ -165,6 +167,24 @@ export function rivalStep(chosen: Candidate, waypoint: string, inventory: Invent
 			details: ["Connections to the address of the other are closed, and its policies are gone"],
 		}
 	);
+}
+
+/** That a workload has the address, so that ztunnel asks no service, and where the connection goes then. */
+export function workloadStep(
+	workload: WorkloadAddress,
+	passed: string | undefined,
+): { readonly step: Step; readonly waypoint: string | undefined; readonly text: string } {
+	const { address, waypoint } = workload;
+	const past = passed === undefined ? "every waypoint" : passed;
+	return {
+		step: {
+			mark: waypoint === undefined ? "bad" : "note",
+			text: `${address.text} is also the address of a workload, ${formatWorkload(workload)}: ztunnel asks the workload first, and no service`,
+			details: waypoint === undefined ? [] : [`the workload is bound to waypoint ${waypoint}`],
+		},
+		waypoint,
+		text: waypoint === undefined ? `directly, past ${past}` : `through ${waypoint}`,
+	};
 }
 
 /** What the waypoint does with a port. */

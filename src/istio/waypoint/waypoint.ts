@@ -335,3 +335,19 @@ function bindingReason(state: WaypointState): BindingReason {
 	}
 	return state.forbidden ? "CrossNamespaceWaypointForbidden" : "WaypointAccepted";
 }
+
+/**
+ * The waypoint that ztunnel is given for a workload, as `NAMESPACE/NAME`; undefined: it connects directly. The labels of
+ * an entry say nothing of its endpoints' (ambient/waypoints.go: fetchWaypointForWorkload).
+ */
+export function workloadBinding(labels: Labels, namespace: string, inventory: Inventory): string | undefined {
+	const namespaceLabels = inventory.get("Namespace", "", namespace)?.metadata?.labels;
+	const request = requestedWaypoint({ ...labels, [managedLabel]: "" }, namespace, namespaceLabels);
+	if (!request.asked) {
+		return undefined;
+	}
+	const { ready, reachable, admits, trafficType } = inspectWaypoint(request.waypoint, namespace, inventory);
+	return ready && reachable && admits && (trafficType === "workload" || trafficType === "all")
+		? `${request.waypoint.namespace}/${request.waypoint.name}`
+		: undefined;
+}
