@@ -67,6 +67,8 @@ export interface Settings {
 	};
 	readonly waypoints: {
 		readonly controllers: ReadonlySet<string>;
+		/** Names of classes whose Gateways are waypoints, whatever controller they name. */
+		readonly classes: ReadonlySet<string>;
 		readonly whenMissing: "deny" | "warn";
 	};
 	/** Istio's minor version: 30 for 1.30; undefined when nobody said. */
@@ -127,6 +129,7 @@ export interface SettingsFile {
 	};
 	readonly waypoints?: {
 		readonly controllers?: readonly string[];
+		readonly classes?: readonly string[];
 		readonly whenMissing?: string;
 	};
 	readonly istioVersion?: string;
@@ -328,6 +331,7 @@ const gatewayRows: Rows<NonNullable<SettingsFile["egressGateways"]>, Settings["e
 
 const waypointRows: Rows<NonNullable<SettingsFile["waypoints"]>, Settings["waypoints"]> = {
 	controllers: textSet(stringsOf("Controller names of waypoint classes beside Istio's own")),
+	classes: textSet(stringsOf("Names of waypoint classes beside Istio's own")),
 	whenMissing: oneOf(
 		["deny", "warn"],
 		"deny",

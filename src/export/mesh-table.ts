@@ -149,7 +149,7 @@ function faultsOf(gateway: KubernetesGateway, state: WaypointState): readonly Wa
 	if (state.waypointClass === false) {
 		say("class", "error", `is of class ${name} and no waypoint: ztunnel would drop the traffic`, "Gateway");
 	} else if (state.waypointClass === undefined) {
-		say("class", "warning", `has the class ${name} that is not in the cluster`, "Gateway");
+		say("class", "warning", `has the class ${name}, of which nobody said that it makes waypoints`, "Gateway");
 	}
 	if (state.selectorFault !== undefined) {
 		say(

@@ -31,6 +31,7 @@ import { serviceentryAddressRival } from "./capture/serviceentry-address-rival.t
 import { serviceentryAddressService } from "./capture/serviceentry-address-service.ts";
 import { serviceentryAddressShadow } from "./capture/serviceentry-address-shadow.ts";
 import { serviceentryAddressShared } from "./capture/serviceentry-address-shared.ts";
+import { serviceentryAddressWidth } from "./policy/serviceentry-address-width.ts";
 import { serviceentryAddressWorkload } from "./capture/serviceentry-address-workload.ts";
 import { serviceentryAnnotationReserved } from "./validity/serviceentry-annotation-reserved.ts";
 import { serviceentryConnectStrategy } from "./capture/serviceentry-connect-strategy.ts";
@@ -101,6 +102,7 @@ import { serviceentryWaypointVisibility } from "./binding/serviceentry-waypoint-
 import { serviceentryWildcardResolution } from "./capture/serviceentry-wildcard-resolution.ts";
 import { serviceentryWorkloadSelector } from "./validity/serviceentry-workload-selector.ts";
 import { sidecarEgressProxy } from "./sidecar-egress/sidecar-egress-proxy.ts";
+import { sidecarRegistryOnly } from "./sidecar-egress/sidecar-registry-only.ts";
 import { tcprouteEgressBackend } from "./sidecar-egress/tcproute-egress-backend.ts";
 import { tcproutePolicyBackend } from "./policy/tcproute-policy-backend.ts";
 import { tlsrouteEgressBackend } from "./sidecar-egress/tlsroute-egress-backend.ts";
@@ -145,6 +147,7 @@ export const rules: readonly Rule[] = [
 	serviceentryAddressService,
 	serviceentryAddressShadow,
 	serviceentryAddressShared,
+	serviceentryAddressWidth,
 	serviceentryAddressWorkload,
 	serviceentryAnnotationReserved,
 	serviceentryConnectStrategy,
@@ -215,6 +218,7 @@ export const rules: readonly Rule[] = [
 	serviceentryWildcardResolution,
 	serviceentryWorkloadSelector,
 	sidecarEgressProxy,
+	sidecarRegistryOnly,
 	tcprouteEgressBackend,
 	tcproutePolicyBackend,
 	tlsrouteEgressBackend,

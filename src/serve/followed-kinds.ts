@@ -10,6 +10,7 @@ export const followedKinds: readonly Kind[] = [
 	"DestinationRule",
 	"KubernetesGateway",
 	"GatewayClass",
+	"HTTPRoute",
 	"Namespace",
 	"Service",
 	"BackendTLSPolicy",
@@ -18,7 +19,6 @@ export const followedKinds: readonly Kind[] = [
 /** Every kind besides that some rule judges: what the auditor follows, too. */
 export const auditedKinds: readonly Kind[] = [
 	"Sidecar",
-	"HTTPRoute",
 	"GRPCRoute",
 	"TLSRoute",
 	"TCPRoute",

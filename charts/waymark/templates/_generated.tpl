@@ -39,6 +39,7 @@
 - apiGroups:
     - gateway.networking.k8s.io
   resources:
+    - httproutes
     - backendtlspolicies
   verbs:
     - list
@@ -62,7 +63,6 @@
 - apiGroups:
     - gateway.networking.k8s.io
   resources:
-    - httproutes
     - grpcroutes
     - tlsroutes
     - tcproutes

@@ -170,3 +170,32 @@ function isExported(rule: DestinationRule, to: string): boolean {
 		exportTo.some((each) => each === "*" || each === to || (each === "." && own === to))
 	);
 }
+
+/** What asking whether a route leads to a port may look at. */
+export const leadingRouteReads: readonly Kind[] = ["VirtualService", "HTTPRoute"];
+
+/**
+ * Whether a route takes HTTP requests for a host to a port of that host which carries TLS: then the TLS that a waypoint
+ * originates on that port is wanted, and not TLS inside TLS.
+ */
+export function isRoutedTo(host: string, port: number, namespace: string, inventory: Inventory): boolean {
+	const name = canonicalHost(host);
+	for (const { spec } of inventory.lookup("virtualServiceByHost", name)) {
+		const destinations = (spec?.http ?? []).flatMap(({ route }) => route ?? []);
+		if (
+			destinations.some(
+				({ destination }) =>
+					canonicalHost(destination?.host ?? "") === name && destination?.port?.number === port,
+			)
+		) {
+			return true;
+		}
+	}
+	for (const { spec } of inventory.inNamespace("HTTPRoute", namespace)) {
+		const backends = (spec?.rules ?? []).flatMap(({ backendRefs }) => backendRefs ?? []);
+		if (backends.some((each) => canonicalHost(each.name ?? "") === name && each.port === port)) {
+			return true;
+		}
+	}
+	return false;
+}

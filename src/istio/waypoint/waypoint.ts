@@ -87,13 +87,24 @@ function classOf(gateway: KubernetesGateway, inventory: Inventory): GatewayClass
 	return inventory.get("GatewayClass", "", gateway.spec?.gatewayClassName ?? "");
 }
 
-/** Whether a Gateway's class makes it a waypoint; undefined when nobody knows the class. */
+/**
+ * Whether a Gateway's class makes it a waypoint; undefined when nobody knows the class, or knows of its controller only
+ * that it is none of Istio's.
+ */
 export function isWaypoint(gateway: KubernetesGateway, inventory: Inventory): boolean | undefined {
+	const { controllers, classes } = inventory.settings.waypoints;
+	const name = gateway.spec?.gatewayClassName ?? "";
+	if (classes.has(name)) {
+		return true;
+	}
 	const controller = controllerOf(gateway, inventory);
 	if (controller === undefined) {
 		return undefined;
 	}
-	return waypointControllers.has(controller) || inventory.settings.waypoints.controllers.has(controller);
+	if (waypointControllers.has(controller) || controllers.has(controller)) {
+		return true;
+	}
+	return controller.startsWith("istio.io/") || builtInClasses.has(name) ? false : undefined;
 }
 
 const trafficLabel = "istio.io/waypoint-for";

@@ -29,7 +29,7 @@ export const serviceentryWaypointClass: Rule<"ServiceEntry"> = {
 	docs: {
 		summary: "The Gateway that a ServiceEntry is bound to must be a waypoint",
 		why: "Istio binds to any Gateway that has an address and reports WaypointBound=True, even to an ingress gateway. ztunnel then finds no port 15008 there and drops every connection.",
-		fix: "Name a Gateway of class istio-waypoint. Controllers of other waypoint implementations are listed under waypoints.controllers in the cluster configuration.",
+		fix: "Name a Gateway of class istio-waypoint. Other waypoint implementations are listed by their class under waypoints.classes, or by its controller under waypoints.controllers, in the cluster configuration; without that, a class of theirs is a warning.",
 		sources: [
 			"istio/istio pilot/pkg/serviceregistry/ambient/waypoints.go: gatewayToWaypointTransform",
 			"istio/istio pilot/pkg/config/kube/gatewaycommon/classinfo.go",
@@ -62,9 +62,11 @@ export const serviceentryWaypointClass: Rule<"ServiceEntry"> = {
 		yield {
 			path: found.targetPath,
 			message: unknown
-				? `Gateway ${formatWaypoint(found.target)}, which ${found.origin}, has the class ${name} that is not in the cluster`
+				? `Gateway ${formatWaypoint(found.target)}, which ${found.origin}, has the class ${name}, of which nobody said that it makes waypoints`
 				: `Gateway ${formatWaypoint(found.target)}, which ${found.origin}, is of class ${name} and no waypoint: ztunnel would drop the traffic`,
-			hint: "Name a Gateway of class istio-waypoint",
+			hint: unknown
+				? `Name a Gateway of class istio-waypoint, or list the class under waypoints.classes of the cluster configuration`
+				: "Name a Gateway of class istio-waypoint",
 			...(unknown ? { severity: "warning" as const } : {}),
 		};
 	},

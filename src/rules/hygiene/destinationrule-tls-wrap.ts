@@ -2,7 +2,7 @@ import { mention } from "../../core/finding.ts";
 import { canonicalHost } from "../../core/host-pattern.ts";
 import type { DestinationRule, Namespace, ServiceEntry } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
-import { tlsOf } from "../../istio/capture/tls-origination.ts";
+import { isRoutedTo, leadingRouteReads, tlsOf } from "../../istio/capture/tls-origination.ts";
 import { specOf } from "../../istio/entry/entry.ts";
 import { isProtocolOf } from "../../istio/entry/ports.ts";
 import { requestedWaypoint } from "../../istio/waypoint/waypoint.ts";
@@ -21,7 +21,7 @@ export const destinationruleTlsWrap: Rule<"DestinationRule"> = {
 	kind: "DestinationRule",
 	family: "hygiene",
 	severity: "warning",
-	reads: ["ServiceEntry", "Namespace"],
+	reads: ["ServiceEntry", "Namespace", ...leadingRouteReads],
 	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
@@ -52,7 +52,8 @@ export const destinationruleTlsWrap: Rule<"DestinationRule"> = {
 				if (
 					isProtocolOf("tls", port.protocol) &&
 					(tls?.mode === "SIMPLE" || tls?.mode === "MUTUAL") &&
-					isBound(entry)
+					isBound(entry) &&
+					!isRoutedTo(rule.spec?.host ?? "", port.number, entry.metadata?.namespace ?? "", inventory)
 				) {
 					const { namespace, name } = entry.metadata ?? {};
 					yield {

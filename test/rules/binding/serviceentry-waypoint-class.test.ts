@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import type { AnyObject } from "../../../src/core/kinds.ts";
 import { serviceentryWaypointClass as rule } from "../../../src/rules/binding/serviceentry-waypoint-class.ts";
 import { plainEntry } from "../../../src/rules/examples.ts";
-import { boundTo, nameLabelPath, places, team, waypoint } from "../../support/team.ts";
+import { boundTo, judge, nameLabelPath, places, team, waypoint } from "../../support/team.ts";
 
 function ofClass(name: string, ...more: readonly AnyObject[]) {
 	return { given: [team(), waypoint("istio-egress/egress", { spec: { gatewayClassName: name } }), ...more] };
@@ -40,15 +40,25 @@ describe("serviceentry-waypoint-class", () => {
 		assert.deepEqual(places(rule, bound, ofClass("istio-waypoint", disguised)), [`error ${nameLabelPath}`]);
 	});
 
-	it("serviceentry-waypoint-class accepts the controllers that the configuration names", () => {
+	it("serviceentry-waypoint-class accepts the controllers and the classes that the configuration names", () => {
 		const foreign = ofClass("acme", gatewayClass("acme", "acme.dev/waypoint"));
-		assert.deepEqual(places(rule, bound, foreign), [`error ${nameLabelPath}`]);
-		const settings = { waypoints: { controllers: ["acme.dev/waypoint"] } };
-		assert.deepEqual(places(rule, bound, { ...foreign, settings }), []);
+		assert.deepEqual(places(rule, bound, foreign), [`warning ${nameLabelPath}`]);
+		for (const waypoints of [{ controllers: ["acme.dev/waypoint"] }, { classes: ["acme"] }]) {
+			assert.deepEqual(places(rule, bound, { ...foreign, settings: { waypoints } }), []);
+		}
+		assert.deepEqual(
+			places(rule, bound, { ...ofClass("acme"), settings: { waypoints: { classes: ["acme"] } } }),
+			[],
+		);
 	});
 
-	it("serviceentry-waypoint-class warns of a class that nobody knows", () => {
+	it("serviceentry-waypoint-class warns of a class that nobody knows, and says where to name it", () => {
 		assert.deepEqual(places(rule, bound, ofClass("acme")), [`warning ${nameLabelPath}`]);
+		const [finding] = judge(rule, bound, ofClass("acme"));
+		assert.match(finding?.message ?? "", /the class "acme", of which nobody said that it makes waypoints$/);
+		assert.match(finding?.hint ?? "", /waypoints\.classes/);
+		const ofOthers = gatewayClass("acme", "istio.io/gateway-controller");
+		assert.deepEqual(places(rule, bound, ofClass("acme", ofOthers)), [`error ${nameLabelPath}`]);
 	});
 
 	it("serviceentry-waypoint-class speaks of the policy's waypoint before the labels are there", () => {
