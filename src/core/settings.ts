@@ -77,8 +77,27 @@ export interface Settings {
 	readonly exemptNamespaces: ReadonlySet<string>;
 	readonly policyEditors: PolicyEditors | undefined;
 	readonly severities: ReadonlyMap<string, Severity | "off">;
+	readonly exemptions: ExemptionSettings;
 	readonly audit: AuditSettings;
+	readonly metrics: MetricsSettings;
 }
+
+/** What an exemption of a rule must say, and how long it may last. */
+export interface ExemptionSettings {
+	readonly requireOwner: boolean;
+	readonly requireTicket: boolean;
+	/** Days from the one on which it is written; undefined: any number. */
+	readonly longestDays: number | undefined;
+}
+
+/** What the metrics tell apart beyond what Waymark itself names. */
+export interface MetricsSettings {
+	/** Namespaces that findings are counted for by name, at most `mostMetricsNamespaces`. */
+	readonly namespaces: ReadonlySet<string>;
+}
+
+/** Series grow by each of them: so many a dashboard can show. */
+export const mostMetricsNamespaces = 50;
 
 /** Where what is stored is reported. */
 export interface AuditSettings {
@@ -137,7 +156,13 @@ export interface SettingsFile {
 	readonly exemptNamespaces?: readonly string[];
 	readonly policyEditors?: { readonly users?: readonly string[]; readonly groups?: readonly string[] };
 	readonly severities?: Readonly<Record<string, string>>;
+	readonly exemptions?: {
+		readonly requireOwner?: boolean;
+		readonly requireTicket?: boolean;
+		readonly longestDays?: number;
+	};
 	readonly audit?: { readonly reports?: string; readonly events?: boolean; readonly cluster?: string };
+	readonly metrics?: { readonly namespaces?: readonly string[] };
 }
 
 /**
@@ -213,6 +238,13 @@ function stringsOf(description: string): JsonSchema {
 
 function textSet(schema: JsonSchema): Setting<readonly string[], ReadonlySet<string>> {
 	return plain(schema, (written) => new Set(written));
+}
+
+function flag(description: string): Setting<boolean, boolean> {
+	return plain(
+		{ type: "boolean", description: `${description}; absent: false` },
+		(written) => written ?? false,
+	);
 }
 
 function hostList(description: string): Setting<readonly string[], HostList | undefined> {
@@ -381,6 +413,31 @@ const root: Setting<
 			{ users: textSet(strings), groups: textSet(strings) },
 			"Who may write egress.waymark.dev annotations; absent: everybody who may edit the namespace",
 		),
+	),
+	exemptions: section<NonNullable<SettingsFile["exemptions"]>, ExemptionSettings>(
+		{
+			requireOwner: flag("Whether an exemption must name an owner"),
+			requireTicket: flag("Whether an exemption must name a ticket"),
+			longestDays: plain(
+				{
+					type: "integer",
+					minimum: 1,
+					maximum: 3660,
+					description: "Most days from today to an exemption's last; absent: any number",
+				},
+				(written) => written,
+			),
+		},
+		"What exemptions of rules must say when they are written; those that are there stay in force",
+	),
+	metrics: section<NonNullable<SettingsFile["metrics"]>, MetricsSettings>(
+		{
+			namespaces: textSet({
+				...stringsOf("Namespaces that stored findings are counted for by name"),
+				maxItems: mostMetricsNamespaces,
+			}),
+		},
+		"What metrics tell apart",
 	),
 	audit: section<NonNullable<SettingsFile["audit"]>, AuditSettings>(
 		{

@@ -19,6 +19,7 @@ import { namespaceAnnotationList } from "./namespace/namespace-annotation-list.t
 import { namespaceBoundEntries } from "./namespace/namespace-bound-entries.ts";
 import { namespaceEditor } from "./namespace/namespace-editor.ts";
 import { namespaceExemption } from "./namespace/namespace-exemption.ts";
+import { namespaceExemptionLimits } from "./namespace/namespace-exemption-limits.ts";
 import { namespaceLabel } from "./namespace/namespace-label.ts";
 import { namespacePolicyEntries } from "./policy/namespace-policy-entries.ts";
 import { objectShape } from "./validity/object-shape.ts";
@@ -135,6 +136,7 @@ export const rules: readonly Rule[] = [
 	namespaceBoundEntries,
 	namespaceEditor,
 	namespaceExemption,
+	namespaceExemptionLimits,
 	namespaceLabel,
 	namespacePolicyEntries,
 	objectShape,

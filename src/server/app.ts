@@ -255,7 +255,8 @@ function logVerdict(
 	for (const fault of verdict.faults) {
 		options.log.error({ uid: review.uid, rule: fault.rule, err: fault.error }, "rule failed");
 	}
-	if (decision === "allow") {
+	// What is let pass with findings leaves a trace once: /mutate sees the same before it.
+	if (decision === "allow" && (endpoint === "mutate" || verdict.findings.length === 0)) {
 		return;
 	}
 	options.log.info(

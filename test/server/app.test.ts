@@ -431,6 +431,34 @@ test("POST /validate logs a denial with facts, and nothing of the object", async
 	assert.doesNotMatch(webhook.logs.join("\n"), /swordfish|api\.payments/);
 });
 
+test("POST /validate logs what it allows in spite of findings, and nothing of what is clean", async (context) => {
+	for (const [mode, expected] of [
+		["audit", "audit"],
+		["warn", "warn"],
+		["off", undefined],
+	] as const) {
+		const webhook = await run(context, {
+			"egress.waymark.dev/denied-hosts": "*.example.com",
+			"egress.waymark.dev/mode": mode,
+		});
+		await webhook.ask("mutate", reviewOf(boundEntry));
+		assert.equal((await webhook.ask("validate", reviewOf(boundEntry))).allowed, true);
+		const lines = webhook.logs.map((line) => JSON.parse(line) as Record<string, unknown>);
+		assert.deepEqual(
+			lines.map(({ msg, decision, mode, user, namespace, rules }) => [
+				...[msg, decision, mode, user, namespace],
+				rules,
+			]),
+			expected === undefined
+				? []
+				: [["admission answered", "allow", expected, "alice", "team", ["serviceentry-policy-host"]]],
+		);
+	}
+	const clean = await run(context, {});
+	assert.equal((await clean.ask("validate", reviewOf(boundEntry))).allowed, true);
+	assert.deepEqual(clean.logs, []);
+});
+
 test("POST /validate asks the API server once for what a denial misses, and judges again", async (context) => {
 	const state = world([teamNamespace, egressNamespace]);
 	const asked: string[] = [];

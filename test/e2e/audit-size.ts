@@ -1,0 +1,322 @@
+/**
+ * The auditor at size, on a real API server: how long the first full audit takes, what memory it takes, what it does to
+ * admission, and how a waypoint's deletion that unbinds every entry is told. Ends with 1 where a figure misses its target.
+ *
+ * node test/e2e/audit-size.ts [--namespaces 5000] [--entries 10000]
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { parseAllDocuments } from "yaml";
+import type { AnyObject } from "../../src/core/kinds.ts";
+import type { Line } from "../bench/load.ts";
+import { openLine, requestOf } from "../bench/load.ts";
+import { reviewOf } from "../support/reviews.ts";
+import type { KubeObject } from "./api.ts";
+import type { OwnControlPlane } from "./control-plane.ts";
+import { startControlPlane } from "./control-plane.ts";
+import type { RunningProcess } from "./processes.ts";
+import { freePorts, waitUntilReady } from "./processes.ts";
+import { reportCrds } from "./report-crds.ts";
+
+const { values } = parseArgs({
+	options: {
+		namespaces: { type: "string", default: "5000" },
+		entries: { type: "string", default: "10000" },
+	},
+});
+const namespaces = Number(values.namespaces);
+const entries = Number(values.entries);
+const waypoint = { "istio.io/use-waypoint": "waypoint", "istio.io/use-waypoint-namespace": "egress" };
+
+function namespaceAt(index: number): KubeObject {
+	return {
+		apiVersion: "v1",
+		kind: "Namespace",
+		metadata: {
+			name: `team-${index}`,
+			labels: { "istio.io/dataplane-mode": "ambient" },
+			annotations: { "egress.waymark.dev/waypoint": "egress/waypoint" },
+		},
+	};
+}
+
+function entryAt(index: number): KubeObject {
+	return {
+		apiVersion: "networking.istio.io/v1",
+		kind: "ServiceEntry",
+		metadata: { name: `entry-${index}`, namespace: `team-${index % namespaces}`, labels: waypoint },
+		spec: {
+			hosts: [`api-${index}.example.com`],
+			// Of one's own, since nobody here allocates any: what is not captured cannot be lost.
+			addresses: [`10.${64 + Math.floor(index / 65_536)}.${Math.floor(index / 256) % 256}.${index % 256}`],
+			location: "MESH_EXTERNAL",
+			exportTo: ["."],
+			ports: [{ number: 443, name: "tls", protocol: "TLS" }],
+			resolution: "DNS",
+		},
+	};
+}
+
+/** Does something for each number below a limit, 16 at a time. */
+async function each(limit: number, what: (index: number) => Promise<unknown>): Promise<void> {
+	const queue = Array(limit).keys();
+	await Promise.all(
+		Array.from({ length: 16 }, async () => {
+			for (const index of queue) {
+				await what(index);
+			}
+		}),
+	);
+}
+
+async function fill(plane: OwnControlPlane): Promise<void> {
+	for (const document of parseAllDocuments(await reportCrds())) {
+		const definition = document.toJS() as KubeObject | null;
+		if (definition !== null) {
+			await plane.api.apply(definition);
+		}
+	}
+	for (const name of ["waymark-system", "egress"]) {
+		await plane.api.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
+	}
+	await plane.api.apply({
+		apiVersion: "gateway.networking.k8s.io/v1",
+		kind: "GatewayClass",
+		metadata: { name: "istio-waypoint" },
+		spec: { controllerName: "istio.io/mesh-controller" },
+	});
+	await plane.api.apply({
+		apiVersion: "gateway.networking.k8s.io/v1",
+		kind: "Gateway",
+		metadata: { namespace: "egress", name: "waypoint" },
+		spec: {
+			gatewayClassName: "istio-waypoint",
+			listeners: [
+				{
+					name: "mesh",
+					port: 15008,
+					protocol: "HBONE",
+					allowedRoutes: { namespaces: { from: "All" } },
+				},
+			],
+		},
+	});
+	await each(namespaces, (index) => plane.api.create(namespaceAt(index)));
+	await each(entries, (index) => plane.api.create(entryAt(index)));
+}
+
+interface Replica {
+	readonly name: string;
+	readonly process: RunningProcess;
+	readonly operations: string;
+	readonly line: Line;
+	/** Samples of `/metrics`, by name and labels. */
+	metrics(): Promise<ReadonlyMap<string, number>>;
+	/** KiB that are resident now, and at most so far. */
+	memory(): { readonly now: number; readonly peak: number };
+	/** Milliseconds of processor since its start. */
+	cpuMs(): number;
+}
+
+async function startReplica(
+	plane: OwnControlPlane,
+	name: string,
+	...args: readonly string[]
+): Promise<Replica> {
+	const [port = 0, operationsPort = 0] = await freePorts(2);
+	const folder = plane.processes.folder;
+	const operations = `http://127.0.0.1:${operationsPort}`;
+	const running = plane.processes.start({
+		name,
+		command: process.execPath,
+		args: [
+			// Of the chart: five eighths of its memory limit.
+			"--max-old-space-size=160",
+			join(import.meta.dirname, "../../src/main.ts"),
+			"serve",
+			`--kubeconfig=${plane.kubeconfig}`,
+			`--listen=127.0.0.1:${port}`,
+			`--operations=127.0.0.1:${operationsPort}`,
+			...args,
+		],
+		cwd: folder,
+		env: { PATH: process.env.PATH },
+	});
+	await waitUntilReady(running, async () => (await fetch(`${operations}/readyz`)).ok, 120_000);
+	const ca = /^CA: +(.+)$/m.exec(readFileSync(running.log, "utf8"))?.[1] ?? "";
+	const line = await openLine(port, readFileSync(ca, "utf8"));
+	const kibibytes = (field: string): number =>
+		Number(
+			new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(readFileSync(`/proc/${running.pid}/status`, "utf8"))?.[1],
+		);
+	return {
+		name,
+		process: running,
+		operations,
+		line,
+		async metrics() {
+			const text = await (await fetch(`${operations}/metrics`)).text();
+			return new Map(
+				text
+					.split("\n")
+					.filter((each) => each !== "" && !each.startsWith("#"))
+					.map((each) => {
+						const at = each.lastIndexOf(" ");
+						return [each.slice(0, at), Number(each.slice(at + 1))] as const;
+					}),
+			);
+		},
+		memory: () => ({ now: kibibytes("VmRSS"), peak: kibibytes("VmHWM") }),
+		cpuMs() {
+			const fields = readFileSync(`/proc/${running.pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+			return (Number(fields[11]) + Number(fields[12])) * 10;
+		},
+	};
+}
+
+function median(list: readonly number[]): number {
+	return list.toSorted((one, other) => one - other)[Math.floor(list.length / 2)] ?? Number.NaN;
+}
+
+async function isJudged({ operations }: Replica): Promise<boolean> {
+	const text = await (await fetch(`${operations}/readyz?verbose`)).text();
+	return text.includes("every stored object is judged");
+}
+
+async function eventCount(plane: OwnControlPlane): Promise<number> {
+	return (await plane.api.list("Event.events.k8s.io")).length;
+}
+
+/** Requests of one kind that the API server has answered, by its own count. */
+async function requestCount(plane: OwnControlPlane, resource: string, verb: string): Promise<number> {
+	const { body } = await plane.api.request("GET", "/metrics", { accept: "text/plain" });
+	let sum = 0;
+	for (const line of String(body).split("\n")) {
+		if (
+			line.startsWith("apiserver_request_total{") &&
+			line.includes(`resource="${resource}"`) &&
+			line.includes(`verb="${verb}"`)
+		) {
+			sum += Number(line.slice(line.lastIndexOf(" ") + 1));
+		}
+	}
+	return sum;
+}
+
+const failures: string[] = [];
+function hold(what: string, figure: number, target: number, unit: string): void {
+	const isMet = figure <= target;
+	console.log(`${isMet ? "ok  " : "MISS"} ${what}: ${figure.toFixed(2)} ${unit} (target ${target})`);
+	if (!isMet) {
+		failures.push(what);
+	}
+}
+
+await using stack = new AsyncDisposableStack();
+const plane = await startControlPlane({ istiod: false });
+stack.defer(() => plane.stop());
+const filling = performance.now();
+await fill(plane);
+console.log(
+	`${namespaces} Namespaces and ${entries} entries stored in ${Math.round((performance.now() - filling) / 1000)} s; load ${readFileSync("/proc/loadavg", "utf8").slice(0, 5)}`,
+);
+
+const review = requestOf("/validate", reviewOf(entryAt(0) as AnyObject));
+const plain = await startReplica(plane, "plain");
+const began = performance.now();
+const audited = await startReplica(plane, "audited", "--audit", "--namespace=waymark-system");
+const ready = performance.now();
+const cpuReady = audited.cpuMs();
+console.log(`ready after ${Math.round(ready - began)} ms`);
+
+// Both are asked in turn, so that what else the machine does meets both alike.
+let handedBack = 0;
+const latencies = { plain: [] as number[], audited: [] as number[] };
+const ask = async (): Promise<void> => {
+	try {
+		const pair = [await plain.line.ask(review), await audited.line.ask(review)] as const;
+		latencies.plain.push(pair[0]);
+		latencies.audited.push(pair[1]);
+	} catch {
+		// A machine that is busy with other things makes a replica hand a review back (503): such a pair does not count.
+		handedBack += 1;
+	}
+};
+for (let nextLook = 0; ; ) {
+	await ask();
+	if (performance.now() > nextLook) {
+		if (await isJudged(audited)) {
+			break;
+		}
+		nextLook = performance.now() + 100;
+	}
+	await sleep(2);
+}
+hold("first full audit after ready", (performance.now() - ready) / 1000, 10, "s");
+console.log(`     of which ${audited.cpuMs() - cpuReady} ms of processor`);
+hold(
+	`admission p50, auditing to not auditing, ${latencies.plain.length} pairs`,
+	median(latencies.audited) / median(latencies.plain),
+	1.1,
+	`(${median(latencies.audited).toFixed(2)} ms to ${median(latencies.plain).toFixed(2)} ms, ${handedBack} handed back)`,
+);
+const writing = performance.now();
+for (let quiet = 0; quiet < 3; ) {
+	const waiting = (await audited.metrics()).get("waymark_audit_reports_waiting") ?? 1;
+	quiet = waiting === 0 ? quiet + 1 : 0;
+	await sleep(200);
+}
+console.log(`first reports written ${((performance.now() - writing) / 1000).toFixed(1)} s later`);
+// The next write of a report waits ten seconds after the last.
+await sleep(11_000);
+hold("resident memory, audited", audited.memory().now / 1024, 160, "MiB");
+console.log(
+	`     at most ${(audited.memory().peak / 1024).toFixed(0)} MiB; without auditing ${(plain.memory().now / 1024).toFixed(0)} MiB, at most ${(plain.memory().peak / 1024).toFixed(0)}`,
+);
+
+const before = {
+	writes: await requestCount(plane, "reports", "APPLY"),
+	events: await eventCount(plane),
+	cpu: audited.cpuMs(),
+};
+await plane.api.delete("Gateway.gateway.networking.k8s.io", "egress", "waypoint");
+const deleted = performance.now();
+let told: number | undefined;
+let judged: number | undefined;
+for (;;) {
+	const metrics = await audited.metrics();
+	const now = performance.now() - deleted;
+	if ((metrics.get('waymark_audit_hosts{state="direct"}') ?? 0) >= entries) {
+		judged ??= now;
+	}
+	const writes = (await requestCount(plane, "reports", "APPLY")) - before.writes;
+	if (writes > 0) {
+		told ??= now;
+	}
+	if (writes >= namespaces || now > 60_000) {
+		break;
+	}
+	await sleep(50);
+}
+hold("every entry known to be unbound after", (judged ?? 1e6) / 1000, 5, "s");
+hold("first report of it after", (told ?? 1e6) / 1000, 5, "s");
+hold("last report of it after", (performance.now() - deleted) / 1000, 5, "s");
+console.log(`     ${audited.cpuMs() - before.cpu} ms of processor`);
+await sleep(12_000);
+hold(
+	"writes of reports",
+	(await requestCount(plane, "reports", "APPLY")) - before.writes,
+	namespaces,
+	"writes",
+);
+hold("Events", (await eventCount(plane)) - before.events, 100, "Events");
+const wrong = (await plane.api.list("Report")).filter(
+	(report) => Number((report.summary as { readonly fail?: number } | undefined)?.fail ?? 0) === 0,
+);
+hold("reports that do not say so", wrong.length, namespaces - Math.min(namespaces, entries), "reports");
+plain.line.close();
+audited.line.close();
+console.log(failures.length === 0 ? "every target met" : `missed: ${failures.join(", ")}`);
+process.exitCode = failures.length === 0 ? 0 : 1;
