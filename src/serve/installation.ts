@@ -42,6 +42,7 @@ export async function openOwnCertificates(
 		],
 		log,
 		onWait,
+		skewMs: connection.clock.skewMs,
 	});
 	return {
 		source,

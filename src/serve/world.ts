@@ -7,6 +7,7 @@ import type { Connection } from "../kube/client/connection.ts";
 import type { Credentials } from "../kube/client/credentials.ts";
 import type { Change } from "../kube/watch/feed.ts";
 import type { FeedStatus } from "../kube/watch/feed-status.ts";
+import { watchClock } from "../server/clock-metrics.ts";
 import { createFeedMetrics } from "../server/feed-metrics.ts";
 import type { Confirm, StaleKinds } from "../server/judgement.ts";
 import { heapLimit } from "../server/memory-metrics.ts";
@@ -125,6 +126,7 @@ export async function serveCluster(
 		() => world.status().kinds,
 		() => world.status().staleMs,
 	);
+	const clock = watchClock(metrics.registry, log, world.connection.clock.skewMs);
 	return {
 		inventory: world.state,
 		synced: world.synced,
@@ -157,13 +159,17 @@ export async function serveCluster(
 					detail: each.problem ?? `${each.objects} objects`,
 				})),
 				...partsCheck(status.kinds),
+				...clock.checks(),
 				mesh === undefined
 					? { name: "mesh facts", ok: true, detail: "read" }
 					: { name: "mesh facts", ok: false, advisory: true as const, detail: mesh },
 			];
 		},
 		configure: (next) => world.configure(next),
-		stop: () => world.stop(),
+		stop() {
+			clock.stop();
+			return world.stop();
+		},
 	};
 }
 

@@ -4,6 +4,8 @@ import { ApiError, errorOfAnswer, HttpError } from "./api.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Timeouts } from "./http.ts";
 import { createPool } from "./http.ts";
+import type { ServerClock } from "./server-clock.ts";
+import { createServerClock } from "./server-clock.ts";
 
 const defaultTimeouts: Timeouts = { connectMs: 3000, headersMs: 15_000, bodyMs: 30_000 };
 
@@ -36,6 +38,8 @@ export interface StreamOptions {
 export interface Connection {
 	/** Origin of the API server, for logs and status. */
 	readonly server: string;
+	/** Compares this machine's clock with the API server's at every answer. */
+	readonly clock: Pick<ServerClock, "skewMs">;
 	/** Sends one request and gives the parsed answer; throws `ApiError` or `HttpError`. */
 	request(method: Method, path: string, options?: RequestOptions): Promise<unknown>;
 	/**
@@ -53,6 +57,7 @@ const defaultLimitBytes = 64 * 1024 * 1024;
 export function connect(credentials: Credentials, timeouts: Partial<Timeouts> = {}): Connection {
 	const limits = { ...defaultTimeouts, ...timeouts };
 	const pool = createPool(limits);
+	const clock = createServerClock();
 	const { server } = credentials;
 	const root = server.pathname.replace(/\/$/, "");
 
@@ -73,6 +78,7 @@ export function connect(credentials: Credentials, timeouts: Partial<Timeouts> = 
 			body = JSON.stringify(options.body);
 			headers["content-length"] = String(Buffer.byteLength(body));
 		}
+		const askedAt = Date.now();
 		const response = await pool.send(identity, {
 			method,
 			server,
@@ -81,6 +87,7 @@ export function connect(credentials: Credentials, timeouts: Partial<Timeouts> = 
 			body,
 			signal: options.signal,
 		});
+		clock.observe(response.headers.date, askedAt, Date.now());
 		const { statusCode = 0 } = response;
 		if (statusCode < 200 || statusCode > 299) {
 			if (statusCode === 401) {
@@ -94,6 +101,7 @@ export function connect(credentials: Credentials, timeouts: Partial<Timeouts> = 
 
 	return {
 		server: server.origin,
+		clock,
 		async request(method, path, options = {}) {
 			const limit = withDeadline(options.signal, options.deadlineMs);
 			try {

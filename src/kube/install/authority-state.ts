@@ -33,6 +33,8 @@ export interface FoundState {
 /** What decides about the next step. */
 export interface Situation {
 	readonly now: Date;
+	/** The API server's clock, which alone decides whether a certificate has begun. */
+	readonly serverNow: Date;
 	readonly found: FoundState;
 	/** The last state this replica worked with. */
 	readonly remembered: AuthorityState | null;
@@ -71,7 +73,7 @@ export function bundleOf(state: AuthorityState): string {
 
 /** Decides what is to be done with the CAs now; every replica may do it, the Secret's resourceVersion picks one. */
 export async function nextStep(situation: Situation): Promise<Step> {
-	const { found, now, served } = situation;
+	const { found, now, serverNow, served } = situation;
 	if (found.state === null) {
 		return await recover(situation);
 	}
@@ -91,7 +93,9 @@ export async function nextStep(situation: Situation): Promise<Step> {
 		};
 	}
 	// A clock that is ahead makes CAs that begin in the future: nobody would trust their leaves before.
-	if (state.next !== null && situation.nextIsPublished && hasBegun(state.next, now)) {
+	const hasBegun =
+		state.next !== null && beginsBefore(state.next, now) && beginsBefore(state.next, serverNow);
+	if (state.next !== null && situation.nextIsPublished && hasBegun) {
 		const retired = joinBundle([state.signing.cert, state.retired]);
 		return { kind: "switched", state: { signing: state.next, next: null, ...retire(situation, retired) } };
 	}
@@ -104,7 +108,7 @@ export async function nextStep(situation: Situation): Promise<Step> {
 	return { kind: "none", state };
 }
 
-function hasBegun({ cert }: CertificatePair, now: Date): boolean {
+function beginsBefore({ cert }: CertificatePair, now: Date): boolean {
 	return certificatesIn(cert).every((certificate) => certificate.validFromDate <= now);
 }
 

@@ -28,6 +28,8 @@ export interface OwnCertificateOptions {
 	/** Told, before there is a first certificate, why there is none; after every look. */
 	readonly onWait?: (reason: string) => void;
 	readonly now?: () => Date;
+	/** Milliseconds by which this clock is ahead of the API server's; undefined while nobody knows. */
+	readonly skewMs?: () => number | undefined;
 	readonly times?: Partial<OwnCertificateTimes>;
 }
 
@@ -152,6 +154,7 @@ function createKeeper(
 		}
 		const step = await nextStep({
 			now: now(),
+			serverNow: new Date(now().getTime() - (options.skewMs?.() ?? 0)),
 			found,
 			remembered,
 			served: leaf.held()?.current().cert ?? null,
