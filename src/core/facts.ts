@@ -10,10 +10,11 @@ export interface RuleList {
 	/** What the rules name in `when`, each fact once. */
 	readonly facts: readonly AnyFact[];
 	readonly slotOf: ReadonlyMap<unknown, number>;
-	/** The places of all rules, of those that are always asked, and of those that are about each fact; in their order. */
+	/** The places of all rules, and of those that are always asked; in their order. */
 	readonly all: readonly number[];
 	readonly always: readonly number[];
-	readonly about: readonly (readonly number[])[];
+	/** For each rule the slot of the fact that it is about; undefined: it is always asked. */
+	readonly slots: readonly (number | undefined)[];
 	/** An answer for each fact: none is known. */
 	readonly unknown: readonly Answer[];
 }
@@ -28,19 +29,16 @@ const yes = 2;
 export function listRules(rules: readonly Rule[]): RuleList {
 	const facts = [...new Set(rules.flatMap(({ when }) => when ?? []))];
 	const slotOf = new Map<unknown, number>(facts.map((fact, slot) => [fact, slot]));
+	const all = [...rules.keys()];
 	return {
 		rules,
 		facts,
 		slotOf,
-		all: [...rules.keys()],
-		always: placesOf(rules, undefined),
-		about: facts.map((fact) => placesOf(rules, fact)),
+		all,
+		always: all.filter((place) => rules[place]?.when === undefined),
+		slots: rules.map(({ when }) => slotOf.get(when)),
 		unknown: facts.map(() => 0),
 	};
-}
-
-function placesOf(rules: readonly Rule[], fact: unknown): readonly number[] {
-	return [...rules.keys()].filter((place) => rules[place]?.when === fact);
 }
 
 /** Where facts leave what they asked for and did not find. */
@@ -84,14 +82,18 @@ export class Facts {
 
 	/** The places of the rules to ask: those that are about what holds, and those that are about nothing. */
 	concerned(context: RuleContext): readonly number[] {
-		const { about, always } = this.#list;
-		let places = always;
-		for (let slot = 0; slot < about.length; slot++) {
-			if (this.#holds(slot, context)) {
-				places = merge(places, about[slot] ?? always);
-			}
+		const { facts, all, always, slots } = this.#list;
+		let holds = false;
+		for (let slot = 0; slot < facts.length; slot++) {
+			holds = this.#holds(slot, context) || holds;
 		}
-		return places;
+		if (!holds) {
+			return always;
+		}
+		return all.filter((place) => {
+			const slot = slots[place];
+			return slot === undefined || this.#answers[slot] === yes;
+		});
 	}
 
 	/** A rule begins: it rests on what its fact rests on. */
@@ -153,9 +155,4 @@ export class Facts {
 			}
 		}
 	}
-}
-
-/** Two lists of numbers in their order as one. */
-function merge(one: readonly number[], other: readonly number[]): readonly number[] {
-	return one.length === 0 ? other : [...one, ...other].toSorted((a, b) => a - b);
 }

@@ -99,9 +99,10 @@ function lookAtMap(value: object, shape: Extract<Shape, { map: Shape }>, count: 
 }
 
 function lookAtFields(value: object, shape: Extract<Shape, { fields: unknown }>, count: Count): boolean {
-	for (const field in shape.fields) {
+	const { fields } = shape;
+	for (const field in fields) {
 		const content = (value as Readonly<Record<string, unknown>>)[field];
-		const expected = shape.fields[field];
+		const expected = fields[field];
 		const isThere = content !== undefined && content !== null && expected !== undefined;
 		if (isThere && !look(content, expected, count, longestText)) {
 			return within(field, count);

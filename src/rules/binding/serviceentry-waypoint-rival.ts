@@ -1,6 +1,7 @@
 import { mention, quote } from "../../core/finding.ts";
 import type { ServiceEntry } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
+import { sharesHosts } from "../../istio/capture/owners.ts";
 import { formatWaypoint, targetConfirms, targetReads, targetState } from "../../istio/waypoint/binding.ts";
 import { rivalAt } from "../../istio/waypoint/rivals.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withLabels } from "../examples.ts";
@@ -33,6 +34,7 @@ export const serviceentryWaypointRival: Rule<"ServiceEntry"> = {
 			{ ...egressWaypoint, metadata: { name: "second", namespace: "istio-egress" } },
 		],
 	},
+	when: sharesHosts,
 	*check(entry, context) {
 		const found = targetState(entry, context);
 		if (found === undefined) {
