@@ -15,6 +15,8 @@ import type { Settings, SettingsFile } from "../../src/core/settings.ts";
 export interface Tree {
 	readonly root: string;
 	readonly rules: readonly Rule[];
+	/** Whether it knows the kind of an object. */
+	knows(object: AnyObject): boolean;
 	createEngine(rules: readonly Rule[]): Engine;
 	fixingPart(engine: Engine): Engine;
 	evaluate(engine: Engine, inventory: Inventory, subject: Subject): Verdict;
@@ -36,6 +38,7 @@ interface Modules {
 	evaluate(engine: Engine, inventory: Inventory, subject: Subject): Verdict;
 	parseSettings(file: SettingsFile): { readonly settings: Settings };
 	readonly ClusterState: typeof ClusterState;
+	readonly allKinds: readonly Kind[];
 	readonly rules: readonly Rule[];
 }
 
@@ -45,6 +48,7 @@ const files: readonly string[] = [
 	"core/inventory.ts",
 	"core/cluster-state.ts",
 	"core/settings.ts",
+	"core/kinds.ts",
 	"rules/table.ts",
 ];
 
@@ -54,9 +58,12 @@ export async function loadTree(root: string): Promise<Tree> {
 	const loaded = await Promise.all(paths.map((path) => import(pathToFileURL(path).href)));
 	// Which file exports what differs between the checkouts; together they export all of this.
 	const modules = Object.assign({}, ...loaded) as Modules;
+	const known = new Set<Kind | undefined>(modules.allKinds);
+	const knows = (object: AnyObject): boolean => known.has(kindOfObject(object));
 	return {
 		root,
 		rules: modules.rules,
+		knows,
 		createEngine: modules.createEngine,
 		fixingPart: modules.fixingPart,
 		evaluate: modules.evaluate,
@@ -64,8 +71,8 @@ export async function loadTree(root: string): Promise<Tree> {
 			const state = new modules.ClusterState(modules.parseSettings(settings).settings, { offline });
 			for (const object of objects) {
 				const kind = kindOfObject(object);
-				// As a watch and a lint do: what the API server would refuse is in no cluster.
-				if (kind !== undefined && conformsToKind(kind, object)) {
+				// As a watch and a lint do: what the API server would refuse is in no cluster, and no kind that it cannot keep.
+				if (kind !== undefined && knows(object) && conformsToKind(kind, object)) {
 					state.set(kind, object as Resources[Kind]);
 				}
 			}

@@ -1,0 +1,124 @@
+import type { AnyObject } from "../../src/core/kinds.ts";
+import { twoTeams } from "./governed-shop.ts";
+import type { RuleCase } from "./test-rule.ts";
+
+const entryParent = { group: "networking.istio.io", kind: "ServiceEntry", name: "api" };
+
+/** A backend that is a host which some ServiceEntry names. */
+export function hostname(name: string, port = 80): object {
+	return { group: "networking.istio.io", kind: "Hostname", name, port };
+}
+
+/** A route of a kind in the namespace `shop` that stands on its entry `api`, or on another parent. */
+export function routeOf(kind: string, rules: readonly object[], parent: object = entryParent): AnyObject {
+	return {
+		apiVersion: "gateway.networking.k8s.io/v1",
+		kind,
+		metadata: { name: "api", namespace: "shop" },
+		spec: { parentRefs: [parent], rules },
+	} as AnyObject;
+}
+
+function gateway(name: string, gatewayClassName: string): AnyObject {
+	return {
+		apiVersion: "gateway.networking.k8s.io/v1",
+		kind: "Gateway",
+		metadata: { name, namespace: "shop" },
+		spec: { gatewayClassName, listeners: [{ name: "http", port: 80, protocol: "HTTP" }] },
+	} as AnyObject;
+}
+
+const given = twoTeams;
+const backend = "error spec.rules[0].backendRefs[0].name";
+
+/** What holds for the backends of the routes of every kind of the Gateway API. */
+export function backendCases(kind: string): Readonly<Record<string, RuleCase>> {
+	return {
+		"refuses requests for an allowed host that go to another namespace's host": {
+			object: routeOf(kind, [{ backendRefs: [hostname("files.bank.example")] }]),
+			given,
+			finds: [backend],
+			says: /^Destination "files\.bank\.example" is not among the hosts/,
+		},
+		"refuses it from a Service of the namespace's own, too": {
+			object: routeOf(kind, [{ backendRefs: [hostname("files.bank.example")] }], {
+				group: "",
+				kind: "Service",
+				name: "x",
+			}),
+			given,
+			finds: [backend],
+		},
+		"refuses it from an ordinary Gateway of the namespace's own": {
+			object: routeOf(kind, [{ backendRefs: [hostname("files.bank.example")] }], { name: "front" }),
+			given: [...given, gateway("front", "istio")],
+			finds: [backend],
+		},
+		"warns of an allowed host that leaves by an ordinary Gateway": {
+			object: routeOf(kind, [{ backendRefs: [hostname("api.shop.example")] }], { name: "front" }),
+			given: [...given, gateway("front", "istio")],
+			finds: ["warning spec.rules[0].backendRefs[0].name"],
+			says: /past istio-egress\/egress/,
+		},
+		"warns of it where the Gateway is not there yet": {
+			object: routeOf(kind, [{ backendRefs: [hostname("api.shop.example")] }], { name: "front" }),
+			given,
+			finds: ["warning spec.rules[0].backendRefs[0].name"],
+		},
+		"lets a route stand on the waypoint itself": {
+			object: routeOf(kind, [{ backendRefs: [hostname("api.shop.example")] }], {
+				name: "egress",
+				namespace: "istio-egress",
+			}),
+			given,
+			finds: [],
+		},
+		"refuses a Service that is an ExternalName": {
+			object: routeOf(kind, [{ backendRefs: [{ name: "files", port: 80 }] }]),
+			given: [
+				...given,
+				{
+					apiVersion: "v1",
+					kind: "Service",
+					metadata: { name: "files", namespace: "shop" },
+					spec: { type: "ExternalName", externalName: "files.bank.example" },
+				} as AnyObject,
+			],
+			finds: [backend],
+		},
+		"refuses another namespace's Service behind an external host": {
+			object: routeOf(kind, [{ backendRefs: [{ name: "istiod", namespace: "istio-system", port: 15014 }] }]),
+			given,
+			finds: [backend],
+			says: /identity of istio-egress\/egress/,
+		},
+		"refuses a port that the namespace may not use": {
+			object: routeOf(kind, [{ backendRefs: [hostname("api.shop.example", 22)] }]),
+			given,
+			finds: [backend],
+		},
+		"accepts a host that leads to itself and to Services of the namespace": {
+			object: routeOf(kind, [
+				{ backendRefs: [hostname("api.shop.example", 443), { name: "orders", port: 80 }] },
+			]),
+			given,
+			finds: [],
+		},
+	};
+}
+
+/** What holds besides where a route can copy what it carries. */
+export function mirrorCases(kind: string): Readonly<Record<string, RuleCase>> {
+	return {
+		"refuses a copy of the requests": {
+			object: routeOf(kind, [
+				{
+					backendRefs: [hostname("api.shop.example")],
+					filters: [{ type: "RequestMirror", requestMirror: { backendRef: hostname("files.bank.example") } }],
+				},
+			]),
+			given,
+			finds: ["error spec.rules[0].filters[0].requestMirror.backendRef.name"],
+		},
+	};
+}
