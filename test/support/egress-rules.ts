@@ -1,10 +1,10 @@
-import assert from "node:assert/strict";
 import type { Finding } from "../../src/core/finding.ts";
 import type { AnyObject, Kind } from "../../src/core/kinds.ts";
 import type { Rule } from "../../src/core/rule.ts";
 import type { SettingsFile } from "../../src/core/settings.ts";
 import { rules } from "../../src/rules/table.ts";
-import { findExample, findings } from "./rule-example.ts";
+import { findings } from "./rule-example.ts";
+import type { RuleCase } from "./test-rule.ts";
 
 /** The rules that recognise sidecar-style egress. */
 export const egressRules: readonly Rule[] = rules.filter((rule) => rule.family === "sidecar-egress");
@@ -40,13 +40,12 @@ export function service(name: string, namespace: string, spec: object, labels: o
 	return { apiVersion: "v1", kind: "Service", metadata: { name, namespace, labels }, spec } as AnyObject;
 }
 
-/** Asserts that a rule's bad example is an error where ambient is enforced and an info elsewhere; its first finding. */
-export function assertRefusedOnlyWhereEnforced<K extends Kind>(rule: Rule<K>): Finding {
-	const [first] = findExample(rule as unknown as Rule, rule.docs.bad as AnyObject);
-	assert.equal(first?.severity, "error");
-	const given = (rule.docs.given ?? []).filter((object) => object.kind !== "Namespace");
-	const permitted = findings([rule as unknown as Rule], rule.docs.bad as AnyObject, given);
-	assert.ok(permitted.length > 0);
-	assert.ok(permitted.every((finding) => finding.severity === "info"));
-	return first;
+/** A rule's bad example is an error where ambient is enforced, and an info elsewhere. */
+export function refusedWhereEnforced<K extends Kind>(rule: Rule<K>, path: string): readonly RuleCase[] {
+	const { bad: object, given = [] } = rule.docs;
+	const elsewhere = given.filter(({ kind }) => kind !== "Namespace");
+	return [
+		{ object, finds: [`error ${path}`] },
+		{ object, given: elsewhere, finds: [`info ${path}`] },
+	];
 }

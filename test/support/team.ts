@@ -93,6 +93,11 @@ export function beside(circumstances: Circumstances, ...objects: readonly AnyObj
 	return { ...circumstances, given: [...(circumstances.given ?? []), ...objects] };
 }
 
+/** The circumstances of a case in the namespace `team` beside the shared waypoint, where they name no other objects. */
+export function inTeam(circumstances: Circumstances = {}): Circumstances {
+	return { given: [team(), ...surroundings], ...circumstances };
+}
+
 /** The findings of one rule on an object in the namespace `team` beside the shared waypoint. */
 export function judge(
 	rule: Rule<never> | Rule,

@@ -21,26 +21,37 @@ export interface RuleCase extends Circumstances {
 }
 
 /**
- * Tests a rule by a table: each key goes on as a sentence from the rule's id, and each failure names both. The cluster is
- * that of the rule's own examples where a case gives none.
+ * Tests a rule by a table: each key goes on as a sentence from the rule's id, holds for one case or for several, and each
+ * failure names both. The cluster is that of the rule's own examples where a case gives none.
  */
-export function testRule(rule: Rule<never> | Rule, cases: Readonly<Record<string, RuleCase>>): void {
+export function testRule(
+	rule: Rule<never> | Rule,
+	cases: Readonly<Record<string, RuleCase | readonly RuleCase[]>>,
+): void {
 	const { id } = rule;
 	describe(id, () => {
-		for (const [what, each] of Object.entries(cases)) {
+		for (const [what, one] of Object.entries(cases)) {
+			const all = [one].flat();
 			it(`${id} ${what}`, () => {
-				const findings = judgeCase(rule as Rule, each);
-				const found = findings.map(({ severity, path }) => `${severity} ${formatPath(path)}`);
-				assert.deepEqual(found, each.finds, `${id} ${what}: it finds ${JSON.stringify(found)}`);
-				if (each.says !== undefined) {
-					assert.match(findings[0]?.message ?? "", each.says, `${id} ${what}`);
-				}
-				if (each.hints !== undefined) {
-					assert.match(findings[0]?.hint ?? "", each.hints, `${id} ${what}`);
+				assert.ok(all.length > 0, `${id} ${what}: no case`);
+				for (const [index, each] of all.entries()) {
+					check(rule as Rule, each, `${id} ${what}${all.length > 1 ? `, case ${index + 1}` : ""}`);
 				}
 			});
 		}
 	});
+}
+
+function check(rule: Rule, each: RuleCase, name: string): void {
+	const findings = judgeCase(rule, each);
+	const found = findings.map(({ severity, path }) => `${severity} ${formatPath(path)}`);
+	assert.deepEqual(found, each.finds, `${name}: it finds ${JSON.stringify(found)}`);
+	if (each.says !== undefined) {
+		assert.match(findings[0]?.message ?? "", each.says, name);
+	}
+	if (each.hints !== undefined) {
+		assert.match(findings[0]?.hint ?? "", each.hints, name);
+	}
 }
 
 function judgeCase(rule: Rule, each: RuleCase): ReturnType<typeof evaluate>["findings"] {

@@ -1,5 +1,3 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryAddressReading } from "../../../src/rules/capture/serviceentry-address-reading.ts";
 import {
 	boundEntry,
@@ -8,29 +6,20 @@ import {
 	teamNamespace,
 	withSpec,
 } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-address-reading warns of zones and host bits, in IPv6 too", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryAddressReading,
-			withSpec(boundEntry, {
-				resolution: "NONE",
-				addresses: ["fe80::1%eth0", "2001:db8::1/32", "203.0.113.0/24"],
-			}),
-			[teamNamespace, egressNamespace, egressWaypoint],
-		),
-		["warning spec.addresses[0]", "warning spec.addresses[1]"],
-	);
-});
-
-it("serviceentry-address-reading refuses what only the validation can read", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryAddressReading,
-			withSpec(boundEntry, { resolution: "NONE", addresses: ["fe80::1%a/b/c"] }),
-			[teamNamespace, egressNamespace, egressWaypoint],
-		),
-		["error spec.addresses[0]"],
-	);
+testRule(serviceentryAddressReading, {
+	"warns of zones and host bits, in IPv6 too": {
+		object: withSpec(boundEntry, {
+			resolution: "NONE",
+			addresses: ["fe80::1%eth0", "2001:db8::1/32", "203.0.113.0/24"],
+		}),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: ["warning spec.addresses[0]", "warning spec.addresses[1]"],
+	},
+	"refuses what only the validation can read": {
+		object: withSpec(boundEntry, { resolution: "NONE", addresses: ["fe80::1%a/b/c"] }),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: ["error spec.addresses[0]"],
+	},
 });

@@ -1,5 +1,3 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryAddressRival } from "../../../src/rules/capture/serviceentry-address-rival.ts";
 import {
 	boundEntry,
@@ -8,16 +6,17 @@ import {
 	teamNamespace,
 	withSpec,
 } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-address-rival does not count the entry itself", () => {
-	assert.deepEqual(
-		spots(serviceentryAddressRival, withSpec(boundEntry, { addresses: ["203.0.113.99"] }), [
+testRule(serviceentryAddressRival, {
+	"does not count the entry itself": {
+		object: withSpec(boundEntry, { addresses: ["203.0.113.99"] }),
+		given: [
 			teamNamespace,
 			egressNamespace,
 			egressWaypoint,
 			withSpec(boundEntry, { addresses: ["203.0.113.99"] }),
-		]),
-		[],
-	);
+		],
+		finds: [],
+	},
 });

@@ -1,5 +1,3 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryAddressService } from "../../../src/rules/capture/serviceentry-address-service.ts";
 import {
 	boundEntry,
@@ -9,16 +7,12 @@ import {
 	teamNamespace,
 	withSpec,
 } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-address-service reports the address of one Service", () => {
-	assert.deepEqual(
-		spots(serviceentryAddressService, withSpec(boundEntry, { addresses: ["10.96.7.7"] }), [
-			teamNamespace,
-			egressNamespace,
-			egressWaypoint,
-			exampleService("orders", "shop", "10.96.7.7"),
-		]),
-		["error spec.addresses[0]"],
-	);
+testRule(serviceentryAddressService, {
+	"reports the address of one Service": {
+		object: withSpec(boundEntry, { addresses: ["10.96.7.7"] }),
+		given: [teamNamespace, egressNamespace, egressWaypoint, exampleService("orders", "shop", "10.96.7.7")],
+		finds: ["error spec.addresses[0]"],
+	},
 });

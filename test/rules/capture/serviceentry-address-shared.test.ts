@@ -1,15 +1,11 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryAddressShared } from "../../../src/rules/capture/serviceentry-address-shared.ts";
 import { plainEntry, withSpec } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-address-shared is silent where no waypoint is wanted", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryAddressShared,
-			withSpec(plainEntry, { hosts: ["a.example.com", "b.example.com"], addresses: ["203.0.113.1"] }),
-		),
-		[],
-	);
+testRule(serviceentryAddressShared, {
+	"is silent where no waypoint is wanted": {
+		object: withSpec(plainEntry, { hosts: ["a.example.com", "b.example.com"], addresses: ["203.0.113.1"] }),
+		given: [],
+		finds: [],
+	},
 });

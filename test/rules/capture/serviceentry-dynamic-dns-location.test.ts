@@ -1,5 +1,3 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryDynamicDnsLocation } from "../../../src/rules/capture/serviceentry-dynamic-dns-location.ts";
 import {
 	boundEntry,
@@ -8,19 +6,16 @@ import {
 	teamNamespace,
 	withSpec,
 } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-dynamic-dns-location leaves an entry with a label of its own to the validity rules", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryDynamicDnsLocation,
-			withSpec(boundEntry, {
-				hosts: ["*.a.example.com"],
-				resolution: "DYNAMIC_DNS",
-				location: "MESH_INTERNAL",
-			}),
-			[teamNamespace, egressNamespace, egressWaypoint],
-		),
-		[],
-	);
+testRule(serviceentryDynamicDnsLocation, {
+	"leaves an entry with a label of its own to the validity rules": {
+		object: withSpec(boundEntry, {
+			hosts: ["*.a.example.com"],
+			resolution: "DYNAMIC_DNS",
+			location: "MESH_INTERNAL",
+		}),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: [],
+	},
 });

@@ -1,5 +1,3 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryDynamicDnsWaypoint } from "../../../src/rules/capture/serviceentry-dynamic-dns-waypoint.ts";
 import {
 	egressNamespace,
@@ -8,25 +6,17 @@ import {
 	teamNamespace,
 	withSpec,
 } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-dynamic-dns-waypoint only warns where ambient is not enforced", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryDynamicDnsWaypoint,
-			withSpec(plainEntry, { hosts: ["*.a.example.com"], resolution: "DYNAMIC_DNS" }),
-		),
-		["warning spec.resolution"],
-	);
-});
-
-it("serviceentry-dynamic-dns-waypoint trusts the policy to bind the entry", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryDynamicDnsWaypoint,
-			withSpec(plainEntry, { hosts: ["*.a.example.com"], resolution: "DYNAMIC_DNS" }),
-			[teamNamespace, egressNamespace, egressWaypoint],
-		),
-		[],
-	);
+testRule(serviceentryDynamicDnsWaypoint, {
+	"only warns where ambient is not enforced": {
+		object: withSpec(plainEntry, { hosts: ["*.a.example.com"], resolution: "DYNAMIC_DNS" }),
+		given: [],
+		finds: ["warning spec.resolution"],
+	},
+	"trusts the policy to bind the entry": {
+		object: withSpec(plainEntry, { hosts: ["*.a.example.com"], resolution: "DYNAMIC_DNS" }),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: [],
+	},
 });

@@ -1,5 +1,3 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryEndpointCluster } from "../../../src/rules/capture/serviceentry-endpoint-cluster.ts";
 import {
 	boundEntry,
@@ -9,31 +7,22 @@ import {
 	teamNamespace,
 	withSpec,
 } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-endpoint-cluster reports the address of a Service", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryEndpointCluster,
-			withSpec(boundEntry, {
-				resolution: "STATIC",
-				endpoints: [{ address: "10.96.0.9" }, { address: "10.0.0.1" }],
-			}),
-			[teamNamespace, egressNamespace, egressWaypoint, exampleService("proxy", "shop", "10.96.0.9")],
-		),
-		["error spec.endpoints[0].address"],
-	);
-});
-
-it("serviceentry-endpoint-cluster leaves MESH_INTERNAL, sockets and egress gateways to others", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryEndpointCluster,
-			withSpec(boundEntry, {
-				endpoints: [{ address: "istio-egressgateway.istio-system.svc.cluster.local" }],
-			}),
-			[teamNamespace, egressNamespace, egressWaypoint],
-		),
-		[],
-	);
+testRule(serviceentryEndpointCluster, {
+	"reports the address of a Service": {
+		object: withSpec(boundEntry, {
+			resolution: "STATIC",
+			endpoints: [{ address: "10.96.0.9" }, { address: "10.0.0.1" }],
+		}),
+		given: [teamNamespace, egressNamespace, egressWaypoint, exampleService("proxy", "shop", "10.96.0.9")],
+		finds: ["error spec.endpoints[0].address"],
+	},
+	"leaves MESH_INTERNAL, sockets and egress gateways to others": {
+		object: withSpec(boundEntry, {
+			endpoints: [{ address: "istio-egressgateway.istio-system.svc.cluster.local" }],
+		}),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: [],
+	},
 });

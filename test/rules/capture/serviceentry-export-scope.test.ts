@@ -1,9 +1,11 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryExportScope } from "../../../src/rules/capture/serviceentry-export-scope.ts";
 import { plainEntry, withSpec } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-export-scope is silent about * and where ambient is not enforced", () => {
-	assert.deepEqual(spots(serviceentryExportScope, withSpec(plainEntry, { exportTo: ["."] })), []);
+testRule(serviceentryExportScope, {
+	"is silent about * and where ambient is not enforced": {
+		object: withSpec(plainEntry, { exportTo: ["."] }),
+		given: [],
+		finds: [],
+	},
 });

@@ -1,5 +1,3 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryHostAddress } from "../../../src/rules/capture/serviceentry-host-address.ts";
 import {
 	boundEntry,
@@ -10,41 +8,27 @@ import {
 	withLabels,
 	withSpec,
 } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-host-address asks for no address where nobody wants a waypoint", () => {
-	assert.deepEqual(spots(serviceentryHostAddress, withSpec(plainEntry, { resolution: "NONE" })), []);
-});
-
-it("serviceentry-host-address knows NONE from an absent resolution, and the label that forbids allocation in any case", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryHostAddress,
-			withLabels(boundEntry, { "networking.istio.io/enable-autoallocate-ip": "FALSE" }),
-			[teamNamespace, egressNamespace, egressWaypoint],
-		),
-		['error metadata.labels["networking.istio.io/enable-autoallocate-ip"]'],
-	);
-});
-
-it("serviceentry-host-address accepts listed addresses", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryHostAddress,
-			withSpec(boundEntry, { resolution: "NONE", addresses: ["203.0.113.0/24"] }),
-			[teamNamespace, egressNamespace, egressWaypoint],
-		),
-		[],
-	);
-});
-
-it("serviceentry-host-address reports an entry that only the policy wants bound", () => {
-	assert.deepEqual(
-		spots(serviceentryHostAddress, withSpec(plainEntry, { resolution: null }), [
-			teamNamespace,
-			egressNamespace,
-			egressWaypoint,
-		]),
-		["error spec.resolution"],
-	);
+testRule(serviceentryHostAddress, {
+	"asks for no address where nobody wants a waypoint": {
+		object: withSpec(plainEntry, { resolution: "NONE" }),
+		given: [],
+		finds: [],
+	},
+	"knows NONE from an absent resolution, and the label that forbids allocation in any case": {
+		object: withLabels(boundEntry, { "networking.istio.io/enable-autoallocate-ip": "FALSE" }),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: ['error metadata.labels["networking.istio.io/enable-autoallocate-ip"]'],
+	},
+	"accepts listed addresses": {
+		object: withSpec(boundEntry, { resolution: "NONE", addresses: ["203.0.113.0/24"] }),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: [],
+	},
+	"reports an entry that only the policy wants bound": {
+		object: withSpec(plainEntry, { resolution: null }),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: ["error spec.resolution"],
+	},
 });

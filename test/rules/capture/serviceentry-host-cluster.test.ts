@@ -1,5 +1,3 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryHostCluster } from "../../../src/rules/capture/serviceentry-host-cluster.ts";
 import {
 	boundEntry,
@@ -8,26 +6,17 @@ import {
 	teamNamespace,
 	withSpec,
 } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-host-cluster only warns of a name without a dot", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryHostCluster,
-			withSpec(boundEntry, { hosts: ["payments", "localhost", "api.payments.example.com"] }),
-			[teamNamespace, egressNamespace, egressWaypoint],
-		),
-		["warning spec.hosts[0]", "error spec.hosts[1]"],
-	);
-});
-
-it("serviceentry-host-cluster leaves MESH_INTERNAL alone", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryHostCluster,
-			withSpec(boundEntry, { hosts: ["vm.team.svc.cluster.local"], location: "MESH_INTERNAL" }),
-			[teamNamespace, egressNamespace, egressWaypoint],
-		),
-		[],
-	);
+testRule(serviceentryHostCluster, {
+	"only warns of a name without a dot": {
+		object: withSpec(boundEntry, { hosts: ["payments", "localhost", "api.payments.example.com"] }),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: ["warning spec.hosts[0]", "error spec.hosts[1]"],
+	},
+	"leaves MESH_INTERNAL alone": {
+		object: withSpec(boundEntry, { hosts: ["vm.team.svc.cluster.local"], location: "MESH_INTERNAL" }),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: [],
+	},
 });

@@ -1,5 +1,3 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryHostPublicSuffix } from "../../../src/rules/capture/serviceentry-host-public-suffix.ts";
 import {
 	boundEntry,
@@ -8,26 +6,19 @@ import {
 	teamNamespace,
 	withSpec,
 } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-host-public-suffix warns of suffixes that companies let to customers", () => {
-	assert.deepEqual(
-		spots(serviceentryHostPublicSuffix, withSpec(boundEntry, { hosts: ["*.github.io"] }), [
-			teamNamespace,
-			egressNamespace,
-			egressWaypoint,
-		]),
-		["warning spec.hosts[0]"],
-	);
-});
-
-it("serviceentry-host-public-suffix refuses a partial wildcard that reaches into other domains, and only such a one", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryHostPublicSuffix,
-			withSpec(boundEntry, { hosts: ["*payments.example.com", "*-eu.payments.example.com", "*example.com"] }),
-			[teamNamespace, egressNamespace, egressWaypoint],
-		),
-		["error spec.hosts[2]"],
-	);
+testRule(serviceentryHostPublicSuffix, {
+	"warns of suffixes that companies let to customers": {
+		object: withSpec(boundEntry, { hosts: ["*.github.io"] }),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: ["warning spec.hosts[0]"],
+	},
+	"refuses a partial wildcard that reaches into other domains, and only such a one": {
+		object: withSpec(boundEntry, {
+			hosts: ["*payments.example.com", "*-eu.payments.example.com", "*example.com"],
+		}),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: ["error spec.hosts[2]"],
+	},
 });

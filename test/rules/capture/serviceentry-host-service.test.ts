@@ -1,5 +1,3 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryHostService } from "../../../src/rules/capture/serviceentry-host-service.ts";
 import {
 	boundEntry,
@@ -9,32 +7,22 @@ import {
 	teamNamespace,
 	withSpec,
 } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
 const alias = {
 	...exampleService("alias", "team", "None"),
 	spec: { type: "ExternalName", externalName: "www.example.com" },
 };
 
-it("serviceentry-host-service does not count ExternalName Services, nor Services that do not exist", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryHostService,
-			withSpec(boundEntry, { hosts: ["alias.team.svc.cluster.local", "none.team.svc.cluster.local"] }),
-			[teamNamespace, egressNamespace, egressWaypoint, alias],
-		),
-		[],
-	);
-});
-
-it("serviceentry-host-service reports a Service of another namespace", () => {
-	assert.deepEqual(
-		spots(serviceentryHostService, withSpec(boundEntry, { hosts: ["orders.shop.svc.cluster.local"] }), [
-			teamNamespace,
-			egressNamespace,
-			egressWaypoint,
-			exampleService("orders", "shop", "10.96.0.9"),
-		]),
-		["error spec.hosts[0]"],
-	);
+testRule(serviceentryHostService, {
+	"does not count ExternalName Services, nor Services that do not exist": {
+		object: withSpec(boundEntry, { hosts: ["alias.team.svc.cluster.local", "none.team.svc.cluster.local"] }),
+		given: [teamNamespace, egressNamespace, egressWaypoint, alias],
+		finds: [],
+	},
+	"reports a Service of another namespace": {
+		object: withSpec(boundEntry, { hosts: ["orders.shop.svc.cluster.local"] }),
+		given: [teamNamespace, egressNamespace, egressWaypoint, exampleService("orders", "shop", "10.96.0.9")],
+		finds: ["error spec.hosts[0]"],
+	},
 });

@@ -1,5 +1,3 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryHostSpelling } from "../../../src/rules/capture/serviceentry-host-spelling.ts";
 import {
 	boundEntry,
@@ -8,15 +6,12 @@ import {
 	teamNamespace,
 	withSpec,
 } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-host-spelling reports a final dot and leaves names that are none to other rules", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryHostSpelling,
-			withSpec(boundEntry, { hosts: ["a.example.com.", "Bad_Name.example.com", "*.EXAMPLE.com"] }),
-			[teamNamespace, egressNamespace, egressWaypoint],
-		),
-		["warning spec.hosts[0]", "warning spec.hosts[2]"],
-	);
+testRule(serviceentryHostSpelling, {
+	"reports a final dot and leaves names that are none to other rules": {
+		object: withSpec(boundEntry, { hosts: ["a.example.com.", "Bad_Name.example.com", "*.EXAMPLE.com"] }),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: ["warning spec.hosts[0]", "warning spec.hosts[2]"],
+	},
 });

@@ -1,5 +1,3 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryIngressLabel } from "../../../src/rules/capture/serviceentry-ingress-label.ts";
 import {
 	boundEntry,
@@ -8,15 +6,12 @@ import {
 	teamNamespace,
 	withLabels,
 } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-ingress-label reads what Go's ParseBool reads", () => {
-	assert.deepEqual(
-		spots(serviceentryIngressLabel, withLabels(boundEntry, { "istio.io/ingress-use-waypoint": "T" }), [
-			teamNamespace,
-			egressNamespace,
-			egressWaypoint,
-		]),
-		[],
-	);
+testRule(serviceentryIngressLabel, {
+	"reads what Go's ParseBool reads": {
+		object: withLabels(boundEntry, { "istio.io/ingress-use-waypoint": "T" }),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: [],
+	},
 });

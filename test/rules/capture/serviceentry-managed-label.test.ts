@@ -1,5 +1,3 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryManagedLabel } from "../../../src/rules/capture/serviceentry-managed-label.ts";
 import {
 	boundEntry,
@@ -8,15 +6,12 @@ import {
 	teamNamespace,
 	withLabels,
 } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-managed-label is silent about controllers without a meaning for waypoints", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryManagedLabel,
-			withLabels(boundEntry, { "gateway.istio.io/managed": "istio.io-gateway-controller" }),
-			[teamNamespace, egressNamespace, egressWaypoint],
-		),
-		[],
-	);
+testRule(serviceentryManagedLabel, {
+	"is silent about controllers without a meaning for waypoints": {
+		object: withLabels(boundEntry, { "gateway.istio.io/managed": "istio.io-gateway-controller" }),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: [],
+	},
 });

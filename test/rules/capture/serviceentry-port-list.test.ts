@@ -1,5 +1,3 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryPortList } from "../../../src/rules/capture/serviceentry-port-list.ts";
 import {
 	boundEntry,
@@ -8,15 +6,12 @@ import {
 	teamNamespace,
 	withSpec,
 } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-port-list takes absent ports for none", () => {
-	assert.deepEqual(
-		spots(serviceentryPortList, withSpec(boundEntry, { ports: null }), [
-			teamNamespace,
-			egressNamespace,
-			egressWaypoint,
-		]),
-		["error spec.ports"],
-	);
+testRule(serviceentryPortList, {
+	"takes absent ports for none": {
+		object: withSpec(boundEntry, { ports: null }),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: ["error spec.ports"],
+	},
 });

@@ -1,5 +1,3 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryPortSniffing } from "../../../src/rules/capture/serviceentry-port-sniffing.ts";
 import {
 	boundEntry,
@@ -8,15 +6,12 @@ import {
 	teamNamespace,
 	withSpec,
 } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-port-sniffing takes an empty protocol for none", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryPortSniffing,
-			withSpec(boundEntry, { ports: [{ number: 443, name: "tls", protocol: "" }] }),
-			[teamNamespace, egressNamespace, egressWaypoint],
-		),
-		["warning spec.ports[0].protocol"],
-	);
+testRule(serviceentryPortSniffing, {
+	"takes an empty protocol for none": {
+		object: withSpec(boundEntry, { ports: [{ number: 443, name: "tls", protocol: "" }] }),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: ["warning spec.ports[0].protocol"],
+	},
 });

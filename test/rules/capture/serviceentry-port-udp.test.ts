@@ -1,5 +1,3 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryPortUdp } from "../../../src/rules/capture/serviceentry-port-udp.ts";
 import {
 	boundEntry,
@@ -9,25 +7,17 @@ import {
 	teamNamespace,
 	withSpec,
 } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-port-udp reads the protocol in any case", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryPortUdp,
-			withSpec(boundEntry, { ports: [{ number: 53, name: "dns", protocol: "udp" }] }),
-			[teamNamespace, egressNamespace, egressWaypoint],
-		),
-		["error spec.ports[0].protocol"],
-	);
-});
-
-it("serviceentry-port-udp is silent where no waypoint is wanted", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryPortUdp,
-			withSpec(plainEntry, { ports: [{ number: 53, name: "dns", protocol: "UDP" }] }),
-		),
-		[],
-	);
+testRule(serviceentryPortUdp, {
+	"reads the protocol in any case": {
+		object: withSpec(boundEntry, { ports: [{ number: 53, name: "dns", protocol: "udp" }] }),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: ["error spec.ports[0].protocol"],
+	},
+	"is silent where no waypoint is wanted": {
+		object: withSpec(plainEntry, { ports: [{ number: 53, name: "dns", protocol: "UDP" }] }),
+		given: [],
+		finds: [],
+	},
 });

@@ -1,5 +1,3 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryRevision } from "../../../src/rules/capture/serviceentry-revision.ts";
 import {
 	boundEntry,
@@ -8,15 +6,12 @@ import {
 	teamNamespace,
 	withLabels,
 } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-revision refuses an empty revision", () => {
-	assert.deepEqual(
-		spots(serviceentryRevision, withLabels(boundEntry, { "istio.io/rev": "" }), [
-			teamNamespace,
-			egressNamespace,
-			egressWaypoint,
-		]),
-		['error metadata.labels["istio.io/rev"]'],
-	);
+testRule(serviceentryRevision, {
+	"refuses an empty revision": {
+		object: withLabels(boundEntry, { "istio.io/rev": "" }),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: ['error metadata.labels["istio.io/rev"]'],
+	},
 });

@@ -1,22 +1,16 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryStaticEndpoint } from "../../../src/rules/capture/serviceentry-static-endpoint.ts";
 import { plainEntry, withSpec } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-static-endpoint accepts a selector", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryStaticEndpoint,
-			withSpec(plainEntry, { resolution: "STATIC", workloadSelector: { labels: { app: "a" } } }),
-		),
-		[],
-	);
-});
-
-it("serviceentry-static-endpoint reports an empty list", () => {
-	assert.deepEqual(
-		spots(serviceentryStaticEndpoint, withSpec(plainEntry, { resolution: "STATIC", endpoints: [] })),
-		["error spec.endpoints"],
-	);
+testRule(serviceentryStaticEndpoint, {
+	"accepts a selector": {
+		object: withSpec(plainEntry, { resolution: "STATIC", workloadSelector: { labels: { app: "a" } } }),
+		given: [],
+		finds: [],
+	},
+	"reports an empty list": {
+		object: withSpec(plainEntry, { resolution: "STATIC", endpoints: [] }),
+		given: [],
+		finds: ["error spec.endpoints"],
+	},
 });

@@ -1,9 +1,11 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentrySubjectAltName } from "../../../src/rules/capture/serviceentry-subject-alt-name.ts";
 import { plainEntry, withSpec } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-subject-alt-name is silent where no waypoint is wanted", () => {
-	assert.deepEqual(spots(serviceentrySubjectAltName, withSpec(plainEntry, { subjectAltNames: ["a"] })), []);
+testRule(serviceentrySubjectAltName, {
+	"is silent where no waypoint is wanted": {
+		object: withSpec(plainEntry, { subjectAltNames: ["a"] }),
+		given: [],
+		finds: [],
+	},
 });

@@ -1,5 +1,3 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { serviceentryWildcardResolution } from "../../../src/rules/capture/serviceentry-wildcard-resolution.ts";
 import {
 	boundEntry,
@@ -9,28 +7,23 @@ import {
 	withLabels,
 	withSpec,
 } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-wildcard-resolution accepts listed addresses", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryWildcardResolution,
-			withSpec(boundEntry, { hosts: ["*.a.example.com"], resolution: "NONE", addresses: ["203.0.113.0/24"] }),
-			[teamNamespace, egressNamespace, egressWaypoint],
-		),
-		[],
-	);
-});
-
-it("serviceentry-wildcard-resolution reports each wildcard, and DYNAMIC_DNS without allocation", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryWildcardResolution,
-			withLabels(withSpec(boundEntry, { hosts: ["*.a.example.com"], resolution: "DYNAMIC_DNS" }), {
-				"networking.istio.io/enable-autoallocate-ip": "false",
-			}),
-			[teamNamespace, egressNamespace, egressWaypoint],
-		),
-		["error spec.hosts[0]"],
-	);
+testRule(serviceentryWildcardResolution, {
+	"accepts listed addresses": {
+		object: withSpec(boundEntry, {
+			hosts: ["*.a.example.com"],
+			resolution: "NONE",
+			addresses: ["203.0.113.0/24"],
+		}),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: [],
+	},
+	"reports each wildcard, and DYNAMIC_DNS without allocation": {
+		object: withLabels(withSpec(boundEntry, { hosts: ["*.a.example.com"], resolution: "DYNAMIC_DNS" }), {
+			"networking.istio.io/enable-autoallocate-ip": "false",
+		}),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: ["error spec.hosts[0]"],
+	},
 });

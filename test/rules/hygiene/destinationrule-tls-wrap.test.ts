@@ -1,28 +1,29 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { boundEntry, plainEntry, withSpec } from "../../../src/rules/examples.ts";
 import { destinationruleTlsWrap } from "../../../src/rules/hygiene/destinationrule-tls-wrap.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
 const { bad } = destinationruleTlsWrap.docs;
 
-it("destinationrule-tls-wrap is silent about entries without a waypoint and ports without TLS", () => {
-	assert.deepEqual(spots(destinationruleTlsWrap, bad, [plainEntry]), []);
-	const http = withSpec(boundEntry, { ports: [{ number: 80, name: "http", protocol: "HTTP" }] });
-	assert.deepEqual(spots(destinationruleTlsWrap, bad, [http]), []);
-});
-
-it("destinationrule-tls-wrap points at the port's own settings where they do it", () => {
-	const level = {
-		...bad,
-		spec: {
-			...bad.spec,
-			trafficPolicy: { portLevelSettings: [{ port: { number: 443 }, tls: { mode: "MUTUAL" } }] },
+testRule(destinationruleTlsWrap, {
+	"is silent about entries without a waypoint and ports without TLS": [
+		{ object: bad, given: [plainEntry], finds: [] },
+		{
+			object: bad,
+			given: [withSpec(boundEntry, { ports: [{ number: 80, name: "http", protocol: "HTTP" }] })],
+			finds: [],
 		},
-	};
-	assert.deepEqual(spots(destinationruleTlsWrap, level, [boundEntry]), [
-		"warning spec.trafficPolicy.portLevelSettings",
-	]);
+	],
+	"points at the port's own settings where they do it": {
+		object: {
+			...bad,
+			spec: {
+				...bad.spec,
+				trafficPolicy: { portLevelSettings: [{ port: { number: 443 }, tls: { mode: "MUTUAL" } }] },
+			},
+		},
+		given: [boundEntry],
+		finds: ["warning spec.trafficPolicy.portLevelSettings"],
+	},
 });
 
 it("destinationrule-tls-wrap is silent where a route leads requests to the port with TLS", () => {

@@ -1,5 +1,3 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import type { BackendTlsPolicy } from "../../../src/core/kinds.ts";
 import {
 	boundEntry,
@@ -9,9 +7,10 @@ import {
 	withSpec,
 } from "../../../src/rules/examples.ts";
 import { serviceentryHttpPort } from "../../../src/rules/hygiene/serviceentry-http-port.ts";
-import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
 const world = [teamNamespace, egressNamespace, egressWaypoint];
+
 const policy: BackendTlsPolicy = {
 	apiVersion: "gateway.networking.k8s.io/v1",
 	kind: "BackendTLSPolicy",
@@ -23,29 +22,20 @@ const policy: BackendTlsPolicy = {
 	},
 };
 
-it("serviceentry-http-port is silent where TLS is originated, by a DestinationRule or a BackendTLSPolicy", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryHttpPort,
-			withSpec(boundEntry, { ports: [{ number: 443, name: "https", protocol: "HTTP" }] }),
-			[...world, policy],
-		),
-		[],
-	);
-});
-
-it("serviceentry-http-port is silent about TLS and about another targetPort", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryHttpPort,
-			withSpec(boundEntry, {
-				ports: [
-					{ number: 443, name: "a", protocol: "HTTP", targetPort: 8080 },
-					{ number: 8443, name: "b", protocol: "HTTP" },
-				],
-			}),
-			world,
-		),
-		[],
-	);
+testRule(serviceentryHttpPort, {
+	"is silent where TLS is originated, by a DestinationRule or a BackendTLSPolicy": {
+		object: withSpec(boundEntry, { ports: [{ number: 443, name: "https", protocol: "HTTP" }] }),
+		given: [...world, policy],
+		finds: [],
+	},
+	"is silent about TLS and about another targetPort": {
+		object: withSpec(boundEntry, {
+			ports: [
+				{ number: 443, name: "a", protocol: "HTTP", targetPort: 8080 },
+				{ number: 8443, name: "b", protocol: "HTTP" },
+			],
+		}),
+		given: world,
+		finds: [],
+	},
 });

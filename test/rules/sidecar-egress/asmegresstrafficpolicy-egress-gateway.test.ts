@@ -1,9 +1,8 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { asmegresstrafficpolicyEgressGateway as rule } from "../../../src/rules/sidecar-egress/asmegresstrafficpolicy-egress-gateway.ts";
-import { assertRefusedOnlyWhereEnforced } from "../../support/egress-rules.ts";
+import { refusedWhereEnforced } from "../../support/egress-rules.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("asmegresstrafficpolicy-egress-gateway refuses the egress gateway that it names where ambient is enforced, tells it where permitted", () => {
-	const finding = assertRefusedOnlyWhereEnforced(rule);
-	assert.equal(finding.path.join("."), "spec.byEgressGateway.name");
+testRule(rule, {
+	"refuses the egress gateway that it names where ambient is enforced, tells it where permitted":
+		refusedWhereEnforced(rule, "spec.byEgressGateway.name"),
 });

@@ -1,9 +1,8 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { kubernetesgatewayEgressListener as rule } from "../../../src/rules/sidecar-egress/kubernetesgateway-egress-listener.ts";
-import { assertRefusedOnlyWhereEnforced } from "../../support/egress-rules.ts";
+import { refusedWhereEnforced } from "../../support/egress-rules.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("kubernetesgateway-egress-listener refuses a listener for an external host where ambient is enforced, tells it where permitted", () => {
-	const finding = assertRefusedOnlyWhereEnforced(rule);
-	assert.equal(finding.path.join("."), "spec.listeners.0.hostname");
+testRule(rule, {
+	"refuses a listener for an external host where ambient is enforced, tells it where permitted":
+		refusedWhereEnforced(rule, "spec.listeners[0].hostname"),
 });

@@ -1,9 +1,8 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import { tcprouteEgressBackend as rule } from "../../../src/rules/sidecar-egress/tcproute-egress-backend.ts";
-import { assertRefusedOnlyWhereEnforced } from "../../support/egress-rules.ts";
+import { refusedWhereEnforced } from "../../support/egress-rules.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("tcproute-egress-backend refuses a backend that is an egress gateway where ambient is enforced, tells it where permitted", () => {
-	const finding = assertRefusedOnlyWhereEnforced(rule);
-	assert.equal(finding.path.join("."), "spec.rules.0.backendRefs.0.name");
+testRule(rule, {
+	"refuses a backend that is an egress gateway where ambient is enforced, tells it where permitted":
+		refusedWhereEnforced(rule, "spec.rules[0].backendRefs[0].name"),
 });
