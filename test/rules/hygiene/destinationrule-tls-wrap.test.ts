@@ -24,17 +24,20 @@ testRule(destinationruleTlsWrap, {
 		given: [boundEntry],
 		finds: ["warning spec.trafficPolicy.portLevelSettings"],
 	},
-});
-
-it("destinationrule-tls-wrap is silent where a route leads requests to the port with TLS", () => {
-	const route = {
-		apiVersion: "networking.istio.io/v1",
-		kind: "VirtualService",
-		metadata: { name: "payments", namespace: "team" },
-		spec: {
-			hosts: ["api.payments.example.com"],
-			http: [{ route: [{ destination: { host: "api.payments.example.com", port: { number: 443 } } }] }],
-		},
-	};
-	assert.deepEqual(spots(destinationruleTlsWrap, bad, [boundEntry, route]), []);
+	"is silent where a route leads requests to the port with TLS": {
+		object: bad,
+		given: [
+			boundEntry,
+			{
+				apiVersion: "networking.istio.io/v1",
+				kind: "VirtualService",
+				metadata: { name: "payments", namespace: "team" },
+				spec: {
+					hosts: ["api.payments.example.com"],
+					http: [{ route: [{ destination: { host: "api.payments.example.com", port: { number: 443 } } }] }],
+				},
+			},
+		],
+		finds: [],
+	},
 });
