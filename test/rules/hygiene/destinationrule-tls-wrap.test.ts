@@ -4,6 +4,16 @@ import { testRule } from "../../support/test-rule.ts";
 
 const { bad } = destinationruleTlsWrap.docs;
 
+const route = {
+	apiVersion: "networking.istio.io/v1",
+	kind: "VirtualService",
+	metadata: { name: "payments", namespace: "team" },
+	spec: {
+		hosts: ["api.payments.example.com"],
+		http: [{ route: [{ destination: { host: "api.payments.example.com", port: { number: 443 } } }] }],
+	},
+};
+
 testRule(destinationruleTlsWrap, {
 	"is silent about entries without a waypoint and ports without TLS": [
 		{ object: bad, given: [plainEntry], finds: [] },
@@ -26,18 +36,7 @@ testRule(destinationruleTlsWrap, {
 	},
 	"is silent where a route leads requests to the port with TLS": {
 		object: bad,
-		given: [
-			boundEntry,
-			{
-				apiVersion: "networking.istio.io/v1",
-				kind: "VirtualService",
-				metadata: { name: "payments", namespace: "team" },
-				spec: {
-					hosts: ["api.payments.example.com"],
-					http: [{ route: [{ destination: { host: "api.payments.example.com", port: { number: 443 } } }] }],
-				},
-			},
-		],
+		given: [boundEntry, route],
 		finds: [],
 	},
 });
