@@ -2,7 +2,7 @@ import { canonicalHost, covers, parseHostPattern } from "../core/host-pattern.ts
 import type { Inventory } from "../core/inventory.ts";
 import type { Resources, VirtualService } from "../core/kinds.ts";
 import { conformsToKind } from "../core/kinds.ts";
-import { gatewayOfReference, meshGateway } from "../core/service-names.ts";
+import { gatewayOfReference, meshGateway, serviceOfHost } from "../core/service-names.ts";
 import { gatewayEvidence, routeEvidence } from "../istio/egress/gateway-api.ts";
 import {
 	endpointEvidence,
@@ -19,8 +19,10 @@ import {
 	gatewayReferences,
 	hopsOf,
 } from "../istio/egress/virtual-services.ts";
+import type { Fields } from "./fields.ts";
 import { fieldsOf, listOf, textOf, textsOf } from "./fields.ts";
 import type { InputObject } from "./input-object.ts";
+import { isRuleFor, ruleHost, rulesInForce } from "./rule-lookup.ts";
 
 /** What part an object plays in sidecar-style egress. */
 export type Role =
@@ -51,6 +53,8 @@ export interface Participant {
 export interface Bundle {
 	readonly hosts: readonly string[];
 	readonly participants: readonly Participant[];
+	/** The DestinationRules that held for each host at the old gateway. */
+	readonly rulesAtGateway: ReadonlyMap<string, readonly InputObject[]>;
 }
 
 /** An object as the kind that its `kind` field says; the inventory only holds objects of the right shape. */
@@ -285,13 +289,13 @@ export function bundlesOf(
 	const join = (one: string, other: string): void => {
 		roots.set(find(one), find(other));
 	};
-	const entries = entryParticipants(inputs, linked);
-	for (const [index, participant] of [...linked, ...entries].entries()) {
+	const members = withoutWideRules([...linked, ...entryParticipants(inputs, linked)]);
+	for (const [index, participant] of members.entries()) {
 		for (const key of [...participant.hosts.map((host) => `host ${host}`), ...participant.ties]) {
 			join(`participant ${index}`, key);
 		}
 	}
-	const groups = Map.groupBy([...linked, ...entries].entries(), ([index]) => find(`participant ${index}`));
+	const groups = Map.groupBy(members.entries(), ([index]) => find(`participant ${index}`));
 	const bundles = [...groups.values()].map((group) => group.map(([, participant]) => participant));
 	// A rule for the gateway's Service without subsets, or with one that no route names, belongs to every bundle.
 	const alone = bundles.filter((group) => group.every(({ role }) => role === "gateway rule"));
@@ -302,6 +306,18 @@ export function bundlesOf(
 		return isEgress ? [complete(everywhere, inputs, inventory)] : [];
 	}
 	return whole.map((group) => complete([...group, ...everywhere], inputs, inventory));
+}
+
+/** A DestinationRule for a wildcard belongs to every bundle with a host of it, and joins none of them. */
+function withoutWideRules(participants: readonly Participant[]): readonly Participant[] {
+	const hosts = new Set(participants.flatMap(({ role, hosts: own }) => (role === "host rule" ? [] : own)));
+	return participants.filter(
+		({ role, input, hosts: [own = ""] }) =>
+			role !== "host rule" ||
+			!own.startsWith("*") ||
+			hosts.has(own) ||
+			![...hosts].some((host) => isRuleFor(host, input)),
+	);
 }
 
 /** The ServiceEntries for hosts of the participants. */
@@ -334,14 +350,61 @@ function complete(
 	);
 	const known = new Set(participants.map((participant) => participant.input));
 	const rules = inputs.flatMap((input): readonly Participant[] => {
-		const host = canonicalHost(textOf(fieldsOf(input.object.spec).host) ?? "");
 		const isMeant =
-			input.kind === "DestinationRule" && !known.has(input) && hosts.some((each) => each === host);
+			input.kind === "DestinationRule" && !known.has(input) && hosts.some((host) => isRuleFor(host, input));
+		const host = ruleHost(input);
 		return isMeant && !isEgressService(host, input.namespace, inventory)
 			? [{ input, role: "host rule", hosts: [host], ties: [] }]
 			: [];
 	});
-	return { hosts: hosts.toSorted(), participants: [...participants, ...rules] };
+	const every = [...participants, ...rules];
+	return {
+		hosts: hosts.toSorted(),
+		participants: every,
+		rulesAtGateway: rulesAtGateway(hosts, every, inventory),
+	};
+}
+
+/**
+ * What istiod gives the old gateway for each host. Where the input does not say in which namespace the gateway or the
+ * host's ServiceEntry is, every rule for the host counts.
+ */
+function rulesAtGateway(
+	hosts: readonly string[],
+	participants: readonly Participant[],
+	inventory: Inventory,
+): Bundle["rulesAtGateway"] {
+	const rules = participants.filter(({ role }) => role === "host rule").map(({ input }) => input);
+	const gateways = gatewayNamespaces(participants);
+	const selects = (labels: Fields): boolean => selectsEgressPods(labels as Record<string, string>, inventory);
+	const root = inventory.mesh.rootNamespace;
+	return new Map(
+		hosts.map((host) => {
+			const service = [
+				...new Set(
+					participants
+						.filter(({ role, hosts: own }) => role === "entry" && own.includes(host))
+						.map(({ input }) => input.namespace),
+				),
+			];
+			const isKnown = gateways.length > 0 && service.length > 0;
+			const found = gateways.flatMap((proxy) => rulesInForce(host, rules, { proxy, service, root, selects }));
+			return [host, isKnown ? [...new Set(found)] : rules.filter((rule) => isRuleFor(host, rule))];
+		}),
+	);
+}
+
+/** Where the pods of the old gateway are, as far as the input says. */
+function gatewayNamespaces(participants: readonly Participant[]): readonly string[] {
+	const found = participants.flatMap(({ role, input, hops }) => {
+		if (role === "gateway" && input.kind === "KubernetesGateway") {
+			return [input.namespace];
+		}
+		return (hops?.toGateway ?? []).flatMap(
+			(destination) => serviceOfHost(destination.host, input.namespace)?.namespace ?? [],
+		);
+	});
+	return [...new Set(found)];
 }
 
 /** Whether one host's name covers another's. */

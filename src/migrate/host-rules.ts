@@ -1,5 +1,4 @@
 import type { Path } from "../core/finding.ts";
-import { canonicalHost } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { WaypointReference } from "../core/settings.ts";
 import { selectsEgressPods } from "../istio/egress/services.ts";
@@ -8,9 +7,14 @@ import { plainMetadata } from "./entries.ts";
 import type { Fields } from "./fields.ts";
 import { fieldsOf, leavesOf, listOf, objectName, textOf, textsOf, valueAt, without } from "./fields.ts";
 import type { InputObject, Output } from "./input-object.ts";
+import type { NotedOutcome } from "./ledger.ts";
+import { Ledger } from "./ledger.ts";
 import type { PortDemand } from "./port-demands.ts";
 import type { PlacedPolicy } from "./port-levels.ts";
 import { forClientPorts, withoutDoubleTls } from "./port-levels.ts";
+import { isRuleFor, ruleHost } from "./rule-lookup.ts";
+import type { CarriedRule } from "./rules-at-waypoint.ts";
+import { noteRulesAtWaypoint } from "./rules-at-waypoint.ts";
 import type { Conversion, Step, StepResult } from "./step.ts";
 import { beginStep, endStep } from "./step.ts";
 import { soleSubset, withSoleSubset } from "./subsets.ts";
@@ -25,43 +29,75 @@ export interface HostRules extends StepResult {
 /** Carries every DestinationRule of the hosts over, and writes those that originate TLS where the input has none. */
 export function hostRules(conversion: Conversion, entries: readonly BoundEntry[]): HostRules {
 	const step = beginStep(conversion);
-	const outputs: Output[] = [];
-	const replaced: InputObject[] = [];
-	const blocked = new Map<BoundEntry, string>();
-	const served = new Set<string>();
-	for (const { role, input } of step.bundle.participants) {
-		if (role !== "host rule") {
-			continue;
-		}
-		const host = canonicalHost(textOf(fieldsOf(input.object.spec).host) ?? "");
+	const carried = step.bundle.participants
+		.filter(({ role }) => role === "host rule")
+		.flatMap(({ input }) => carryRule(input, step, entries));
+	const blocked = new Map(
+		carried.flatMap(({ entry, lost }) => (lost === undefined ? [] : [[entry, lost] as const])),
+	);
+	const served = new Set(carried.map(({ host }) => host));
+	const assumed = entries.flatMap((entry) =>
+		entry.hosts.filter((host) => !served.has(host)).flatMap((host) => assumedRule(host, entry, step)),
+	);
+	const outputs = [...carried.flatMap(({ output }) => output ?? []), ...assumed];
+	noteRulesAtWaypoint(step, entries, carried, assumed);
+	return {
+		...endStep(step, [...outputs, ...secretReaders(step, outputs, entries)]),
+		replaced: carried
+			.filter(({ input, output }) => output?.base === input && isElsewhere(input, output))
+			.map(({ input }) => input),
+		blocked,
+	};
+}
+
+function isElsewhere(input: InputObject, output: Output): boolean {
+	return fieldsOf(output.object.metadata).namespace !== input.namespace;
+}
+
+/** What a DestinationRule becomes for each host for which the old gateway read it. */
+function carryRule(input: InputObject, step: Step, entries: readonly BoundEntry[]): readonly CarriedRule[] {
+	const { bundle, ledger, notes } = step;
+	const own = ruleHost(input);
+	const hosts = bundle.hosts.filter((host) => isRuleFor(host, input));
+	const read = hosts.filter((host) => bundle.rulesAtGateway.get(host)?.includes(input));
+	if (read.length === 0) {
+		ledger.note(
+			input,
+			[],
+			"implied",
+			"it stays as it is: the egress gateway did not read it for these hosts",
+		);
+		return [];
+	}
+	noteStreams(input, step);
+	const carried: CarriedRule[] = [];
+	const outcomes: NotedOutcome[] = [];
+	for (const host of read) {
+		const part = { ...step, ledger: new Ledger() };
 		const entry = entries.find((each) => each.hosts.includes(host));
-		served.add(host);
 		if (entry === undefined) {
-			noteHomeless(input, host, step);
-			continue;
+			noteHomeless(input, host, part);
+		} else {
+			const lost = noteIstioMutual(input, host, part);
+			carried.push({ input, host, entry, lost, output: continueRule(input, host, entry, part) });
 		}
-		noteStreams(input, step);
-		const reason = noteIstioMutual(input, host, step);
-		if (reason !== undefined) {
-			blocked.set(entry, reason);
-		}
-		const output = continueRule(input, host, entry, step);
-		if (output !== undefined) {
-			outputs.push(output);
-			if (fieldsOf(output.object.metadata).namespace !== input.namespace) {
-				replaced.push(input);
-			}
+		outcomes.push(...part.ledger.outcomes);
+	}
+	// What is lost for one of several hosts is lost, whatever becomes of it for the others.
+	for (const isLost of [false, true]) {
+		for (const { path, outcome, note } of outcomes.filter(
+			(each) => isLost === (each.outcome === "not carried"),
+		)) {
+			ledger.note(input, path, outcome, note);
 		}
 	}
-	for (const entry of entries) {
-		for (const host of entry.hosts.filter((each) => !served.has(each))) {
-			const moved = movedPorts(host, step.demands);
-			if (moved.length > 0) {
-				outputs.push(assumedRule(host, moved, entry, step));
-			}
-		}
+	const written = carried.filter(({ output }) => output !== undefined).map(({ host }) => host);
+	if (own.startsWith("*") && written.some((host) => host !== own)) {
+		notes.push(
+			`DestinationRule \`${input.namespace}/${input.name}\` is for \`${own}\`: it stays as it is, and ${written.map((host) => `\`${host}\``).join(", ")} ${written.length === 1 ? "gets one" : "get one each"} of ${written.length === 1 ? "its" : "their"} own, whose ports are those of the clients.`,
+		);
 	}
-	return { ...endStep(step, [...outputs, ...secretReaders(step, outputs, entries)]), replaced, blocked };
+	return carried;
 }
 
 /** A rule for a host of which the input says nothing else. */
@@ -93,38 +129,37 @@ function movedPorts(host: string, demands: readonly PortDemand[]): readonly Port
 	);
 }
 
-function assumedRule(host: string, moved: readonly PortDemand[], entry: BoundEntry, { notes }: Step): Output {
+function assumedRule(host: string, entry: BoundEntry, { demands, notes }: Step): readonly Output[] {
+	const moved = movedPorts(host, demands);
+	if (moved.length === 0) {
+		return [];
+	}
 	notes.push(
 		`The gateway sent \`${host}\` to port 443, and the input has no DestinationRule that says how TLS begins there. One with mode SIMPLE is written: check it against the DestinationRule in the cluster.`,
 	);
 	const tls = host.startsWith("*") ? { mode: "SIMPLE" } : { mode: "SIMPLE", sni: host };
-	return {
-		stage: "2-switch",
-		object: {
-			apiVersion: "networking.istio.io/v1",
-			kind: "DestinationRule",
-			metadata: { name: `${objectName(host)}-tls`, namespace: entry.namespace },
-			spec: {
-				host,
-				trafficPolicy: {
-					portLevelSettings: moved.map((demand) => ({ port: { number: demand.port }, tls })),
-				},
-			},
-		},
-		purpose: `begins TLS for ${host} at the waypoint`,
+	const portLevelSettings = moved.map((demand) => ({ port: { number: demand.port }, tls }));
+	const object = {
+		apiVersion: "networking.istio.io/v1",
+		kind: "DestinationRule",
+		metadata: { name: `${objectName(host)}-tls`, namespace: entry.namespace },
+		spec: { host, trafficPolicy: { portLevelSettings } },
 	};
+	return [{ stage: "2-switch", object, purpose: `begins TLS for ${host} at the waypoint` }];
 }
 
 function continueRule(input: InputObject, host: string, entry: BoundEntry, step: Step): Output | undefined {
 	const { ledger, notes, inventory } = step;
 	ledger.note(input, [], "carried", "the same DestinationRule, at the waypoint");
 	ledger.note(input, ["status"], "implied", "istiod writes it");
-	let spec = fieldsOf(input.object.spec);
+	const old = { ...fieldsOf(input.object.spec), host };
+	const isWide = ruleHost(input) !== host;
+	let spec: Fields = old;
 	if (isForGateway(input, inventory)) {
 		ledger.note(input, ["spec", "workloadSelector"], "implied", "the waypoint takes the gateway's place");
 		spec = without(spec, "workloadSelector");
 	}
-	spec = withSoleSubset(input, spec, step);
+	spec = withSoleSubset(input, host, spec, step);
 	const foreign = entry.waypoint.namespace !== entry.namespace;
 	if (foreign && textsOf(spec.exportTo).length > 0 && !textsOf(spec.exportTo).includes("*")) {
 		ledger.note(input, ["spec", "exportTo"], "not carried", "the waypoint in another namespace must see it");
@@ -136,7 +171,7 @@ function continueRule(input: InputObject, host: string, entry: BoundEntry, step:
 		input.namespace === entry.namespace ||
 		input.namespace === entry.waypoint.namespace ||
 		input.namespace === inventory.mesh.rootNamespace;
-	const unchanged = JSON.stringify(spec) === JSON.stringify(fieldsOf(input.object.spec));
+	const unchanged = JSON.stringify(spec) === JSON.stringify(old);
 	if (unchanged && near) {
 		ledger.note(input, [], "carried", "stays as it is, the waypoint reads it");
 		return undefined;
@@ -145,18 +180,18 @@ function continueRule(input: InputObject, host: string, entry: BoundEntry, step:
 	if (!near) {
 		const path = ["metadata", "namespace"];
 		ledger.note(input, path, "carried", `as ${namespace}: a waypoint does not look into ${input.namespace}`);
+	}
+	if (!near && !isWide) {
 		notes.push(
 			`DestinationRule \`${input.namespace}/${input.name}\` moves to namespace \`${namespace}\`, where the waypoint looks for it.`,
 		);
 	}
+	const metadata = plainMetadata(input, ledger);
+	const name = isWide ? objectName(`${input.name.slice(0, 30)}-${host}`) : input.name;
 	return {
 		stage: "2-switch",
-		object: {
-			...without(input.object, "status"),
-			metadata: { ...plainMetadata(input, ledger), namespace },
-			spec,
-		},
-		base: input,
+		object: { ...without(input.object, "status"), metadata: { ...metadata, name, namespace }, spec },
+		...(isWide ? {} : { base: input }),
 		purpose: `settings for ${host} at the waypoint`,
 	};
 }
@@ -251,14 +286,14 @@ function secretReaders(
 	outputs: readonly Output[],
 	entries: readonly BoundEntry[],
 ): readonly Output[] {
-	const staying = bundle.participants.filter(({ role }) => role === "host rule");
-	const rules = [...outputs.map(({ object }) => object), ...staying.map(({ input }) => input.object)];
 	const needing = entries.filter((entry) =>
-		rules.some(
-			(object) =>
-				entry.hosts.includes(canonicalHost(textOf(fieldsOf(object.spec).host) ?? "")) &&
+		entry.hosts.some((host) => {
+			const written = outputs.map(({ object }) => object).filter((object) => ruleHost({ object }) === host);
+			const read = (bundle.rulesAtGateway.get(host) ?? []).map(({ object }) => object);
+			return [...written, ...read].some((object) =>
 				tlsPaths(object).some((path) => fieldsOf(valueAt(object, path)).credentialName !== undefined),
-		),
+			);
+		}),
 	);
 	const waypoints = new Map(
 		needing.map(({ waypoint }) => [`${waypoint.namespace}/${waypoint.name}`, waypoint]),

@@ -31,18 +31,13 @@ function usesOf(bundle: Bundle): readonly SubsetUse[] {
 }
 
 function subsetsOf(host: string, bundle: Bundle): readonly Fields[] {
-	return bundle.participants
-		.filter(({ role, input }) => role === "host rule" && ruleHost(input) === host)
-		.flatMap(({ input }) => listOf(fieldsOf(input.object.spec).subsets).map(fieldsOf));
-}
-
-function ruleHost(input: InputObject): string {
-	return canonicalHost(textOf(fieldsOf(input.object.spec).host) ?? "");
+	return rulesFor(host, bundle).flatMap(({ subsets }) => listOf(subsets).map(fieldsOf));
 }
 
 /**
  * The one subset that every route of the old gateway to a host names. Without labels, which would choose endpoints, its
- * settings are as good as the host's own, and no route is needed to reach them.
+ * settings are as good as the host's own, and no route is needed to reach them. Beside a second DestinationRule they
+ * are not: istiod takes the host's own settings of the older rule alone.
  */
 export function soleSubset(host: string, bundle: Bundle): string | undefined {
 	const names = new Set(usesOf(bundle).flatMap((use) => (use.host === host ? [use.name] : [])));
@@ -53,6 +48,7 @@ export function soleSubset(host: string, bundle: Bundle): string | undefined {
 		names.size === 1 &&
 		subset !== undefined &&
 		others.length === 0 &&
+		rulesFor(host, bundle).length === 1 &&
 		isFree &&
 		!hasIdleTimes(subset) &&
 		!(hasPool(subset) && rulesFor(host, bundle).some(hasIdleTimes)) &&
@@ -69,9 +65,7 @@ function hasPool({ trafficPolicy }: Fields): boolean {
 }
 
 function rulesFor(host: string, bundle: Bundle): readonly Fields[] {
-	return bundle.participants
-		.filter(({ role, input }) => role === "host rule" && ruleHost(input) === host)
-		.map(({ input }) => fieldsOf(input.object.spec));
+	return (bundle.rulesAtGateway.get(host) ?? []).map(({ object }) => fieldsOf(object.spec));
 }
 
 /** Whether a copy of traffic goes to a host as a whole, which must not get the settings of a subset. */
@@ -111,9 +105,7 @@ export function needsSubset(destination: Fields, bundle: Bundle): boolean {
  */
 export function needsHash(destination: Fields, bundle: Bundle): boolean {
 	const host = canonicalHost(textOf(destination.host) ?? "");
-	return bundle.participants
-		.filter(({ role, input }) => role === "host rule" && ruleHost(input) === host)
-		.map(({ input }) => fieldsOf(input.object.spec))
+	return rulesFor(host, bundle)
 		.flatMap(({ trafficPolicy, subsets }) => [
 			trafficPolicy,
 			...listOf(subsets).map((each) => fieldsOf(each).trafficPolicy),
@@ -141,8 +133,13 @@ export function noteSubsets({ bundle, ledger, notes }: Step): void {
 }
 
 /** A DestinationRule whose sole subset has become the settings of the host itself. */
-export function withSoleSubset(input: InputObject, spec: Fields, { bundle, ledger }: Step): Fields {
-	const name = soleSubset(ruleHost(input), bundle);
+export function withSoleSubset(
+	input: InputObject,
+	host: string,
+	spec: Fields,
+	{ bundle, ledger }: Step,
+): Fields {
+	const name = soleSubset(host, bundle);
 	const subsets = listOf(spec.subsets).map(fieldsOf);
 	const index = subsets.findIndex((each) => each.name === name);
 	if (name === undefined || index < 0) {

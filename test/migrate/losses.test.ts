@@ -146,6 +146,72 @@ for (const [where, policy] of [
 	});
 }
 
+const withTls = entry("one", http, tls) + gateway("HTTP", undefined, 80);
+const to443 = route(`  http:\n${steer(80)}${toHost(443)}`);
+const simple = (sni: string): string =>
+	rule(`  trafficPolicy: {portLevelSettings: [{port: {number: 443}, tls: {mode: SIMPLE, sni: ${sni}}}]}\n`);
+
+for (const wide of ["*.one.example", "*.example", "*"]) {
+	it(`a DestinationRule for ${wide} stays, and the host gets one for the ports of its clients`, async () => {
+		const other = simple("sni.one.example").replace(`host: ${host}`, `host: "${wide}"`);
+		const { code, written, notes } = await migrate(withTls + to443 + other);
+		assert.equal(code, 0);
+		const { spec } = written.get("2-switch/destinationrule.shop.one-api-one-example.yaml");
+		assert.equal(spec.host, host);
+		const level = { port: { number: 80 }, tls: { mode: "SIMPLE", sni: "sni.one.example" } };
+		assert.deepEqual(spec.trafficPolicy.portLevelSettings, [level]);
+		assert.ok(notes.includes(`is for \`${wide}\`: it stays as it is, and \`${host}\` gets one`), notes);
+		assert.ok(![...written.keys()].some((path) => /3-remove.destinationrule/.test(path)));
+	});
+}
+
+it("a DestinationRule for the pods of the gateway and a wildcard belongs to the way out", async () => {
+	const own = simple("sni.one.example")
+		.replace(`host: ${host}`, 'host: "*.one.example"')
+		.replace("spec:\n", "spec:\n  workloadSelector: {matchLabels: {istio: egressgateway}}\n")
+		.replace("namespace: shop", "namespace: istio-system");
+	const { written, report } = await migrate(withTls + to443 + own);
+	assert.match(report, /^1 way out found, 1 of them replaced/m);
+	assert.equal(
+		written.get("2-switch/destinationrule.istio-system.one-api-one-example.yaml")?.spec.host,
+		host,
+	);
+});
+
+it("of two DestinationRules for a host, the one that the gateway did not read stays, where the waypoint does not read it either", async () => {
+	const elsewhere = simple("no.one.example").replace("namespace: shop", "namespace: elsewhere");
+	const { code, ledger } = await migrate(withTls + to443 + simple("yes.one.example"), elsewhere);
+	assert.equal(code, 0);
+	const line = ledger.find(({ path, note }) => path === "spec.host" && /did not read it/.test(note));
+	assert.equal(line?.fate, "implied");
+});
+
+it("a DestinationRule that goes before that of the gateway at the waypoint is named as not carried", async () => {
+	const ofGateway = simple("gateway.one.example")
+		.replace("namespace: shop", "namespace: egress")
+		.replace("name: one", "name: gateway");
+	const way = (withTls + to443).replaceAll("istio-system", "egress");
+	const result = await migrate(way, ofGateway, simple("shop.one.example"));
+	assert.equal(result.code, 1);
+	assert.match(
+		result.notes,
+		/`shop\/one`: the waypoint reads it for api.one.example, and the egress gateway read egress\/gateway instead/,
+	);
+	assert.ok(lost(result).includes("DestinationRule spec.trafficPolicy.portLevelSettings[0].tls.sni"));
+});
+
+it("a private DestinationRule of the root namespace behind one of the entry's is named as not carried", async () => {
+	const ofRoot = simple("root.one.example")
+		.replace("namespace: shop", "namespace: istio-system")
+		.replace("spec:\n", 'spec:\n  exportTo: ["."]\n');
+	const result = await migrate(withTls + to443, ofRoot, simple("shop.one.example"));
+	assert.equal(result.code, 1);
+	assert.match(
+		result.notes,
+		/`istio-system\/one`: the waypoint does not read it for api.one.example: shop\/one goes before it/,
+	);
+});
+
 const teamEntry = (team: string): string => `apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: code, namespace: ${team}}

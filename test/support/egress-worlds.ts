@@ -86,6 +86,11 @@ ${spec}---
 `;
 }
 
+const toPort443 = route(`  http:
+${steer(80)}  - match: [{gateways: [one], port: 80}]
+    route: [{destination: {host: api.one.example, port: {number: 443}}}]
+`);
+
 /** The host of every world. */
 export const host = "api.one.example";
 
@@ -206,6 +211,51 @@ ${steer(80)}  - match: [{gateways: [one], port: 80}]
       connectionPool: {tcp: {maxConnections: 2}}
       portLevelSettings: [{port: {number: 443}, tls: {mode: SIMPLE, sni: sni.one.example}}]
 `),
+		].join(""),
+	},
+	"TLS that begins by the DestinationRule of a wildcard": {
+		host,
+		port: 80,
+		gatewayPort: 80,
+		text: [
+			entry("one", http, "{number: 443, name: https, protocol: HTTPS}"),
+			gateway("HTTP", undefined, 80),
+			toPort443,
+			rule(`  trafficPolicy:
+    loadBalancer: {simple: RANDOM}
+    portLevelSettings: [{port: {number: 443}, tls: {mode: SIMPLE, sni: sni.one.example}}]
+`).replace("host: api.one.example", 'host: "*.one.example"'),
+		].join(""),
+	},
+	"DestinationRules of two namespaces, of which the entry's goes before the root's": {
+		host,
+		port: 80,
+		gatewayPort: 80,
+		text: [
+			entry("one", http, "{number: 443, name: https, protocol: HTTPS}"),
+			gateway("HTTP", undefined, 80),
+			toPort443,
+			rule("  trafficPolicy: {tls: {mode: SIMPLE, sni: shop.one.example}}\n"),
+			rule("  trafficPolicy: {tls: {mode: SIMPLE, sni: root.one.example}}\n").replace(
+				"namespace: shop",
+				"namespace: istio-system",
+			),
+		].join(""),
+	},
+	"two DestinationRules of one namespace, of which the second has the subset": {
+		host,
+		port: 80,
+		gatewayPort: 80,
+		text: [
+			entry("one", http, "{number: 443, name: https, protocol: HTTPS}"),
+			gateway("HTTP", undefined, 80),
+			toPort443.replace("host: api.one.example, port", "host: api.one.example, subset: secure, port"),
+			rule("  trafficPolicy: {loadBalancer: {simple: RANDOM}}\n"),
+			rule(`  trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}
+  subsets:
+  - name: secure
+    trafficPolicy: {portLevelSettings: [{port: {number: 443}, tls: {mode: SIMPLE, sni: sni.one.example}}]}
+`).replace("name: one,", "name: two,"),
 		].join(""),
 	},
 	"endpoints by their locality": {
