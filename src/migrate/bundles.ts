@@ -2,7 +2,7 @@ import { canonicalHost, covers, parseHostPattern } from "../core/host-pattern.ts
 import type { Inventory } from "../core/inventory.ts";
 import type { Resources, VirtualService } from "../core/kinds.ts";
 import { conformsToKind } from "../core/kinds.ts";
-import { gatewayOfReference, meshGateway, serviceOfHost } from "../core/service-names.ts";
+import { gatewayOfReference, meshGateway } from "../core/service-names.ts";
 import { gatewayEvidence, routeEvidence } from "../istio/egress/gateway-api.ts";
 import {
 	endpointEvidence,
@@ -21,41 +21,10 @@ import {
 } from "../istio/egress/virtual-services.ts";
 import type { Fields } from "./fields.ts";
 import { fieldsOf, listOf, textOf, textsOf } from "./fields.ts";
+import { gatewayNamespaces, holdsFor, policyParticipant } from "./gateway-policies.ts";
 import type { InputObject } from "./input-object.ts";
+import type { Bundle, Participant, Role } from "./participant.ts";
 import { isRuleFor, ruleHost, rulesInForce } from "./rule-lookup.ts";
-
-/** What part an object plays in sidecar-style egress. */
-export type Role =
-	| "gateway"
-	| "route"
-	| "gateway rule"
-	| "host rule"
-	| "entry"
-	| "sidecar"
-	| "client sidecar"
-	| "policy"
-	| "gateway policy"
-	| "asm";
-
-/** An object with its part and what ties it to others. */
-export interface Participant {
-	readonly input: InputObject;
-	readonly role: Role;
-	/** External hosts that it is about, in canonical form. */
-	readonly hosts: readonly string[];
-	/** Other ties: Gateways as NAMESPACE/NAME and the like. */
-	readonly ties: readonly string[];
-	/** For a VirtualService: its hops. */
-	readonly hops?: Hops;
-}
-
-/** Objects that belong together: one way out for one or more hosts. */
-export interface Bundle {
-	readonly hosts: readonly string[];
-	readonly participants: readonly Participant[];
-	/** The DestinationRules that held for each host at the old gateway. */
-	readonly rulesAtGateway: ReadonlyMap<string, readonly InputObject[]>;
-}
 
 /** An object as the kind that its `kind` field says; the inventory only holds objects of the right shape. */
 export function typed<K extends keyof Resources>(input: InputObject): Resources[K] {
@@ -241,37 +210,10 @@ function asmHosts(spec: Readonly<Record<string, unknown>>): readonly string[] {
 		.map(canonicalHost);
 }
 
-const policyKinds: ReadonlySet<string> = new Set(["AuthorizationPolicy", "RequestAuthentication"]);
-const selectingKinds: ReadonlySet<string> = new Set([
-	"EnvoyFilter",
-	"PeerAuthentication",
-	"Telemetry",
-	"WasmPlugin",
-	"ProxyConfig",
-]);
-
-/** A policy or an extension that selects the pods of an egress gateway. */
-function policyParticipant(input: InputObject, inventory: Inventory): Participant | undefined {
-	const isPolicy = policyKinds.has(input.title);
-	if (!isPolicy && !selectingKinds.has(input.title)) {
-		return undefined;
-	}
-	const spec = fieldsOf(input.object.spec);
-	const labels = {
-		...fieldsOf(fieldsOf(spec.selector).matchLabels),
-		...fieldsOf(fieldsOf(spec.workloadSelector).labels),
-	};
-	const selector = Object.fromEntries(
-		Object.entries(labels).filter((pair): pair is [string, string] => typeof pair[1] === "string"),
-	);
-	if (!selectsEgressPods(selector, inventory)) {
-		return undefined;
-	}
-	return { input, role: isPolicy ? "policy" : "gateway policy", hosts: [], ties: [] };
-}
-
 /** Parts of objects that hold for every way out of the gateway. */
 const sharedRoles: ReadonlySet<Role> = new Set(["policy", "gateway policy", "client sidecar"]);
+
+const policyRoles: ReadonlySet<Role> = new Set(["policy", "gateway policy"]);
 
 /** Joins participants into bundles by their hosts and ties, with the entries and rules for those hosts. */
 export function bundlesOf(
@@ -305,7 +247,13 @@ export function bundlesOf(
 		const isEgress = everywhere.some(({ role }) => role !== "client sidecar");
 		return isEgress ? [complete(everywhere, inputs, inventory)] : [];
 	}
-	return whole.map((group) => complete([...group, ...everywhere], inputs, inventory));
+	const root = inventory.mesh.rootNamespace;
+	return whole.map((group) => {
+		const own = everywhere.filter(
+			({ role, input }) => !policyRoles.has(role) || holdsFor(input, group, root),
+		);
+		return complete([...group, ...own], inputs, inventory);
+	});
 }
 
 /** A DestinationRule for a wildcard belongs to every bundle with a host of it, and joins none of them. */
@@ -392,19 +340,6 @@ function rulesAtGateway(
 			return [host, isKnown ? [...new Set(found)] : rules.filter((rule) => isRuleFor(host, rule))];
 		}),
 	);
-}
-
-/** Where the pods of the old gateway are, as far as the input says. */
-function gatewayNamespaces(participants: readonly Participant[]): readonly string[] {
-	const found = participants.flatMap(({ role, input, hops }) => {
-		if (role === "gateway" && input.kind === "KubernetesGateway") {
-			return [input.namespace];
-		}
-		return (hops?.toGateway ?? []).flatMap(
-			(destination) => serviceOfHost(destination.host, input.namespace)?.namespace ?? [],
-		);
-	});
-	return [...new Set(found)];
 }
 
 /** Whether one host's name covers another's. */

@@ -1,10 +1,10 @@
 import { canonicalHost } from "../core/host-pattern.ts";
 import { isExternalName } from "../istio/egress/services.ts";
 import type { BoundEntry } from "./bound-entry.ts";
-import type { Participant } from "./bundles.ts";
 import type { Fields } from "./fields.ts";
 import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf, without } from "./fields.ts";
 import type { InputObject, Output } from "./input-object.ts";
+import type { Participant } from "./participant.ts";
 import type { Step } from "./step.ts";
 import { needsSubset } from "./subsets.ts";
 

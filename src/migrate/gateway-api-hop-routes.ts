@@ -1,9 +1,9 @@
 import { canonicalHost } from "../core/host-pattern.ts";
-import type { Bundle } from "./bundles.ts";
 import type { Fields } from "./fields.ts";
 import { fieldsOf, listOf, numberOf, textOf, textsOf } from "./fields.ts";
 import type { HopRoute } from "./hop-route.ts";
 import type { InputObject } from "./input-object.ts";
+import type { Bundle } from "./participant.ts";
 
 const httpRoutes: ReadonlySet<string | undefined> = new Set(["HTTPRoute", "GRPCRoute"]);
 const httpProtocol = /^(?:HTTP|HTTP2|GRPC|GRPC-WEB)$/i;

@@ -3,7 +3,6 @@ import type { Inventory } from "../core/inventory.ts";
 import type { WaypointReference } from "../core/settings.ts";
 import { convertAsm } from "./asm.ts";
 import type { BoundEntry } from "./bound-entry.ts";
-import type { Bundle } from "./bundles.ts";
 import { bundlesOf, egressParticipants } from "./bundles.ts";
 import { boundEntries } from "./entries.ts";
 import { fieldsOf } from "./fields.ts";
@@ -14,6 +13,7 @@ import { outputKey } from "./input-object.ts";
 import type { LedgerEntry } from "./ledger.ts";
 import { ledgerOf } from "./ledger.ts";
 import { noteOldObjects } from "./old-objects.ts";
+import type { Bundle } from "./participant.ts";
 import { movedPolicies } from "./policies.ts";
 import { portDemandsOf } from "./port-demands.ts";
 import { removalsOf } from "./removals.ts";
@@ -66,7 +66,10 @@ export function migrate(
 			outputs.set(key, output);
 		}
 	}
-	const involved = new Set(found.flatMap(({ participants }) => participants.map(({ input }) => input)));
+	const involved = new Set([
+		...found.flatMap(({ participants }) => participants.map(({ input }) => input)),
+		...bundles.flatMap(({ ledger }) => ledger.map(({ input }) => input)),
+	]);
 	return {
 		bundles,
 		outputs: [...outputs.values()],

@@ -1,7 +1,7 @@
-import { serviceOfHost } from "../core/service-names.ts";
 import type { BoundEntry } from "./bound-entry.ts";
 import { plainMetadata } from "./entries.ts";
 import { fieldsOf, listOf, objectName, textOf, without } from "./fields.ts";
+import { gatewayNamespaces, widePolicies } from "./gateway-policies.ts";
 import type { InputObject, Output } from "./input-object.ts";
 import { carriedRule, isAboutDestination } from "./policy-rules.ts";
 import type { Conversion, Step, StepResult } from "./step.ts";
@@ -17,7 +17,7 @@ export function movedPolicies(
 	const outputs = step.bundle.participants
 		.filter(({ role }) => role === "policy")
 		.flatMap(({ input }) => movePolicy(input, step, entries));
-	noteNamespacePolicies(inputs, step);
+	noteWidePolicies(inputs, entries, step);
 	return endStep(step, outputs);
 }
 
@@ -29,7 +29,9 @@ function movePolicy(input: InputObject, step: Step, entries: readonly BoundEntry
 	}
 	ledger.note(input, [], "carried", "attached to the ServiceEntries");
 	ledger.note(input, ["metadata"], "carried", "under a new name");
-	ledger.note(input, ["spec", "selector"], "implied", "targetRefs name the ServiceEntries instead");
+	for (const field of ["selector", "targetRef", "targetRefs"]) {
+		ledger.note(input, ["spec", field], "implied", "targetRefs name the ServiceEntries instead");
+	}
 	ledger.note(input, ["status"], "implied", "istiod writes it");
 	const rules = listOf(fieldsOf(input.object.spec).rules).map(fieldsOf);
 	if (rules.some((rule) => JSON.stringify(rule).includes("principals"))) {
@@ -96,39 +98,42 @@ function policyFor(
 				// The annotation istio.io/dry-run decides whether the policy denies anything.
 				...(annotations === undefined ? {} : { annotations }),
 			},
-			spec: { ...without(spec, "selector", "rules"), targetRefs, ...(rules.length > 0 ? { rules } : {}) },
+			spec: {
+				...without(spec, "selector", "targetRef", "rules"),
+				targetRefs,
+				...(rules.length > 0 ? { rules } : {}),
+			},
 		},
 		purpose: `${purposes[input.title] ?? "settings for"} ${group.flatMap((entry) => entry.hosts).join(", ")}`,
 	};
 }
 
+/** What an object of a whole namespace was for at the gateway, and how the waypoint gets it. */
+const instead: Readonly<Record<string, string>> = {
+	ProxyConfig:
+		"If the waypoint needs the same, write one whose selector is `gateway.networking.k8s.io/gateway-name: WAYPOINT`",
+};
+
 /**
- * Notes the policies without a selector that held at the egress gateway because they hold for its whole namespace:
- * a waypoint elsewhere does not have them.
+ * Notes the objects without a selector that held at the egress gateway because they hold for its whole namespace or the
+ * mesh: a waypoint does not have them.
  */
-function noteNamespacePolicies(inputs: readonly InputObject[], { bundle, ledger, notes }: Step): void {
-	const namespaces = new Set(
-		bundle.participants.flatMap(({ input, hops }) =>
-			(hops?.toGateway ?? []).flatMap(
-				(destination) => serviceOfHost(destination.host, input.namespace)?.namespace ?? [],
-			),
-		),
-	);
-	for (const input of inputs.filter((each) => namespaces.has(each.namespace))) {
-		const spec = fieldsOf(input.object.spec);
-		const isWide =
-			spec.selector === undefined && spec.targetRefs === undefined && spec.targetRef === undefined;
-		if (input.title === "AuthorizationPolicy" && isWide) {
-			ledger.note(input, [], "implied", "it stays as it is");
-			ledger.note(
-				input,
-				["spec"],
-				"not carried",
-				"it held at the egress gateway, and the waypoint does not have it",
-			);
-			notes.push(
-				`AuthorizationPolicy \`${input.namespace}/${input.name}\` holds for its whole namespace, so it held at the egress gateway too. It is left as it is, and the waypoint does not have it: if it was meant for the way out, write it once more with targetRefs.`,
-			);
-		}
+function noteWidePolicies(
+	inputs: readonly InputObject[],
+	entries: readonly BoundEntry[],
+	{ bundle, inventory, ledger, notes }: Step,
+): void {
+	const waypoints = entries.map(({ waypoint }) => waypoint.namespace);
+	const root = inventory.mesh.rootNamespace;
+	for (const input of widePolicies(inputs, gatewayNamespaces(bundle.participants), waypoints, root)) {
+		const where = input.namespace === root ? "the whole mesh" : "its whole namespace";
+		const advice =
+			instead[input.title] ?? "If it was meant for the way out, write it once more with targetRefs";
+		const reason = "it held at the egress gateway, and the waypoint does not have it";
+		ledger.note(input, [], "implied", "it stays as it is");
+		ledger.note(input, ["spec"], "not carried", reason);
+		notes.push(
+			`${input.title} \`${input.namespace}/${input.name}\` holds for ${where}, so it held at the egress gateway too. It is left as it is, and the waypoint does not have it. ${advice}.`,
+		);
 	}
 }

@@ -3,7 +3,6 @@ import { canonicalHost } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
 import { isEgressService, isExternalName } from "../istio/egress/services.ts";
 import type { Destination } from "../istio/egress/virtual-services.ts";
-import type { Bundle, Participant } from "./bundles.ts";
 import { coversHost } from "./bundles.ts";
 import { fieldsOf, listOf, numberOf, textOf, textsOf } from "./fields.ts";
 import { gatewayApiHopRoutes } from "./gateway-api-hop-routes.ts";
@@ -11,6 +10,7 @@ import type { Family, HopRoute } from "./hop-route.ts";
 import type { InputObject } from "./input-object.ts";
 import type { NotedOutcome } from "./ledger.ts";
 import { Ledger } from "./ledger.ts";
+import type { Bundle, Participant } from "./participant.ts";
 
 /** The kind of traffic that a route carries, which a port of a ServiceEntry has to say. */
 export type Traffic = "HTTP" | "TLS" | "TCP";

@@ -1,9 +1,9 @@
 import type { Inventory } from "../core/inventory.ts";
 import type { WaypointReference } from "../core/settings.ts";
-import type { Bundle } from "./bundles.ts";
 import type { Output } from "./input-object.ts";
 import type { NotedOutcome } from "./ledger.ts";
 import { Ledger } from "./ledger.ts";
+import type { Bundle } from "./participant.ts";
 import type { PortDemand } from "./port-demands.ts";
 
 /** What every step of a bundle's conversion reads. */

@@ -1,9 +1,9 @@
 import type { Path } from "../core/finding.ts";
 import { canonicalHost } from "../core/host-pattern.ts";
-import type { Bundle } from "./bundles.ts";
 import type { Fields } from "./fields.ts";
 import { fieldsOf, listOf, textOf, valueAt, without } from "./fields.ts";
 import type { InputObject } from "./input-object.ts";
+import type { Bundle } from "./participant.ts";
 import type { Step } from "./step.ts";
 
 interface SubsetUse {

@@ -42,16 +42,16 @@ export async function dumpConfig(plane: ControlPlane, proxy: ProxyNode): Promise
 			"content-type": "application/grpc",
 			te: "trailers",
 		});
-		const answers = countMessages(stream);
+		const answers = watchAnswers(stream);
 		const id = `${proxy.type}~10.244.9.9~${proxy.name}.${proxy.namespace}~${proxy.namespace}.svc.cluster.local`;
 		stream.write(frame(discoveryRequest(types.clusters, [], { ...proxy, id })));
 		stream.write(frame(discoveryRequest(types.listeners, [], undefined)));
-		await answers.reach(2);
+		await answers.has(types.clusters, types.listeners);
 		const before = await readDump(plane, id);
 		const names = routeNames(before);
 		if (names.size > 0) {
 			stream.write(frame(discoveryRequest(types.routes, [...names], undefined)));
-			await answers.reach(3);
+			await answers.has(types.routes);
 		}
 		const dump = names.size > 0 ? await readDump(plane, id) : before;
 		stream.close();
@@ -86,17 +86,21 @@ export async function waitForPush(plane: ControlPlane, timeout = 15_000): Promis
 	}
 }
 
-/** Counts the messages that arrive on a stream, by the lengths that gRPC puts before each (one byte, four bytes). */
-function countMessages(stream: ClientHttp2Stream): { reach(count: number): Promise<void> } {
+/**
+ * Reads the types of the messages that arrive on a stream, by the lengths that gRPC puts before each (one byte, four
+ * bytes). What was asked for may come after another push of what has come already.
+ */
+function watchAnswers(stream: ClientHttp2Stream): { has(...wanted: readonly string[]): Promise<void> } {
 	let pending = Buffer.alloc(0);
-	let seen = 0;
+	const seen = new Set<string>();
 	let wake: () => void = () => {};
 	let failure: Error | undefined;
 	stream.on("data", (chunk: Buffer) => {
 		pending = Buffer.concat([pending, chunk]);
 		while (pending.length >= 5 && pending.length >= 5 + pending.readUInt32BE(1)) {
-			pending = pending.subarray(5 + pending.readUInt32BE(1));
-			seen++;
+			const end = 5 + pending.readUInt32BE(1);
+			seen.add(typeOfAnswer(pending.subarray(5, end)));
+			pending = pending.subarray(end);
 		}
 		wake();
 	});
@@ -109,10 +113,11 @@ function countMessages(stream: ClientHttp2Stream): { reach(count: number): Promi
 		fail(`gRPC status ${headers["grpc-status"]} ${headers["grpc-message"]}`),
 	);
 	return {
-		async reach(count) {
-			const late = setTimeout(() => fail(`${seen} of ${count} answers after ${answerMs} ms`), answerMs);
+		async has(...wanted) {
+			const missing = (): readonly string[] => wanted.filter((type) => !seen.has(type));
+			const late = setTimeout(() => fail(`no ${missing().join(", ")} after ${answerMs} ms`), answerMs);
 			try {
-				while (seen < count && failure === undefined) {
+				while (missing().length > 0 && failure === undefined) {
 					await new Promise<void>((resolve) => {
 						wake = resolve;
 					});
@@ -120,11 +125,35 @@ function countMessages(stream: ClientHttp2Stream): { reach(count: number): Promi
 			} finally {
 				clearTimeout(late);
 			}
-			if (failure !== undefined && seen < count) {
+			if (failure !== undefined && missing().length > 0) {
 				throw failure;
 			}
 		},
 	};
+}
+
+/** The type of a DiscoveryResponse, its field 4: the fields before it are text and messages (wire type 2) and a bool. */
+function typeOfAnswer(message: Buffer): string {
+	let at = 0;
+	const readVarint = (): number => {
+		let value = 0;
+		for (let shift = 1; ; shift *= 128) {
+			const byte = message.readUInt8(at++);
+			value += (byte & 127) * shift;
+			if (byte < 128) {
+				return value;
+			}
+		}
+	};
+	while (at < message.length) {
+		const key = readVarint();
+		const size = readVarint();
+		if (key === ((4 << 3) | 2)) {
+			return message.toString("utf8", at, at + size);
+		}
+		at += (key & 7) === 2 ? size : 0;
+	}
+	return "";
 }
 
 async function readDump(plane: ControlPlane, id: string): Promise<ConfigDump> {

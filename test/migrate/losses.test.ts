@@ -364,3 +364,149 @@ spec: {}
 	assert.equal(result.code, 1);
 	assert.deepEqual(lost(result), ["AuthorizationPolicy spec"]);
 });
+
+const plainWay =
+	entry("one", http) + gateway("HTTP", undefined, 80) + route(`  http:\n${steer(80)}${toHost(80)}`);
+
+function proxyObject(kind: string, group: string, namespace: string, spec: string): string {
+	return `apiVersion: ${group}\nkind: ${kind}\nmetadata: {name: own, namespace: ${namespace}}\nspec: ${spec}\n`;
+}
+
+const filter = (context: string): string =>
+	`{configPatches: [{applyTo: CLUSTER, match: {context: ${context}}, patch: {operation: MERGE, value: {}}}]}`;
+
+for (const [what, text, isLost] of [
+	[
+		"an EnvoyFilter",
+		proxyObject("EnvoyFilter", "networking.istio.io/v1alpha3", "egress", filter("GATEWAY")),
+		true,
+	],
+	[
+		"an EnvoyFilter of the mesh",
+		proxyObject("EnvoyFilter", "networking.istio.io/v1alpha3", "istio-system", filter("ANY")),
+		true,
+	],
+	[
+		"an EnvoyFilter for sidecars",
+		proxyObject("EnvoyFilter", "networking.istio.io/v1alpha3", "egress", filter("SIDECAR_OUTBOUND")),
+		false,
+	],
+	[
+		"a WasmPlugin",
+		proxyObject("WasmPlugin", "extensions.istio.io/v1alpha1", "egress", "{url: oci://a/b}"),
+		true,
+	],
+	[
+		"Telemetry",
+		proxyObject("Telemetry", "telemetry.istio.io/v1", "egress", "{accessLogging: [{disabled: true}]}"),
+		true,
+	],
+	[
+		"Telemetry of the mesh, which waypoints have too,",
+		proxyObject("Telemetry", "telemetry.istio.io/v1", "istio-system", "{accessLogging: [{disabled: true}]}"),
+		false,
+	],
+	[
+		"a ProxyConfig",
+		proxyObject("ProxyConfig", "networking.istio.io/v1beta1", "egress", "{concurrency: 2}"),
+		true,
+	],
+	[
+		"a RequestAuthentication",
+		proxyObject("RequestAuthentication", "security.istio.io/v1", "egress", "{jwtRules: [{issuer: a}]}"),
+		true,
+	],
+	[
+		"a policy of the mesh",
+		proxyObject("AuthorizationPolicy", "security.istio.io/v1", "istio-system", "{}"),
+		true,
+	],
+	[
+		"a PeerAuthentication",
+		proxyObject("PeerAuthentication", "security.istio.io/v1", "egress", "{mtls: {mode: STRICT}}"),
+		false,
+	],
+	["a policy elsewhere", proxyObject("AuthorizationPolicy", "security.istio.io/v1", "shop", "{}"), false],
+] as const) {
+	it(`${what} without a selector is ${isLost ? "named as not carried" : "no loss"}`, async () => {
+		const result = await migrate(plainWay.replaceAll("istio-system", "egress"), text);
+		assert.equal(result.code, isLost ? 1 : 0);
+		assert.equal(
+			lost(result).some((line) => line.includes(" spec")),
+			isLost,
+		);
+		if (isLost) {
+			assert.match(result.notes, /`[a-z-]+\/own` holds for (?:the whole mesh|its whole namespace)/);
+			assert.doesNotMatch(result.report, /take no part/);
+		}
+	});
+}
+
+const classGateway = `apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: one-egress-gateway, namespace: shop, annotations: {networking.istio.io/service-type: ClusterIP}}
+spec:
+  gatewayClassName: istio
+  listeners: [{name: http, port: 80, protocol: HTTP, hostname: ${host}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: to, namespace: shop}
+spec:
+  parentRefs: [{group: networking.istio.io, kind: ServiceEntry, name: one}]
+  rules: [{backendRefs: [{name: one-egress-gateway-istio, port: 80}]}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: out, namespace: shop}
+spec:
+  parentRefs: [{name: one-egress-gateway}]
+  hostnames: [${host}]
+  rules: [{backendRefs: [{group: networking.istio.io, kind: Hostname, name: ${host}, port: 80}]}]
+`;
+
+for (const [how, what] of [
+	["targetRefs", "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: one-egress-gateway}]"],
+	["a targetRef", "targetRef: {group: gateway.networking.k8s.io, kind: Gateway, name: one-egress-gateway}"],
+	[
+		"the label of its pods",
+		"selector: {matchLabels: {gateway.networking.k8s.io/gateway-name: one-egress-gateway}}",
+	],
+] as const) {
+	it(`a policy on a Gateway of the Gateway API by ${how} goes to the ServiceEntry at the waypoint`, async () => {
+		const policy = `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: who, namespace: shop}
+spec: {${what}, rules: [{from: [{source: {namespaces: [pay]}}]}]}
+`;
+		const { code, written } = await migrate(entry("one", http) + classGateway, policy);
+		assert.equal(code, 0);
+		assert.deepEqual(written.get("1-add/authorizationpolicy.shop.who-one.yaml").spec, {
+			targetRefs: [{ group: "networking.istio.io", kind: "ServiceEntry", name: "one" }],
+			rules: [{ from: [{ source: { namespaces: ["pay"] } }] }],
+		});
+	});
+}
+
+it("Telemetry on a Gateway of the Gateway API by targetRefs is named as not carried", async () => {
+	const telemetry = proxyObject(
+		"Telemetry",
+		"telemetry.istio.io/v1",
+		"shop",
+		"{targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: one-egress-gateway}], accessLogging: [{disabled: true}]}",
+	);
+	const result = await migrate(entry("one", http) + classGateway, telemetry);
+	assert.equal(result.code, 1);
+	assert.ok(lost(result).includes("Telemetry spec.accessLogging[0].disabled"));
+});
+
+it("a policy on the pods of another egress gateway does not come to the hosts of this one", async () => {
+	const policy = `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: who, namespace: istio-system}
+spec: {selector: {matchLabels: {istio: egressgateway-b}}, action: DENY, rules: [{}]}
+`;
+	const { code, written } = await migrate(plainWay, policy);
+	assert.equal(code, 0);
+	assert.ok(![...written.values()].some(({ kind }) => kind === "AuthorizationPolicy"));
+});

@@ -125,6 +125,6 @@ describe("movedPolicies", () => {
 		const wide = policy("wide", "  rules: [{}]\n").replace(/ {2}selector:.*\n/, "");
 		const { policies, report } = await moved(...way, wide);
 		assert.equal(policies.length, 0);
-		assert.match(report, /`istio-system\/wide` holds for its whole namespace/);
+		assert.match(report, /`istio-system\/wide` holds for the whole mesh/);
 	});
 });

@@ -237,8 +237,8 @@ ${steer(80)}  - match: [{gateways: [one], port: 80}]
 			toPort443,
 			rule("  trafficPolicy: {tls: {mode: SIMPLE, sni: shop.one.example}}\n"),
 			rule("  trafficPolicy: {tls: {mode: SIMPLE, sni: root.one.example}}\n").replace(
-				"namespace: shop",
-				"namespace: istio-system",
+				"name: one, namespace: shop",
+				"name: root, namespace: istio-system",
 			),
 		].join(""),
 	},
