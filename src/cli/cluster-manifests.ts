@@ -1,6 +1,7 @@
 import { stringify } from "yaml";
 import { allKinds, kinds } from "../core/kinds.ts";
 import type { MeshFacts } from "../core/mesh.ts";
+import type { Connection } from "../kube/client/connection.ts";
 import type { RawObject, RawResource } from "../kube/client/list-raw.ts";
 import { kubectlYaml } from "../manifests/kubectl-yaml.ts";
 import type { Reading } from "../manifests/read.ts";
@@ -14,6 +15,8 @@ import { withCluster } from "./cluster-access.ts";
 export interface ClusterReading {
 	readonly reading: Reading;
 	readonly facts: Partial<MeshFacts>;
+	/** Why the mesh configuration could not be read; undefined when it could. */
+	readonly problem: string | undefined;
 }
 
 /** Kinds that Waymark does not judge and that may hold for the pods of an egress gateway. */
@@ -34,16 +37,18 @@ function satellite(group: string, kind: string, plural: string): RawResource {
 export interface ClusterObjects {
 	readonly objects: readonly RawObject[];
 	readonly facts: Partial<MeshFacts>;
+	/** Why the mesh configuration could not be read; undefined when it could. */
+	readonly problem: string | undefined;
 	readonly kinds: ReadonlySet<string>;
 }
 
 /** Lists what takes part in egress in a cluster: once, and with `list` alone. */
 export async function readClusterManifests(access: ClusterAccess): Promise<ClusterReading> {
-	const { objects, facts } = await listCluster(access);
+	const { objects, facts, problem } = await listCluster(access);
 	const readings = objects.map((object) =>
 		parseManifests(stringify(asWritten(object), kubectlYaml), placeOf(object)),
 	);
-	return { reading: joinReadings(readings), facts };
+	return { reading: joinReadings(readings), facts, problem };
 }
 
 /** Lists the objects of every kind that may take part in egress. */
@@ -54,14 +59,27 @@ export function listCluster(access: ClusterAccess): Promise<ClusterObjects> {
 			import("../kube/watch/mesh.ts"),
 			import("../kube/client/list-raw.ts"),
 		]);
-		const { facts } = await readMesh(connection);
-		const objects: RawObject[] = [];
+		const { facts, problem } = await readMesh(connection);
+		const objects: RawObject[] = [...(await meshConfigMap(connection))];
 		const resources = [...allKinds.map((kind) => kinds[kind]), ...satellites];
 		for (const resource of resources) {
 			objects.push(...(await listRaw(connection, resource)));
 		}
-		return { objects, facts, kinds: new Set(resources.map(({ kind }) => kind)) };
+		return { objects, facts, problem, kinds: new Set(resources.map(({ kind }) => kind)) };
 	});
+}
+
+/** Istio's ConfigMap, where its mesh configuration takes part in egress; none where it is not there or may not be read. */
+async function meshConfigMap(connection: Connection): Promise<readonly RawObject[]> {
+	const { resourcePath } = await import("../kube/client/api.ts");
+	try {
+		const path = resourcePath("", "v1", "configmaps", "istio-system", "istio");
+		const found = (await connection.request("GET", path)) as RawObject;
+		return textOf(fieldsOf(found.data).mesh)?.includes("REGISTRY_ONLY") === true ? [found] : [];
+	} catch {
+		// readMesh says why.
+		return [];
+	}
 }
 
 const appliedAnnotation = "kubectl.kubernetes.io/last-applied-configuration";

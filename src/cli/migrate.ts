@@ -24,6 +24,7 @@ import { rules } from "../rules/table.ts";
 import type { ClusterAccess } from "./cluster-access.ts";
 import { clusterUsage, readAccess } from "./cluster-access.ts";
 import { readClusterManifests } from "./cluster-manifests.ts";
+import { meshConfigurationOf } from "./mesh-configuration.ts";
 import { continuedText, freshText, originalText } from "./migrated-text.ts";
 import type { Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
@@ -74,9 +75,12 @@ export const migrate: Verb = {
 			return verifyMigration({ ...options, folder: options.out }, streams);
 		}
 		const settings = readSettings(options.config);
-		const { reading, facts } = options.cluster
+		const { reading, facts, problem } = options.cluster
 			? await readClusterManifests(options.access)
-			: { reading: readManifests(options.paths), facts: {} };
+			: { reading: readManifests(options.paths), facts: {}, problem: undefined };
+		if (problem !== undefined) {
+			streams.error(`waymark: REGISTRY_ONLY of the whole mesh was not looked for: ${problem}\n`);
+		}
 		const worldFor = (manifests: readonly Manifest[]): ClusterState => {
 			const world = worldOf(manifests, settings);
 			world.learn(facts);
@@ -216,6 +220,7 @@ function itemOf(manifest: Manifest): InputObject {
 	const { kind, object, file } = manifest;
 	const fields = fieldsOf(object);
 	const metadata = fieldsOf(fields.metadata);
+	const mesh = meshConfigurationOf(fields);
 	return {
 		kind,
 		title: textOf(fields.kind) ?? "object",
@@ -224,6 +229,7 @@ function itemOf(manifest: Manifest): InputObject {
 		object: fields,
 		file,
 		line: manifest.position([]).line,
+		...(mesh === undefined ? {} : { mesh }),
 	};
 }
 

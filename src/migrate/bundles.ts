@@ -36,7 +36,7 @@ export function egressParticipants(
 	inputs: readonly InputObject[],
 	inventory: Inventory,
 ): readonly Participant[] {
-	return inputs.flatMap((input) => egressParticipant(input, inventory) ?? []);
+	return inputs.flatMap((input) => meshParticipant(input) ?? egressParticipant(input, inventory) ?? []);
 }
 
 function egressParticipant(input: InputObject, inventory: Inventory): Participant | undefined {
@@ -93,6 +93,14 @@ function egressParticipant(input: InputObject, inventory: Inventory): Participan
 				? policyParticipant(input, inventory)
 				: undefined;
 	}
+}
+
+/** The mesh configuration, where it lets sidecars reach registered hosts alone. */
+function meshParticipant(input: InputObject): Participant | undefined {
+	const { outboundTrafficPolicy, outbound_traffic_policy } = input.mesh?.value ?? {};
+	return fieldsOf(outboundTrafficPolicy ?? outbound_traffic_policy).mode === "REGISTRY_ONLY"
+		? { input, role: "mesh", hosts: [], ties: [] }
+		: undefined;
 }
 
 /** The host of a Gateway's server, which may be prefixed by a namespace. */
@@ -211,7 +219,7 @@ function asmHosts(spec: Readonly<Record<string, unknown>>): readonly string[] {
 }
 
 /** Parts of objects that hold for every way out of the gateway. */
-const sharedRoles: ReadonlySet<Role> = new Set(["policy", "gateway policy", "client sidecar"]);
+const sharedRoles: ReadonlySet<Role> = new Set(["policy", "gateway policy", "client sidecar", "mesh"]);
 
 const policyRoles: ReadonlySet<Role> = new Set(["policy", "gateway policy"]);
 
@@ -244,7 +252,7 @@ export function bundlesOf(
 	const whole = bundles.filter((group) => !alone.includes(group));
 	const everywhere = [...alone.flat(), ...shared];
 	if (whole.length === 0) {
-		const isEgress = everywhere.some(({ role }) => role !== "client sidecar");
+		const isEgress = everywhere.some(({ role }) => role !== "client sidecar" && role !== "mesh");
 		return isEgress ? [complete(everywhere, inputs, inventory)] : [];
 	}
 	const root = inventory.mesh.rootNamespace;

@@ -1,3 +1,4 @@
+import type { Path } from "../core/finding.ts";
 import type { Kind } from "../core/kinds.ts";
 import type { Fields } from "./fields.ts";
 
@@ -12,6 +13,16 @@ export interface InputObject {
 	readonly object: Fields;
 	readonly file: string;
 	readonly line: number;
+	/** The mesh configuration that it holds, if it does. */
+	readonly mesh?: MeshConfiguration;
+}
+
+/** Istio's mesh configuration, and where in an object it stands. */
+export interface MeshConfiguration {
+	readonly path: Path;
+	/** Whether it is a text there, so that no path leads further. */
+	readonly isText: boolean;
+	readonly value: Fields;
 }
 
 /** An object for people: `Gateway shop/payments`. */

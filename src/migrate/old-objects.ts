@@ -35,6 +35,9 @@ export function noteOldObjects(conversion: Conversion, entries: readonly BoundEn
 			case "client sidecar":
 				noteClientSidecar(participant.input, step);
 				break;
+			case "mesh":
+				noteMesh(participant.input, step);
+				break;
 			case "gateway policy":
 				noteGatewayPolicy(participant.input, step);
 				break;
@@ -49,7 +52,7 @@ function noteObject(input: InputObject, { role }: Participant, { ledger }: Step)
 	if (role === "entry" || role === "host rule" || role === "policy" || role === "asm") {
 		return;
 	}
-	if (role === "client sidecar") {
+	if (role === "client sidecar" || role === "mesh") {
 		ledger.note(input, [], "implied", "it stays for the pods that have a sidecar still");
 		return;
 	}
@@ -259,10 +262,28 @@ function noteSidecar(input: InputObject, { ledger, notes }: Step): void {
 	);
 }
 
+const noRegistryOnly =
+	"ambient has no REGISTRY_ONLY, so hosts without a ServiceEntry are reached directly; only a NetworkPolicy stops them";
+
+/** The mesh configuration stops unknown hosts at every sidecar: pods in ambient do not have that. */
+function noteMesh(input: InputObject, { ledger, notes }: Step): void {
+	const { path = [], isText = false, value = {} } = input.mesh ?? {};
+	for (const field of isText ? [] : ["outboundTrafficPolicy", "outbound_traffic_policy"]) {
+		ledger.note(input, [...path, field, "mode"], "not carried", noRegistryOnly);
+	}
+	if (isText) {
+		const reason = `of the mesh configuration, outboundTrafficPolicy.mode: ${noRegistryOnly}`;
+		ledger.note(input, path, "not carried", reason);
+	}
+	const root = textOf(value.rootNamespace) ?? input.namespace;
+	notes.push(
+		`The mesh configuration in ${input.title} \`${input.namespace}/${input.name}\` has REGISTRY_ONLY: ${noRegistryOnly}. Before clients move, give their namespaces a NetworkPolicy that lets them reach the cluster and its DNS alone: the waypoints' own namespaces and \`${root}\` need none.`,
+	);
+}
+
 /** A client's own Sidecar that stops unknown hosts: pods in ambient do not have that. */
 function noteClientSidecar(input: InputObject, { ledger, notes }: Step): void {
-	const reason =
-		"pods in ambient do not read Sidecars, and ambient has no REGISTRY_ONLY, so hosts without a ServiceEntry are reached directly; only a NetworkPolicy stops them";
+	const reason = `pods in ambient do not read Sidecars, and ${noRegistryOnly}`;
 	ledger.note(input, ["spec"], "not carried", "pods in ambient do not read Sidecars");
 	ledger.note(input, ["spec", "outboundTrafficPolicy"], "not carried", reason);
 	notes.push(

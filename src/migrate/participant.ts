@@ -10,6 +10,7 @@ export type Role =
 	| "entry"
 	| "sidecar"
 	| "client sidecar"
+	| "mesh"
 	| "policy"
 	| "gateway policy"
 	| "asm";

@@ -64,6 +64,9 @@ const toHost = (port: number, more = ""): string =>
     route: [{destination: {host: ${host}, port: {number: ${port}}${more}}}]
 `;
 
+const plainWay =
+	entry("one", http) + gateway("HTTP", undefined, 80) + route(`  http:\n${steer(80)}${toHost(80)}`);
+
 it("TLS of a port that begins in one of two subsets begins at the port that clients use", async () => {
 	const { code, written } = await migrate(
 		entry("one", http, tls) +
@@ -261,7 +264,7 @@ it("two teams' entries for one host with a waypoint each are both bound", async 
 	assert.equal(entries.length, 2);
 });
 
-it("REGISTRY_ONLY is lost, whether it stands in the Sidecar of a client or in the mesh configuration", async () => {
+it("REGISTRY_ONLY in the Sidecar of a client is lost", async () => {
 	const sidecar = `apiVersion: networking.istio.io/v1
 kind: Sidecar
 metadata: {name: default, namespace: shop}
@@ -279,6 +282,37 @@ spec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}, egress: [{hosts: ["./*", "i
 	assert.match(result.notes, /NetworkPolicy/);
 	assert.ok(!result.report.includes("take no part in sidecar-style egress:\n\n- `Sidecar"));
 });
+
+const registryOnly = "outboundTrafficPolicy: {mode: REGISTRY_ONLY}";
+
+for (const [where, text, path] of [
+	[
+		"Istio's ConfigMap",
+		`apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |-\n    accessLogFile: ""\n    ${registryOnly}\n`,
+		"ConfigMap data.mesh",
+	],
+	[
+		"an IstioOperator",
+		`apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata: {name: i}\nspec: {profile: demo, meshConfig: {${registryOnly}}}\n`,
+		"IstioOperator spec.meshConfig.outboundTrafficPolicy.mode",
+	],
+	[
+		"the Sail operator's Istio",
+		`apiVersion: sailoperator.io/v1\nkind: Istio\nmetadata: {name: default}\nspec: {values: {meshConfig: {${registryOnly}}}}\n`,
+		"Istio spec.values.meshConfig.outboundTrafficPolicy.mode",
+	],
+] as const) {
+	it(`REGISTRY_ONLY in the mesh configuration of ${where} is lost`, async () => {
+		const result = await migrate(plainWay, text);
+		assert.equal(result.code, 1);
+		assert.deepEqual(lost(result), [path]);
+		assert.match(
+			result.notes,
+			/The mesh configuration in .* has REGISTRY_ONLY: ambient has no REGISTRY_ONLY/,
+		);
+		assert.equal((await migrate(plainWay, text.replace("REGISTRY_ONLY", "ALLOW_ANY"))).code, 0);
+	});
+}
 
 it("a client certificate comes with the right to read its Secret for the waypoint's service account", async () => {
 	const { written, notes, code } = await migrate(
@@ -364,9 +398,6 @@ spec: {}
 	assert.equal(result.code, 1);
 	assert.deepEqual(lost(result), ["AuthorizationPolicy spec"]);
 });
-
-const plainWay =
-	entry("one", http) + gateway("HTTP", undefined, 80) + route(`  http:\n${steer(80)}${toHost(80)}`);
 
 function proxyObject(kind: string, group: string, namespace: string, spec: string): string {
 	return `apiVersion: ${group}\nkind: ${kind}\nmetadata: {name: own, namespace: ${namespace}}\nspec: ${spec}\n`;
