@@ -1,7 +1,11 @@
 import { createHash } from "node:crypto";
+import { mention, quote } from "../core/finding.ts";
 import { kinds } from "../core/kinds.ts";
 import type { AuditChange, AuditedObject } from "./auditor.ts";
+import type { ListedExemption } from "./exemptions.ts";
+import { toldDays } from "./exemptions.ts";
 import type { ReportServer } from "./publish.ts";
+import { statusOf } from "./publish.ts";
 
 /** What an Event says: the object's own, or its Namespace's. */
 export interface Notice {
@@ -12,8 +16,28 @@ export interface Notice {
 		readonly name: string;
 		readonly uid: string | undefined;
 	};
-	readonly reason: "Ungoverned" | "RuleBroken";
+	readonly reason: "Ungoverned" | "RuleBroken" | "ExemptionEnds" | "Backfill";
 	readonly note: string;
+}
+
+/** One notice for each Namespace with an exemption that has ended or ends within `toldDays`, those that end first. */
+export function exemptionNotices(list: readonly ListedExemption[]): readonly Notice[] {
+	const byNamespace = Map.groupBy(
+		list.filter(({ daysLeft }) => daysLeft <= toldDays),
+		({ namespace }) => namespace,
+	);
+	return [...byNamespace].map(([namespace, ending]): Notice => {
+		const shown = ending.slice(0, 3).map(({ rule, until, daysLeft, owner }) => {
+			const when = daysLeft < 0 ? `ended on ${until}` : `ends on ${until}, in ${daysLeft} days`;
+			return `${mention(rule)} ${when}${owner === null ? "" : ` (${quote(owner)})`}`;
+		});
+		const rest = ending.length > 3 ? ` and ${ending.length - 3} more` : "";
+		return {
+			about: { apiVersion: "v1", kind: "Namespace", namespace: "", name: namespace, uid: undefined },
+			reason: "ExemptionEnds",
+			note: `Exemption from ${shown.join("; ")}${rest}; afterwards the rule denies again`,
+		};
+	});
 }
 
 /** What a change says that was not so before; undefined: nothing that anybody must be told. */
@@ -55,12 +79,16 @@ function countDirect({ hosts }: AuditedObject): number {
 export interface EventSender {
 	/** Takes the changes of one round. */
 	send(changes: readonly AuditChange[]): Promise<void>;
+	/** Tells what is so on a day: once a day for each object and reason, whichever replica tells it. */
+	tellDaily(notices: readonly Notice[], day: string): Promise<void>;
 }
 
 /** An object's next Event waits so long. */
 const quietMs = 5 * 60_000;
 /** Events of one round; a change that breaks ten thousand entries is told by Namespaces, and counted. */
 const mostEvents = 50;
+/** Events of one day about exemptions: a list is at hand, and those that end first are told. */
+const mostDaily = 200;
 const mostNote = 1000;
 const deadlineMs = 5_000;
 
@@ -89,7 +117,33 @@ export function createEventSender(options: {
 			}
 		}
 	};
+	const post = (event: Event): Promise<unknown> =>
+		server.request(
+			"POST",
+			`/apis/events.k8s.io/v1/namespaces/${encodeURIComponent(event.metadata.namespace)}/events`,
+			{ body: event, signal, deadlineMs },
+		);
 	return {
+		async tellDaily(notices, day) {
+			let left = notices.length;
+			for (const notice of notices.slice(0, mostDaily)) {
+				if (signal.aborted) {
+					return;
+				}
+				try {
+					await post(eventOf(notice, options.instance, now(), day));
+				} catch (error) {
+					if (statusOf(error) !== 409) {
+						options.onFailure(error, left);
+						return;
+					}
+				}
+				left -= 1;
+			}
+			if (left > 0) {
+				options.onFailure(undefined, left);
+			}
+		},
 		async send(changes) {
 			forget();
 			const notices = changes.flatMap((change) => noticeOf(change) ?? []);
@@ -111,16 +165,7 @@ export function createEventSender(options: {
 				}
 				toldAt.set(key, now().getTime());
 				try {
-					const event = eventOf(notice, options.instance, now());
-					await server.request(
-						"POST",
-						`/apis/events.k8s.io/v1/namespaces/${encodeURIComponent(event.metadata.namespace)}/events`,
-						{
-							body: event,
-							signal,
-							deadlineMs,
-						},
-					);
+					await post(eventOf(notice, options.instance, now()));
 					sent += 1;
 				} catch (error) {
 					options.onFailure(error, due.length - sent);
@@ -157,10 +202,16 @@ interface Event {
 	readonly metadata: { readonly name: string; readonly namespace: string };
 }
 
-function eventOf({ about, reason, note }: Notice, instance: string, now: Date): Event & object {
+/** @param once what makes the Event's name, so that a second one of that name is refused; the moment, unless given */
+function eventOf(
+	{ about, reason, note }: Notice,
+	instance: string,
+	now: Date,
+	once?: string,
+): Event & object {
 	const time = now.toISOString().replace("Z", "000Z");
 	const key = createHash("sha256")
-		.update(JSON.stringify([about, reason, time]))
+		.update(JSON.stringify([about, reason, once ?? time]))
 		.digest("hex")
 		.slice(0, 16);
 	// An Event about an object without a namespace lives in default (events.k8s.io, ValidateEvent).

@@ -297,7 +297,7 @@ async function* listDigests(
 }
 
 /** The HTTP status of a failed request. */
-function statusOf(error: unknown): number | undefined {
+export function statusOf(error: unknown): number | undefined {
 	const status = typeof error === "object" && error !== null && "status" in error ? error.status : undefined;
 	return typeof status === "number" ? status : undefined;
 }

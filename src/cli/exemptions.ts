@@ -1,28 +1,17 @@
 import { parseArgs } from "node:util";
 import { stringify } from "yaml";
+import type { ListedExemption } from "../audit/exemptions.ts";
+import { listExemptions } from "../audit/exemptions.ts";
 import { annotationPrefix, exemptionPrefix } from "../core/annotations.ts";
 import type { ClusterState } from "../core/cluster-state.ts";
 import { createEngine } from "../core/engine.ts";
 import { evaluate } from "../core/evaluate.ts";
-import type { Inventory } from "../core/inventory.ts";
 import type { Kind } from "../core/kinds.ts";
 import { kubectlYaml } from "../manifests/kubectl-yaml.ts";
 import { rules } from "../rules/table.ts";
 import type { Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
 import { namespaceArgument, readToday, readWorld, worldArguments, worldUsage } from "./world.ts";
-
-/** One exemption of one namespace, as `waymark exemptions --output json` writes it. */
-export interface ListedExemption {
-	readonly namespace: string;
-	readonly rule: string;
-	readonly until: string;
-	/** Whole days after today on which it still holds; negative where it has ended. */
-	readonly daysLeft: number;
-	readonly reason: string;
-	readonly owner: string | null;
-	readonly ticket: string | null;
-}
 
 /** `waymark exemptions`: which rules are excused where, and until when. */
 export const exemptions: Verb = {
@@ -124,24 +113,6 @@ function exemptionText(values: {
 		...(owner === undefined ? [] : [`owner=${owner}`]),
 		...(ticket === undefined ? [] : [`ticket=${ticket}`]),
 	].join(" ");
-}
-
-/** Every exemption of every namespace, those that end first above. */
-export function listExemptions(world: Inventory, today: string): readonly ListedExemption[] {
-	const list: ListedExemption[] = [];
-	for (const { metadata } of world.all("Namespace")) {
-		const namespace = metadata?.name ?? "";
-		for (const [rule, { until, reason, owner, ticket }] of world.policy(namespace).exemptions) {
-			const daysLeft = Math.round((Date.parse(until) - Date.parse(today)) / 86_400_000);
-			list.push({ namespace, rule, until, daysLeft, reason, owner: owner ?? null, ticket: ticket ?? null });
-		}
-	}
-	return list.toSorted(
-		(one, other) =>
-			one.daysLeft - other.daysLeft ||
-			compare(one.namespace, other.namespace) ||
-			compare(one.rule, other.rule),
-	);
 }
 
 function compare(one: string, other: string): number {

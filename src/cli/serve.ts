@@ -13,6 +13,7 @@ import { ownVersion } from "./version.ts";
 const usage = `Usage: waymark serve [--world DIR | --kubeconfig FILE] [--config FILE]
                      [--listen HOST:PORT] [--operations HOST:PORT]
                      [--certificates throw-away|self|DIR] [--bootstrap] [--backstop validate|full]
+                     [--audit [--backfill report|apply]]
                      [--client-ca FILE [--client-name NAME]…] [--tls-min-version 1.2|1.3]
                      [--namespace NS] [--service NAME] [--secret NAME] [--webhooks NAME]
                      [--name HOST] [--replicas HOST:PORT,…]
@@ -29,6 +30,8 @@ Serves POST /mutate and POST /validate over HTTPS, and /livez, /readyz and /metr
                       self: of an own CA, kept in a Secret and published to the webhook configurations;
                       DIR: tls.crt, tls.key and perhaps ca.crt, followed as they change
   --audit             judge what is stored, too, and report it, where this replica holds the Lease
+  --backfill          report: count the stored entries that the policy would bind if they were written today;
+                      apply: bind them, one after the other, and stop at the first that istiod does not call bound
   --bootstrap         make the validating webhook fail closed once a canary was really denied
   --backstop          tell in /readyz and /metrics whether the admission policies are there and of this version;
                       full: and keep the table that some of them read
@@ -124,6 +127,7 @@ function readOptions(argv: readonly string[], environment: Environment): ServeOp
 			certificates: { type: "string" },
 			bootstrap: { type: "boolean", default: false },
 			audit: { type: "boolean", default: false },
+			backfill: { type: "string" },
 			backstop: { type: "string" },
 			"client-ca": { type: "string" },
 			"client-name": { type: "string", multiple: true, default: [] },
@@ -161,6 +165,7 @@ function readOptions(argv: readonly string[], environment: Environment): ServeOp
 		certificates: values.certificates ?? "throw-away",
 		bootstrap: values.bootstrap,
 		audit: values.audit,
+		backfill: readBackfill(values.backfill, values.audit),
 		identity: environment.podName ?? `${hostname()}-${process.pid}`,
 		backstop: readBackstop(values.backstop, values.world),
 		demands: {
@@ -179,6 +184,19 @@ function readOptions(argv: readonly string[], environment: Environment): ServeOp
 		listen: readAddress(values.listen ?? `${host}:8443`, "--listen"),
 		operations: readAddress(values.operations ?? `${host}:8081`, "--operations"),
 	};
+}
+
+function readBackfill(extent: string | undefined, isAuditing: boolean): ServeOptions["backfill"] {
+	if (extent === undefined) {
+		return undefined;
+	}
+	if (extent !== "report" && extent !== "apply") {
+		throw new UsageError(`--backfill must be report or apply, and is ${JSON.stringify(extent)}`);
+	}
+	if (!isAuditing) {
+		throw new UsageError("--backfill needs --audit: the replica that audits does it");
+	}
+	return extent;
 }
 
 function readBackstop(extent: string | undefined, world: string | undefined): ServeOptions["backstop"] {

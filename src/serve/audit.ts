@@ -2,7 +2,10 @@ import type { Logger } from "pino";
 import type { Registry } from "prom-client";
 import type { AuditChange, Auditor, WorldChange } from "../audit/auditor.ts";
 import { createAuditor, hostStates } from "../audit/auditor.ts";
-import { createEventSender } from "../audit/events.ts";
+import type { Backfill, BackfillExtent, BackfillStatus } from "../audit/backfill.ts";
+import { startBackfill } from "../audit/backfill.ts";
+import { createEventSender, exemptionNotices } from "../audit/events.ts";
+import { countExemptions, listExemptions } from "../audit/exemptions.ts";
 import type { Publisher } from "../audit/publish.ts";
 import { publishReports } from "../audit/publish.ts";
 import { reportContent } from "../audit/report.ts";
@@ -31,6 +34,8 @@ export interface AuditOptions {
 	readonly identity: string;
 	readonly registry: Registry;
 	readonly log: Logger;
+	/** Whether entries that were there before are bound; undefined: they are not even looked for. */
+	readonly backfill: BackfillExtent | undefined;
 	/** Tells of every change of the world, of which the kinds that are only judged become a part, until it is stopped. */
 	readonly follow: (
 		further: readonly Kind[],
@@ -51,6 +56,7 @@ interface Spell {
 	readonly auditor: Auditor;
 	readonly run: AuditRun;
 	readonly publisher: Publisher | undefined;
+	readonly backfill: Backfill | undefined;
 }
 
 const lookForNewDayMs = 60_000;
@@ -82,7 +88,7 @@ export function startAudit(options: AuditOptions): Audit {
 			);
 		},
 	});
-	createAuditMetrics(options.registry, () => figuresOf(spell));
+	createAuditMetrics(options.registry, () => figuresOf(spell, options.inventory));
 	return {
 		checks() {
 			const isHolder = spell !== undefined;
@@ -101,6 +107,7 @@ export function startAudit(options: AuditOptions): Audit {
 					detail: `${state}${told}${reports?.problem === undefined ? "" : `: ${reports.problem}`}`,
 					...(ok ? {} : { advisory: true as const }),
 				},
+				...backfillChecks(spell?.backfill?.status()),
 			];
 		},
 		configured() {
@@ -117,8 +124,9 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 	const families = new Map(rules.map(({ id, family }) => [id, family]));
 	const touched = touchedNamespaces();
 	let changes: AuditChange[] = [];
+	const engine = createEngine(rules);
 	const auditor = createAuditor({
-		engine: createEngine(rules),
+		engine,
 		inventory,
 		today: day(),
 		onChange(change) {
@@ -162,12 +170,18 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 		changes = [];
 		void sender.send(told);
 	});
+	const tellExemptions = async (): Promise<void> => {
+		if (inventory.settings.audit.events && !signal.aborted) {
+			await sender.tellDaily(exemptionNotices(listExemptions(inventory, day())), day());
+		}
+	};
 	const following = options.follow(auditedKinds, (change) => {
 		auditor.changed(change);
 		run.wake();
 	});
 	// The kinds that are only judged are listed first: what they lack until then would be no finding.
 	void following.synced.then(() => run.quiet()).then(judged.resolve);
+	void judged.promise.then(tellExemptions);
 	let today = day();
 	const calendar = setInterval(() => {
 		if (day() !== today) {
@@ -175,6 +189,7 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 			today = day();
 			auditor.restart(today);
 			run.wake();
+			void tellExemptions();
 		}
 	}, lookForNewDayMs);
 	calendar.unref();
@@ -187,10 +202,40 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 		},
 		{ once: true },
 	);
-	return { auditor, run, publisher };
+	const backfill =
+		options.backfill === undefined
+			? undefined
+			: startBackfill(
+					{
+						extent: options.backfill,
+						engine,
+						inventory,
+						server: connection,
+						complete: judged.promise,
+						today: day,
+						log,
+						onHalt: (notice) => {
+							if (events) {
+								void sender.tellDaily([notice], day());
+							}
+						},
+					},
+					signal,
+				);
+	return { auditor, run, publisher, backfill };
 }
 
-function figuresOf(spell: Spell | undefined): AuditFigures {
+function backfillChecks(status: BackfillStatus | undefined): readonly Check[] {
+	if (status === undefined) {
+		return [];
+	}
+	const { state, pending, bound, problem } = status;
+	const ok = state !== "halted";
+	const detail = `${state}, ${pending} to bind, ${bound} bound${problem === undefined ? "" : `: ${problem}`}`;
+	return [{ name: "backfill", ok, detail, ...(ok ? {} : { advisory: true as const }) }];
+}
+
+function figuresOf(spell: Spell | undefined, inventory: Inventory): AuditFigures {
 	const findings = new Map<string, number>();
 	const hosts: Record<string, number> = Object.fromEntries(hostStates.map((state) => [state, 0]));
 	let objects = 0;
@@ -208,9 +253,29 @@ function figuresOf(spell: Spell | undefined): AuditFigures {
 		objects,
 		findings,
 		hosts,
+		exemptions: countExemptions(spell === undefined ? [] : listExemptions(inventory, day())),
+		namespaces: findingsByNamespace(spell, inventory.settings.metrics.namespaces),
+		backfill: spell?.backfill?.status(),
 		waitingMs: spell?.run.waitingMs() ?? 0,
 		isComplete: spell?.auditor.isComplete() ?? false,
 		isHolder: spell !== undefined,
 		reportsWaiting: spell?.publisher?.status().waiting ?? 0,
 	};
+}
+
+function findingsByNamespace(
+	spell: Spell | undefined,
+	namespaces: ReadonlySet<string>,
+): AuditFigures["namespaces"] {
+	return new Map(
+		[...(spell === undefined ? [] : namespaces)].map((namespace) => {
+			const counts = { error: 0, warning: 0, info: 0 };
+			for (const { findings } of spell?.auditor.inNamespace(namespace) ?? []) {
+				for (const { severity } of findings) {
+					counts[severity] += 1;
+				}
+			}
+			return [namespace, counts];
+		}),
+	);
 }

@@ -1,3 +1,4 @@
+import type { BackfillExtent } from "../audit/backfill.ts";
 import type { TlsFloor } from "../server/tls.ts";
 import type { BackstopExtent } from "./backstop.ts";
 import type { Installation } from "./installation.ts";
@@ -30,6 +31,8 @@ export interface ServeOptions {
 	readonly bootstrap: boolean;
 	/** Whether what is stored is judged, too, by the replica that holds the Lease. */
 	readonly audit: boolean;
+	/** Whether the replica that audits counts or binds entries that were there before. */
+	readonly backfill: BackfillExtent | undefined;
 	/** This replica's name, unique among all. */
 	readonly identity: string;
 	/** What the API server shall have of the backstop, and of which version; undefined: nobody looks. */

@@ -233,6 +233,7 @@ async function openAudit(
 		identity: options.identity,
 		registry: metrics.registry,
 		log,
+		backfill: options.backfill,
 		follow: followAll,
 	});
 }

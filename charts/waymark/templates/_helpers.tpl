@@ -133,6 +133,9 @@ annotations:
 {{- end }}
 {{- if .Values.audit.enabled }}
 - --audit
+{{- if ne .Values.audit.backfill "off" }}
+- --backfill={{ .Values.audit.backfill }}
+{{- end }}
 {{- end }}
 {{- if ne .Values.backstop.mode "off" }}
 - --backstop={{ .Values.backstop.mode }}
