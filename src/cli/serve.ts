@@ -39,6 +39,8 @@ Serves POST /mutate and POST /validate over HTTPS, and /livez, /readyz and /metr
   --client-name NAME  and that bears this name, such as kube-apiserver; may be given several times
   --tls-min-version   the oldest TLS version that is spoken (1.3)
 
+Logs: in a pod as JSON on standard output, which has nothing else; otherwise on standard error, as text on a terminal.
+
 How this installation is known to its cluster, for --certificates self and --bootstrap:
 
   --namespace NS      its namespace (POD_NAMESPACE, else waymark-system)
@@ -65,12 +67,17 @@ export const serve: Verb = {
 			import("../serve/log.ts"),
 			import("../serve/world.ts"),
 		]);
-		const log = createLog(environment.logLevel);
+		// A pod's log is for collectors, some of which take whatever comes by standard error for an error.
+		const isPod = options.world === undefined && options.kubeconfig === undefined;
+		const log = createLog(environment.logLevel, {
+			descriptor: isPod ? 1 : 2,
+			isForPeople: !isPod && streams.progress !== undefined,
+		});
 		try {
 			const { cut } = await serveWebhook(
 				options,
 				log,
-				(serving) => announce(options, serving, streams),
+				(serving) => (isPod ? undefined : announce(options, serving, streams)),
 				signals,
 			);
 			const code = cut === 0 ? exitCodes.clean : exitCodes.fault;

@@ -155,7 +155,14 @@ async function start(
 			operations: addressOf(operations),
 			caFile: certificates.caFile,
 		});
-		log.info({ address: addressOf(webhook.app) }, "serving");
+		log.info(
+			{
+				address: addressOf(webhook.app),
+				operations: addressOf(operations),
+				caFile: certificates.caFile,
+			},
+			"serving",
+		);
 		audit = await openAudit(options, installation, world, { rules, metrics, log });
 		stops.push(() => audit?.stop());
 		backstop = await openBackstop(options, installation, world, { metrics, log });

@@ -58,7 +58,7 @@ export async function openWebhook(options: ServedWebhookOptions): Promise<Served
 		...(clientAuthority === undefined ? {} : { clientCa: clientAuthority.current() }),
 	});
 	const hooks: { drain?: Drain; overload?: Overload } = {};
-	const { app, server, connections, bodies } = createWebhook({
+	const { app, server, connections, handshakes, bodies } = createWebhook({
 		engine: createEngine(rules),
 		inventory: world.inventory,
 		metrics,
@@ -93,6 +93,7 @@ export async function openWebhook(options: ServedWebhookOptions): Promise<Served
 		drain,
 		overload,
 		connections,
+		handshakes,
 		bodies,
 		certificates: applied,
 	});

@@ -17,6 +17,8 @@ import { installCanary } from "./canary.ts";
 import type { Connections } from "./connections.ts";
 import { limitConnections, webhookConnectionLimits } from "./connections.ts";
 import type { Endpoint } from "./duration-metrics.ts";
+import type { Handshakes } from "./handshakes.ts";
+import { countHandshakes } from "./handshakes.ts";
 import type { Confirm, Judgement, StaleKinds } from "./judgement.ts";
 import { judge } from "./judgement.ts";
 import type { Metrics } from "./metrics.ts";
@@ -53,6 +55,7 @@ export interface Webhook {
 	readonly app: FastifyInstance;
 	readonly server: Server;
 	readonly connections: Connections;
+	readonly handshakes: Handshakes;
 	readonly bodies: Bodies;
 }
 
@@ -82,6 +85,7 @@ export function createWebhook(options: WebhookOptions): Webhook {
 	});
 	const { server } = secure;
 	const connections = limitConnections(server, webhookConnectionLimits);
+	const handshakes = countHandshakes(server);
 	// Nothing below depends on the kind of server, and plug-ins are written for the general type.
 	const app = secure as unknown as FastifyInstance;
 	// Nobody sends a review as text: without this it would be read, and then be called no JSON object.
@@ -120,7 +124,7 @@ export function createWebhook(options: WebhookOptions): Webhook {
 		);
 	}
 	installCanary(app);
-	return { app, server, connections, bodies };
+	return { app, server, connections, handshakes, bodies };
 }
 
 function rejectBody(options: WebhookOptions, error: FastifyError, reply: FastifyReply): FastifyReply {

@@ -5,6 +5,8 @@ import type { Bodies } from "./bodies.ts";
 import type { Connections } from "./connections.ts";
 import { cutReasons } from "./connections.ts";
 import type { Drain } from "./drain.ts";
+import type { Handshakes } from "./handshakes.ts";
+import { handshakeFailures } from "./handshakes.ts";
 import type { Overload } from "./overload.ts";
 import type { AppliedCertificates } from "./tls.ts";
 
@@ -13,6 +15,7 @@ export interface Serving {
 	readonly drain: Pick<Drain, "inFlight" | "refused">;
 	readonly overload: Pick<Overload, "shed" | "delayMs">;
 	readonly connections: Pick<Connections, "cut" | "open">;
+	readonly handshakes: Handshakes;
 	readonly bodies: Pick<Bodies, "turnedAway">;
 	readonly certificates: Pick<AppliedCertificates, "served" | "faults">;
 }
@@ -20,7 +23,7 @@ export interface Serving {
 /** Registers the metrics of a server; all of them are read off when they are scraped. */
 export function createServingMetrics(registry: Registry, serving: Serving): void {
 	const registers = [registry];
-	const { drain, overload, connections, bodies, certificates } = serving;
+	const { drain, overload, connections, handshakes, bodies, certificates } = serving;
 	new Gauge({
 		name: "waymark_admission_in_flight",
 		help: "Requests that are being read or answered",
@@ -60,6 +63,18 @@ export function createServingMetrics(registry: Registry, serving: Serving): void
 			this.reset();
 			for (const reason of cutReasons) {
 				this.inc({ reason }, connections.cut(reason));
+			}
+		},
+	});
+	new Counter({
+		name: "waymark_tls_handshake_failures_total",
+		help: "TLS handshakes of the webhook that failed, by reason; distrusted: the client does not trust our certificate",
+		labelNames: ["reason"],
+		registers,
+		collect() {
+			this.reset();
+			for (const reason of handshakeFailures) {
+				this.inc({ reason }, handshakes.failed(reason));
 			}
 		},
 	});

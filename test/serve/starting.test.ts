@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
@@ -123,4 +123,44 @@ test("serve is not ready while its clock is more than an hour from the API serve
 	assert.match((await get("/metrics")).text, /^waymark_clock_skew_seconds 7(199|200)/m);
 	awayMs = 0;
 	await untilSaid(/^\[\+\] clock: agrees with the API server's$/m);
+});
+
+test("serve in a pod writes its log to standard output as JSON, with nothing else there, and by hand to standard error", async (context) => {
+	const cwd = mkdtempSync(join(tmpdir(), "waymark-log-"));
+	context.after(() => rmSync(cwd, { recursive: true }));
+	const operations = `127.0.0.1:${await freePort()}`;
+	const write = async (args: readonly string[], env: Readonly<Record<string, string>>): Promise<string[]> => {
+		const all = ["serve", "--listen", "127.0.0.1:0", "--operations", operations, ...args];
+		const child = spawn(process.execPath, [main, ...all], {
+			cwd,
+			env: { PATH: process.env.PATH, ...env },
+			stdio: ["ignore", "pipe", "pipe"],
+		});
+		context.after(() => child.kill("SIGKILL"));
+		const texts = ["", ""];
+		for (const [index, stream] of [child.stdout, child.stderr].entries()) {
+			stream.setEncoding("utf8").on("data", (text: string) => {
+				texts[index] += text;
+			});
+		}
+		const ended = once(child, "close");
+		const isLogged = (): boolean => /"msg"/.test(texts.join(""));
+		for (const deadline = Date.now() + 20_000; !isLogged(); await sleep(50)) {
+			assert.ok(Date.now() < deadline, texts.join("\n"));
+		}
+		child.kill("SIGTERM");
+		await ended;
+		return texts;
+	};
+	const away = { KUBERNETES_SERVICE_HOST: "127.0.0.1", KUBERNETES_SERVICE_PORT: `${await freePort()}` };
+	const [out = "", error] = await write([], away);
+	assert.equal(error, "");
+	for (const line of out.trimEnd().split("\n")) {
+		const { level, time, msg } = JSON.parse(line);
+		assert.match(`${level} ${time} ${msg}`, /^(info|warn|error) \d{4}-\d\d-\d\dT[\d:.]+Z [a-z]/);
+	}
+	mkdirSync(join(cwd, "world"));
+	const [told = "", logged = ""] = await write(["--world", "world"], {});
+	assert.doesNotMatch(told, /"msg"/);
+	assert.match(logged, /"msg":"world read"/);
 });

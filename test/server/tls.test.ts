@@ -1,9 +1,15 @@
 import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:https";
 import type { AddressInfo } from "node:net";
+import { connect as openTcp } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ConnectionOptions, Server, TLSSocket } from "node:tls";
 import { connect } from "node:tls";
 import type { FastifyInstance } from "fastify";
@@ -13,6 +19,8 @@ import type { CertificatePair } from "../../src/certificates/inspect.ts";
 import { joinBundle } from "../../src/certificates/inspect.ts";
 import type { HeldCertificate } from "../../src/certificates/source.ts";
 import { holdCertificate } from "../../src/certificates/source.ts";
+import type { HandshakeFailure } from "../../src/server/handshakes.ts";
+import { countHandshakes, handshakeFailures } from "../../src/server/handshakes.ts";
 import type { AppliedCertificates, TlsDemands } from "../../src/server/tls.ts";
 import { applyCertificates, installClientNames, tlsContext } from "../../src/server/tls.ts";
 
@@ -215,4 +223,88 @@ test("installClientNames() answers 403 to a client of the right CA under another
 	assert.match(refused.body, /none of the allowed names/);
 	assert.equal((await get(port, { ...(await client(clientAuthority, "kube-apiserver")) })).status, 200);
 	assert.equal((await get(port, { ...(await client(clientAuthority, "aggregator")) })).status, 200);
+});
+
+type Failure = Exclude<HandshakeFailure, "timeout" | "distrusted">;
+
+const failures: Readonly<Record<Failure, readonly [TlsDemands, ConnectionOptions]>> = {
+	"client-certificate": [{ clientCa: clientAuthority.cert }, { ca }],
+	version: [{}, { ca, maxVersion: "TLSv1.2" }],
+	"plain-http": [{}, {}],
+	closed: [{}, {}],
+	other: [{}, {}],
+};
+
+/** What is sent without TLS. */
+const words = new Map([
+	["plain-http", "GET / HTTP/1.1\r\n\r\n"],
+	["closed", ""],
+	["other", "\u0016\u0003\u0001nonsense"],
+]);
+
+for (const [reason, [demands, options]] of Object.entries(failures)) {
+	test(`countHandshakes() counts a failed handshake as ${reason}`, async (context) => {
+		const { server, port } = await serve(context, demands);
+		const handshakes = countHandshakes(server);
+		const text = words.get(reason);
+		if (text === undefined) {
+			connect({ host: "127.0.0.1", port, ...options }).on("error", () => {});
+		} else {
+			const socket = openTcp(port, "127.0.0.1").on("error", () => {});
+			await once(socket, "connect");
+			socket.end(text);
+		}
+		while (handshakeFailures.every((each) => handshakes.failed(each) === 0)) {
+			await sleep(5);
+		}
+		assert.deepEqual(
+			handshakeFailures.filter((each) => handshakes.failed(each) > 0),
+			[reason],
+		);
+	});
+}
+
+const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
+
+test("countHandshakes() counts a client that says that it does not trust the certificate", {
+	skip:
+		!hasOpenssl && "no openssl here; Node.js as a client hangs up without the alert that Go and OpenSSL send",
+}, async (context) => {
+	const { server, port } = await serve(context);
+	const handshakes = countHandshakes(server);
+	const folder = mkdtempSync(join(tmpdir(), "waymark-tls-"));
+	context.after(() => rmSync(folder, { recursive: true }));
+	writeFileSync(join(folder, "ca.crt"), nextAuthority.cert);
+	const args = ["s_client", "-verify_return_error", "-CAfile", join(folder, "ca.crt")];
+	const client = spawn("openssl", [...args, "-connect", `127.0.0.1:${port}`], { stdio: "ignore" });
+	await once(client, "close");
+	while (handshakeFailures.every((each) => handshakes.failed(each) === 0)) {
+		await sleep(5);
+	}
+	assert.equal(handshakes.failed("distrusted"), 1);
+});
+
+test("countHandshakes() counts one that takes longer than the server allows", async (context) => {
+	const app = fastify({ https: { ...tlsContext(first), handshakeTimeout: 50 }, forceCloseConnections: true });
+	await app.listen({ port: 0, host: "127.0.0.1" });
+	context.after(() => app.close());
+	const handshakes = countHandshakes(app.server);
+	const socket = openTcp((app.server.address() as AddressInfo).port, "127.0.0.1").on("error", () => {});
+	context.after(() => socket.destroy());
+	while (handshakes.failed("timeout") === 0) {
+		await sleep(5);
+	}
+});
+
+test("countHandshakes() counts no handshake that succeeds", async (context) => {
+	const { server, port } = await serve(context);
+	const handshakes = countHandshakes(server);
+	const socket = connect({ host: "127.0.0.1", port, ca });
+	await once(socket, "secureConnect");
+	socket.end();
+	await once(socket, "close");
+	assert.deepEqual(
+		handshakeFailures.filter((each) => handshakes.failed(each) > 0),
+		[],
+	);
 });
