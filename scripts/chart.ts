@@ -110,9 +110,11 @@ export function webhookRules(judged: readonly Kind[]): readonly object[] {
 	);
 }
 
-/** The kinds that some rule judges; Namespaces have a webhook of their own. */
+const ownWebhooks: ReadonlySet<Kind> = new Set(["Namespace", "Service"]);
+
+/** The kinds that some rule judges; Namespaces and Services have webhooks of their own. */
 export function judgedKinds(rules: readonly Rule[]): readonly Kind[] {
-	return allKinds.filter((kind) => kind !== "Namespace" && rules.some((rule) => rule.kind === kind));
+	return allKinds.filter((kind) => !ownWebhooks.has(kind) && rules.some((rule) => rule.kind === kind));
 }
 
 /** The kinds of which some rule says what their deletion does to others. */
@@ -126,7 +128,7 @@ export function mendedKinds(rules: readonly Rule[]): readonly Kind[] {
 }
 
 function renderTemplates(rules: readonly Rule[]): string {
-	const { mutateUpdates, validateUpdates, namespaces } = matchConditions(rules);
+	const { mutateUpdates, validateUpdates, namespaces, services } = matchConditions(rules);
 	const parts: readonly (readonly [string, unknown])[] = [
 		["reads", readRules(rules)],
 		["auditReads", auditRules(rules)],
@@ -136,6 +138,7 @@ function renderTemplates(rules: readonly Rule[]): string {
 		["mutateConditions", conditions(mutateUpdates)],
 		["validateConditions", conditions(validateUpdates)],
 		["namespaceConditions", conditions(namespaces)],
+		["serviceConditions", conditions(services)],
 		["uncommonConditions", conditions([uncommon])],
 	];
 	return [

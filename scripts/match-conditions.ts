@@ -87,6 +87,13 @@ const metadataChanged: MatchCondition = {
 		!isSame(object.metadata?.annotations, oldObject?.metadata?.annotations),
 };
 
+const aliased: MatchCondition = {
+	name: "alias",
+	reason: "Of Services only aliases are judged: every other one leads to pods of the cluster.",
+	expression: "object.?spec.?type.orValue('') == 'ExternalName'",
+	holds: ({ object }) => (object.spec as { readonly type?: unknown } | undefined)?.type === "ExternalName",
+};
+
 /** Only what is mended on admission is sent: what each such rule says of itself in `sentWhen`, joined. */
 function fixable(rules: readonly Rule[]): MatchCondition {
 	const sent = rules.flatMap(({ kind, sentWhen }) => (sentWhen === undefined ? [] : [{ kind, ...sentWhen }]));
@@ -116,7 +123,7 @@ function isSent({ holds }: SentWhen<Resources[Kind]>, object: ConditionObject): 
 
 /** Match conditions by the webhook that has them. */
 export type MatchConditions = Readonly<
-	Record<"mutateUpdates" | "validateUpdates" | "namespaces", readonly MatchCondition[]>
+	Record<"mutateUpdates" | "validateUpdates" | "namespaces" | "services", readonly MatchCondition[]>
 >;
 
 /**
@@ -128,6 +135,7 @@ export function matchConditions(rules: readonly Rule[]): MatchConditions {
 		mutateUpdates: [notBeingDeleted, fixable(rules)],
 		validateUpdates: [changed],
 		namespaces: [governed, metadataChanged],
+		services: [aliased, changed],
 	};
 }
 

@@ -25,6 +25,8 @@ export const indexes: {
 	readonly serviceEntryByDomain: Index<"ServiceEntry">;
 	readonly serviceByAddress: Index<"Service">;
 	readonly serviceByName: Index<"Service">;
+	readonly serviceByExternalName: Index<"Service">;
+	readonly serviceEntryByService: Index<"ServiceEntry">;
 	readonly destinationRuleByHost: Index<"DestinationRule">;
 	readonly backendTlsPolicyByTarget: Index<"BackendTLSPolicy">;
 	readonly virtualServiceByHost: Index<"VirtualService">;
@@ -66,6 +68,17 @@ export const indexes: {
 	),
 	/** Services of all namespaces by their bare name. */
 	serviceByName: index("Service", (service) => [service.metadata?.name ?? ""]),
+	/** ExternalName Services of all namespaces by the Service of which they are an alias, as NAMESPACE/NAME. */
+	serviceByExternalName: index("Service", ({ metadata, spec }) =>
+		spec?.type === "ExternalName" ? servicesNamed([spec.externalName], metadata?.namespace ?? "") : [],
+	),
+	/** ServiceEntries of all namespaces by a Service that a host or an endpoint of theirs names, as NAMESPACE/NAME. */
+	serviceEntryByService: index("ServiceEntry", ({ metadata, spec }) =>
+		servicesNamed(
+			[...(spec?.hosts ?? []), ...(spec?.endpoints ?? []).map(({ address }) => address)],
+			metadata?.namespace ?? "",
+		),
+	),
 	/** DestinationRules of all namespaces by their host as written, in canonical form. */
 	destinationRuleByHost: index("DestinationRule", (rule) => [canonicalHost(rule.spec?.host ?? "")]),
 	/** BackendTLSPolicies by what they target: `NAMESPACE/GROUP/KIND/NAME`. */
@@ -115,6 +128,27 @@ function bucketsOf(addresses: readonly (string | null | undefined)[]): ReadonlyS
 		}
 	}
 	return buckets;
+}
+
+function servicesNamed(
+	names: readonly (string | null | undefined)[],
+	namespace: string,
+): ReadonlySet<string> {
+	const keys = new Set<string>();
+	for (const name of names) {
+		// Plain hosts outside the cluster are by far the most, and none of them is below svc.
+		const service = name?.includes(".svc") === true ? serviceOfHost(below(name), namespace) : undefined;
+		if (service !== undefined) {
+			keys.add(`${service.namespace}/${service.name}`);
+		}
+	}
+	return keys;
+}
+
+/** The Service's own name, where a host is below it: that of a pod of a headless Service. */
+function below(name: string): string {
+	const labels = canonicalHost(name).split(".");
+	return labels.slice(Math.max(0, labels.indexOf("svc") - 2)).join(".");
 }
 
 function gatewaysNamed(rule: VirtualService): ReadonlySet<string> {

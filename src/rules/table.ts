@@ -24,6 +24,7 @@ import { namespaceLabel } from "./namespace/namespace-label.ts";
 import { namespacePolicyEntries } from "./policy/namespace-policy-entries.ts";
 import { objectShape } from "./validity/object-shape.ts";
 import { objectSize } from "./hygiene/object-size.ts";
+import { serviceExternalName } from "./policy/service-external-name.ts";
 import { serviceentryAddressBlock } from "./validity/serviceentry-address-block.ts";
 import { serviceentryAddressForm } from "./validity/serviceentry-address-form.ts";
 import { serviceentryAddressReading } from "./capture/serviceentry-address-reading.ts";
@@ -141,6 +142,7 @@ export const rules: readonly Rule[] = [
 	namespacePolicyEntries,
 	objectShape,
 	objectSize,
+	serviceExternalName,
 	serviceentryAddressBlock,
 	serviceentryAddressForm,
 	serviceentryAddressReading,

@@ -11,6 +11,9 @@ export const followedKinds: readonly Kind[] = [
 	"KubernetesGateway",
 	"GatewayClass",
 	"HTTPRoute",
+	"GRPCRoute",
+	"TLSRoute",
+	"TCPRoute",
 	"Namespace",
 	"Service",
 	"BackendTLSPolicy",
@@ -19,8 +22,5 @@ export const followedKinds: readonly Kind[] = [
 /** Every kind besides that some rule judges: what the auditor follows, too. */
 export const auditedKinds: readonly Kind[] = [
 	"Sidecar",
-	"GRPCRoute",
-	"TLSRoute",
-	"TCPRoute",
 	"ASMEgressTrafficPolicy",
 ];

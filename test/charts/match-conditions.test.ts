@@ -23,8 +23,8 @@ const conditions = matchConditions(rules);
  * Whether the API server would call a webhook: always for a creation, Namespaces aside; else when every condition holds
  * for what it sees, which has no nulls.
  */
-function calls(webhook: "mutate" | "validate" | "namespaces", subject: Subject): boolean {
-	if (webhook !== "namespaces" && subject.old === undefined) {
+function calls(webhook: "mutate" | "validate" | "namespaces" | "services", subject: Subject): boolean {
+	if (webhook !== "namespaces" && webhook !== "services" && subject.old === undefined) {
 		return true;
 	}
 	const request: ConditionRequest = {
@@ -33,13 +33,13 @@ function calls(webhook: "mutate" | "validate" | "namespaces", subject: Subject):
 		object: pruneNulls(subject.object) as ConditionRequest["object"],
 		oldObject: (pruneNulls(subject.old ?? null) ?? null) as ConditionRequest["oldObject"],
 	};
-	const { mutateUpdates, validateUpdates, namespaces } = conditions;
-	const chosen = { mutate: mutateUpdates, validate: validateUpdates, namespaces }[webhook];
+	const { mutateUpdates, validateUpdates, namespaces, services } = conditions;
+	const chosen = { mutate: mutateUpdates, validate: validateUpdates, namespaces, services }[webhook];
 	return chosen.every((condition) => condition.holds(request));
 }
 
-function validateWebhook(subject: Subject): "validate" | "namespaces" {
-	return subject.kind === "Namespace" ? "namespaces" : "validate";
+function validateWebhook(subject: Subject): "validate" | "namespaces" | "services" {
+	return subject.kind === "Namespace" ? "namespaces" : subject.kind === "Service" ? "services" : "validate";
 }
 
 /** Fails where a webhook that would not be called has something to say. */

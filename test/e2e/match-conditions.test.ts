@@ -56,6 +56,10 @@ function destinationRule(spec: object = {}): object {
 	};
 }
 
+function service(spec: object): object {
+	return { apiVersion: "v1", kind: "Service", metadata: { name: "one", namespace: team }, spec };
+}
+
 function namespace(annotations?: object, labels?: object): object {
 	return {
 		apiVersion: "v1",
@@ -134,6 +138,16 @@ const cases: readonly Case[] = [
 		old: entry({ finalizers: ["example.com/a"] }),
 		deleting: true,
 	},
+	{
+		what: "a Service that is an alias",
+		object: service({ type: "ExternalName", externalName: "a.example" }),
+	},
+	{ what: "a Service of pods", object: service({ ports: [{ port: 80 }] }) },
+	{
+		what: "an alias that changes",
+		object: service({ type: "ExternalName", externalName: "b.example" }),
+		old: service({ type: "ExternalName", externalName: "a.example" }),
+	},
 	{ what: "a namespace", object: namespace() },
 	{
 		what: "a namespace with a foreign annotation",
@@ -185,7 +199,7 @@ it("the match conditions are to the API server what the unit tests take them for
 					apiGroups: ["networking.istio.io", ""],
 					apiVersions: ["*"],
 					operations: ["CREATE", "UPDATE"],
-					resources: ["serviceentries", "destinationrules", "namespaces"],
+					resources: ["serviceentries", "destinationrules", "namespaces", "services"],
 				},
 			],
 			namespaceSelector: {
@@ -240,11 +254,14 @@ function placeOf(object: object): Place {
 		readonly kind: string;
 		readonly metadata: { readonly name: string; readonly namespace?: string };
 	};
-	const collection =
-		kind === "Namespace"
-			? "/api/v1/namespaces"
-			: `/apis/networking.istio.io/v1/namespaces/${metadata.namespace}/${kind === "ServiceEntry" ? "serviceentries" : "destinationrules"}`;
-	return { collection, name: metadata.name };
+	const { namespace: where } = metadata;
+	const collections: Readonly<Record<string, string>> = {
+		Namespace: "/api/v1/namespaces",
+		Service: `/api/v1/namespaces/${where}/services`,
+		ServiceEntry: `/apis/networking.istio.io/v1/namespaces/${where}/serviceentries`,
+		DestinationRule: `/apis/networking.istio.io/v1/namespaces/${where}/destinationrules`,
+	};
+	return { collection: collections[kind] ?? "", name: metadata.name };
 }
 
 /** Sends a dry run: a creation, or an update of what is there. */

@@ -59,7 +59,12 @@ async function strict(plane: ControlPlane, { objects }: Release): Promise<readon
 	return webhooks.filter(({ failurePolicy }) => failurePolicy === "Fail").map(({ name }) => name);
 }
 
-const allStrict = ["validate.waymark.dev", "validate-updates.waymark.dev", "namespaces.waymark.dev"];
+const allStrict = [
+	"validate.waymark.dev",
+	"validate-updates.waymark.dev",
+	"namespaces.waymark.dev",
+	"services.waymark.dev",
+];
 
 function untilStrict(plane: ControlPlane, release: Release, also: readonly Release[] = []): Promise<number> {
 	return eventually(

@@ -38,7 +38,7 @@ const rules = [
 		resources: ["gateways", "httproutes", "grpcroutes", "tlsroutes", "tcproutes"],
 	},
 	{ apiGroups: ["istio.alibabacloud.com"], resources: ["asmegresstrafficpolicies"] },
-	{ apiGroups: [""], resources: ["namespaces"] },
+	{ apiGroups: [""], resources: ["namespaces", "services"] },
 ].map((rule) => ({ ...rule, apiVersions: ["*"], operations: ["CREATE", "UPDATE"], scope: "*" }));
 
 /**

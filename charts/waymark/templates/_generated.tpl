@@ -40,6 +40,9 @@
     - gateway.networking.k8s.io
   resources:
     - httproutes
+    - grpcroutes
+    - tlsroutes
+    - tcproutes
     - backendtlspolicies
   verbs:
     - list
@@ -57,15 +60,6 @@
     - networking.istio.io
   resources:
     - sidecars
-  verbs:
-    - list
-    - watch
-- apiGroups:
-    - gateway.networking.k8s.io
-  resources:
-    - grpcroutes
-    - tlsroutes
-    - tcproutes
   verbs:
     - list
     - watch
@@ -170,6 +164,12 @@
   expression: object.metadata.?annotations.orValue({}).exists(key, key.startsWith('egress.waymark.dev/')) || (oldObject != null && oldObject.metadata.?annotations.orValue({}).exists(key, key.startsWith('egress.waymark.dev/'))) || (oldObject != null && object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({}))
 - name: changed
   expression: request.operation != 'UPDATE' || object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({}) || object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({})
+{{- end -}}
+{{- define "waymark.serviceConditions" -}}
+- name: alias
+  expression: object.?spec.?type.orValue('') == 'ExternalName'
+- name: changed
+  expression: request.operation != 'UPDATE' || object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({}) || object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({}) || object.?spec.orValue({}) != oldObject.?spec.orValue({})
 {{- end -}}
 {{- define "waymark.uncommonConditions" -}}
 - name: uncommon
