@@ -58,11 +58,18 @@ export function renderFollowedKinds(rules: readonly Rule[]): string {
 		"];",
 		"",
 		"/** Every kind besides that some rule judges: what the auditor follows, too. */",
-		"export const auditedKinds: readonly Kind[] = [",
-		...listOf(allKinds.filter((kind) => judged.has(kind) && !followed.has(kind))),
-		"];",
+		...declare(
+			"export const auditedKinds: readonly Kind[] = ",
+			allKinds.filter((kind) => judged.has(kind) && !followed.has(kind)),
+		),
 		"",
 	].join("\n");
+}
+
+/** A list as the formatter writes it: on one line where there is room (biome.json: lineWidth). */
+function declare(head: string, kinds: readonly Kind[]): readonly string[] {
+	const line = `${head}[${kinds.map((kind) => `"${kind}"`).join(", ")}];`;
+	return line.length <= 110 ? [line] : [`${head}[`, ...kinds.map((kind) => `\t"${kind}",`), "];"];
 }
 
 /** `serviceentry-host-port` → `serviceentryHostPort`. */

@@ -20,7 +20,4 @@ export const followedKinds: readonly Kind[] = [
 ];
 
 /** Every kind besides that some rule judges: what the auditor follows, too. */
-export const auditedKinds: readonly Kind[] = [
-	"Sidecar",
-	"ASMEgressTrafficPolicy",
-];
+export const auditedKinds: readonly Kind[] = ["Sidecar", "ASMEgressTrafficPolicy"];

@@ -137,6 +137,15 @@
   resources:
     - gateways
   scope: Namespaced
+- apiGroups:
+    - gateway.networking.k8s.io
+  apiVersions:
+    - "*"
+  operations:
+    - "{{ . }}"
+  resources:
+    - gatewayclasses
+  scope: Cluster
 {{- end -}}
 {{- define "waymark.mended" -}}
 - apiGroups:

@@ -52,4 +52,9 @@ export const gatewayclassBoundEntries: Rule<"GatewayClass"> = {
 			);
 		}
 	},
+	*onDelete(object, { inventory }) {
+		const name = object.metadata?.name ?? "";
+		const change = { kind: "GatewayClass" as const, namespace: "", name, object: undefined };
+		yield* lossProblems(lossesOf(entriesOfClass(name, inventory), object, change, inventory), undefined);
+	},
 };
