@@ -2,7 +2,8 @@ import type { Verdict } from "../core/evaluate.ts";
 import type { Finding } from "../core/finding.ts";
 import { formatPath, quote } from "../core/finding.ts";
 import { toJsonPatch } from "../core/patch.ts";
-import { ruleUrl } from "../core/rule.ts";
+import { rulePage } from "../core/rule.ts";
+import type { Settings } from "../core/settings.ts";
 import type { Review } from "./review.ts";
 
 /** The answer to a review (admission.k8s.io/v1 AdmissionResponse). */
@@ -44,10 +45,12 @@ export interface Basis {
 
 /** Most findings that a denial spells out. */
 const mostLines = 20;
-/** Most warnings: above 4,096 characters in all, the API server cuts each to 256 (apiserver endpoints/filters/warning.go). */
-const mostWarnings = 20;
+/** Most findings that warnings spell out, in two lines each. */
+const mostWarnings = 5;
 /** What Kubernetes recommends for a warning (admission webhook good practices). */
 const warningLength = 120;
+/** Above 4,096 characters in all, the API server cuts each warning to so many (apiserver endpoints/filters/warning.go). */
+const fixLength = 256;
 
 /** The answer that lets a request pass unjudged. */
 export function allowed(review: Review): AnsweredReview {
@@ -70,14 +73,22 @@ export function mutated(review: Review, verdict: Verdict): AnsweredReview {
 	});
 }
 
-/** The answer of `/validate`: a denial where findings deny, warnings for the others; never a patch. */
-export function validated(review: Review, verdict: Verdict, basis: Basis): AnsweredReview {
+/**
+ * The answer of `/validate`: a denial where findings deny, warnings for the others; never a patch.
+ * @param settings where the pages of the rules are
+ */
+export function validated(
+	review: Review,
+	verdict: Verdict,
+	basis: Basis,
+	settings: Pick<Settings, "links"> = { links: undefined },
+): AnsweredReview {
 	const age = basis.staleMs === undefined ? undefined : `${Math.round(basis.staleMs / 1000)} s`;
 	const stale =
 		age === undefined
 			? []
 			: [`Waymark judged by a cluster state ${age} old: the API server does not answer this replica`];
-	const warnings = [...stale, ...verdict.warnings.map(formatWarning)].slice(0, mostWarnings);
+	const warnings = [...stale, ...formatWarnings(verdict.warnings, settings)];
 	const annotations =
 		verdict.policy === undefined
 			? undefined
@@ -85,7 +96,9 @@ export function validated(review: Review, verdict: Verdict, basis: Basis): Answe
 	return answer(review, {
 		uid: review.uid,
 		allowed: verdict.decision === "allow",
-		...(verdict.decision === "deny" ? { status: denial(verdict.denials, basis.isUnconfirmed) } : {}),
+		...(verdict.decision === "deny"
+			? { status: denial(verdict.denials, basis.isUnconfirmed, settings) }
+			: {}),
 		...(warnings.length > 0 ? { warnings } : {}),
 		...(annotations === undefined ? {} : { auditAnnotations: annotations }),
 	});
@@ -115,9 +128,10 @@ function answer(review: Review, response: AdmissionResponse): AnsweredReview {
 function denial(
 	findings: readonly Finding[],
 	unconfirmed: boolean,
+	settings: Pick<Settings, "links">,
 ): NonNullable<AdmissionResponse["status"]> {
 	const shown = findings.slice(0, mostLines);
-	const lines = shown.map(formatDenial);
+	const lines = shown.map((each) => formatDenial(each, settings));
 	if (findings.length > shown.length) {
 		lines.push(`and ${findings.length - shown.length} more`);
 	}
@@ -138,19 +152,36 @@ function denial(
 	};
 }
 
-function formatDenial(finding: Finding): string {
+function formatDenial(finding: Finding, settings: Pick<Settings, "links">): string {
 	const hint = finding.hint === undefined ? "" : `. ${finding.hint}`;
 	return oneLine(
-		`${finding.rule}: ${formatPath(finding.path)}: ${finding.message}${hint} (${ruleUrl(finding.rule)})`,
+		`${finding.rule}: ${formatPath(finding.path)}: ${finding.message}${hint} (${rulePage(finding.rule, settings)})`,
 	);
 }
 
-function formatWarning(finding: Finding): string {
-	const text = oneLine(`${finding.rule}: ${finding.message}`);
+/** Two lines for each of the first findings, what is wrong and how to fix it; then how many more there are. */
+function formatWarnings(findings: readonly Finding[], settings: Pick<Settings, "links">): readonly string[] {
+	const shown = findings.slice(0, mostWarnings);
+	const lines = shown.flatMap(({ rule, message, hint = "" }) => {
+		const page = `(${rulePage(rule, settings)})`;
+		const room = Math.max(0, fixLength - `fix:  ${page}`.length);
+		return [
+			cutAtWord(oneLine(`${rule}: ${message}`), warningLength),
+			`fix: ${[cutAtWord(oneLine(hint), room), page].filter((each) => each !== "").join(" ")}`,
+		];
+	});
+	return findings.length > shown.length ? [...lines, `and ${findings.length - shown.length} more`] : lines;
+}
+
+/** The beginning of a text, in whole words where that does not lose most of it. */
+function cutAtWord(text: string, length: number): string {
+	if (text.length <= length) {
+		return text;
+	}
 	// The API server drops a warning that is no UTF-8, and half of a surrogate pair is none.
-	return text.length > warningLength
-		? `${text.slice(0, warningLength - 1).replace(/[\ud800-\udbff]$/, "")}…`
-		: text;
+	const part = text.slice(0, Math.max(0, length - 1)).replace(/[\ud800-\udbff]$/, "");
+	const space = text[part.length] === " " ? part.length : part.lastIndexOf(" ");
+	return `${space > length / 2 ? part.slice(0, space).replace(/[\s,;:]+$/, "") : part}…`;
 }
 
 // The API server drops a warning with control characters in it (apimachinery pkg/util/net/http.go).

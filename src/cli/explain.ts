@@ -1,40 +1,50 @@
 import { parseArgs, styleText } from "node:util";
 import { stringify } from "yaml";
+import { closest } from "../core/closest.ts";
 import { isMended } from "../core/engine.ts";
+import { quote } from "../core/finding.ts";
 import type { Rule } from "../core/rule.ts";
 import { ruleUrl } from "../core/rule.ts";
 import { kubectlYaml } from "../manifests/kubectl-yaml.ts";
 import { rules } from "../rules/table.ts";
 import type { Streams, Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
+import { readSettings } from "./world.ts";
 
 /** `waymark explain`: the page of a rule, in the terminal. */
 export const explain: Verb = {
 	summary: "Explain a rule: what it wants, why, and how to mend what it finds",
-	usage: `Usage: waymark explain RULE [--output text|json]
+	usage: `Usage: waymark explain RULE [--output text|json] [--config FILE]
+
+RULE may be the address of the rule's page, as messages name it where the configuration has links.
+
+  --output   text (default) or json
+  --config   the cluster configuration, whose links say where the pages of the rules are
 
 Exit: 0, 64 usage or no such rule, 70 fault`,
 	async run(argv, streams) {
 		const { values, positionals } = parseArgs({
 			args: [...argv],
 			allowPositionals: true,
-			options: { output: { type: "string", default: "text" } },
+			options: { output: { type: "string", default: "text" }, config: { type: "string" } },
 		});
-		const [id] = positionals;
-		if (id === undefined || positionals.length > 1) {
+		const [given] = positionals;
+		if (given === undefined || positionals.length > 1) {
 			throw new UsageError("explain needs one RULE");
 		}
+		const id = idOf(given);
+		const settings = readSettings(values.config);
 		const rule = rules.find((each) => each.id === id);
 		if (rule === undefined) {
-			throw new UsageError(`there is no rule ${JSON.stringify(id)}${suggestion(id)}`);
+			throw new UsageError(`there is no rule ${quote(id)}${suggestion(id)}`);
 		}
 		if (values.output === "json") {
 			const { docs, family, kind, severity, fixable, reads } = rule;
 			streams.out(
-				`${JSON.stringify({ id, family, kind, severity, fixable, reads, url: ruleUrl(id), ...docs }, undefined, "\t")}\n`,
+				`${JSON.stringify({ id, family, kind, severity, fixable, reads, url: ruleUrl(id, settings) ?? null, ...docs }, undefined, "\t")}\n`,
 			);
 		} else if (values.output === "text") {
-			streams.out(page(rule, streams));
+			streams.out(page(rule, ruleUrl(id, settings), streams));
 		} else {
 			throw new UsageError("--output must be text or json");
 		}
@@ -49,6 +59,12 @@ function howMended(rule: Pick<Rule, "fixable" | "sentWhen">): string {
 	return isMended(rule) ? " · the mutating webhook and lint --fix mend it" : " · lint --fix mends it";
 }
 
+/** The id in what a person copied: the id itself, or the end of an address, of a page or of a file. */
+function idOf(given: string): string {
+	const end = given.split(/[?#]/, 1)[0]?.replace(/\/+$/, "").split("/").at(-1) ?? "";
+	return end.replace(/\.(?:html|md)$/, "").toLowerCase();
+}
+
 /** The rules that share most words with what was asked for. */
 function suggestion(id: string): string {
 	const words = new Set(id.toLowerCase().split(/[^a-z0-9]+/));
@@ -58,10 +74,14 @@ function suggestion(id: string): string {
 		.toSorted((one, other) => score(other) - score(one))
 		.slice(0, 5)
 		.map((rule) => rule.id);
-	return close.length === 0 ? "; waymark rules lists them" : `; did you mean ${close.join(", ")}?`;
+	if (close.length > 0) {
+		return `; did you mean ${close.join(", ")}?`;
+	}
+	const like = closest(id.slice(0, 64), [...rules.map((rule) => rule.id)]);
+	return like === undefined ? "; waymark rules lists them" : `; did you mean ${like}?`;
 }
 
-function page(rule: Rule, streams: Streams): string {
+function page(rule: Rule, url: string | undefined, streams: Streams): string {
 	const { id, family, kind, severity, docs } = rule;
 	const bold = (text: string): string =>
 		streams.colour ? styleText("bold", text, { validateStream: false }) : text;
@@ -85,7 +105,7 @@ function page(rule: Rule, streams: Streams): string {
 		bold("Sources"),
 		...docs.sources.map((source) => `- ${source}`),
 		"",
-		`Since ${docs.since} · ${ruleUrl(id)}`,
+		`Since ${docs.since}${url === undefined ? "" : ` · ${url}`}`,
 		"",
 	].join("\n");
 }

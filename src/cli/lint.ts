@@ -107,7 +107,7 @@ export const lint: Verb = {
 			? await judgeCluster(options.cluster, options, settings)
 			: judgeFiles(options, settings, streams);
 		const judgement = baseline === undefined ? found : baseline(found, streams);
-		streams.out(render(judgement, options, streams, (performance.now() - started) / 1000));
+		streams.out(render(judgement, { ...options, settings }, streams, (performance.now() - started) / 1000));
 		return exitCode(judgement.report, options.strict);
 	},
 };
@@ -283,14 +283,23 @@ function judgeWorld(
 	});
 }
 
-function render(judgement: Judgement, options: Options, streams: Streams, seconds: number): string {
+function render(
+	judgement: Judgement,
+	{ settings, ...options }: Options & { readonly settings: Settings },
+	streams: Streams,
+	seconds: number,
+): string {
 	switch (options.output) {
 		case "json":
 			return formatJson(judgement);
 		case "junit":
 			return formatJunit(judgement, { strict: options.strict, now: new Date(), seconds });
 		case "sarif":
-			return formatSarif(withFileNames(judgement, repositoryPaths()), rules, ownVersion());
+			return formatSarif(withFileNames(judgement, repositoryPaths()), {
+				rules,
+				version: ownVersion(),
+				settings,
+			});
 		case "github":
 			return formatGithub(withFileNames(judgement, repositoryPaths()));
 		case "gitlab":

@@ -3,24 +3,31 @@ import { families, ruleUrl } from "../core/rule.ts";
 import { rules as table } from "../rules/table.ts";
 import type { Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
+import { readSettings } from "./world.ts";
 
 /** `waymark rules`: every rule, from the same metadata as the pages. */
 export const rules: Verb = {
 	summary: "List every rule",
-	usage: `Usage: waymark rules [--family FAMILY] [--output text|json]
+	usage: `Usage: waymark rules [--family FAMILY] [--output text|json] [--config FILE]
 
   --family   one of ${families.join(", ")}
   --output   json is described by docs/schemas/rules.schema.json
+  --config   the cluster configuration, whose links say where the pages of the rules are
 
 Exit: 0, 64 usage, 70 fault`,
 	async run(argv, streams) {
 		const { values } = parseArgs({
 			args: [...argv],
-			options: { output: { type: "string", default: "text" }, family: { type: "string" } },
+			options: {
+				output: { type: "string", default: "text" },
+				family: { type: "string" },
+				config: { type: "string" },
+			},
 		});
 		if (values.family !== undefined && !families.some((each) => each === values.family)) {
 			throw new UsageError(`--family must be one of ${families.join(", ")}`);
 		}
+		const settings = readSettings(values.config);
 		const chosen = table.filter((rule) => values.family === undefined || rule.family === values.family);
 		if (values.output === "json") {
 			const list = chosen.map(({ id, family, kind, severity, fixable, reads, docs }) => ({
@@ -31,7 +38,7 @@ Exit: 0, 64 usage, 70 fault`,
 				fixable,
 				reads,
 				summary: docs.summary,
-				url: ruleUrl(id),
+				url: ruleUrl(id, settings) ?? null,
 			}));
 			streams.out(`${JSON.stringify(list, undefined, "\t")}\n`);
 			return exitCodes.clean;

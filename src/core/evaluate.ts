@@ -4,6 +4,7 @@ import { isExemptNamespace } from "./exempt-namespaces.ts";
 import type { RuleList } from "./facts.ts";
 import { Facts } from "./facts.ts";
 import type { Edit, Finding, Problem, Severity } from "./finding.ts";
+import { withContact } from "./finding.ts";
 import type { Inventory } from "./inventory.ts";
 import type { AnyObject, Kind, Namespace, ObjectReading, Resources } from "./kinds.ts";
 import { readObject } from "./kinds.ts";
@@ -237,7 +238,12 @@ function shapedOld({ kind, old }: Subject): AnyObject | undefined {
 	return reading?.state === "right" ? (reading.object as AnyObject) : undefined;
 }
 
-function asFinding(rule: Rule, override: Severity | undefined, problem: Problem, run: Run): Finding {
+function asFinding(rule: Rule, override: Severity | undefined, found: Problem, run: Run): Finding {
+	const { contact } = run.world.settings;
+	const problem =
+		contact === undefined || found.hint === undefined
+			? found
+			: { ...found, hint: withContact(found.hint, contact) };
 	let severity = override ?? problem.severity ?? rule.severity;
 	const exemption = run.policy.exemptions.get(rule.id);
 	if (

@@ -29,6 +29,11 @@ export interface Finding extends Problem {
 	readonly exemption?: string;
 }
 
+/** Names whom a configuration names where a rule sends its reader to the security team. */
+export function withContact(hint: string, contact: string): string {
+	return hint.replaceAll("the security team", () => contact);
+}
+
 const nameLike = /^[A-Za-z0-9._/-]{1,253}$/;
 const plainName = /^[A-Za-z_][A-Za-z0-9_-]*$/;
 

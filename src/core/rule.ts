@@ -4,7 +4,7 @@ import type { Inventory } from "./inventory.ts";
 import type { AnyObject, Kind, Resources } from "./kinds.ts";
 import type { MeshFacts } from "./mesh.ts";
 import type { Policy } from "./policy.ts";
-import type { SettingsFile } from "./settings.ts";
+import type { Settings, SettingsFile } from "./settings.ts";
 
 /** What a rule is about; an error of family `validity` means exactly that istiod or the CRD would refuse the object. */
 export type Family =
@@ -144,7 +144,12 @@ export interface Rule<K extends Kind = Kind> {
 	readonly cel?: CelCheck;
 }
 
-/** Where the page of a rule is published. */
-export function ruleUrl(id: string): string {
-	return `https://waymark.dev/rules/${id}`;
+/** Where the page of a rule is, if the configuration says where pages are. */
+export function ruleUrl(id: string, { links }: Pick<Settings, "links">): string | undefined {
+	return links === undefined ? undefined : `${links}${id}`;
+}
+
+/** How a message leads to the page of a rule: by its address, or else by the command that shows it. */
+export function rulePage(id: string, settings: Pick<Settings, "links">): string {
+	return ruleUrl(id, settings) ?? `waymark explain ${id}`;
 }

@@ -80,6 +80,10 @@ export interface Settings {
 	readonly exemptions: ExemptionSettings;
 	readonly audit: AuditSettings;
 	readonly metrics: MetricsSettings;
+	/** Where the pages of the rules are, with a slash at its end; the id of a rule is added. */
+	readonly links: string | undefined;
+	/** Whom messages name where they say to ask the security team. */
+	readonly contact: string | undefined;
 }
 
 /** What an exemption of a rule must say, and how long it may last. */
@@ -163,6 +167,8 @@ export interface SettingsFile {
 	};
 	readonly audit?: { readonly reports?: string; readonly events?: boolean; readonly cluster?: string };
 	readonly metrics?: { readonly namespaces?: readonly string[] };
+	readonly links?: string;
+	readonly contact?: string;
 }
 
 /**
@@ -371,6 +377,12 @@ const waypointRows: Rows<NonNullable<SettingsFile["waypoints"]>, Settings["waypo
 	),
 };
 
+/** A base to which ids are added: without query and fragment, and with the slash that people forget. */
+function parseLinks(text: string): string | undefined {
+	const isPlain = /^https?:\/\/[^\s/?#\\]+[^\s?#\\()"'<>]*$/.test(text);
+	return isPlain && URL.canParse(text) ? text.replace(/\/*$/, "/") : undefined;
+}
+
 const severityWords: readonly (Severity | "off")[] = ["error", "warning", "info", "off"];
 
 /** Every setting, one row each: its schema, how it is read, and what holds where it is absent. */
@@ -458,6 +470,25 @@ const root: Setting<
 		},
 		"What the auditor does with what it finds in the cluster",
 	),
+	links: parsed(
+		{
+			type: "string",
+			description:
+				"Base URL of the rules' pages, to which the rule's id is added; absent: messages name waymark explain RULE",
+		},
+		parseLinks,
+		"must be an http or https URL, such as https://docs.example.com/waymark/rules/",
+	),
+	contact: parsed(
+		{
+			type: "string",
+			minLength: 1,
+			maxLength: 100,
+			description: "Whom to ask, such as #egress on Slack; absent: the security team",
+		},
+		(text) => (text.trim() === "" || /[\p{C}\p{Zl}\p{Zp}{}]/u.test(text) ? undefined : text.trim()),
+		"must be one line of printable text without braces, such as #egress on Slack",
+	),
 	severities: {
 		schema: {
 			description: "Rule id to severity",
@@ -488,7 +519,7 @@ function readSeverities(
 /** JSON Schema (draft 2020-12) of the cluster configuration; published as docs/schemas/config.schema.json. */
 export const settingsSchema: JsonSchema = {
 	$schema: "https://json-schema.org/draft/2020-12/schema",
-	$id: "https://waymark.dev/schemas/config.schema.json",
+	$id: "urn:waymark:schemas:config",
 	title: "Waymark cluster configuration",
 	...root.schema,
 };

@@ -2,11 +2,12 @@ import { annotationPrefix, exemptionPrefix } from "../core/annotations.ts";
 import type { CelProblem } from "../core/cel.ts";
 import { celList, celTemplate, celText } from "../core/cel.ts";
 import { systemNamespaces } from "../core/exempt-namespaces.ts";
+import { withContact } from "../core/finding.ts";
 import type { Kind } from "../core/kinds.ts";
 import { kinds } from "../core/kinds.ts";
 import { useWaypointLabel } from "../core/policy.ts";
 import type { Rule } from "../core/rule.ts";
-import { ruleUrl } from "../core/rule.ts";
+import { rulePage } from "../core/rule.ts";
 import type { Settings } from "../core/settings.ts";
 import type { CelVariable } from "./admission-words.ts";
 import {
@@ -168,7 +169,7 @@ function policies(options: BackstopOptions, plan: Plan): readonly Manifest[] {
 		rule,
 		problems: (rule.cel?.problems ?? []).filter((problem) => problem.needs === plan.needs),
 	}));
-	const findings = chosen.flatMap((each) => ruleVariables(each, plan.subjects));
+	const findings = chosen.flatMap((each) => ruleVariables(each, plan.subjects, options.settings));
 	const furthers = plan.words.some((word) => word.name === "reachesFurther");
 	const variables = [
 		...plan.words,
@@ -261,7 +262,7 @@ export function namespacePolicies(options: BackstopOptions): readonly Manifest[]
 		covered.has(id) && (options.settings.severities.get(id) ?? "error") === "error";
 	const editor = editorTest(options);
 	const at = "metadata.annotations[\"' + k + '\"]";
-	const page = (id: string): string => `(${ruleUrl(id)})`;
+	const page = (id: string): string => `(${rulePage(id, options.settings)})`;
 	const malformed = `(variables.malformed.filter(k, k in variables.changed) + variables.tooLong)
   .map(k, 'namespace-annotation: ${at}: Must not be "' +
     (variables.annotations[k].size() > 60 ? variables.annotations[k].substring(0, 60) + '…' : variables.annotations[k]) +
@@ -410,13 +411,17 @@ interface Chosen {
 }
 
 /** A rule's findings as lists of texts, one for the object and one for the object that it replaces. */
-function ruleVariables({ rule, problems }: Chosen, subjects: string): readonly FindingVariable[] {
+function ruleVariables(
+	{ rule, problems }: Chosen,
+	subjects: string,
+	settings: Settings,
+): readonly FindingVariable[] {
 	const isOfKind =
 		rule.kind === "ServiceEntry" ? "" : `variables.kind != ${celText(kinds[rule.kind].kind)} ? [] :\n`;
 	return ([false, true] as const).flatMap((whole) => {
 		const parts = problems
 			.filter((problem) => isWhole(problem) === whole)
-			.map((each) => found(rule.id, each));
+			.map((each) => found(rule.id, contacted(each, settings)));
 		return parts.length === 0
 			? []
 			: [
@@ -430,6 +435,10 @@ function ruleVariables({ rule, problems }: Chosen, subjects: string): readonly F
 }
 
 const isWhole = (problem: CelProblem): boolean => problem.isAboutWhole ?? problem.each === undefined;
+
+function contacted(problem: CelProblem, { contact }: Settings): CelProblem {
+	return contact === undefined ? problem : { ...problem, hint: withContact(problem.hint, contact) };
+}
 
 function found(id: string, { each, when, path, message, hint }: CelProblem): string {
 	const text = celTemplate(`${id}: ${path}: ${message}. ${hint}`);
@@ -520,7 +529,7 @@ function policy(options: BackstopOptions, parts: PolicyParts): readonly Manifest
 						message: "Refused by the egress policy of this namespace; there is too much to list",
 						messageExpression: `${fast} || variables.mode != '${modeOf[action]}' ? '' :
   [${findings}].map(l, l.filter(f, l.indexOf(f) < ${mostListed})
-      .map(f, f + ' (' + ${celText(ruleUrl(""))} + f.split(':')[0] + ')').join('; ') +
+      .map(f, f + ' (' + ${celText(rulePage("", options.settings))} + f.split(':')[0] + ')').join('; ') +
     (l.size() > ${mostListed} ? '; and ' + string(l.size() - ${mostListed}) + ' more' : ''))[0]`,
 					},
 					...(action === "warn" && needs === "table" ? [vouchedFor] : []),

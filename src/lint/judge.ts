@@ -9,7 +9,7 @@ import type { Kind } from "../core/kinds.ts";
 import { aboutOf } from "../core/ratchet.ts";
 import type { Rule } from "../core/rule.ts";
 import { ruleUrl } from "../core/rule.ts";
-import type { AmbientStance, Mode } from "../core/settings.ts";
+import type { AmbientStance, Mode, Settings } from "../core/settings.ts";
 import { asMeant } from "../manifests/as-meant.ts";
 import type { Mending } from "../manifests/fix.ts";
 import { splicesOf } from "../manifests/fix.ts";
@@ -117,7 +117,7 @@ export function judgeManifests(reading: Reading, judging: Judging): Judgement {
 		const kept: Finding[] = [];
 		const shown: LintFinding[] = [];
 		for (const finding of found) {
-			const shownFinding = show(finding, manifest, object, engine);
+			const shownFinding = show(finding, manifest, object, { engine, settings: judging.inventory.settings });
 			const ignore = silencing(finding.rule);
 			if (ignore === undefined) {
 				kept.push(finding);
@@ -347,7 +347,12 @@ function ignoredBy({ reason, until }: IgnoreComment, finding: LintFinding): Igno
 	return { ...finding, reason, ...(until === undefined ? {} : { until }) };
 }
 
-function show(finding: Finding, manifest: Manifest, object: ObjectName, engine: Engine): LintFinding {
+function show(
+	finding: Finding,
+	manifest: Manifest,
+	object: ObjectName,
+	{ engine, settings }: { readonly engine: Engine; readonly settings: Settings },
+): LintFinding {
 	const rule = engine.rules.find((each) => each.id === finding.rule);
 	return {
 		rule: finding.rule,
@@ -360,7 +365,7 @@ function show(finding: Finding, manifest: Manifest, object: ObjectName, engine: 
 		...manifest.position(finding.path),
 		object,
 		fixable: finding.fix !== undefined,
-		url: ruleUrl(finding.rule),
+		url: ruleUrl(finding.rule, settings) ?? null,
 	};
 }
 

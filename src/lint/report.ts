@@ -17,7 +17,8 @@ export interface LintFinding {
 	readonly column: number;
 	readonly object: ObjectName;
 	readonly fixable: boolean;
-	readonly url: string;
+	/** The page of the rule; null where the configuration names no place of pages. */
+	readonly url: string | null;
 }
 
 /** Which object a finding is about; null for what the manifest leaves out. */

@@ -205,7 +205,10 @@ function finish(
 		return passOn(options, endpoint, review, start, reply);
 	}
 	const { verdict, basis } = judgement;
-	const result = endpoint === "mutate" ? mutated(review, verdict) : validated(review, verdict, basis);
+	const result =
+		endpoint === "mutate"
+			? mutated(review, verdict)
+			: validated(review, verdict, basis, options.inventory.settings);
 	if (endpoint === "validate") {
 		countVerdict(options.metrics, verdict);
 		if (basis.staleMs !== undefined) {

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
-import type { ValidateFunction } from "ajv/dist/2020.js";
+import type { ErrorObject, ValidateFunction } from "ajv/dist/2020.js";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { parse, YAMLError } from "yaml";
+import { parseDocument } from "yaml";
+import { closest } from "../core/closest.ts";
 import type { Path } from "../core/finding.ts";
 import { formatPath } from "../core/finding.ts";
 import type { Settings, SettingsFile } from "../core/settings.ts";
@@ -45,36 +46,80 @@ export function loadSettings(file: string, knownRules: ReadonlySet<string>): Set
 
 /** Reads the cluster configuration from YAML text; throws a `ConfigError` that lists everything that is wrong. */
 export function readSettings(text: string, file: string, knownRules: ReadonlySet<string>): Settings {
+	const document = parseDocument(text);
+	if (document.errors.length > 0) {
+		throw new ConfigError(
+			file,
+			document.errors.map(({ message }) => message),
+		);
+	}
 	let content: unknown;
 	try {
-		content = parse(text) ?? {};
+		content = document.toJS() ?? {};
 	} catch (error) {
-		throw new ConfigError(file, [error instanceof YAMLError ? error.message : String(error)]);
+		// An alias that leads nowhere, or to too much.
+		throw new ConfigError(file, [error instanceof Error ? error.message : String(error)]);
 	}
 	const validate = schemaValidator();
-	if (!validate(content)) {
-		const problems = (validate.errors ?? []).map((error) => {
-			const path = formatPath(pointerPath(error.instancePath));
-			const extra: unknown = error.params.additionalProperty;
-			const words =
-				typeof extra === "string"
-					? `has no field ${JSON.stringify(extra)}`
-					: error.keyword === "enum"
-						? `must be one of ${(error.params.allowedValues as readonly string[]).join(", ")}`
-						: (error.message ?? "is wrong");
-			return `${path === "" ? "the configuration" : path} ${words}`;
-		});
-		throw new ConfigError(file, problems);
+	const misshapen = validate(content) ? [] : (validate.errors ?? []);
+	if (misshapen.some(({ instancePath, keyword }) => instancePath === "" && keyword === "type")) {
+		throw new ConfigError(file, misshapen.map(describe));
 	}
+	for (const error of misshapen) {
+		leaveOut(content, error);
+	}
+	// What remains has the right shape, and may be wrong in other ways: everything is said at once.
 	const { settings, problems } = parseSettings(content as SettingsFile);
 	const unknown = [...settings.severities.keys()]
 		.filter((id) => !knownRules.has(id))
 		.map((id) => `${formatPath(["severities", id])} names a rule that does not exist`);
-	const all = [...problems.map((each) => `${formatPath(each.path)} ${each.message}`), ...unknown];
+	const all = [
+		...misshapen.map(describe),
+		...problems.map((each) => `${formatPath(each.path)} ${each.message}`),
+		...unknown,
+	];
 	if (all.length > 0) {
 		throw new ConfigError(file, all);
 	}
 	return settings;
+}
+
+function describe(error: ErrorObject): string {
+	const path = formatPath(pointerPath(error.instancePath));
+	const extra: unknown = error.params.additionalProperty;
+	const words =
+		typeof extra === "string"
+			? `has no field ${JSON.stringify(extra)}${meant(extra, error.schemaPath)}`
+			: error.keyword === "enum"
+				? `must be one of ${(error.params.allowedValues as readonly string[]).join(", ")}`
+				: (error.message ?? "is wrong");
+	return `${path === "" ? "the configuration" : path} ${words}`;
+}
+
+/** The field that was probably meant, of those that the schema has there. */
+function meant(field: string, schemaPath: string): string {
+	const at = pointerPath(schemaPath.replace(/^#/, "").replace(/\/additionalProperties$/, ""));
+	const schema = at.reduce<unknown>((part, step) => memberOf(part, step), settingsSchema);
+	const known = Object.keys((memberOf(schema, "properties") ?? {}) as object);
+	const found = field.length > 64 ? undefined : closest(field, known);
+	return found === undefined ? "" : `; did you mean ${JSON.stringify(found)}?`;
+}
+
+function memberOf(value: unknown, step: string | number): unknown {
+	return typeof value === "object" && value !== null
+		? (value as Readonly<Record<string, unknown>>)[step]
+		: undefined;
+}
+
+/** Takes out of a configuration what has the wrong shape; items of a list keep their places. */
+function leaveOut(content: unknown, { instancePath, params }: ErrorObject): void {
+	const extra: unknown = params.additionalProperty;
+	const path = [...pointerPath(instancePath), ...(typeof extra === "string" ? [extra] : [])];
+	const last = path.pop();
+	const parent = path.reduce<unknown>((part, step) => memberOf(part, step), content);
+	if (last !== undefined && typeof parent === "object" && parent !== null) {
+		Reflect.deleteProperty(parent, last);
+	}
 }
 
 function pointerPath(pointer: string): Path {

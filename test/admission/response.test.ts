@@ -83,17 +83,60 @@ test("validated() writes a denial with its rule, field, reason, way out and page
 		code: 403,
 		reason: "Forbidden",
 		message:
-			'serviceentry-policy-host: spec.hosts[0]: Host "a" is denied. Remove it (https://waymark.dev/rules/serviceentry-policy-host)',
+			'serviceentry-policy-host: spec.hosts[0]: Host "a" is denied. Remove it (waymark explain serviceentry-policy-host)',
 		details: {
 			causes: [{ reason: "serviceentry-policy-host", message: 'Host "a" is denied', field: "spec.hosts[0]" }],
 		},
 	});
 });
 
-test("validated() shows 20 warnings and names every rule once in the audit annotations", () => {
+test("validated() leads to the pages of the rules where the configuration says where they are", () => {
+	const denied = verdict({ decision: "deny", findings: [finding], denials: [finding], warnings: [finding] });
+	const links = "https://docs.example.com/rules/";
+	const { status, warnings } = validated(review, denied, watched, { links }).response;
+	assert.match(status?.message ?? "", /\(https:\/\/docs\.example\.com\/rules\/serviceentry-policy-host\)$/);
+	assert.match(warnings?.[1] ?? "", /\(https:\/\/docs\.example\.com\/rules\/serviceentry-policy-host\)$/);
+});
+
+test("validated() warns in two lines: what is wrong, and how to fix it", () => {
+	const { warnings } = validated(
+		review,
+		verdict({ findings: [finding], warnings: [finding] }),
+		watched,
+	).response;
+	assert.deepEqual(warnings, [
+		'serviceentry-policy-host: Host "a" is denied',
+		"fix: Remove it (waymark explain serviceentry-policy-host)",
+	]);
+	const { hint: _, ...bare } = finding;
+	const without = validated(review, verdict({ findings: [bare], warnings: [bare] }), watched).response;
+	assert.equal(without.warnings?.[1], "fix: (waymark explain serviceentry-policy-host)");
+});
+
+test("validated() cuts what is wrong at a word, after 120 characters at most, and a fix after 256 without its page", () => {
+	const long = { ...finding, message: "word ".repeat(60).trim(), hint: "do this ".repeat(60).trim() };
+	const { warnings = [] } = validated(
+		review,
+		verdict({ findings: [long], warnings: [long] }),
+		watched,
+	).response;
+	assert.match(warnings[0] ?? "", /^serviceentry-policy-host: (word )+word…$/);
+	assert.ok((warnings[0] ?? "").length <= 120 && (warnings[0] ?? "").length > 110);
+	assert.match(
+		warnings[1] ?? "",
+		/^fix: (do this )+do( this)?… \(waymark explain serviceentry-policy-host\)$/,
+	);
+	assert.ok((warnings[1] ?? "").length <= 256 && (warnings[1] ?? "").length > 240);
+	const solid = { ...finding, message: "x".repeat(300) };
+	const cut = validated(review, verdict({ findings: [solid], warnings: [solid] }), watched).response;
+	assert.equal(cut.warnings?.[0]?.length, 120);
+});
+
+test("validated() warns of 5 findings and counts the others, and names every rule once in the audit annotations", () => {
 	const many = Array.from({ length: 30 }, (_, index) => ({ ...finding, path: ["spec", "hosts", index] }));
 	const { response } = validated(review, verdict({ findings: many, warnings: many }), watched);
-	assert.equal(response.warnings?.length, 20);
+	assert.equal(response.warnings?.length, 11);
+	assert.equal(response.warnings?.at(-1), "and 25 more");
 	const rules = Array.from({ length: 300 }, (_, index) => ({ ...finding, rule: `serviceentry-${index}` }));
 	const policy = { annotated: true } as Verdict["policy"];
 	const { auditAnnotations } = validated(review, verdict({ findings: rules, policy }), watched).response;

@@ -132,6 +132,15 @@ it("explain shows a rule's page and suggests rules for a name that is none", asy
 	const known = await run("explain", "serviceentry-host-name");
 	assert.equal(known.code, 0);
 	assert.match(known.out, /^serviceentry-host-name\nvalidity · error · ServiceEntry\n/);
+	for (const copied of [
+		"https://docs.example.com/rules/serviceentry-host-name",
+		"https://docs.example.com/rules/serviceentry-host-name.html#why",
+		"docs/rules/serviceentry-host-name.md",
+	]) {
+		assert.equal((await run("explain", copied)).out, known.out);
+	}
+	const mistyped = await run("explain", "serviceentri-hostname");
+	assert.match(mistyped.error, /did you mean .*serviceentry-host-name/);
 	const wrong = await run("explain", "host-name");
 	assert.equal(wrong.code, 64);
 	assert.match(wrong.error, /did you mean serviceentry-host-name/);

@@ -102,6 +102,25 @@ describe("parseSettings()", () => {
 		assert.ok(found.every((each) => / must be /.test(each)));
 	});
 
+	it("parseSettings() reads links as a base that ends with a slash, and contact as one printable line", () => {
+		const { settings } = parseSettings({ links: "https://docs.example.com/rules", contact: " #egress " });
+		assert.deepEqual([settings.links, settings.contact], ["https://docs.example.com/rules/", "#egress"]);
+		assert.deepEqual([defaultSettings.links, defaultSettings.contact], [undefined, undefined]);
+		for (const links of [
+			"docs/rules",
+			"ftp://host",
+			"https://",
+			"https://h/?a=b",
+			"https://h/'",
+			"https://h/a b",
+		]) {
+			assert.match(problems({ links })[0] ?? "", /^links must be an http or https URL/);
+		}
+		for (const contact of ["  ", "two\nlines", "{object.spec}", "\u202e"]) {
+			assert.match(problems({ contact })[0] ?? "", /^contact must be one line/);
+		}
+	});
+
 	it("parseSettings() leaves out what it could not read and keeps the rest", () => {
 		const { settings } = parseSettings({ limits: { allowedPorts: [0, 443], allowedHosts: ["*"] } });
 		assert.deepEqual(

@@ -118,7 +118,12 @@ function assertResponse(
 		assert.deepEqual([response.patch, response.patchType], [undefined, undefined]);
 	}
 	for (const warning of response.warnings ?? []) {
-		assert.ok(warning.length <= 120 && warning.isWellFormed() && !/\p{Cc}/u.test(warning), warning);
+		assert.ok(
+			warning.length <= (warning.startsWith("fix: ") ? 256 : 120) &&
+				warning.isWellFormed() &&
+				!/\p{Cc}/u.test(warning),
+			warning,
+		);
 	}
 	for (const line of (response.status?.message ?? "").split("\n")) {
 		assert.doesNotMatch(line, /[\p{Cc}\p{Zl}\p{Zp}]/u);

@@ -4,14 +4,23 @@ import { pathToFileURL } from "node:url";
 import type { Severity } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
 import { ruleUrl } from "../../core/rule.ts";
+import type { Settings } from "../../core/settings.ts";
 import type { IgnoredFinding, LintFinding, LintResult, Remark, Replacement } from "../report.ts";
 import { objectTitle } from "../report.ts";
 
 const levels: { readonly [S in Severity]: string } = { error: "error", warning: "warning", info: "note" };
 const schema = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
+/** What SARIF says of the tool. */
+export interface SarifTool {
+	readonly rules: readonly Rule[];
+	readonly version: string;
+	/** Where the pages of the rules are. */
+	readonly settings: Pick<Settings, "links">;
+}
+
 /** SARIF 2.1.0 (OASIS), as code scanning services read it: rule metadata, fingerprints, fixes, suppressions. */
-export function formatSarif(result: LintResult, rules: readonly Rule[], version: string): string {
+export function formatSarif(result: LintResult, { rules, version, settings }: SarifTool): string {
 	const { report, fixes } = result;
 	const index = new Map(rules.map((rule, at) => [rule.id, at]));
 	const seen = new Map<string, number>();
@@ -36,8 +45,7 @@ export function formatSarif(result: LintResult, rules: readonly Rule[], version:
 					driver: {
 						name: "Waymark",
 						semanticVersion: version,
-						informationUri: "https://waymark.dev",
-						rules: rules.map(descriptorOf),
+						rules: rules.map((rule) => descriptorOf(rule, settings)),
 					},
 				},
 				columnKind: "utf16CodeUnits",
@@ -65,13 +73,14 @@ function notification(level: "error" | "note", { file, line, message }: Remark):
 	};
 }
 
-function descriptorOf({ id, family, severity, docs }: Rule): object {
+function descriptorOf({ id, family, severity, docs }: Rule, settings: Pick<Settings, "links">): object {
+	const url = ruleUrl(id, settings);
 	return {
 		id,
 		shortDescription: { text: `${docs.summary}.` },
 		fullDescription: { text: docs.why },
 		help: { text: `${docs.why}\n\n${docs.fix}`, markdown: `${docs.why}\n\n${docs.fix}` },
-		helpUri: ruleUrl(id),
+		...(url === undefined ? {} : { helpUri: url }),
 		defaultConfiguration: { level: levels[severity] },
 		properties: { tags: ["istio", "egress", family] },
 	};
