@@ -380,7 +380,7 @@ const waypointRows: Rows<NonNullable<SettingsFile["waypoints"]>, Settings["waypo
 /** A base to which ids are added: without query and fragment, and with the slash that people forget. */
 function parseLinks(text: string): string | undefined {
 	const isPlain = /^https?:\/\/[^\s/?#\\]+[^\s?#\\()"'<>]*$/.test(text);
-	return isPlain && URL.canParse(text) ? text.replace(/\/*$/, "/") : undefined;
+	return isPlain && URL.parse(text) !== null ? text.replace(/\/*$/, "/") : undefined;
 }
 
 const severityWords: readonly (Severity | "off")[] = ["error", "warning", "info", "off"];
