@@ -1,6 +1,6 @@
 import { addressBucket, parseAddressRange } from "./address-range.ts";
 import { canonicalHost, domainOf } from "./host-pattern.ts";
-import type { Kind, Resources, VirtualService } from "./kinds.ts";
+import type { Kind, ObjectReference, Resources, VirtualService } from "./kinds.ts";
 import { useWaypointLabel, useWaypointNamespaceLabel } from "./policy.ts";
 import { gatewayOfReference, serviceOfHost } from "./service-names.ts";
 
@@ -17,6 +17,7 @@ function index<K extends Kind>(kind: K, keys: (object: Resources[K]) => Iterable
 /** Every index by its name. */
 export const indexes: {
 	readonly serviceEntryByHost: Index<"ServiceEntry">;
+	readonly serviceEntryByName: Index<"ServiceEntry">;
 	readonly serviceEntryByWaypoint: Index<"ServiceEntry">;
 	readonly namespaceByWaypoint: Index<"Namespace">;
 	readonly serviceEntryByAddressBucket: Index<"ServiceEntry">;
@@ -29,12 +30,17 @@ export const indexes: {
 	readonly serviceEntryByService: Index<"ServiceEntry">;
 	readonly destinationRuleByHost: Index<"DestinationRule">;
 	readonly backendTlsPolicyByTarget: Index<"BackendTLSPolicy">;
+	readonly authorizationPolicyByTarget: Index<"AuthorizationPolicy">;
+	readonly requestAuthenticationByTarget: Index<"RequestAuthentication">;
+	readonly kubernetesGatewayByName: Index<"KubernetesGateway">;
 	readonly virtualServiceByHost: Index<"VirtualService">;
 	readonly virtualServiceByGateway: Index<"VirtualService">;
 	readonly virtualServiceByService: Index<"VirtualService">;
 } = {
 	/** ServiceEntries of all namespaces by a host of theirs in canonical form. */
 	serviceEntryByHost: index("ServiceEntry", (entry) => new Set((entry.spec?.hosts ?? []).map(canonicalHost))),
+	/** ServiceEntries of all namespaces by their bare name. */
+	serviceEntryByName: index("ServiceEntry", ({ metadata }) => [metadata?.name ?? ""]),
 	/** ServiceEntries of all namespaces by the waypoint that their own labels name, as NAMESPACE/NAME. */
 	serviceEntryByWaypoint: index("ServiceEntry", ({ metadata }) =>
 		waypointNamed(metadata?.labels, metadata?.namespace ?? ""),
@@ -92,6 +98,12 @@ export const indexes: {
 				),
 			),
 	),
+	/** AuthorizationPolicies by what they target, and those of ServiceEntries by more: see `targetKeys`. */
+	authorizationPolicyByTarget: index("AuthorizationPolicy", targetKeys),
+	/** RequestAuthentications by what they target, and those of ServiceEntries by more: see `targetKeys`. */
+	requestAuthenticationByTarget: index("RequestAuthentication", targetKeys),
+	/** Gateways of the Gateway API in all namespaces by their bare name. */
+	kubernetesGatewayByName: index("KubernetesGateway", ({ metadata }) => [metadata?.name ?? ""]),
 	/** VirtualServices of all namespaces by a host of theirs in canonical form. */
 	virtualServiceByHost: index(
 		"VirtualService",
@@ -117,6 +129,43 @@ function waypointNamed(
 	return name === undefined || name === "none"
 		? []
 		: [`${labels?.[useWaypointNamespaceLabel] ?? namespace}/${name}`];
+}
+
+/** What may target something: the old single reference counts where the list is empty. */
+export interface Targeting {
+	readonly spec?:
+		| {
+				readonly targetRef?: ObjectReference | null | undefined;
+				readonly targetRefs?: readonly ObjectReference[] | null | undefined;
+		  }
+		| null
+		| undefined;
+}
+
+/** The targets of a policy; the old single one counts where the list is empty (Istio policyattachment.go: GetTargetRefs). */
+export function targetRefsOf({ spec }: Targeting): readonly ObjectReference[] {
+	const { targetRef, targetRefs } = spec ?? {};
+	if ((targetRefs ?? []).length > 0) {
+		return targetRefs ?? [];
+	}
+	return targetRef === undefined || targetRef === null ? [] : [targetRef];
+}
+
+/** The key under which what targets any ServiceEntry stands; with `NAMESPACE/` before it, what targets one of that namespace. */
+export const anyEntryKey = "networking.istio.io/ServiceEntry";
+
+/** `NAMESPACE/GROUP/KIND/NAME` of each target; where one is a ServiceEntry, `anyEntryKey` with and without the namespace. */
+function targetKeys(policy: Targeting & Resources[Kind]): ReadonlySet<string> {
+	const keys = new Set<string>();
+	const own = policy.metadata?.namespace ?? "";
+	for (const { group, kind, name } of targetRefsOf(policy)) {
+		const what = `${group ?? ""}/${kind ?? ""}`;
+		keys.add(`${own}/${what}/${name ?? ""}`);
+		if (what === anyEntryKey) {
+			keys.add(what).add(`${own}/${what}`);
+		}
+	}
+	return keys;
 }
 
 function bucketsOf(addresses: readonly (string | null | undefined)[]): ReadonlySet<string> {

@@ -140,6 +140,8 @@ const parts = {
 			},
 		},
 	},
+	/** What a policy of Istio's selects by labels, where it targets nothing. */
+	PolicySelector: { fields: { matchLabels: { map: "string" } } },
 	AsmEgressGateway: { fields: { name: "string", port: "number" } },
 	AuthorizationSource: {
 		fields: {
@@ -151,10 +153,10 @@ const parts = {
 			notNamespaces: { list: "string" },
 			serviceAccounts: { list: "string" },
 			notServiceAccounts: { list: "string" },
-			ipBlocks: { list: "string" },
-			notIpBlocks: { list: "string" },
-			remoteIpBlocks: { list: "string" },
-			notRemoteIpBlocks: { list: "string" },
+			ipBlocks: { list: "string", most: 32_768 },
+			notIpBlocks: { list: "string", most: 32_768 },
+			remoteIpBlocks: { list: "string", most: 32_768 },
+			notRemoteIpBlocks: { list: "string", most: 32_768 },
 			trustDomains: { list: "string" },
 			notTrustDomains: { list: "string" },
 		},
@@ -289,6 +291,7 @@ const table = {
 					gatewayClassName: "string",
 					addresses: { list: "GatewayAddress" },
 					listeners: { list: "GatewayListener" },
+					infrastructure: { fields: { labels: { map: "string" } } },
 				},
 			},
 			status: {
@@ -401,7 +404,14 @@ const table = {
 		plural: "backendtlspolicies",
 		versions: ["v1", "v1alpha3"],
 		namespaced: true,
-		fields: { spec: { fields: { targetRefs: { list: "ObjectReference" } } } },
+		fields: {
+			spec: {
+				fields: {
+					targetRefs: { list: "ObjectReference" },
+					validation: { fields: { hostname: "string" } },
+				},
+			},
+		},
 	},
 	AuthorizationPolicy: {
 		group: "security.istio.io",
@@ -412,12 +422,115 @@ const table = {
 		fields: {
 			spec: {
 				fields: {
-					selector: { fields: { matchLabels: { map: "string" } } },
+					selector: "PolicySelector",
 					targetRef: "ObjectReference",
 					targetRefs: { list: "ObjectReference" },
 					action: "string",
 					provider: { fields: { name: "string" } },
 					rules: { list: "AuthorizationRule" },
+				},
+			},
+		},
+	},
+	RequestAuthentication: {
+		group: "security.istio.io",
+		kind: "RequestAuthentication",
+		plural: "requestauthentications",
+		versions: ["v1", "v1beta1"],
+		namespaced: true,
+		fields: {
+			spec: {
+				fields: {
+					selector: "PolicySelector",
+					targetRef: "ObjectReference",
+					targetRefs: { list: "ObjectReference" },
+					jwtRules: { list: { fields: { issuer: "string" } } },
+				},
+			},
+		},
+	},
+	WasmPlugin: {
+		group: "extensions.istio.io",
+		kind: "WasmPlugin",
+		plural: "wasmplugins",
+		versions: ["v1alpha1"],
+		namespaced: true,
+		fields: {
+			spec: {
+				fields: {
+					selector: "PolicySelector",
+					targetRef: "ObjectReference",
+					targetRefs: { list: "ObjectReference" },
+					type: "string",
+				},
+			},
+		},
+	},
+	TrafficExtension: {
+		group: "extensions.istio.io",
+		kind: "TrafficExtension",
+		plural: "trafficextensions",
+		versions: ["v1alpha1"],
+		namespaced: true,
+		fields: {
+			spec: { fields: { selector: "PolicySelector", targetRefs: { list: "ObjectReference" } } },
+		},
+	},
+	Telemetry: {
+		group: "telemetry.istio.io",
+		kind: "Telemetry",
+		plural: "telemetries",
+		versions: ["v1", "v1alpha1"],
+		namespaced: true,
+		fields: {
+			spec: {
+				fields: {
+					selector: "PolicySelector",
+					targetRef: "ObjectReference",
+					targetRefs: { list: "ObjectReference" },
+					accessLogging: {
+						list: {
+							fields: {
+								match: { fields: { mode: "string" } },
+								disabled: "boolean",
+								filter: { fields: { expression: "string" } },
+							},
+						},
+					},
+					metrics: {
+						list: {
+							fields: {
+								overrides: {
+									list: {
+										fields: {
+											match: { fields: { metric: "string", customMetric: "string", mode: "string" } },
+											disabled: "boolean",
+										},
+									},
+								},
+							},
+						},
+					},
+					tracing: {
+						list: {
+							fields: { match: { fields: { mode: "string" } }, disableSpanReporting: "boolean" },
+						},
+					},
+				},
+			},
+		},
+	},
+	EnvoyFilter: {
+		group: "networking.istio.io",
+		kind: "EnvoyFilter",
+		plural: "envoyfilters",
+		versions: ["v1alpha3"],
+		namespaced: true,
+		fields: {
+			spec: {
+				fields: {
+					workloadSelector: { fields: { labels: { map: "string" } } },
+					targetRefs: { list: "ObjectReference" },
 				},
 			},
 		},
@@ -457,6 +570,12 @@ export interface Service extends Row<"Service"> {}
 export interface BackendTlsPolicy extends Row<"BackendTLSPolicy"> {}
 /** Who may send what to what it targets (istio.io/api security/v1beta1/authorization_policy.proto). */
 export interface AuthorizationPolicy extends Row<"AuthorizationPolicy"> {}
+export interface RequestAuthentication extends Row<"RequestAuthentication"> {}
+export interface WasmPlugin extends Row<"WasmPlugin"> {}
+/** Lua or WebAssembly in a proxy: what follows WasmPlugin (istio.io/api extensions/v1alpha1/traffic_extension.proto). */
+export interface TrafficExtension extends Row<"TrafficExtension"> {}
+export interface Telemetry extends Row<"Telemetry"> {}
+export interface EnvoyFilter extends Row<"EnvoyFilter"> {}
 
 export interface Metadata extends Part<"Metadata"> {}
 export interface Condition extends Part<"Condition"> {}

@@ -13,6 +13,7 @@ export type Family =
 	| "capture"
 	| "policy"
 	| "sidecar-egress"
+	| "attachment"
 	| "hygiene"
 	| "namespace";
 
@@ -22,6 +23,7 @@ export const families: readonly Family[] = [
 	"capture",
 	"policy",
 	"sidecar-egress",
+	"attachment",
 	"hygiene",
 	"namespace",
 ];

@@ -1,4 +1,5 @@
 import { parseAddressRange, rangeContains } from "../core/address-range.ts";
+import { targetRefsOf } from "../core/indexes.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type {
 	AuthorizationCondition,
@@ -6,8 +7,9 @@ import type {
 	AuthorizationPolicy,
 	AuthorizationRule,
 	AuthorizationSource,
-	ObjectReference,
 } from "../core/kinds.ts";
+import { isOnTrial, namesHttp } from "../istio/attachment/authorization.ts";
+import { waypointClass } from "../istio/attachment/targets.ts";
 import type { Bits } from "./bits.ts";
 import { either, except, noBits } from "./bits.ts";
 import type { Clients, Match } from "./sources.ts";
@@ -47,9 +49,6 @@ export interface PolicyIndex {
 	attachedTo(crossing: Pick<Crossing, "waypoint" | "entry">): readonly AuthorizationPolicy[];
 }
 
-/** The name of the class that a policy in the root namespace targets to hold at every waypoint. */
-const waypointClass = "istio-waypoint";
-
 /** Sorts the AuthorizationPolicies of a world by their targets; those with a selector never hold at a waypoint. */
 export function indexPolicies(inventory: Inventory): PolicyIndex {
 	const byTarget = new Map<string, AuthorizationPolicy[]>();
@@ -70,15 +69,6 @@ export function indexPolicies(inventory: Inventory): PolicyIndex {
 			return found.length < 2 ? found : [...new Set(found)];
 		},
 	};
-}
-
-/** The targets of a policy; the old single one counts where the list is empty. */
-export function targetRefsOf(policy: AuthorizationPolicy): readonly ObjectReference[] {
-	const { targetRef, targetRefs } = policy.spec ?? {};
-	if ((targetRefs ?? []).length > 0) {
-		return targetRefs ?? [];
-	}
-	return targetRef === undefined || targetRef === null ? [] : [targetRef];
 }
 
 function targetsOf(policy: AuthorizationPolicy, inventory: Inventory): readonly string[] {
@@ -157,12 +147,6 @@ function ruleChain(
 	};
 }
 
-/** Whether a policy is only tried: what it would refuse is counted, and let through (annotation istio.io/dry-run). */
-function isOnTrial(policy: AuthorizationPolicy): boolean {
-	const value = policy.metadata?.annotations?.["istio.io/dry-run"];
-	return value !== undefined && ["1", "t", "T", "TRUE", "true", "True"].includes(value);
-}
-
 /** Whether some rule matches; a policy without rules never does (security/authz/builder: rbacPolicyMatchNever). */
 function policyMatch(
 	policy: AuthorizationPolicy,
@@ -207,25 +191,6 @@ function ruleMatch(each: AuthorizationRule, asked: Asked): Match {
 	const conditions = (each.when ?? []).map((condition) => conditionMatch(condition, asked));
 	const isUnreadable = !asked.http && !asked.widens && namesHttp(each);
 	return isUnreadable ? asked.clients.nobody : [sources, operations, ...conditions].reduce(andMatch);
-}
-
-/** Whether a rule names something of requests, so that istiod leaves a whole ALLOW rule out of TCP chains. */
-function namesHttp({ from, to, when }: AuthorizationRule): boolean {
-	const has = (list: readonly string[] | null | undefined): boolean => (list ?? []).length > 0;
-	return (
-		(from ?? []).some(({ source }) => has(source?.requestPrincipals) || has(source?.notRequestPrincipals)) ||
-		(to ?? []).some(({ operation }) =>
-			[
-				operation?.hosts,
-				operation?.notHosts,
-				operation?.methods,
-				operation?.notMethods,
-				operation?.paths,
-				operation?.notPaths,
-			].some(has),
-		) ||
-		(when ?? []).some(({ key }) => (key ?? "").startsWith("request."))
-	);
 }
 
 type Texts = readonly string[] | null | undefined;

@@ -146,7 +146,12 @@ function destinationRuleFor(
 	const name = canonicalHost(host);
 	const candidates: DestinationRule[] = [];
 	for (const each of [name, ...wildcardsAbove(name), "*"]) {
-		candidates.push(...inventory.lookup("destinationRuleByHost", each));
+		for (const rule of inventory.lookup("destinationRuleByHost", each)) {
+			// A waypoint passes over it, whichever pods it selects (pilot/pkg/model/sidecar.go: DestinationRule).
+			if (!hasSelector(rule)) {
+				candidates.push(rule);
+			}
+		}
 	}
 	if (candidates.length === 0) {
 		return undefined;
@@ -160,6 +165,11 @@ function destinationRuleFor(
 		}
 	}
 	return undefined;
+}
+
+/** Whether a DestinationRule holds for selected pods only, so that no waypoint reads it. */
+export function hasSelector({ spec }: DestinationRule): boolean {
+	return (spec?.workloadSelector ?? undefined) !== undefined;
 }
 
 function isExported(rule: DestinationRule, to: string): boolean {

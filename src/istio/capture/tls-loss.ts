@@ -1,0 +1,89 @@
+import type { Change } from "../../core/changed-inventory.ts";
+import { ChangedInventory } from "../../core/changed-inventory.ts";
+import { canonicalHost, covers, domainOf, parseHostPattern } from "../../core/host-pattern.ts";
+import type { Inventory } from "../../core/inventory.ts";
+import type { ServiceEntry } from "../../core/kinds.ts";
+import type { WaypointReference } from "../../core/settings.ts";
+import { waypointOfEntry } from "../attachment/targets.ts";
+import type { EntryPort } from "../entry/entry.ts";
+import { specOf } from "../entry/entry.ts";
+import type { Origination } from "./tls-origination.ts";
+import { originationAt } from "./tls-origination.ts";
+
+/** A port of an entry at a waypoint. */
+export interface WaypointPort {
+	readonly entry: ServiceEntry;
+	readonly host: string;
+	readonly port: EntryPort;
+	readonly waypoint: WaypointReference;
+}
+
+/** The entries with a waypoint that have a host, or a name below a wildcard. */
+export function* entriesOfHost(
+	text: string,
+	inventory: Inventory,
+): Iterable<{ readonly entry: ServiceEntry; readonly waypoint: WaypointReference }> {
+	const host = canonicalHost(text);
+	const pattern = parseHostPattern(host);
+	const isWild = host.startsWith("*.") && pattern !== undefined;
+	const found = isWild
+		? inventory.lookup("serviceEntryByDomain", domainOf(host.slice(2)))
+		: inventory.lookup("serviceEntryByHost", host);
+	for (const entry of found) {
+		const isOf =
+			!isWild ||
+			(entry.spec?.hosts ?? []).some((each) => canonicalHost(each) === host || covers(pattern, each));
+		const waypoint = isOf ? waypointOfEntry(entry, inventory) : undefined;
+		if (waypoint !== undefined) {
+			yield { entry, waypoint };
+		}
+	}
+}
+
+/** What encrypts what leaves a waypoint for a port. */
+export function originationOf(
+	{ entry, host, port, waypoint }: WaypointPort,
+	inventory: Inventory,
+): Origination | undefined {
+	const place = {
+		waypointNamespace: waypoint.namespace,
+		entryNamespace: entry.metadata?.namespace ?? "",
+		entryName: entry.metadata?.name ?? "",
+	};
+	return originationAt(host, port, place, inventory);
+}
+
+/** Whether settings encrypt: mode ISTIO_MUTUAL has no effect at a waypoint (cluster_waypoint.go: buildWaypointTLSContext). */
+export function encrypts(tls: Origination | undefined): boolean {
+	return tls?.mode === "SIMPLE" || tls?.mode === "MUTUAL";
+}
+
+/** Every port of an entry for each of its hosts. */
+export function* portsAt(entry: ServiceEntry, waypoint: WaypointReference): Iterable<WaypointPort> {
+	const { hosts, ports } = specOf(entry);
+	for (const host of hosts) {
+		for (const port of ports) {
+			yield { entry, host, port, waypoint };
+		}
+	}
+}
+
+/** The first port of these entries for which a waypoint originates TLS while an object is as it was, and no more then. */
+export function firstTlsLoss(
+	entries: Iterable<{ readonly entry: ServiceEntry; readonly waypoint: WaypointReference }>,
+	old: Change["object"],
+	change: Change,
+	inventory: Inventory,
+): { readonly lost: WaypointPort; readonly after: Origination | undefined } | undefined {
+	const before = new ChangedInventory(inventory, { ...change, object: old });
+	const then = new ChangedInventory(inventory, change);
+	for (const { entry, waypoint } of entries) {
+		for (const lost of portsAt(entry, waypoint)) {
+			const after = originationOf(lost, then);
+			if (encrypts(originationOf(lost, before)) && !encrypts(after)) {
+				return { lost, after };
+			}
+		}
+	}
+	return undefined;
+}
