@@ -17,7 +17,16 @@ export const followedKinds: readonly Kind[] = [
 	"Namespace",
 	"Service",
 	"BackendTLSPolicy",
+	"AuthorizationPolicy",
+	"RequestAuthentication",
 ];
 
 /** Every kind besides that some rule judges: what the auditor follows, too. */
-export const auditedKinds: readonly Kind[] = ["Sidecar", "ASMEgressTrafficPolicy"];
+export const auditedKinds: readonly Kind[] = [
+	"Sidecar",
+	"ASMEgressTrafficPolicy",
+	"WasmPlugin",
+	"TrafficExtension",
+	"Telemetry",
+	"EnvoyFilter",
+];

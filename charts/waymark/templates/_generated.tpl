@@ -48,6 +48,14 @@
     - list
     - watch
 - apiGroups:
+    - security.istio.io
+  resources:
+    - authorizationpolicies
+    - requestauthentications
+  verbs:
+    - list
+    - watch
+- apiGroups:
     - apiextensions.k8s.io
   resources:
     - customresourcedefinitions
@@ -60,6 +68,7 @@
     - networking.istio.io
   resources:
     - sidecars
+    - envoyfilters
   verbs:
     - list
     - watch
@@ -67,6 +76,21 @@
     - istio.alibabacloud.com
   resources:
     - asmegresstrafficpolicies
+  verbs:
+    - list
+    - watch
+- apiGroups:
+    - extensions.istio.io
+  resources:
+    - wasmplugins
+    - trafficextensions
+  verbs:
+    - list
+    - watch
+- apiGroups:
+    - telemetry.istio.io
+  resources:
+    - telemetries
   verbs:
     - list
     - watch
@@ -85,6 +109,7 @@
     - virtualservices
     - destinationrules
     - sidecars
+    - envoyfilters
   scope: Namespaced
 - apiGroups:
     - gateway.networking.k8s.io
@@ -98,6 +123,7 @@
     - grpcroutes
     - tlsroutes
     - tcproutes
+    - backendtlspolicies
   scope: Namespaced
 - apiGroups:
     - istio.alibabacloud.com
@@ -107,6 +133,35 @@
     - "{{ . }}"
   resources:
     - asmegresstrafficpolicies
+  scope: Namespaced
+- apiGroups:
+    - security.istio.io
+  apiVersions:
+    - "*"
+  operations:
+    - "{{ . }}"
+  resources:
+    - authorizationpolicies
+    - requestauthentications
+  scope: Namespaced
+- apiGroups:
+    - extensions.istio.io
+  apiVersions:
+    - "*"
+  operations:
+    - "{{ . }}"
+  resources:
+    - wasmplugins
+    - trafficextensions
+  scope: Namespaced
+- apiGroups:
+    - telemetry.istio.io
+  apiVersions:
+    - "*"
+  operations:
+    - "{{ . }}"
+  resources:
+    - telemetries
   scope: Namespaced
 - apiGroups:
     - gateway.networking.k8s.io
@@ -127,6 +182,7 @@
     - "{{ . }}"
   resources:
     - serviceentries
+    - destinationrules
   scope: Namespaced
 - apiGroups:
     - gateway.networking.k8s.io
@@ -136,6 +192,7 @@
     - "{{ . }}"
   resources:
     - gateways
+    - backendtlspolicies
   scope: Namespaced
 - apiGroups:
     - gateway.networking.k8s.io

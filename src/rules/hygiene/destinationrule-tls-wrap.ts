@@ -2,7 +2,7 @@ import { mention } from "../../core/finding.ts";
 import { canonicalHost } from "../../core/host-pattern.ts";
 import type { DestinationRule, Namespace, ServiceEntry } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
-import { isRoutedTo, leadingRouteReads, tlsOf } from "../../istio/capture/tls-origination.ts";
+import { hasSelector, isRoutedTo, leadingRouteReads, tlsOf } from "../../istio/capture/tls-origination.ts";
 import { specOf } from "../../istio/entry/entry.ts";
 import { isProtocolOf } from "../../istio/entry/ports.ts";
 import { requestedWaypoint } from "../../istio/waypoint/waypoint.ts";
@@ -41,6 +41,9 @@ export const destinationruleTlsWrap: Rule<"DestinationRule"> = {
 		given: [teamNamespace, egressNamespace, egressWaypoint, boundEntry],
 	},
 	*check(rule, { inventory }) {
+		if (hasSelector(rule)) {
+			return;
+		}
 		const isBound = (entry: ServiceEntry): boolean => {
 			const namespace = entry.metadata?.namespace ?? "";
 			const labels: Namespace["metadata"] = inventory.get("Namespace", "", namespace)?.metadata;

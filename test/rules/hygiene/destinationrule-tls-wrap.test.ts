@@ -40,3 +40,8 @@ testRule(destinationruleTlsWrap, {
 		finds: [],
 	},
 });
+
+it("destinationrule-tls-wrap is silent about a rule with a workloadSelector, which a waypoint passes over", () => {
+	const selecting = { ...bad, spec: { ...bad.spec, workloadSelector: { matchLabels: { app: "web" } } } };
+	assert.deepEqual(spots(destinationruleTlsWrap, selecting, [boundEntry]), []);
+});

@@ -51,3 +51,13 @@ testRule(serviceentryTlsOrigination, {
 		finds: ["warning spec.ports[0].targetPort"],
 	},
 });
+
+it("serviceentry-tls-origination does not find a rule with a workloadSelector, which a waypoint passes over", () => {
+	const selecting: DestinationRule = {
+		...rule("SIMPLE", "team"),
+		spec: { ...rule("SIMPLE", "team").spec, workloadSelector: { matchLabels: { app: "web" } } },
+	};
+	assert.deepEqual(spots(serviceentryTlsOrigination, port, [...world, selecting]), [
+		"warning spec.ports[0].targetPort",
+	]);
+});

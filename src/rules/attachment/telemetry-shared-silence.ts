@@ -1,0 +1,146 @@
+import type { Path, Problem, Severity } from "../../core/finding.ts";
+import { mention, quote } from "../../core/finding.ts";
+import type { Telemetry } from "../../core/kinds.ts";
+import type { Rule, RuleContext } from "../../core/rule.ts";
+import {
+	entriesAtSharedWaypoint,
+	targetingConfirms,
+	targetingReads,
+	waypointOfEntry,
+} from "../../istio/attachment/targets.ts";
+import { formatWaypoint } from "../../istio/waypoint/binding.ts";
+import { developer, editors, sharedWaypoint, toEntry } from "./examples.ts";
+import { severityForTenants } from "./tenants.ts";
+
+function logging(disabled: boolean): Telemetry {
+	return {
+		apiVersion: "telemetry.istio.io/v1",
+		kind: "Telemetry",
+		metadata: { name: "payments", namespace: "team" },
+		spec: { targetRefs: [toEntry("payments")], accessLogging: [{ disabled }] },
+	} as Telemetry;
+}
+
+/** A tenant's Telemetry switches nothing off at a shared waypoint. */
+export const telemetrySharedSilence: Rule<"Telemetry"> = {
+	id: "telemetry-shared-silence",
+	kind: "Telemetry",
+	family: "attachment",
+	severity: "error",
+	reads: targetingReads,
+	confirms: targetingConfirms,
+	fixable: false,
+	comparesWithOld: true,
+	docs: {
+		summary:
+			"A Telemetry must not switch off logs, metrics or traces of a shared waypoint unless a policy editor writes it",
+		why: "A waypoint obeys the Telemetry that targets one of its ServiceEntries, and the one that holds for the whole namespace of the entry. Where that switches the access log or metrics off, nobody sees any more what the team sends to the host. Refused is who is no policy editor; where the configuration names none, and for a Telemetry of a whole namespace, which may be meant for its workloads, it is a warning.",
+		fix: "Remove what is disabled or filtered, or ask the security team.",
+		sources: ["istio/istio pilot/pkg/model/telemetry.go: applicableTelemetries"],
+		since: "0.1.0",
+		good: logging(false),
+		bad: logging(true),
+		given: sharedWaypoint,
+		settings: editors,
+		requester: developer,
+	},
+	*check(telemetry, context) {
+		const severity = severityForTenants(context, telemetry);
+		const silences = severity === undefined ? [] : [...silencesOf(telemetry)];
+		if (severity === undefined || silences.length === 0) {
+			return;
+		}
+		const reached = reachedWaypoint(telemetry, severity, context);
+		if (reached !== undefined) {
+			yield* silences.map((silence) => problemOf(silence, reached));
+		}
+	},
+};
+
+interface Reached {
+	readonly entry: string;
+	readonly waypoint: string;
+	readonly severity: Severity;
+}
+
+function problemOf({ path, what }: Silence, { entry, waypoint, severity }: Reached): Problem {
+	return {
+		path,
+		severity,
+		message: `Switches off ${what} of the waypoint ${waypoint} for ServiceEntry ${entry}, so nobody sees what is sent there`,
+		hint: "Remove it, or ask the security team to write it",
+	};
+}
+
+/** The first entry at the waypoint of another namespace for which a Telemetry is read. */
+function reachedWaypoint(
+	telemetry: Telemetry,
+	severity: Severity,
+	context: RuleContext,
+): Reached | undefined {
+	for (const { entry, waypoint } of entriesAtSharedWaypoint(telemetry, context)) {
+		return { entry: mention(entry.metadata?.name ?? ""), waypoint: formatWaypoint(waypoint), severity };
+	}
+	const { namespace, inventory } = context;
+	if (!isForNamespace(telemetry) || namespace === inventory.mesh.rootNamespace) {
+		return undefined;
+	}
+	for (const entry of inventory.inNamespace("ServiceEntry", namespace)) {
+		const waypoint = waypointOfEntry(entry, inventory);
+		if (waypoint !== undefined && waypoint.namespace !== namespace) {
+			return {
+				entry: mention(entry.metadata?.name ?? ""),
+				waypoint: formatWaypoint(waypoint),
+				severity: "warning",
+			};
+		}
+	}
+	return undefined;
+}
+
+function isForNamespace({ spec }: Telemetry): boolean {
+	return (
+		Object.keys(spec?.selector?.matchLabels ?? {}).length === 0 &&
+		(spec?.targetRefs ?? []).length === 0 &&
+		(spec?.targetRef ?? undefined) === undefined
+	);
+}
+
+interface Silence {
+	readonly path: Path;
+	readonly what: string;
+}
+
+/** What a Telemetry switches off of what a waypoint tells: it tells as a server, not as a client (telemetry.go: workloadMode). */
+function* silencesOf(telemetry: Telemetry): Iterable<Silence> {
+	yield* silencedLogs(telemetry);
+	for (const [index, { overrides }] of (telemetry.spec?.metrics ?? []).entries()) {
+		for (const [place, { disabled, match }] of (overrides ?? []).entries()) {
+			if (disabled === true && match?.mode !== "CLIENT") {
+				const metric = match?.customMetric ?? match?.metric ?? "ALL_METRICS";
+				const what = metric === "ALL_METRICS" ? "all metrics" : `the metric ${quote(metric, 40)}`;
+				yield { path: ["spec", "metrics", index, "overrides", place, "disabled"], what };
+			}
+		}
+	}
+	for (const [index, { disableSpanReporting, match }] of (telemetry.spec?.tracing ?? []).entries()) {
+		if (disableSpanReporting === true && match?.mode !== "CLIENT") {
+			yield { path: ["spec", "tracing", index, "disableSpanReporting"], what: "the traces" };
+		}
+	}
+}
+
+function* silencedLogs({ spec }: Telemetry): Iterable<Silence> {
+	for (const [index, { disabled, filter, match }] of (spec?.accessLogging ?? []).entries()) {
+		const path = ["spec", "accessLogging", index];
+		if (match?.mode === "CLIENT") {
+			continue;
+		}
+		if (disabled === true) {
+			yield { path: [...path, "disabled"], what: "the access log" };
+		} else if (filter?.expression) {
+			const what = `a part of the access log (all but ${quote(filter.expression, 40)})`;
+			yield { path: [...path, "filter", "expression"], what };
+		}
+	}
+}
