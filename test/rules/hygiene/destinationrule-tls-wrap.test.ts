@@ -39,9 +39,9 @@ testRule(destinationruleTlsWrap, {
 		given: [boundEntry, route],
 		finds: [],
 	},
-});
-
-it("destinationrule-tls-wrap is silent about a rule with a workloadSelector, which a waypoint passes over", () => {
-	const selecting = { ...bad, spec: { ...bad.spec, workloadSelector: { matchLabels: { app: "web" } } } };
-	assert.deepEqual(spots(destinationruleTlsWrap, selecting, [boundEntry]), []);
+	"is silent about a rule with a workloadSelector, which a waypoint passes over": {
+		object: { ...bad, spec: { ...bad.spec, workloadSelector: { matchLabels: { app: "web" } } } },
+		given: [boundEntry],
+		finds: [],
+	},
 });

@@ -29,6 +29,11 @@ const hidden: DestinationRule = {
 	spec: { ...rule("SIMPLE", "team").spec, exportTo: ["."] },
 };
 
+const selecting: DestinationRule = {
+	...rule("SIMPLE", "team"),
+	spec: { ...rule("SIMPLE", "team").spec, workloadSelector: { matchLabels: { app: "web" } } },
+};
+
 testRule(serviceentryTlsOrigination, {
 	"knows that ISTIO_MUTUAL has no effect at a waypoint": {
 		object: port,
@@ -50,14 +55,9 @@ testRule(serviceentryTlsOrigination, {
 		given: [...world, rule("SIMPLE", "stranger")],
 		finds: ["warning spec.ports[0].targetPort"],
 	},
-});
-
-it("serviceentry-tls-origination does not find a rule with a workloadSelector, which a waypoint passes over", () => {
-	const selecting: DestinationRule = {
-		...rule("SIMPLE", "team"),
-		spec: { ...rule("SIMPLE", "team").spec, workloadSelector: { matchLabels: { app: "web" } } },
-	};
-	assert.deepEqual(spots(serviceentryTlsOrigination, port, [...world, selecting]), [
-		"warning spec.ports[0].targetPort",
-	]);
+	"does not find a rule with a workloadSelector, which a waypoint passes over": {
+		object: port,
+		given: [...world, selecting],
+		finds: ["warning spec.ports[0].targetPort"],
+	},
 });
