@@ -84,6 +84,11 @@ export interface Settings {
 	readonly links: string | undefined;
 	/** Whom messages name where they say to ask the security team. */
 	readonly contact: string | undefined;
+	readonly reach: ReachMode;
+	readonly inventory: {
+		/** What every governed entry must say of itself. */
+		readonly require: readonly StatedFact[];
+	};
 }
 
 /** What an exemption of a rule must say, and how long it may last. */
@@ -102,6 +107,19 @@ export interface MetricsSettings {
 
 /** Series grow by each of them: so many a dashboard can show. */
 export const mostMetricsNamespaces = 50;
+
+/**
+ * What the replica with the Lease does about connections that a policy does not allow and nothing refuses: it reports
+ * them, it keeps AuthorizationPolicies that refuse them at the waypoints, too, or it does not look.
+ */
+export type ReachMode = "report" | "enforce" | "off";
+
+export const reachModes: readonly ReachMode[] = ["report", "enforce", "off"];
+
+/** What a ServiceEntry can say of itself by its annotations, for the inventory. */
+export type StatedFact = "owner" | "ticket" | "reason" | "review-by";
+
+export const statedFacts: readonly StatedFact[] = ["owner", "ticket", "reason", "review-by"];
 
 /** Where what is stored is reported. */
 export interface AuditSettings {
@@ -169,6 +187,8 @@ export interface SettingsFile {
 	readonly metrics?: { readonly namespaces?: readonly string[] };
 	readonly links?: string;
 	readonly contact?: string;
+	readonly reach?: string;
+	readonly inventory?: { readonly require?: readonly string[] };
 }
 
 /**
@@ -488,6 +508,25 @@ const root: Setting<
 		},
 		(text) => (text.trim() === "" || /[\p{C}\p{Zl}\p{Zp}{}]/u.test(text) ? undefined : text.trim()),
 		"must be one line of printable text without braces, such as #egress on Slack",
+	),
+	reach: oneOf(
+		reachModes,
+		"report",
+		"What is done where a namespace reaches what its policy does not allow; enforce: AuthorizationPolicies are kept; absent: report",
+	),
+	inventory: section<NonNullable<SettingsFile["inventory"]>, Settings["inventory"]>(
+		{
+			require: plain<readonly string[], readonly StatedFact[]>(
+				{
+					type: "array",
+					items: { enum: statedFacts },
+					uniqueItems: true,
+					description: "What every ServiceEntry that leaves the cluster must say by its annotations",
+				},
+				(written = []) => statedFacts.filter((fact) => written.includes(fact)),
+			),
+		},
+		"What the inventory must be able to say of every host",
 	),
 	severities: {
 		schema: {

@@ -83,6 +83,7 @@ import { serviceentryNamespacePolicy } from "./namespace/serviceentry-namespace-
 import { serviceentryPolicyAddress } from "./policy/serviceentry-policy-address.ts";
 import { serviceentryPolicyEndpoint } from "./policy/serviceentry-policy-endpoint.ts";
 import { serviceentryPolicyHost } from "./policy/serviceentry-policy-host.ts";
+import { serviceentryPolicyInventory } from "./policy/serviceentry-policy-inventory.ts";
 import { serviceentryPolicyPort } from "./policy/serviceentry-policy-port.ts";
 import { serviceentryPolicyProtocol } from "./policy/serviceentry-policy-protocol.ts";
 import { serviceentryPolicyWildcard } from "./policy/serviceentry-policy-wildcard.ts";
@@ -220,6 +221,7 @@ export const rules: readonly Rule[] = [
 	serviceentryPolicyAddress,
 	serviceentryPolicyEndpoint,
 	serviceentryPolicyHost,
+	serviceentryPolicyInventory,
 	serviceentryPolicyPort,
 	serviceentryPolicyProtocol,
 	serviceentryPolicyWildcard,
