@@ -2,6 +2,7 @@ import type { Engine } from "../core/engine.ts";
 import { evaluate } from "../core/evaluate.ts";
 import type { Severity } from "../core/finding.ts";
 import { formatPath } from "../core/finding.ts";
+import type { Gaps } from "../core/gaps.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { AnyObject, Kind, Resources, ServiceEntry } from "../core/kinds.ts";
 import { kinds } from "../core/kinds.ts";
@@ -77,6 +78,8 @@ export function createAuditor(options: {
 	readonly engine: Engine;
 	readonly inventory: Inventory;
 	readonly today: string;
+	/** Where policies are not kept, as last worked out; who works it out tells of what is another (`changed`). */
+	readonly gaps?: () => Gaps | undefined;
 	readonly onChange: (change: AuditChange) => void;
 }): Auditor {
 	const { engine, inventory, onChange } = options;
@@ -110,7 +113,11 @@ export function createAuditor(options: {
 	};
 	const judge = (kind: Kind, object: AnyObject): void => {
 		const { namespace = "", name = "" } = object.metadata ?? {};
-		keep(keyOf(kind, name ?? ""), namespace ?? "", judgeObject(engine, inventory, kind, object, today));
+		keep(
+			keyOf(kind, name ?? ""),
+			namespace ?? "",
+			judgeObject(engine, inventory, kind, object, today, options.gaps?.()),
+		);
 	};
 	const judgeNamed = (): void => {
 		for (const [key, { kind, namespace, name }] of named) {
@@ -228,6 +235,7 @@ function judgeObject(
 	kind: Kind,
 	object: AnyObject,
 	today: string,
+	gaps: Gaps | undefined,
 ): AuditedObject {
 	const { namespace, name, uid } = object.metadata ?? {};
 	const verdict = evaluate(engine, inventory, {
@@ -236,6 +244,7 @@ function judgeObject(
 		name: name ?? undefined,
 		object,
 		today,
+		gaps,
 	});
 	const findings = verdict.findings.slice(0, mostFindings).map((finding) => ({
 		rule: finding.rule,

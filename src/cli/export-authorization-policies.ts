@@ -3,10 +3,10 @@ import { stringify } from "yaml";
 import type { GeneratedPolicies } from "../export/authorization-policies.ts";
 import { generatePolicies } from "../export/authorization-policies.ts";
 import { kubectlYaml } from "../manifests/kubectl-yaml.ts";
-import { readReach } from "../reach/reach.ts";
+import { reachKinds, readReach } from "../reach/reach.ts";
 import type { Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
-import { reachKinds, readToday, readWorld, worldArguments, worldUsage } from "./world.ts";
+import { readToday, readWorld, worldArguments, worldUsage } from "./world.ts";
 
 /** `waymark export authorization-policies`: what makes the policies of namespaces hold at the waypoints. */
 export const exportAuthorizationPolicies: Verb = {

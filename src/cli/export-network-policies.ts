@@ -2,10 +2,10 @@ import { parseArgs } from "node:util";
 import { stringify } from "yaml";
 import { parseAddressRange } from "../core/address-range.ts";
 import { generateNetworkPolicies } from "../export/network-policies.ts";
-import { readReach } from "../reach/reach.ts";
+import { reachKinds, readReach } from "../reach/reach.ts";
 import type { Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
-import { reachKinds, readToday, readWorld, worldArguments, worldUsage } from "./world.ts";
+import { readToday, readWorld, worldArguments, worldUsage } from "./world.ts";
 
 /** `waymark export network-policies`: default deny around what the waypoints govern. */
 export const exportNetworkPolicies: Verb = {

@@ -7,10 +7,10 @@ import { inventoryHtml } from "../inventory/map.ts";
 import { mergeInventories } from "../inventory/merge.ts";
 import type { Table } from "../inventory/rows.ts";
 import { tabulate } from "../inventory/rows.ts";
-import { readReach } from "../reach/reach.ts";
+import { reachKinds, readReach } from "../reach/reach.ts";
 import type { Streams, Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
-import { reachKinds, readToday, readWorld, worldArguments, worldUsage } from "./world.ts";
+import { readToday, readWorld, worldArguments, worldUsage } from "./world.ts";
 
 const formats = ["text", "json", "csv", "markdown", "html"] as const;
 type Format = (typeof formats)[number];

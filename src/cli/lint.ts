@@ -1,9 +1,11 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import type { Gaps } from "../core/gaps.ts";
+import type { AuthorizationPolicy, Kind, Resources } from "../core/kinds.ts";
 import type { Inventory } from "../core/inventory.ts";
-import type { Kind } from "../core/kinds.ts";
 import type { Settings } from "../core/settings.ts";
 import { ambientStances, modes } from "../core/settings.ts";
+import { generatePolicies } from "../export/authorization-policies.ts";
 import type { Baseline } from "../lint/baseline.ts";
 import {
 	BaselineError,
@@ -27,6 +29,8 @@ import { withFileNames } from "../lint/report.ts";
 import { fixFiles } from "../manifests/fix.ts";
 import type { Manifest, Reading } from "../manifests/read.ts";
 import { worldOf } from "../manifests/read.ts";
+import { findGaps } from "../reach/gaps.ts";
+import { reachKinds, readReach } from "../reach/reach.ts";
 import { rules } from "../rules/table.ts";
 import type { ClusterAccess } from "./cluster-access.ts";
 import { clusterUsage, readAccess } from "./cluster-access.ts";
@@ -237,7 +241,8 @@ function readAssumption(texts: readonly string[]): Assumption | undefined {
 
 async function judgeCluster(access: ClusterAccess, options: Options, settings: Settings): Promise<Judgement> {
 	const followed = [...new Set<Kind>(["Namespace", ...rules.flatMap((rule) => [rule.kind, ...rule.reads])])];
-	const world = await readCluster(access, followed, settings);
+	const read = settings.reach === "off" ? followed : [...new Set([...followed, ...reachKinds])];
+	const world = await readCluster(access, read, settings);
 	const { namespace } = options;
 	const manifests = clusterManifests(world, followed).filter(
 		({ kind, object: { metadata } }) =>
@@ -273,14 +278,47 @@ function judgeWorld(
 	options: Options,
 	context: readonly Manifest[] = [],
 ): Judgement {
+	const today = new Date().toISOString().slice(0, 10);
+	const inventory = options.assumption === undefined ? world : assuming(world, options.assumption);
 	return judgeManifests(reading, {
 		rules,
-		inventory: options.assumption === undefined ? world : assuming(world, options.assumption),
-		today: new Date().toISOString().slice(0, 10),
+		inventory,
+		today,
+		gaps: gapsIn(inventory, today),
 		context,
 		withReplacements: options.output === "sarif",
 		withFingerprints: options.baseline !== undefined,
 	});
+}
+
+/** Where the policies of a world are not kept; where Waymark keeps AuthorizationPolicies, files are judged as if they were there. */
+function gapsIn(inventory: Inventory, today: string): Gaps | undefined {
+	const { reach } = inventory.settings;
+	if (reach === "off") {
+		return undefined;
+	}
+	const found = readReach(inventory, today);
+	if (reach === "report" || !inventory.offline) {
+		return findGaps(found);
+	}
+	const kept = generatePolicies(found, inventory, today).policies;
+	return findGaps(readReach(withPolicies(inventory, kept), today));
+}
+
+function withPolicies(inventory: Inventory, policies: readonly AuthorizationPolicy[]): Inventory {
+	return {
+		settings: inventory.settings,
+		mesh: inventory.mesh,
+		offline: inventory.offline,
+		get: (kind, namespace, name) => inventory.get(kind, namespace, name),
+		inNamespace: (kind, namespace) => inventory.inNamespace(kind, namespace),
+		all: <K extends Kind>(kind: K): Iterable<Resources[K]> =>
+			kind === "AuthorizationPolicy"
+				? [...inventory.all(kind), ...(policies as readonly Resources[K][])]
+				: inventory.all(kind),
+		lookup: (index, key) => inventory.lookup(index, key),
+		policy: (namespace) => inventory.policy(namespace),
+	};
 }
 
 function render(

@@ -66,15 +66,3 @@ export function readSettings(file: string | undefined): Settings {
 export function readToday(): string {
 	return new Date().toISOString().slice(0, 10);
 }
-
-/** What reach depends on. */
-export const reachKinds: readonly Kind[] = [
-	"ServiceEntry",
-	"KubernetesGateway",
-	"GatewayClass",
-	"Namespace",
-	"Service",
-	"DestinationRule",
-	"BackendTLSPolicy",
-	"AuthorizationPolicy",
-];

@@ -5,6 +5,7 @@ import type { RuleList } from "./facts.ts";
 import { Facts } from "./facts.ts";
 import type { Edit, Finding, Problem, Severity } from "./finding.ts";
 import { withContact } from "./finding.ts";
+import type { Gaps } from "./gaps.ts";
 import type { Inventory } from "./inventory.ts";
 import type { AnyObject, Kind, Namespace, ObjectReading, Resources } from "./kinds.ts";
 import { readObject } from "./kinds.ts";
@@ -29,6 +30,8 @@ export interface Subject {
 	/** The object is about to be deleted: nothing is judged but what follows for others. */
 	readonly isDeletion?: true;
 	readonly requester?: Requester;
+	/** Where policies are not kept in this world, where that was worked out. */
+	readonly gaps?: Gaps | undefined;
 	/** The day in UTC, as YYYY-MM-DD: exemptions end by it. */
 	readonly today: string;
 }
@@ -199,6 +202,7 @@ function contextOf(run: Run, facts: Facts): RuleContext {
 		old: shapedOld(subject),
 		requester: subject.requester,
 		today: subject.today,
+		gaps: subject.gaps,
 		ruleIds: run.engine.ids,
 		know: (fact, about) => facts.know(fact, about, context),
 	};

@@ -1,5 +1,6 @@
 import type { CelCheck } from "./cel.ts";
 import type { Problem, Severity } from "./finding.ts";
+import type { Gaps } from "./gaps.ts";
 import type { Inventory } from "./inventory.ts";
 import type { AnyObject, Kind, Resources } from "./kinds.ts";
 import type { MeshFacts } from "./mesh.ts";
@@ -15,7 +16,8 @@ export type Family =
 	| "sidecar-egress"
 	| "attachment"
 	| "hygiene"
-	| "namespace";
+	| "namespace"
+	| "reach";
 
 export const families: readonly Family[] = [
 	"binding",
@@ -26,6 +28,7 @@ export const families: readonly Family[] = [
 	"attachment",
 	"hygiene",
 	"namespace",
+	"reach",
 ];
 
 /** Who makes a request: the API server's word for it. */
@@ -49,6 +52,8 @@ export interface RuleContext {
 	readonly requester: Requester | undefined;
 	/** The day in UTC, as YYYY-MM-DD. */
 	readonly today: string;
+	/** Where policies are not kept; known to lint and to the auditor, undefined in admission. */
+	readonly gaps: Gaps | undefined;
 	/** The ids of all rules. */
 	readonly ruleIds: ReadonlySet<string>;
 	/** What a fact says of an object, worked out once for all rules of this judgement. */
@@ -131,6 +136,8 @@ export interface Rule<K extends Kind = Kind> {
 	readonly seesAnySize?: true;
 	/** Judges every kind that any rule judges; `kind` is that of its examples. */
 	readonly everyKind?: true;
+	/** Asks where policies are not kept (`RuleContext.gaps`), so that it finds something in lint and the auditor only. */
+	readonly asksGaps?: true;
 	/** Compares the object with the one that it replaces itself, so an update is never excused by what was there. */
 	readonly comparesWithOld?: true;
 	readonly docs: RuleDocs<Resources[K]>;

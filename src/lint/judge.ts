@@ -4,6 +4,7 @@ import { createEngine } from "../core/engine.ts";
 import { evaluate } from "../core/evaluate.ts";
 import type { Finding } from "../core/finding.ts";
 import { formatPath, mention } from "../core/finding.ts";
+import type { Gaps } from "../core/gaps.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { Kind } from "../core/kinds.ts";
 import { aboutOf } from "../core/ratchet.ts";
@@ -36,6 +37,8 @@ export interface Judging {
 	readonly inventory: Inventory;
 	/** The day in UTC, as YYYY-MM-DD. */
 	readonly today: string;
+	/** Where policies are not kept in that world; undefined: nobody worked it out. */
+	readonly gaps?: Gaps | undefined;
 	/** What was read beside the input: it makes the world and is not judged. */
 	readonly context?: readonly Manifest[];
 	/** Whether to work out where fixes would stand in the text. */
@@ -234,6 +237,7 @@ function judge(manifest: Manifest, engine: Engine, judging: Judging): readonly F
 		name: typeof name === "string" ? name : undefined,
 		object,
 		today: judging.today,
+		gaps: judging.gaps,
 	});
 	const [fault] = verdict.faults;
 	if (fault !== undefined) {

@@ -1,7 +1,9 @@
 import type { Inventory } from "../core/inventory.ts";
-import type { ServiceEntry } from "../core/kinds.ts";
+import type { Kind, ServiceEntry } from "../core/kinds.ts";
 import { isAmbientNamespace } from "../core/policy.ts";
 import { parseProtocol } from "../core/port-range.ts";
+import type { Stepwise } from "../core/stepwise.ts";
+import { finish } from "../core/stepwise.ts";
 import type { HostCapture } from "../istio/capture/capture.ts";
 import { captureOf } from "../istio/capture/capture.ts";
 import { isCaptured } from "../istio/capture/owners.ts";
@@ -17,8 +19,8 @@ import type { Bits } from "./bits.ts";
 import { allBits, both, either, except, isEmpty, noBits, setBit } from "./bits.ts";
 import type { Clients } from "./sources.ts";
 import { listClients } from "./sources.ts";
-import type { Verdict } from "./verdicts.ts";
-import { readVerdicts } from "./verdicts.ts";
+import type { Verdict, Verdicts } from "./verdicts.ts";
+import { walkVerdicts } from "./verdicts.ts";
 
 /** An object by its names. */
 export interface ObjectName {
@@ -84,12 +86,30 @@ interface Answer {
 	readonly capture: HostCapture;
 }
 
+/** The kinds on which reach depends. */
+export const reachKinds: readonly Kind[] = [
+	"ServiceEntry",
+	"WorkloadEntry",
+	"KubernetesGateway",
+	"GatewayClass",
+	"Namespace",
+	"Service",
+	"DestinationRule",
+	"BackendTLSPolicy",
+	"AuthorizationPolicy",
+];
+
 /** Works out who may and who can reach every port of every governed host, on a day (YYYY-MM-DD, for exemptions). */
 export function readReach(inventory: Inventory, today: string): Reach {
-	const answers = answersOf(inventory);
+	return finish(walkReach(inventory, today));
+}
+
+/** The same in steps. Where the world changes between two of them, the answer is a mixture, and is to be asked again. */
+export function* walkReach(inventory: Inventory, today: string): Stepwise<Reach> {
+	const answers = yield* walkAnswers(inventory);
 	const namespaces = namespacesOf(inventory);
 	const hosts = [...new Set(answers.map(({ capture }) => capture.host))];
-	const verdicts = readVerdicts(namespaces, hosts, inventory, today);
+	const verdicts = yield* walkVerdicts(namespaces, hosts, inventory, today);
 	const world: World = {
 		inventory,
 		namespaces,
@@ -99,10 +119,12 @@ export function readReach(inventory: Inventory, today: string): Reach {
 		policies: indexPolicies(inventory),
 		everyone: allBits(namespaces.length),
 	};
-	const outlets = [...Map.groupBy(answers, ({ capture }) => capture.host).values()].flatMap((rivals) =>
-		outletsOf(rivals, verdicts, world),
-	);
-	return { namespaces, outlets: outlets.toSorted(compareOutlets) };
+	const outlets: Outlet[] = [];
+	for (const rivals of Map.groupBy(answers, ({ capture }) => capture.host).values()) {
+		yield;
+		outlets.push(...outletsOf(rivals, verdicts, world));
+	}
+	return { namespaces, outlets: outlets.sort(compareOutlets) };
 }
 
 interface World {
@@ -139,9 +161,10 @@ function ambientOf(namespaces: readonly string[], inventory: Inventory): Bits {
 	return bits;
 }
 
-function answersOf(inventory: Inventory): readonly Answer[] {
+function* walkAnswers(inventory: Inventory): Stepwise<readonly Answer[]> {
 	const answers: Answer[] = [];
 	for (const entry of inventory.all("ServiceEntry")) {
+		yield;
 		const declaredBy = { namespace: entry.metadata?.namespace ?? "", name: entry.metadata?.name ?? "" };
 		if (isGoverned(entry, { namespace: declaredBy.namespace, inventory })) {
 			for (const capture of captureOf(entry, declaredBy, inventory)) {
@@ -174,11 +197,7 @@ function servedBy(rivals: readonly Answer[], world: World): ReadonlyMap<Answer, 
 	return served;
 }
 
-function outletsOf(
-	rivals: readonly Answer[],
-	verdicts: ReturnType<typeof readVerdicts>,
-	world: World,
-): readonly Outlet[] {
+function outletsOf(rivals: readonly Answer[], verdicts: Verdicts, world: World): readonly Outlet[] {
 	const served = servedBy(rivals, world);
 	const past = except(world.everyone, [...served.values()].reduce(either, noBits(world.namespaces.length)));
 	return rivals.flatMap((answer) =>
@@ -193,7 +212,7 @@ function outletOf(
 	port: EntryPort,
 	served: Bits,
 	past: Bits,
-	verdicts: ReturnType<typeof readVerdicts>,
+	verdicts: Verdicts,
 	world: World,
 ): Outlet {
 	const { entry, declaredBy, capture } = answer;

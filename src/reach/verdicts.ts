@@ -3,6 +3,7 @@ import { canonicalHost, covers, overlaps } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { HostAllowance, Policy } from "../core/policy.ts";
 import type { Settings } from "../core/settings.ts";
+import type { Stepwise } from "../core/stepwise.ts";
 import type { Bits } from "./bits.ts";
 import {
 	allBits,
@@ -41,19 +42,19 @@ interface Group {
 }
 
 /**
- * Reads the policies of namespaces for a list of hosts. Namespaces that say the same are read once, and each pattern is
+ * Reads the policies of namespaces for a list of hosts, in steps. Namespaces that say the same are read once, and each pattern is
  * looked up among the hosts instead of being tried on every one, so that a cluster of thousands of both takes seconds.
  */
-export function readVerdicts(
+export function* walkVerdicts(
 	namespaces: readonly string[],
 	hosts: readonly string[],
 	inventory: Inventory,
 	today: string,
-): Verdicts {
-	const groups = groupPolicies(namespaces, inventory, today);
+): Stepwise<Verdicts> {
+	const groups = yield* groupPolicies(namespaces, inventory, today);
 	const index = indexHosts(hosts);
-	const spoken = judgeHosts(groups, index, (group) => group.spoken);
-	const enforced = judgeHosts(groups, index, (group) => group.enforced);
+	const spoken = yield* judgeHosts(groups, index, (group) => group.spoken);
+	const enforced = yield* judgeHosts(groups, index, (group) => group.enforced);
 	const members = memberReader(groups, namespaces.length);
 	const places = new Map(hosts.map((host, place) => [host, place]));
 	const spokenPorts = portReader(groups, (group) => group.spoken);
@@ -94,9 +95,14 @@ function withoutLists(policy: Policy): Policy {
 	return { ...policy, allowedHosts: [], deniedHosts: [], allowedPorts: [], allowedProtocols: [] };
 }
 
-function groupPolicies(namespaces: readonly string[], inventory: Inventory, today: string): readonly Group[] {
+function* groupPolicies(
+	namespaces: readonly string[],
+	inventory: Inventory,
+	today: string,
+): Stepwise<readonly Group[]> {
 	const groups = new Map<string, Group>();
 	for (const [place, namespace] of namespaces.entries()) {
+		yield;
 		const policy = inventory.policy(namespace);
 		const spoken = spokenPart(policy, inventory.settings);
 		const enforced = enforcedPart(policy, inventory.settings, today);
@@ -171,14 +177,15 @@ function add(map: Map<string, number[]>, key: string, place: number): void {
 }
 
 /** For each host, the groups whose lists of hosts allow it. */
-function judgeHosts(
+function* judgeHosts(
 	groups: readonly Group[],
 	index: HostIndex,
 	policyOf: (group: Group) => Policy,
-): readonly Bits[] {
+): Stepwise<readonly Bits[]> {
 	const every = allBits(index.size);
 	const allowing = Array.from({ length: index.size }, () => noBits(groups.length));
 	for (const [place, group] of groups.entries()) {
+		yield;
 		const { allowedHosts, deniedHosts } = policyOf(group);
 		const union = (lists: HostAllowance, find: (pattern: HostPattern) => Bits): Bits =>
 			lists.patterns.map(find).reduce(either, noBits(index.size));

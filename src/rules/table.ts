@@ -32,6 +32,7 @@ import { namespaceExemption } from "./namespace/namespace-exemption.ts";
 import { namespaceExemptionLimits } from "./namespace/namespace-exemption-limits.ts";
 import { namespaceLabel } from "./namespace/namespace-label.ts";
 import { namespacePolicyEntries } from "./policy/namespace-policy-entries.ts";
+import { namespaceReach } from "./reach/namespace-reach.ts";
 import { objectShape } from "./validity/object-shape.ts";
 import { objectSize } from "./hygiene/object-size.ts";
 import { requestauthenticationSharedIssuer } from "./attachment/requestauthentication-shared-issuer.ts";
@@ -93,6 +94,7 @@ import { serviceentryPortNumber } from "./validity/serviceentry-port-number.ts";
 import { serviceentryPortProtocol } from "./validity/serviceentry-port-protocol.ts";
 import { serviceentryPortSniffing } from "./capture/serviceentry-port-sniffing.ts";
 import { serviceentryPortUdp } from "./capture/serviceentry-port-udp.ts";
+import { serviceentryReach } from "./reach/serviceentry-reach.ts";
 import { serviceentryRevision } from "./capture/serviceentry-revision.ts";
 import { serviceentrySchema } from "./validity/serviceentry-schema.ts";
 import { serviceentrySelectorLocation } from "./capture/serviceentry-selector-location.ts";
@@ -170,6 +172,7 @@ export const rules: readonly Rule[] = [
 	namespaceExemptionLimits,
 	namespaceLabel,
 	namespacePolicyEntries,
+	namespaceReach,
 	objectShape,
 	objectSize,
 	requestauthenticationSharedIssuer,
@@ -231,6 +234,7 @@ export const rules: readonly Rule[] = [
 	serviceentryPortProtocol,
 	serviceentryPortSniffing,
 	serviceentryPortUdp,
+	serviceentryReach,
 	serviceentryRevision,
 	serviceentrySchema,
 	serviceentrySelectorLocation,

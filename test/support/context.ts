@@ -15,6 +15,7 @@ export function contextOf(given: readonly AnyObject[], settings: SettingsFile = 
 		old: undefined,
 		requester: undefined,
 		today: exampleDay,
+		gaps: undefined,
 		ruleIds: new Set(),
 		know: (question, object) => question(object, context),
 	};

@@ -5,10 +5,12 @@ import { evaluate } from "../../src/core/evaluate.ts";
 import type { Finding } from "../../src/core/finding.ts";
 import type { Inventory } from "../../src/core/inventory.ts";
 import type { AnyObject, Kind, Resources } from "../../src/core/kinds.ts";
-import { kindOfObject, kinds } from "../../src/core/kinds.ts";
+import { allKinds, kindOfObject, kinds } from "../../src/core/kinds.ts";
 import type { Rule } from "../../src/core/rule.ts";
 import type { SettingsFile } from "../../src/core/settings.ts";
 import { parseSettings } from "../../src/core/settings.ts";
+import { findGaps } from "../../src/reach/gaps.ts";
+import { readReach } from "../../src/reach/reach.ts";
 
 /** A fixed day, so that examples with dates mean the same for ever. */
 export const exampleDay = "2026-11-23";
@@ -52,10 +54,27 @@ export function exampleWorld(rule: Rule): ClusterState {
 /** The verdict of one rule on an object in the cluster of the rule's own examples. */
 export function judgeExample(rule: Rule, object: AnyObject, inventory?: Inventory): Verdict {
 	const { old, requester } = rule.docs;
-	return evaluate(createEngine([rule]), inventory ?? exampleWorld(rule), {
+	const surroundings = inventory ?? exampleWorld(rule);
+	return evaluate(createEngine([rule]), surroundings, {
 		...subjectOf(object, old),
+		...gapsAround(rule, object, surroundings),
 		...(requester === undefined ? {} : { requester }),
 	});
+}
+
+/** Where policies are not kept in a world with the object, for a rule that asks. */
+export function gapsAround(rule: Rule, object: AnyObject, inventory: Inventory): Pick<Subject, "gaps"> {
+	const kind = kindOfObject(object);
+	if (rule.asksGaps !== true || kind === undefined) {
+		return {};
+	}
+	// As files are read: without a cluster nobody has allocated addresses, and nobody takes that for a gap.
+	const state = new ClusterState(inventory.settings, { offline: true });
+	for (const each of allKinds) {
+		state.replace(each, inventory.all(each) as Iterable<never>);
+	}
+	state.set(kind, object as Resources[Kind]);
+	return { gaps: findGaps(readReach(state, exampleDay)) };
 }
 
 /** The findings of one rule on an object in the cluster of the rule's own examples. */

@@ -7,7 +7,7 @@ import type { MeshFacts } from "../../src/core/mesh.ts";
 import type { Requester, Rule } from "../../src/core/rule.ts";
 import type { SettingsFile } from "../../src/core/settings.ts";
 import { egressNamespace, egressWaypoint, plainEntry } from "../../src/rules/examples.ts";
-import { subjectOf, world } from "./rule-example.ts";
+import { gapsAround, subjectOf, world } from "./rule-example.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -109,6 +109,7 @@ export function judge(
 	state.learn(mesh);
 	const verdict = evaluate(createEngine([rule as Rule]), state, {
 		...subjectOf(object as AnyObject, old),
+		...gapsAround(rule as Rule, object as AnyObject, state),
 		...(requester === undefined ? {} : { requester }),
 		...(today === undefined ? {} : { today }),
 	});

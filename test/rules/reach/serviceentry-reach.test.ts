@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { ClusterState } from "../../../src/core/cluster-state.ts";
+import type { AnyObject, Namespace } from "../../../src/core/kinds.ts";
+import { kindOfObject } from "../../../src/core/kinds.ts";
+import { defaultSettings } from "../../../src/core/settings.ts";
+import { generatePolicies } from "../../../src/export/authorization-policies.ts";
+import { readReach } from "../../../src/reach/reach.ts";
+import { boundEntry, plainEntry, withSpec } from "../../../src/rules/examples.ts";
+import { serviceentryReach as rule } from "../../../src/rules/reach/serviceentry-reach.ts";
+import { findings } from "../../support/rule-example.ts";
+import type { Circumstances } from "../../support/team.ts";
+import { beside, message, places, surroundings, team } from "../../support/team.ts";
+
+function denying(
+	name: string,
+	mode = "enforce",
+	labels = { "istio.io/dataplane-mode": "ambient" },
+): Namespace {
+	return {
+		...team({ "denied-hosts": "api.payments.example.com", mode }, labels),
+		metadata: { ...team({ "denied-hosts": "api.payments.example.com", mode }, labels).metadata, name },
+	};
+}
+
+const home: Circumstances = { given: [team(), ...surroundings] };
+
+describe("serviceentry-reach", () => {
+	it("serviceentry-reach names the namespaces that reach the host against their policies, the first three of them", () => {
+		const one = beside(home, denying("intern"));
+		assert.deepEqual(places(rule, boundEntry, one), ["warning spec.hosts[0]"]);
+		assert.equal(
+			message(rule, boundEntry, one),
+			'Host "api.payments.example.com", port 443, is reached from a namespace whose policy does not allow it (intern), and nothing refuses them at waypoint istio-egress/egress',
+		);
+		const five = beside(home, ...["a", "b", "c", "d", "e"].map((name) => denying(name)));
+		assert.match(
+			message(rule, boundEntry, five),
+			/from 5 namespaces whose policies do not allow it \(a, b, c and 2 more\)/,
+		);
+	});
+
+	it("serviceentry-reach says where no waypoint is on the way", () => {
+		assert.match(
+			message(rule, plainEntry, beside(home, denying("intern"))),
+			/, and no waypoint is on the way$/,
+		);
+	});
+
+	it("serviceentry-reach is silent where a policy only watches, and where the pods are not in ambient", () => {
+		for (const mode of ["warn", "audit", "off"]) {
+			assert.deepEqual(places(rule, boundEntry, beside(home, denying("intern", mode))), [], mode);
+		}
+		const outside = denying("intern", "enforce", { "istio.io/dataplane-mode": "none" });
+		assert.deepEqual(places(rule, boundEntry, beside(home, outside)), []);
+	});
+
+	it("serviceentry-reach is silent where the policies that Waymark writes are applied, and about each port alone", () => {
+		const given: readonly AnyObject[] = [team(), ...surroundings, denying("intern"), boundEntry];
+		const state = new ClusterState(defaultSettings, { offline: true });
+		for (const object of given) {
+			state.set(kindOfObject(object) ?? "Namespace", object);
+		}
+		const { policies } = generatePolicies(readReach(state, "2026-11-26"), state, "2026-11-26");
+		assert.equal(policies.length, 1);
+		assert.deepEqual(places(rule, boundEntry, { given: [...given, ...policies] }), []);
+		const ports = [...(boundEntry.spec?.ports ?? []), { number: 80, name: "http", protocol: "HTTP" }];
+		const limited = team({ "allowed-ports": "443/TLS" });
+		const two = beside(home, { ...limited, metadata: { ...limited.metadata, name: "intern" } });
+		assert.match(message(rule, withSpec(boundEntry, { ports }), two), /, port 80, is reached/);
+	});
+
+	it("serviceentry-reach is silent in admission, which knows no gaps", () => {
+		assert.deepEqual(findings([rule], boundEntry, [team(), ...surroundings, denying("intern")]), []);
+	});
+});
