@@ -54,6 +54,8 @@ export interface WorldChange {
 export interface Auditor {
 	/** Puts in line what a change may have touched: the object, then every kind whose rules read its kind. */
 	changed(change: WorldChange): void;
+	/** Puts one object in line, and nothing else: of it alone something is another than before. */
+	rejudge(object: Required<WorldChange>): void;
 	/** Puts everything in line: another configuration, another day. */
 	restart(today: string): void;
 	/** Judges what is in line while `mayGoOn` says so; whether anything is left. */
@@ -178,6 +180,11 @@ export function createAuditor(options: {
 				named.set(`${namespace}\n${keyOf(kind, name)}`, { kind, namespace, name });
 			}
 			addAll(sweeps, readers.get(kind) ?? []);
+		},
+		rejudge({ kind, namespace, name }) {
+			if (engine.byKind.has(kind)) {
+				named.set(`${namespace}\n${keyOf(kind, name)}`, { kind, namespace, name });
+			}
 		},
 		restart(day) {
 			today = day;

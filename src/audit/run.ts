@@ -12,7 +12,8 @@ export interface AuditPace {
 	readonly restFactor: number;
 }
 
-const defaultPace: AuditPace = { sliceMs: 3, share: 0.3, gatherMs: 100, restFactor: 5 };
+/** The pace of everything that is done beside what answers requests. */
+export const defaultPace: AuditPace = { sliceMs: 3, share: 0.3, gatherMs: 100, restFactor: 5 };
 
 /** An auditor at work. */
 export interface AuditRun {

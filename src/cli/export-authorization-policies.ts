@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { stringify } from "yaml";
 import type { GeneratedPolicies } from "../export/authorization-policies.ts";
-import { generatePolicies } from "../export/authorization-policies.ts";
+import { generatePolicies, mostBytes, mostPolicyBytes } from "../export/authorization-policies.ts";
 import { kubectlYaml } from "../manifests/kubectl-yaml.ts";
 import { reachKinds, readReach } from "../reach/reach.ts";
 import type { Verb } from "./verb.ts";
@@ -42,9 +42,27 @@ Exit: 0, 64 usage, 65 unreadable input, 70 fault`,
 		for (const { entry, host, reason } of generated.remainders) {
 			streams.error(`waymark: ServiceEntry ${entry.namespace}/${entry.name}, ${host}: ${reason}\n`);
 		}
+		streams.error(tooLarge(generated));
 		return exitCodes.clean;
 	},
 };
+
+/** What is left out, in one line; "" where nothing is. */
+function tooLarge({ oversized, bytes }: GeneratedPolicies): string {
+	if (oversized.length === 0) {
+		return "";
+	}
+	const named = oversized
+		.slice(0, 3)
+		.map((each) => `${each.entry.namespace}/${each.entry.name} (${kib(each.bytes)} KiB)`)
+		.join(", ");
+	const more = oversized.length > 3 ? ` and ${oversized.length - 3} more` : "";
+	return `waymark: ${oversized.length} policies are left out: all together would have ${kib(bytes)} KiB, and ${kib(mostBytes)} are borne, ${kib(mostPolicyBytes)} in one: ${named}${more}. Let defaults.allowedHosts deny the namespaces that say nothing: then the allowed ones are listed (docs/reach.md)\n`;
+}
+
+function kib(bytes: number): number {
+	return Math.ceil(bytes / 1024);
+}
 
 function asList({ policies }: GeneratedPolicies): string {
 	return `${JSON.stringify({ apiVersion: "v1", kind: "List", items: policies }, undefined, "\t")}\n`;

@@ -20,6 +20,24 @@ const parts = {
 			uid: "string",
 		},
 	},
+	/** Of a kind of which Waymark keeps objects: whose they are matters. */
+	OwnedMetadata: {
+		fields: {
+			name: "string",
+			generateName: "string",
+			namespace: "string",
+			labels: { map: "string" },
+			annotations: { map: "string", longest: 262_144 },
+			creationTimestamp: "string",
+			deletionTimestamp: "string",
+			generation: "number",
+			resourceVersion: "string",
+			uid: "string",
+			ownerReferences: {
+				list: { fields: { apiVersion: "string", kind: "string", name: "string", uid: "string" } },
+			},
+		},
+	},
 	Condition: { fields: { type: "string", status: "string", reason: "string", message: "string" } },
 	ServiceEntryPort: {
 		fields: { number: "number", protocol: "string", name: "string", targetPort: "number" },
@@ -420,6 +438,7 @@ const table = {
 		versions: ["v1", "v1beta1"],
 		namespaced: true,
 		fields: {
+			metadata: "OwnedMetadata",
 			spec: {
 				fields: {
 					selector: "PolicySelector",

@@ -1,6 +1,8 @@
 import { isExemptNamespace } from "../core/exempt-namespaces.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { AuthorizationPolicy, AuthorizationRule, AuthorizationSource } from "../core/kinds.ts";
+import type { Stepwise } from "../core/stepwise.ts";
+import { finish } from "../core/stepwise.ts";
 import { captureOf } from "../istio/capture/capture.ts";
 import type { Bits } from "../reach/bits.ts";
 import { both, except, hasBit, isEmpty, numbersOf, rememberSets } from "../reach/bits.ts";
@@ -19,32 +21,76 @@ export interface Remainder {
 	readonly reason: string;
 }
 
+/** A policy that is left out because it, or all of them together, would be too large. */
+export interface Oversized {
+	readonly entry: ObjectName;
+	/** Bytes of its lists of namespaces and accounts. */
+	readonly bytes: number;
+}
+
 /** What makes the policies of all namespaces hold at the waypoints. */
 export interface GeneratedPolicies {
 	/** Ordered by namespace and name. */
 	readonly policies: readonly AuthorizationPolicy[];
 	readonly remainders: readonly Remainder[];
+	/** The largest first. */
+	readonly oversized: readonly Oversized[];
+	/** Bytes that all would have together, those left out as well. */
+	readonly bytes: number;
+}
+
+/** For which entries policies are made: those that a waypoint serves now, or all whose labels ask for one. */
+export type GeneratedFor = "bound" | "asking";
+
+/** The most bytes of lists in one policy: etcd takes 1.5 MiB in one request. */
+export const mostPolicyBytes: number = 1024 * 1024;
+
+/** The most bytes of lists in all policies together; docs/reach.md says what istiod makes of them. */
+export const mostBytes: number = 8 * 1024 * 1024;
+
+/** What is generated of a reach, all at once. */
+export function generatePolicies(
+	reach: Reach,
+	inventory: Inventory,
+	today: string,
+	whose: GeneratedFor = "bound",
+): GeneratedPolicies {
+	return finish(walkPolicies(reach, inventory, today, whose));
 }
 
 /**
  * For each ServiceEntry that is bound to a waypoint, one AuthorizationPolicy that denies it to the namespaces, and to
  * the service accounts, that their policies do not allow. DENY is asked before any ALLOW, so that no tenant's policy
- * undoes it. Nothing is written where nothing is forbidden, and never a rule without a source.
+ * undoes it. Nothing is written where nothing is forbidden, and never a rule without a source. Where all together would be
+ * too large, the largest are left out. In steps.
  */
-export function generatePolicies(reach: Reach, inventory: Inventory, today: string): GeneratedPolicies {
+export function* walkPolicies(
+	reach: Reach,
+	inventory: Inventory,
+	today: string,
+	whose: GeneratedFor,
+): Stepwise<GeneratedPolicies> {
 	const remainders: Remainder[] = [];
 	const denials = denialReader(reach, inventory, today);
+	const sizeOf = sizeReader();
+	const isCovered = ({ boundTo, asksForWaypoint }: Outlet): boolean =>
+		boundTo !== undefined || (whose === "asking" && asksForWaypoint);
 	const entries = Map.groupBy(
-		reach.outlets.filter(({ boundTo, protocol }) => boundTo !== undefined && protocol !== "UDP"),
+		reach.outlets.filter((outlet) => isCovered(outlet) && outlet.protocol !== "UDP"),
 		({ entry }) => entry,
 	);
-	const policies = [...entries.values()].flatMap((outlets): readonly AuthorizationPolicy[] => {
+	const made: Made[] = [];
+	for (const outlets of entries.values()) {
+		yield;
 		const rules = rulesOf(outlets, denials, inventory, remainders);
-		const name = outlets[0]?.declaredBy;
-		return rules.length === 0 || name === undefined ? [] : [policyOf(name, rules)];
-	});
-	for (const { boundTo, refuse, declaredBy, host } of reach.outlets) {
-		if (boundTo === undefined && !isEmpty(refuse)) {
+		const entry = outlets[0]?.declaredBy;
+		if (rules.length > 0 && entry !== undefined) {
+			made.push({ entry, policy: policyOf(entry, rules), bytes: sizeOf(rules) });
+		}
+	}
+	for (const outlet of reach.outlets) {
+		const { refuse, declaredBy, host } = outlet;
+		if (!isCovered(outlet) && !isEmpty(refuse)) {
 			remainders.push({
 				entry: declaredBy,
 				host,
@@ -52,7 +98,66 @@ export function generatePolicies(reach: Reach, inventory: Inventory, today: stri
 			});
 		}
 	}
-	return { policies: policies.toSorted(byName), remainders: distinct(remainders) };
+	const { kept, oversized } = within(made);
+	return {
+		policies: kept.map(({ policy }) => policy).toSorted(byName),
+		remainders: distinct(remainders),
+		oversized,
+		bytes: made.reduce((sum, { bytes }) => sum + bytes, 0),
+	};
+}
+
+interface Made {
+	readonly entry: ObjectName;
+	readonly policy: AuthorizationPolicy;
+	readonly bytes: number;
+}
+
+/** As many policies as may be, the small ones first: so most entries are governed. */
+function within(made: readonly Made[]): {
+	readonly kept: readonly Made[];
+	readonly oversized: readonly Oversized[];
+} {
+	let room = mostBytes;
+	const kept: Made[] = [];
+	const oversized: Oversized[] = [];
+	const text = ({ entry }: Made): string => `${entry.namespace}/${entry.name}`;
+	const smallFirst = made.toSorted(
+		(one, other) => one.bytes - other.bytes || (text(one) < text(other) ? -1 : 1),
+	);
+	for (const each of smallFirst) {
+		if (each.bytes > mostPolicyBytes || each.bytes > room) {
+			oversized.unshift({ entry: each.entry, bytes: each.bytes });
+		} else {
+			room -= each.bytes;
+			kept.push(each);
+		}
+	}
+	return { kept, oversized };
+}
+
+/** Bytes of the lists in rules; lists that many policies share are measured once. */
+function sizeReader(): (rules: readonly AuthorizationRule[]) => number {
+	const known = new Map<readonly string[], number>();
+	const listSize = (list: readonly string[] | null | undefined): number => {
+		if (list === null || list === undefined) {
+			return 0;
+		}
+		const size = known.get(list) ?? list.reduce((sum, item) => sum + item.length + 3, 0);
+		known.set(list, size);
+		return size;
+	};
+	return (rules) =>
+		rules
+			.flatMap(({ from }) => from ?? [])
+			.reduce(
+				(sum, { source }) =>
+					sum +
+					listSize(source?.namespaces) +
+					listSize(source?.notNamespaces) +
+					listSize(source?.notPrincipals),
+				0,
+			);
 }
 
 /** Who is denied something, in the form in which it is written. */

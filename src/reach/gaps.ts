@@ -2,7 +2,7 @@ import type { EntryGap, Gaps, NamespaceGap } from "../core/gaps.ts";
 import type { Stepwise } from "../core/stepwise.ts";
 import { finish } from "../core/stepwise.ts";
 import type { Bits } from "./bits.ts";
-import { both, countOf, either, hasBit, isEmpty, noBits, numbersOf } from "./bits.ts";
+import { both, countOf, either, except, hasBit, isEmpty, noBits, numbersOf, setBit } from "./bits.ts";
 import type { Outlet, Reach } from "./reach.ts";
 
 /** The most namespaces, and the most destinations, that a gap names. */
@@ -34,9 +34,10 @@ export function* walkGaps(reach: Reach): Stepwise<FoundGaps> {
 	const entries = new Map<string, EntryGap[]>();
 	const namespaces = new Map<number, { count: number; direct: number; destinations: string[] }>();
 	const total = { waypoint: 0, direct: 0 };
+	const places = new Map(reach.namespaces.map((namespace, place) => [namespace, place]));
 	for (const answers of byEntryHost(reach.outlets)) {
 		yield;
-		const gap = gapOf(answers, reach);
+		const gap = gapOf(answers, reach, places);
 		if (gap !== undefined) {
 			const key = keyOf(answers[0]);
 			entries.set(key, [...(entries.get(key) ?? []), gap]);
@@ -75,11 +76,23 @@ export function* walkGaps(reach: Reach): Stepwise<FoundGaps> {
 	};
 }
 
-/** What one entry lets through to one host: those whom it answers, not those who leave past it. */
-function gapOf(outlets: readonly Outlet[], { namespaces }: Reach): EntryGap | undefined {
+/**
+ * What one entry lets through to one host: those whom it answers, not those who leave past it, and not its own namespace,
+ * whose policy the entry itself breaks: rules of the family `policy` say so.
+ */
+function gapOf(
+	outlets: readonly Outlet[],
+	{ namespaces }: Reach,
+	places: ReadonlyMap<string, number>,
+): EntryGap | undefined {
 	const [first] = outlets;
+	const own = noBits(namespaces.length);
+	setBit(own, places.get(first?.declaredBy.namespace ?? "") ?? 0);
 	const open = outlets
-		.map(({ port, served, can, refuse }) => ({ port, clients: both(both(served, can), refuse) }))
+		.map(({ port, served, can, refuse }) => ({
+			port,
+			clients: except(both(both(served, can), refuse), own),
+		}))
 		.filter(({ clients }) => !isEmpty(clients));
 	if (first === undefined || open.length === 0) {
 		return undefined;

@@ -50,6 +50,8 @@ export interface Outlet {
 	 * entry of the namespace has the host, for the waypoint may answer by either.
 	 */
 	readonly boundTo: string | undefined;
+	/** Whether the entry's labels ask for a waypoint, whatever becomes of that. */
+	readonly asksForWaypoint: boolean;
 	readonly way: WayOut;
 	/** Whose policy allows it. */
 	readonly may: Bits;
@@ -232,6 +234,7 @@ function outletOf(
 		declaredBy,
 		waypoint,
 		boundTo: boundTo(answer, world.inventory),
+		asksForWaypoint: capture.binding.status !== "None",
 		way: wayOf(answer, waypoint, isDropped || (!isEmpty(served) && isEmpty(except(served, refused)))),
 		may: verdict.may,
 		refuse: verdict.refuse,

@@ -20,7 +20,10 @@ import { keepLease } from "../kube/install/lease.ts";
 import type { AuditFigures } from "../server/audit-metrics.ts";
 import { createAuditMetrics } from "../server/audit-metrics.ts";
 import type { Check } from "../server/probes.ts";
+import { createReachMetrics } from "../server/reach-metrics.ts";
 import { auditedKinds } from "./followed-kinds.ts";
+import type { ReachKeeper } from "./reach.ts";
+import { keepReach } from "./reach.ts";
 
 /** What auditing needs of a running Waymark. */
 export interface AuditOptions {
@@ -57,6 +60,7 @@ interface Spell {
 	readonly run: AuditRun;
 	readonly publisher: Publisher | undefined;
 	readonly backfill: Backfill | undefined;
+	readonly reach: ReachKeeper;
 }
 
 const lookForNewDayMs = 60_000;
@@ -89,6 +93,7 @@ export function startAudit(options: AuditOptions): Audit {
 		},
 	});
 	createAuditMetrics(options.registry, () => figuresOf(spell, options.inventory));
+	createReachMetrics(options.registry, () => spell?.reach.figures());
 	return {
 		checks() {
 			const isHolder = spell !== undefined;
@@ -108,11 +113,13 @@ export function startAudit(options: AuditOptions): Audit {
 					...(ok ? {} : { advisory: true as const }),
 				},
 				...backfillChecks(spell?.backfill?.status()),
+				...(spell === undefined ? [] : [spell.reach.check()]),
 			];
 		},
 		configured() {
 			spell?.auditor.restart(day());
 			spell?.run.wake();
+			spell?.reach.configured();
 		},
 		stop: () => lease.stop(),
 	};
@@ -129,6 +136,7 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 		engine,
 		inventory,
 		today: day(),
+		gaps: () => reach.gaps(),
 		onChange(change) {
 			touched.add(change);
 			// What was so when this replica began is told by the reports; Events are for what becomes so.
@@ -175,6 +183,20 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 			await sender.tellDaily(exemptionNotices(listExemptions(inventory, day())), day());
 		}
 	};
+	const reach = keepReach({
+		inventory,
+		connection,
+		today: day,
+		log,
+		signal,
+		follow: options.follow,
+		onGaps(objects) {
+			for (const object of objects) {
+				auditor.rejudge(object);
+			}
+			run.wake();
+		},
+	});
 	const following = options.follow(auditedKinds, (change) => {
 		auditor.changed(change);
 		run.wake();
@@ -190,6 +212,7 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 			auditor.restart(today);
 			run.wake();
 			void tellExemptions();
+			reach.configured();
 		}
 	}, lookForNewDayMs);
 	calendar.unref();
@@ -222,7 +245,7 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 					},
 					signal,
 				);
-	return { auditor, run, publisher, backfill };
+	return { auditor, run, publisher, backfill, reach };
 }
 
 function backfillChecks(status: BackfillStatus | undefined): readonly Check[] {

@@ -227,6 +227,9 @@ async function openAudit(
 		log,
 	}: { readonly rules: readonly Rule[]; readonly metrics: Metrics; readonly log: Logger },
 ): Promise<Audit | undefined> {
+	if (!options.audit && inventory.settings.reach === "enforce") {
+		log.warn("reach: enforce keeps nothing without --audit");
+	}
 	if (!options.audit || connection === undefined || followAll === undefined) {
 		return undefined;
 	}

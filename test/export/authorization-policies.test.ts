@@ -10,9 +10,13 @@ import { entry, namespace, policy, waypoint, worldWith } from "../reach/worlds.t
 
 const today = "2026-11-26";
 
-function generate(objects: readonly AnyObject[], settings: SettingsFile = {}): GeneratedPolicies {
+function generate(
+	objects: readonly AnyObject[],
+	settings: SettingsFile = {},
+): Pick<GeneratedPolicies, "policies" | "remainders"> {
 	const world = worldWith(objects, settings);
-	return generatePolicies(readReach(world, today), world, today);
+	const { policies, remainders } = generatePolicies(readReach(world, today), world, today);
+	return { policies, remainders };
 }
 
 const bank = namespace("bank", { "allowed-hosts": "*.bank.example" });
