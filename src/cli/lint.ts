@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { Gaps } from "../core/gaps.ts";
-import type { AuthorizationPolicy, Kind, Resources } from "../core/kinds.ts";
 import type { Inventory } from "../core/inventory.ts";
+import type { AuthorizationPolicy, Kind, Resources } from "../core/kinds.ts";
 import type { Settings } from "../core/settings.ts";
 import { ambientStances, modes } from "../core/settings.ts";
 import { generatePolicies } from "../export/authorization-policies.ts";
