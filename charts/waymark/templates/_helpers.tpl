@@ -118,17 +118,9 @@ annotations:
 {{- end -}}
 {{- end -}}
 
-{{/* config.reach, as the configuration reads it. */}}
-{{- define "waymark.reach" -}}
-{{- $reach := default "report" .Values.config.reach -}}
-{{- if and (eq $reach "enforce") (not .Values.audit.enabled) -}}
-{{- fail "config.reach: enforce needs audit.enabled: the replica that audits keeps the AuthorizationPolicies" -}}
-{{- end -}}
-{{- $reach -}}
-{{- end -}}
-
 {{/* What serve is told. */}}
 {{- define "waymark.arguments" -}}
+{{- $_ := include "waymark.reach" . -}}
 - serve
 - --config=/etc/waymark/config.yaml
 - --listen={{ .Values.listenHost }}:{{ .Values.ports.webhook }}
