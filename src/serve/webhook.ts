@@ -58,7 +58,7 @@ export async function openWebhook(options: ServedWebhookOptions): Promise<Served
 		...(clientAuthority === undefined ? {} : { clientCa: clientAuthority.current() }),
 	});
 	const hooks: { drain?: Drain; overload?: Overload } = {};
-	const { app, server, connections, handshakes, bodies } = createWebhook({
+	const { app, server, connections, handshakes, bodies, turns } = createWebhook({
 		engine: createEngine(rules),
 		inventory: world.inventory,
 		metrics,
@@ -95,6 +95,7 @@ export async function openWebhook(options: ServedWebhookOptions): Promise<Served
 		connections,
 		handshakes,
 		bodies,
+		turns,
 		certificates: applied,
 	});
 	return {

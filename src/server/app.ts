@@ -26,6 +26,8 @@ import { countVerdict } from "./metrics.ts";
 import type { RecentIds } from "./retry-later.ts";
 import { answerRetryLater, createRecentIds } from "./retry-later.ts";
 import type { TlsContext } from "./tls.ts";
+import type { Turns } from "./turns.ts";
+import { installTurns, TurnedAway } from "./turns.ts";
 
 /**
  * The largest body: a review carries the object and the one it replaces, each at most the API server's 3 MiB, and
@@ -57,6 +59,7 @@ export interface Webhook {
 	readonly connections: Connections;
 	readonly handshakes: Handshakes;
 	readonly bodies: Bodies;
+	readonly turns: Turns;
 }
 
 /** The webhook: HTTPS with `POST /mutate` and `POST /validate`, for the API server only. */
@@ -97,6 +100,7 @@ export function createWebhook(options: WebhookOptions): Webhook {
 	app.addHook("onClose", () => connections.stop());
 	options.before?.(app, connections);
 	const bodies = installBodyBudget(app, connections, bodyLimit);
+	const turns = installTurns(app);
 	app.setErrorHandler((error: FastifyError, _request, reply) => rejectBody(options, error, reply));
 	app.setNotFoundHandler((_request, reply) => {
 		options.metrics.rejected.inc({ code: 404 });
@@ -124,10 +128,14 @@ export function createWebhook(options: WebhookOptions): Webhook {
 		);
 	}
 	installCanary(app);
-	return { app, server, connections, handshakes, bodies };
+	return { app, server, connections, handshakes, bodies, turns };
 }
 
 function rejectBody(options: WebhookOptions, error: FastifyError, reply: FastifyReply): FastifyReply {
+	if (error instanceof TurnedAway) {
+		answerRetryLater(reply, "keep-alive");
+		return reply;
+	}
 	const code = error.statusCode !== undefined && error.statusCode >= 400 ? error.statusCode : 500;
 	options.metrics.rejected.inc({ code });
 	if (code >= 500) {

@@ -9,6 +9,7 @@ import type { Handshakes } from "./handshakes.ts";
 import { handshakeFailures } from "./handshakes.ts";
 import type { Overload } from "./overload.ts";
 import type { AppliedCertificates } from "./tls.ts";
+import type { Turns } from "./turns.ts";
 
 /** What is asked when the metrics of a server are scraped. */
 export interface Serving {
@@ -17,13 +18,14 @@ export interface Serving {
 	readonly connections: Pick<Connections, "cut" | "open">;
 	readonly handshakes: Handshakes;
 	readonly bodies: Pick<Bodies, "turnedAway">;
+	readonly turns: Pick<Turns, "turnedAway">;
 	readonly certificates: Pick<AppliedCertificates, "served" | "faults">;
 }
 
 /** Registers the metrics of a server; all of them are read off when they are scraped. */
 export function createServingMetrics(registry: Registry, serving: Serving): void {
 	const registers = [registry];
-	const { drain, overload, connections, handshakes, bodies, certificates } = serving;
+	const { drain, overload, connections, handshakes, bodies, turns, certificates } = serving;
 	new Gauge({
 		name: "waymark_admission_in_flight",
 		help: "Requests that are being read or answered",
@@ -43,6 +45,7 @@ export function createServingMetrics(registry: Registry, serving: Serving): void
 			this.inc({ reason: "concurrency" }, overload.shed("concurrency"));
 			this.inc({ reason: "event-loop" }, overload.shed("event-loop"));
 			this.inc({ reason: "bodies" }, bodies.turnedAway());
+			this.inc({ reason: "size" }, turns.turnedAway());
 			this.inc({ reason: "draining" }, drain.refused());
 		},
 	});

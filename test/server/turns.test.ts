@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { after, describe, it } from "node:test";
+import type { AnyObject } from "../../src/core/kinds.ts";
+import {
+	boundEntry,
+	egressNamespace,
+	egressWaypoint,
+	teamNamespace,
+	withSpec,
+} from "../../src/rules/examples.ts";
+import { reviewOf } from "../support/reviews.ts";
+import { world } from "../support/rule-example.ts";
+import { runWebhook } from "../support/webhook.ts";
+
+const webhook = await runWebhook(
+	{ after },
+	{ state: world([teamNamespace, egressNamespace, egressWaypoint]) },
+);
+const small = JSON.stringify(reviewOf(boundEntry));
+
+/** About as much as may be written: 250 hosts, and 3,000 endpoints of 250 characters. */
+const largest = withSpec(boundEntry, {
+	hosts: Array.from({ length: 250 }, (_, host) => `h${host}.example.com`),
+	endpoints: Array.from({ length: 3_000 }, (_, index) => ({
+		address: `192.0.${index >> 8}.${index & 255}`,
+		labels: { app: "x".repeat(60), zone: "y".repeat(60) },
+		locality: `${"region/zone/".repeat(8)}${index}`,
+	})),
+} as Parameters<typeof withSpec>[1]) as AnyObject;
+const large = JSON.stringify(reviewOf(largest));
+
+interface Ended {
+	readonly what: string;
+	readonly status: number;
+	readonly retryAfter: string | undefined;
+}
+
+/** Posts bodies at the same time, and gives the answers in the order in which they came. */
+async function race(bodies: readonly (readonly [what: string, body: string])[]): Promise<readonly Ended[]> {
+	const ended: Ended[] = [];
+	await Promise.all(
+		bodies.map(async ([what, body]) => {
+			const { status, headers } = await webhook.post("/validate", body);
+			ended.push({ what, status, retryAfter: headers["retry-after"] });
+		}),
+	);
+	return ended;
+}
+
+describe("installTurns()", () => {
+	it("answers who sends little before most of those who send much, though they came first", async () => {
+		const crowd = Array.from({ length: 12 }, () => ["large", large] as const);
+		const ended = await race([...crowd, ["small", small]]);
+		const place = ended.findIndex(({ what }) => what === "small");
+		assert.ok(place < 6, `was answered as number ${place + 1} of ${ended.length}`);
+		assert.equal(ended[place]?.status, 200);
+	});
+
+	it("sends the largest away first, with 503 and Retry-After, and judges the others", async () => {
+		const before = webhook.turns.turnedAway();
+		const padded = (characters: number): string => `${large}${" ".repeat(characters)}`;
+		const crowd = Array.from({ length: 60 }, (_, index) => [`${index}`, padded(index * 1_000)] as const);
+		const ended = await race(crowd);
+		const away = ended.filter(({ status }) => status === 503);
+		assert.ok(away.length > 0 && away.length < 60, String(away.length));
+		assert.equal(webhook.turns.turnedAway() - before, away.length);
+		assert.deepEqual(new Set(away.map(({ retryAfter }) => retryAfter)), new Set(["1"]));
+		assert.deepEqual(
+			new Set(ended.filter(({ status }) => status !== 503).map(({ status }) => status)),
+			new Set([200]),
+		);
+		const mean = (list: readonly Ended[]): number =>
+			list.reduce((sum, { what }) => sum + Number(what), 0) / list.length;
+		assert.ok(mean(away) > mean(ended.filter(({ status }) => status === 200)));
+		assert.equal(webhook.turns.waiting(), 0);
+	});
+
+	it("judges a large body that nobody disturbs, and says of one that is no JSON what it says of a small one", async () => {
+		const answer = await webhook.ask("validate", reviewOf(largest));
+		assert.match(String(answer.status?.message ?? answer.allowed), /./);
+		for (const filler of ["", "x".repeat(20_000)]) {
+			const { status, body } = await webhook.post("/validate", `{"request": ${filler}`);
+			assert.deepEqual(
+				[status, body],
+				[400, { message: "The body is not an AdmissionReview: it is not valid JSON" }],
+			);
+		}
+	});
+});
