@@ -4,8 +4,10 @@ import type { AuditChange, Auditor } from "./auditor.ts";
 export interface AuditPace {
 	/** Milliseconds at a stretch: what an admission waits for at worst. */
 	readonly sliceMs: number;
-	/** The part of one processor that auditing takes while there is something to judge. */
+	/** The part of one processor that auditing takes while there is something to judge and admissions come. */
 	readonly share: number;
+	/** The same while none come: then nobody waits for it. */
+	readonly idleShare: number;
 	/** Changes that come within this time are judged together. */
 	readonly gatherMs: number;
 	/** Between two rounds over everything that a change may have touched, as a multiple of what the last one took. */
@@ -13,7 +15,13 @@ export interface AuditPace {
 }
 
 /** The pace of everything that is done beside what answers requests. */
-export const defaultPace: AuditPace = { sliceMs: 3, share: 0.3, gatherMs: 100, restFactor: 5 };
+export const defaultPace: AuditPace = {
+	sliceMs: 3,
+	share: 0.3,
+	idleShare: 0.8,
+	gatherMs: 100,
+	restFactor: 5,
+};
 
 /** An auditor at work. */
 export interface AuditRun {
@@ -26,12 +34,29 @@ export interface AuditRun {
 	stop(): void;
 }
 
+/** So long after the last admission the next is no longer waited for. */
+const calmMs = 200;
+
 /**
  * Runs an auditor in short pieces beside what answers requests: a piece, then a rest that keeps to the share.
  * `onQuiet` is told each time that nothing is in line any more.
+ * @param answered how many admissions were answered so far
  */
-export function runAuditor(auditor: Auditor, onQuiet: () => void, given: Partial<AuditPace> = {}): AuditRun {
+export function runAuditor(
+	auditor: Auditor,
+	onQuiet: () => void,
+	answered: () => number,
+	given: Partial<AuditPace> = {},
+): AuditRun {
 	const pace = { ...defaultPace, ...given };
+	let count = answered();
+	let busyUntil = 0;
+	const share = (now: number): number => {
+		const next = answered();
+		busyUntil = next === count ? busyUntil : now + calmMs;
+		count = next;
+		return now < busyUntil ? pace.share : pace.idleShare;
+	};
 	let timer: NodeJS.Timeout | undefined;
 	let since: number | undefined = performance.now();
 	let spent = 0;
@@ -44,7 +69,7 @@ export function runAuditor(auditor: Auditor, onQuiet: () => void, given: Partial
 		const took = performance.now() - began;
 		spent += took;
 		if (isLeft) {
-			timer = setTimeout(slice, Math.max(1, took / pace.share - took));
+			timer = setTimeout(slice, Math.max(1, took / share(began + took) - took));
 			return;
 		}
 		timer = undefined;

@@ -126,6 +126,36 @@ export function addressBucket(range: AddressRange): string | undefined {
 	return range.prefix < prefix ? undefined : `${range.family}/${range.bits >> (width - BigInt(prefix))}`;
 }
 
+/**
+ * The same for narrow ranges, as single addresses are: at most as wide as an IPv4 /24 or an IPv6 /64; undefined for a
+ * wider one. Few neighbours share it, where a `addressBucket` may hold every entry of a cluster.
+ */
+export function narrowAddressBucket(range: AddressRange): string | undefined {
+	const [width, prefix] = range.family === 4 ? [32n, 24] : [128n, 64];
+	return range.prefix < prefix
+		? undefined
+		: `${range.family}/narrow/${range.bits >> (width - BigInt(prefix))}`;
+}
+
+/** The keys under which those that list a range may be found: its own buckets, and `all`. */
+export function bucketsOfRange(range: AddressRange): readonly string[] {
+	const bucket = addressBucket(range);
+	if (bucket === undefined) {
+		return ["wide", "all"];
+	}
+	return [bucket, narrowAddressBucket(range) ?? `${bucket}/blocks`, "all"];
+}
+
+/** The keys under which everything stands that may have an address in common with a range. */
+export function bucketsAround(range: AddressRange): readonly string[] {
+	const bucket = addressBucket(range);
+	if (bucket === undefined) {
+		return ["all"];
+	}
+	const narrow = narrowAddressBucket(range);
+	return narrow === undefined ? [bucket, "wide"] : [narrow, `${bucket}/blocks`, "wide"];
+}
+
 const nat64Prefix = 0x64ff9bn << 96n;
 
 /** The IPv4 addresses that NAT64 reaches by a range of its well-known prefix, 64:ff9b::/96 (RFC 6052). */

@@ -1,4 +1,4 @@
-import { addressBucket, parseAddressRange } from "./address-range.ts";
+import { bucketsOfRange, parseAddressRange } from "./address-range.ts";
 import { canonicalHost, domainOf } from "./host-pattern.ts";
 import type { Kind, ObjectReference, Resources, VirtualService } from "./kinds.ts";
 import { useWaypointLabel, useWaypointNamespaceLabel } from "./policy.ts";
@@ -49,7 +49,7 @@ export const indexes: {
 	namespaceByWaypoint: index("Namespace", ({ metadata }) =>
 		waypointNamed(metadata?.labels, metadata?.name ?? ""),
 	),
-	/** ServiceEntries of all namespaces by `addressBucket` of an address that they list, `wide` without one; and `all`. */
+	/** ServiceEntries of all namespaces by `bucketsOfRange` of each address that they list. */
 	serviceEntryByAddressBucket: index("ServiceEntry", ({ spec }) => bucketsOf(spec?.addresses ?? [])),
 	/** ServiceEntries of all namespaces by `addressBucket` of an endpoint that is an IP address; and `all`. */
 	serviceEntryByEndpoint: index("ServiceEntry", ({ spec }) =>
@@ -173,7 +173,9 @@ function bucketsOf(addresses: readonly (string | null | undefined)[]): ReadonlyS
 	for (const address of addresses) {
 		const range = parseAddressRange(address ?? "");
 		if (range !== undefined) {
-			buckets.add(addressBucket(range) ?? "wide").add("all");
+			for (const bucket of bucketsOfRange(range)) {
+				buckets.add(bucket);
+			}
 		}
 	}
 	return buckets;

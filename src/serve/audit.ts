@@ -37,6 +37,8 @@ export interface AuditOptions {
 	readonly identity: string;
 	readonly registry: Registry;
 	readonly log: Logger;
+	/** How many admissions were answered so far: auditing stands back while they come. */
+	readonly answered: () => number;
 	/** Whether entries that were there before are bound; undefined: they are not even looked for. */
 	readonly backfill: BackfillExtent | undefined;
 	/** Tells of every change of the world, of which the kinds that are only judged become a part, until it is stopped. */
@@ -170,14 +172,15 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 		onFailure: (error, dropped) =>
 			log.warn({ dropped, ...(error === undefined ? {} : { err: error }) }, "events not sent"),
 	});
-	const run = runAuditor(auditor, () => {
+	const onQuiet = (): void => {
 		for (const namespace of touched.take()) {
 			publisher?.touch(namespace);
 		}
 		const told = changes;
 		changes = [];
 		void sender.send(told);
-	});
+	};
+	const run = runAuditor(auditor, onQuiet, options.answered);
 	const tellExemptions = async (): Promise<void> => {
 		if (inventory.settings.audit.events && !signal.aborted) {
 			await sender.tellDaily(exemptionNotices(listExemptions(inventory, day())), day());

@@ -243,6 +243,7 @@ async function openAudit(
 		identity: options.identity,
 		registry: metrics.registry,
 		log,
+		answered: () => metrics.durations.answered(),
 		backfill: options.backfill,
 		follow: followAll,
 	});

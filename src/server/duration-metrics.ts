@@ -11,6 +11,8 @@ export type Decision = "allow" | "deny" | "patch" | "skip";
 export interface Durations {
 	/** Takes note of an answer that took so many seconds. */
 	observe(webhook: Endpoint, decision: Decision, seconds: number): void;
+	/** Answers so far. */
+	answered(): number;
 }
 
 type Waiting = Readonly<Record<Decision, number[]>>;
@@ -47,8 +49,11 @@ export function createDurations(registry: Registry): Durations {
 		}
 		durations.length = 0;
 	};
+	let answers = 0;
 	return {
+		answered: () => answers,
 		observe(webhook, decision, seconds) {
+			answers += 1;
 			const durations = waiting[webhook][decision];
 			if (durations.push(seconds) >= mostWaiting) {
 				count(webhook, decision, durations);

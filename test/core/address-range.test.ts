@@ -3,6 +3,8 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { AddressRange } from "../../src/core/address-range.ts";
 import {
+	bucketsAround,
+	bucketsOfRange,
 	embeddedAddress,
 	parseAddressRange,
 	rangeContains,
@@ -228,5 +230,46 @@ describe("embeddedAddress()", () => {
 		assert.equal(embedded("64:ff9b:1::a9fe:a9fe"), undefined);
 		assert.equal(embedded("64:ff9b::/64"), undefined);
 		assert.equal(embedded("169.254.169.254"), undefined);
+	});
+});
+
+describe("bucketsAround()", () => {
+	const texts = [
+		...["203.0.113.7", "203.0.113.0/24", "203.0.112.0/23", "203.0.0.0/16", "203.0.0.0/15", "0.0.0.0/0"],
+		...[
+			"203.0.200.7",
+			"203.1.0.7",
+			"2001:db8::1",
+			"2001:db8::/64",
+			"2001:db8::/56",
+			"2001:db8::/48",
+			"2001::/16",
+		],
+		...["2001:db8:0:1::/64", "2001:db8:1::1", "::/0"],
+	];
+
+	it("bucketsAround() shares a key with bucketsOfRange() of every range that overlaps", () => {
+		let overlapping = 0;
+		for (const one of texts.map((text) => parseAddressRange(text))) {
+			for (const other of texts.map((text) => parseAddressRange(text))) {
+				assert.ok(one !== undefined && other !== undefined);
+				if (rangesOverlap(one, other)) {
+					overlapping += 1;
+					const keys = bucketsOfRange(other);
+					assert.ok(
+						bucketsAround(one).some((key) => keys.includes(key)),
+						`${one.text} ${other.text}`,
+					);
+				}
+			}
+		}
+		assert.ok(overlapping > texts.length);
+	});
+
+	it("bucketsAround() of a single address shares none with another /24 of the same /16", () => {
+		const [one, other] = ["203.0.113.7", "203.0.114.7"].map((text) => parseAddressRange(text));
+		assert.ok(one !== undefined && other !== undefined);
+		const keys = bucketsOfRange(other);
+		assert.ok(!bucketsAround(one).some((key) => keys.includes(key)));
 	});
 });

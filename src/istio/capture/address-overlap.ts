@@ -1,5 +1,5 @@
 import type { AddressRange } from "../../core/address-range.ts";
-import { addressBucket, isSingle, rangesOverlap } from "../../core/address-range.ts";
+import { bucketsAround, isSingle, rangesOverlap } from "../../core/address-range.ts";
 import type { Inventory } from "../../core/inventory.ts";
 import type { ServiceEntry } from "../../core/kinds.ts";
 import { specOf } from "../entry/entry.ts";
@@ -19,8 +19,7 @@ const mostOverlaps = 256;
 /** The other entries that list an address in a range, each with the first such address of its own. */
 export function overlapsOf(range: AddressRange, self: Place, inventory: Inventory): readonly Overlap[] {
 	const overlaps: Overlap[] = [];
-	const bucket = addressBucket(range);
-	for (const key of bucket === undefined ? ["all"] : [bucket, "wide"]) {
+	for (const key of bucketsAround(range)) {
 		for (const entry of inventory.lookup("serviceEntryByAddressBucket", key)) {
 			const place = { namespace: entry.metadata?.namespace ?? "", name: entry.metadata?.name ?? "" };
 			const met = firstMet(entry, range);
