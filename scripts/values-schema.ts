@@ -121,7 +121,7 @@ export function valuesSchema(config: Readonly<Record<string, unknown>>): object 
 						labels: map,
 						interval: { type: "string", pattern: "^[0-9]+(ms|s|m)$" },
 					}),
-					prometheusRule: strict({ enabled: bool, labels: map }),
+					prometheusRule: strict({ enabled: bool, labels: map, runbookUrl: text }),
 					dashboard: strict({ enabled: bool, labels: map, annotations: map }),
 				}),
 			},
