@@ -1,5 +1,6 @@
 import { realpathSync } from "node:fs";
 import { pathToFileURL } from "node:url";
+import { readEnvironment } from "./cli/environment.ts";
 import type { Streams, Verb } from "./cli/verb.ts";
 import { exitCodes, UsageError } from "./cli/verb.ts";
 import { verbs } from "./cli/verbs.ts";
@@ -44,7 +45,31 @@ async function noSuchVerb(name: string): Promise<string> {
 	return `waymark: there is no verb ${JSON.stringify(name)}; ${advice}\n`;
 }
 
+/** The flag that a verb does not have, of what node:util parseArgs says of it. */
+function mistypedFlag(error: unknown): string | undefined {
+	return isArgumentError(error) && "code" in error && error.code === "ERR_PARSE_ARGS_UNKNOWN_OPTION"
+		? /'(-[^']*)'/.exec(error.message)?.[1]
+		: undefined;
+}
+
+async function noSuchFlag(flag: string, verb: Verb): Promise<string> {
+	const [{ closest }, { readUsage }] = await Promise.all([
+		import("./core/closest.ts"),
+		import("./cli/completion.ts"),
+	]);
+	const known = readUsage("", verb).flags.map((each) => each.flag.slice(2));
+	const name = flag.replace(/^--?/, "").split("=", 1)[0] ?? "";
+	const meant = name.length < 2 || name.length > 64 ? undefined : closest(name, known);
+	const advice = meant === undefined ? "--help lists them" : `did you mean --${meant}?`;
+	return `waymark: there is no flag ${JSON.stringify(flag)}; ${advice}\n`;
+}
+
 async function report(error: unknown, verb: Verb, streams: Streams): Promise<number> {
+	const flag = mistypedFlag(error);
+	if (flag !== undefined) {
+		streams.error(await noSuchFlag(flag, verb));
+		return exitCodes.usage;
+	}
 	if (error instanceof UsageError || isArgumentError(error)) {
 		streams.error(`waymark: ${error.message}\n\n${verb.usage}\n`);
 		return exitCodes.usage;
@@ -112,17 +137,20 @@ export async function run(): Promise<void> {
 		return;
 	}
 	// Whoever reads only the beginning, as head does, is no fault.
-	process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-		if (error.code !== "EPIPE") {
-			throw error;
-		}
-	});
+	for (const stream of [process.stdout, process.stderr]) {
+		stream.on("error", (error: NodeJS.ErrnoException) => {
+			if (error.code !== "EPIPE") {
+				throw error;
+			}
+		});
+	}
 	// Before anything is loaded: PID 1 of a container loses a SIGTERM that nobody waits for yet.
 	const signals = process.argv[2] === "serve" ? catchSignals() : undefined;
 	process.exitCode = await main(process.argv.slice(2), {
 		out: (text) => process.stdout.write(text),
 		error: (text) => process.stderr.write(text),
-		colour: process.stdout.isTTY === true && process.stdout.hasColors(),
+		colour: readEnvironment().colour ?? (process.stdout.isTTY === true && process.stdout.hasColors()),
+		...(process.stdout.isTTY === true ? { width: Math.max(40, process.stdout.columns) } : {}),
 		...(signals === undefined ? {} : { signals }),
 		...(process.stderr.isTTY === true
 			? { progress: (text: string): void => void process.stderr.write(`\r\u001b[K${text}`) }

@@ -12,6 +12,8 @@ export interface Environment {
 	/** The kubeconfig files for verbs that look at a cluster, in the order in which they count; some may not be there. */
 	readonly kubeconfigs: readonly string[];
 	readonly continuousIntegration: boolean;
+	/** Whether to colour, by FORCE_COLOR and NO_COLOR (no-color.org); undefined: where a terminal shows colours. */
+	readonly colour: boolean | undefined;
 	/** All of it, for a program that a kubeconfig names: an exec plugin finds its own settings there. */
 	readonly variables: Readonly<Record<string, string | undefined>>;
 }
@@ -28,6 +30,15 @@ export function readEnvironment(variables: NodeJS.ProcessEnv = process.env): Env
 			? variables.KUBECONFIG.split(delimiter)
 			: [join(homedir(), ".kube", "config")],
 		continuousIntegration: variables.CI !== undefined && variables.CI !== "",
+		colour: readColour(variables),
 		variables,
 	};
+}
+
+/** As Node.js reads them: FORCE_COLOR counts first, with any value but 0 and false. */
+function readColour({ FORCE_COLOR: force, NO_COLOR: none }: NodeJS.ProcessEnv): boolean | undefined {
+	if (force !== undefined) {
+		return force !== "0" && force !== "false";
+	}
+	return none === undefined || none === "" ? undefined : false;
 }

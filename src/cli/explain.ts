@@ -5,6 +5,7 @@ import { isMended } from "../core/engine.ts";
 import { quote } from "../core/finding.ts";
 import type { Rule } from "../core/rule.ts";
 import { ruleUrl } from "../core/rule.ts";
+import { wrapped } from "../lint/format/wrap.ts";
 import { kubectlYaml } from "../manifests/kubectl-yaml.ts";
 import { rules } from "../rules/table.ts";
 import type { Streams, Verb } from "./verb.ts";
@@ -90,20 +91,20 @@ function page(rule: Rule, url: string | undefined, streams: Streams): string {
 		bold(id),
 		`${family} · ${severity} · ${kind}${howMended(rule)}`,
 		"",
-		`${docs.summary}.`,
+		...wrapped(`${docs.summary}.`, streams.width),
 		"",
 		bold("Why"),
-		docs.why,
+		...wrapped(docs.why, streams.width),
 		"",
 		bold("How to mend it"),
-		docs.fix,
+		...wrapped(docs.fix, streams.width),
 		"",
 		bold("Refused"),
 		example(docs.bad),
 		bold("Accepted"),
 		example(docs.good),
 		bold("Sources"),
-		...docs.sources.map((source) => `- ${source}`),
+		...docs.sources.flatMap((source) => wrapped(source, streams.width, "- ", "  ")),
 		"",
 		`Since ${docs.since}${url === undefined ? "" : ` · ${url}`}`,
 		"",

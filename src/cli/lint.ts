@@ -40,7 +40,7 @@ import { readInput, repositoryPaths } from "./lint-input.ts";
 import type { Streams, Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
 import { ownVersion } from "./version.ts";
-import { namespaceArgument, readSettings, worldArguments } from "./world.ts";
+import { namespaceArgument, readSettings, showingProgress, worldArguments } from "./world.ts";
 
 const formats = ["text", "json", "junit", "sarif", "github", "gitlab"] as const;
 type Format = (typeof formats)[number];
@@ -108,7 +108,7 @@ export const lint: Verb = {
 			throw error;
 		}
 		const found = options.cluster
-			? await judgeCluster(options.cluster, options, settings)
+			? await judgeCluster(options.cluster, options, settings, streams)
 			: judgeFiles(options, settings, streams);
 		const judgement = baseline === undefined ? found : baseline(found, streams);
 		streams.out(render(judgement, { ...options, settings }, streams, (performance.now() - started) / 1000));
@@ -239,10 +239,17 @@ function readAssumption(texts: readonly string[]): Assumption | undefined {
 	return texts.length === 0 ? undefined : assumption;
 }
 
-async function judgeCluster(access: ClusterAccess, options: Options, settings: Settings): Promise<Judgement> {
+async function judgeCluster(
+	access: ClusterAccess,
+	options: Options,
+	settings: Settings,
+	streams: Streams,
+): Promise<Judgement> {
 	const followed = [...new Set<Kind>(["Namespace", ...rules.flatMap((rule) => [rule.kind, ...rule.reads])])];
 	const read = settings.reach === "off" ? followed : [...new Set([...followed, ...reachKinds])];
-	const world = await readCluster(access, read, settings);
+	const world = await showingProgress(streams, "reading the cluster", () =>
+		readCluster(access, read, settings),
+	);
 	const { namespace } = options;
 	const manifests = clusterManifests(world, followed).filter(
 		({ kind, object: { metadata } }) =>
@@ -343,7 +350,7 @@ function render(
 		case "gitlab":
 			return formatGitlab(withFileNames(judgement, repositoryPaths()));
 		case "text":
-			return formatText(judgement, streams.colour);
+			return formatText(judgement, streams);
 	}
 }
 

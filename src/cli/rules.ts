@@ -1,5 +1,6 @@
 import { parseArgs, styleText } from "node:util";
 import { families, ruleUrl } from "../core/rule.ts";
+import { wrapped } from "../lint/format/wrap.ts";
 import { rules as table } from "../rules/table.ts";
 import type { Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
@@ -53,7 +54,15 @@ Exit: 0, 64 usage, 70 fault`,
 				streams.out(`${streams.colour ? styleText("bold", title, { validateStream: false }) : title}\n`);
 				streams.out(
 					members
-						.map((rule) => `  ${rule.id.padEnd(44)} ${rule.severity.padEnd(8)} ${rule.docs.summary}\n`)
+						.flatMap(({ id, severity, docs }) => {
+							const lead = `  ${id.padEnd(44)} ${severity.padEnd(8)} `;
+							// Where a column of its own would be narrow, the summary goes below.
+							const isNarrow = streams.width !== undefined && streams.width < lead.length + 40;
+							return isNarrow
+								? [lead.trimEnd(), ...wrapped(docs.summary, streams.width, "      ")]
+								: wrapped(docs.summary, streams.width, lead, " ".repeat(lead.length));
+						})
+						.map((each) => `${each}\n`)
 						.join(""),
 				);
 			}

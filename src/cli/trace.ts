@@ -1,5 +1,6 @@
 import { parseArgs, styleText } from "node:util";
 import type { Kind } from "../core/kinds.ts";
+import { wrapped } from "../lint/format/wrap.ts";
 import { traceReach } from "../reach/route.ts";
 import type { TracedHost } from "../trace/hosts.ts";
 import { traceAll } from "../trace/hosts.ts";
@@ -68,9 +69,7 @@ export const trace: Verb = {
 		const isJson = values.output === "json";
 		if (target === undefined) {
 			const hosts = traceAll(world);
-			streams.out(
-				isJson ? json({ version: 1, hosts }) : hosts.map((each) => `${line(each, streams)}\n`).join(""),
-			);
+			streams.out(isJson ? json({ version: 1, hosts }) : table(hosts, streams));
 		} else {
 			const route = traceReach({ ...target, serviceAccount: values["service-account"] }, world, readToday());
 			streams.out(isJson ? json({ version: 1, ...route }) : ladder(route, streams));
@@ -123,7 +122,31 @@ function paint(streams: Streams, format: Format, text: string): string {
 	return streams.colour ? styleText(format, text, { validateStream: false }) : text;
 }
 
-function line({ namespace, name, host, binding, capture }: TracedHost, streams: Streams): string {
+/** One line for each host, in columns, and how many go which way. */
+function table(hosts: readonly TracedHost[], streams: Streams): string {
+	const widest = (of: (host: TracedHost) => string): number =>
+		Math.min(60, Math.max(0, ...hosts.map((each) => of(each).length)));
+	const widths = [
+		widest(({ namespace, name }) => `${namespace}/${name}`),
+		widest(({ host }) => host),
+	] as const;
+	const lines = hosts.map((each) => line(each, widths, streams));
+	const uncaptured = hosts.filter(({ capture }) => !capture.captured).length;
+	const governed = hosts.filter((each) => each.capture.captured && each.binding.waypoint !== null).length;
+	const direct = hosts.length - uncaptured - governed;
+	const summary = [
+		`${hosts.length} ${hosts.length === 1 ? "host" : "hosts"}: ${governed} through a waypoint`,
+		`${direct} directly`,
+		`${uncaptured} not captured`,
+	].join(", ");
+	return `${[...lines, ...(hosts.length === 0 ? [] : [""]), paint(streams, "bold", summary)].join("\n")}\n`;
+}
+
+function line(
+	{ namespace, name, host, binding, capture }: TracedHost,
+	[first, second]: readonly [number, number],
+	streams: Streams,
+): string {
 	const isGoverned = capture.captured && binding.waypoint !== null;
 	const way = !capture.captured
 		? `not captured: ${capture.reason}`
@@ -131,7 +154,8 @@ function line({ namespace, name, host, binding, capture }: TracedHost, streams: 
 			? `directly${binding.reason === "" ? ": no waypoint is asked for" : `: ${binding.reason}`}`
 			: `through ${binding.waypoint}${capture.canonical ? "" : ` (clients of ${namespace} only)`}`;
 	const mark = isGoverned ? paint(streams, "green", "✓") : paint(streams, "red", "✗");
-	return `${mark} ${namespace}/${name}  ${paint(streams, "bold", host)}  ${way}`;
+	const entry = `${namespace}/${name}`.padEnd(first);
+	return `${mark} ${entry}  ${paint(streams, "bold", host)}${" ".repeat(Math.max(0, second - host.length))}  ${way}`;
 }
 
 const glyphs: { readonly [M in StepMark]: { readonly glyph: string; readonly format: Format } } = {
@@ -145,10 +169,15 @@ function ladder({ host, port, from, steps, outcome }: Route, streams: Streams): 
 	const lines = [paint(streams, "bold", title), ""];
 	for (const { mark, text, details } of steps) {
 		const { glyph, format } = glyphs[mark];
-		lines.push(`  ${paint(streams, format, glyph)} ${text}`);
-		lines.push(
-			...details.map((detail) => `  ${paint(streams, "dim", "│")}   ${paint(streams, "dim", detail)}`),
-		);
+		const [first = "", ...rest] = wrapped(text, streams.width, "    ");
+		lines.push(`  ${paint(streams, format, glyph)} ${first.slice(4)}`, ...rest);
+		for (const detail of details) {
+			lines.push(
+				...wrapped(detail, streams.width, "      ").map(
+					(each) => `  ${paint(streams, "dim", "│")}   ${paint(streams, "dim", each.slice(6))}`,
+				),
+			);
+		}
 	}
 	const format = outcome.kind === "waypoint" ? "green" : "red";
 	lines.push("", `  ${paint(streams, ["bold", format], `→ ${outcome.text}`)}`, "");

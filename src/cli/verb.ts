@@ -6,6 +6,8 @@ export interface Streams {
 	error(text: string): void;
 	/** Whether the output is a terminal that shows colour. */
 	readonly colour: boolean;
+	/** Columns of the terminal; undefined where the output is none. */
+	readonly width?: number | undefined;
 	/** Shows how far a long run is, on a line that the next one replaces; "" clears it. Only on a terminal. */
 	readonly progress?: (text: string) => void;
 	/** Signals caught since the process began, for a verb that has something to finish. */

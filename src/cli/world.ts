@@ -48,13 +48,34 @@ export async function readWorld(
 	}
 	const settings = readSettings(flags.config);
 	if (flags.cluster) {
-		return await readCluster(access, kinds, settings);
+		return await showingProgress(streams, "reading the cluster", () => readCluster(access, kinds, settings));
 	}
 	const { manifests, unreadable } = readManifests(paths);
 	for (const { file, line, message } of unreadable) {
 		streams.error(`waymark: ${file}:${line}: ${message}\n`);
 	}
 	return unreadable.length > 0 ? undefined : worldOf(manifests, settings);
+}
+
+/** Runs something, and says on a terminal what it is when it takes more than a second. */
+export async function showingProgress<T>(
+	{ progress }: Streams,
+	what: string,
+	run: () => Promise<T>,
+): Promise<T> {
+	let isShown = false;
+	const timer = setTimeout(() => {
+		isShown = true;
+		progress?.(`${what} …`);
+	}, 1000);
+	try {
+		return await run();
+	} finally {
+		clearTimeout(timer);
+		if (isShown) {
+			progress?.("");
+		}
+	}
 }
 
 /** The cluster configuration that a verb was given, or the defaults. */

@@ -156,6 +156,7 @@ export function judgeManifests(reading: Reading, judging: Judging): Judgement {
 			notes: [...reading.notes.map(remark), ...notesOn(unknownNamespaces), ...ignores.notes()],
 		},
 		judged,
+		sources: new Map(reading.manifests.map(({ file, source }) => [file, source.text])),
 		fixes,
 		mendings,
 		fingerprints,

@@ -99,12 +99,14 @@ export interface LintResult {
 	readonly report: LintReport;
 	/** The objects that were judged, in the order of the input. */
 	readonly judged: readonly JudgedObject[];
+	/** The text of each file that was judged, by its name; objects of a cluster have none. */
+	readonly sources: ReadonlyMap<string, string>;
 	readonly fixes: ReadonlyMap<LintFinding, readonly Replacement[]>;
 }
 
 /** A result whose files have other names, such as those that a code host gives them. */
 export function withFileNames(result: LintResult, nameOf: (file: string) => string): LintResult {
-	const { report, judged, fixes } = result;
+	const { report, judged, sources, fixes } = result;
 	const renamed = new Map<{ readonly file: string }, unknown>();
 	const rename = <T extends { readonly file: string }>(each: T): T => {
 		const known = renamed.get(each) ?? { ...each, file: nameOf(each.file) };
@@ -120,6 +122,7 @@ export function withFileNames(result: LintResult, nameOf: (file: string) => stri
 			unreadable: report.unreadable.map(rename),
 			notes: report.notes.map(rename),
 		},
+		sources: new Map([...sources].map(([file, text]) => [nameOf(file), text])),
 		judged: judged.map((each) => ({ ...rename(each), findings: each.findings.map(rename) })),
 		fixes: new Map([...fixes].map(([finding, replacements]) => [rename(finding), replacements])),
 	};

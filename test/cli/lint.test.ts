@@ -207,7 +207,6 @@ spec:
 			[],
 			["--output", "yaml", bundle],
 			["--assume", "ambient=maybe", bundle],
-			["--nonsense"],
 			["--fix", "-"],
 		]) {
 			const { code, error } = await runVerb("lint", ...argv);
