@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
-import type { AnyObject } from "../../src/core/kinds.ts";
-import {
-	boundEntry,
-	egressNamespace,
-	egressWaypoint,
-	teamNamespace,
-	withSpec,
-} from "../../src/rules/examples.ts";
+import { boundEntry, egressNamespace, egressWaypoint, teamNamespace } from "../../src/rules/examples.ts";
+import { largestEntry } from "../support/largest-entry.ts";
 import { reviewOf } from "../support/reviews.ts";
 import { world } from "../support/rule-example.ts";
 import { runWebhook } from "../support/webhook.ts";
@@ -18,16 +12,7 @@ const webhook = await runWebhook(
 );
 const small = JSON.stringify(reviewOf(boundEntry));
 
-/** About as much as may be written: 250 hosts, and 3,000 endpoints of 250 characters. */
-const largest = withSpec(boundEntry, {
-	hosts: Array.from({ length: 250 }, (_, host) => `h${host}.example.com`),
-	endpoints: Array.from({ length: 3_000 }, (_, index) => ({
-		address: `192.0.${index >> 8}.${index & 255}`,
-		labels: { app: "x".repeat(60), zone: "y".repeat(60) },
-		locality: `${"region/zone/".repeat(8)}${index}`,
-	})),
-} as Parameters<typeof withSpec>[1]) as AnyObject;
-const large = JSON.stringify(reviewOf(largest));
+const large = JSON.stringify(reviewOf(largestEntry));
 
 interface Ended {
 	readonly what: string;
@@ -76,8 +61,8 @@ describe("installTurns()", () => {
 	});
 
 	it("judges a large body that nobody disturbs, and says of one that is no JSON what it says of a small one", async () => {
-		const answer = await webhook.ask("validate", reviewOf(largest));
-		assert.match(String(answer.status?.message ?? answer.allowed), /./);
+		const answer = await webhook.ask("validate", reviewOf(largestEntry));
+		assert.equal(answer.allowed, true);
 		for (const filler of ["", "x".repeat(20_000)]) {
 			const { status, body } = await webhook.post("/validate", `{"request": ${filler}`);
 			assert.deepEqual(
