@@ -197,6 +197,7 @@ function auditAnnotations(verdict: Verdict): Readonly<Record<string, string>> {
 		mode: verdict.mode,
 		policy: verdict.policy?.annotated === true ? "namespace" : "cluster",
 		...(rules.size > 0 ? { rules: bounded([...rules].join(",")) } : {}),
+		...(verdict.isRestored === true ? { restored: "true" } : {}),
 		...(exemptions.size > 0 ? { exemptions: bounded([...exemptions].join(",")) } : {}),
 	};
 }

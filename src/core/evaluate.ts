@@ -11,6 +11,7 @@ import type { AnyObject, Kind, Namespace, ObjectReading, Resources } from "./kin
 import { readObject } from "./kinds.ts";
 import type { Policy } from "./policy.ts";
 import { parsePolicy } from "./policy.ts";
+import { isRestorer } from "./policy-editors.ts";
 import { pruneNulls } from "./prune-nulls.ts";
 import { markInherited } from "./ratchet.ts";
 import { RecordingInventory } from "./recording-inventory.ts";
@@ -56,6 +57,8 @@ export interface Verdict {
 	readonly warnings: readonly Finding[];
 	/** The edits that mend the fixable findings, where the mode allows them. */
 	readonly fixes: readonly Edit[];
+	/** The findings would deny, but who created the object restores from backups. */
+	readonly isRestored?: true;
 	readonly faults: readonly RuleFault[];
 	/** What the errors rest on not being there; a stale world may only lack it yet. */
 	readonly absences: readonly Absence[];
@@ -341,8 +344,12 @@ function decide(run: Run, findings: readonly Finding[]): Verdict {
 	const denials: Finding[] = [];
 	const warnings: Finding[] = [];
 	const fixes: Edit[] = [];
+	const restores = isRestoration(run);
+	let isRestored = false;
 	for (const finding of findings) {
-		if (finding.severity === "error" && finding.inherited !== true && mode === "enforce") {
+		const denies = finding.severity === "error" && finding.inherited !== true && mode === "enforce";
+		isRestored ||= denies && restores;
+		if (denies && !restores) {
 			denials.push(finding);
 		} else if (finding.severity !== "info" && shows) {
 			warnings.push(finding);
@@ -359,9 +366,15 @@ function decide(run: Run, findings: readonly Finding[]): Verdict {
 		denials,
 		warnings,
 		fixes,
+		...(isRestored ? { isRestored } : {}),
 		faults: run.faults,
 		absences: absencesOf(run, findings),
 	};
+}
+
+/** What an old policy tolerated comes back from a backup; what is too large or misshapen to be judged does not. */
+function isRestoration({ subject, state, world }: Run): boolean {
+	return subject.old === undefined && state === "right" && isRestorer(subject.requester, world.settings);
 }
 
 /** What the errors rest on not being there, each once; first the Namespace, whose annotations all of them rest on. */

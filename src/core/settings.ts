@@ -76,6 +76,8 @@ export interface Settings {
 	readonly clusterDomain: string;
 	readonly exemptNamespaces: ReadonlySet<string>;
 	readonly policyEditors: PolicyEditors | undefined;
+	/** Whose creations are admitted with a warning, whatever is found in them. */
+	readonly restorers: PolicyEditors | undefined;
 	readonly severities: ReadonlyMap<string, Severity | "off">;
 	readonly exemptions: ExemptionSettings;
 	readonly audit: AuditSettings;
@@ -177,6 +179,7 @@ export interface SettingsFile {
 	readonly clusterDomain?: string;
 	readonly exemptNamespaces?: readonly string[];
 	readonly policyEditors?: { readonly users?: readonly string[]; readonly groups?: readonly string[] };
+	readonly restorers?: { readonly users?: readonly string[]; readonly groups?: readonly string[] };
 	readonly severities?: Readonly<Record<string, string>>;
 	readonly exemptions?: {
 		readonly requireOwner?: boolean;
@@ -444,6 +447,12 @@ const root: Setting<
 		section<NonNullable<SettingsFile["policyEditors"]>, PolicyEditors>(
 			{ users: textSet(strings), groups: textSet(strings) },
 			"Who may write egress.waymark.dev annotations; absent: everybody who may edit the namespace",
+		),
+	),
+	restorers: optional(
+		section<NonNullable<SettingsFile["restorers"]>, PolicyEditors>(
+			{ users: textSet(strings), groups: textSet(strings) },
+			"Who restores from backups: what they create is admitted with a warning; absent: nobody",
 		),
 	),
 	exemptions: section<NonNullable<SettingsFile["exemptions"]>, ExemptionSettings>(

@@ -8,7 +8,7 @@ import { kinds } from "../core/kinds.ts";
 import { useWaypointLabel } from "../core/policy.ts";
 import type { Rule } from "../core/rule.ts";
 import { rulePage } from "../core/rule.ts";
-import type { Settings } from "../core/settings.ts";
+import type { PolicyEditors, Settings } from "../core/settings.ts";
 import type { CelVariable } from "./admission-words.ts";
 import {
 	ambientWord,
@@ -304,6 +304,7 @@ variables.changed.filter(k, k in variables.annotations && k.startsWith(${celText
 (oldObject == null ||
   object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({}))`,
 					},
+					...restorerCondition(options.settings),
 				],
 				variables: [
 					...ownAnnotationWords,
@@ -342,11 +343,24 @@ function editorTest({ settings, editors }: BackstopOptions): string | undefined 
 		return `authorizer.group('egress.waymark.dev').resource('egresspolicies')
     .name(object.metadata.name).check('edit').allowed()`;
 	}
-	const named = settings.policyEditors;
-	return named === undefined
-		? undefined
-		: `(request.userInfo.username in ${celList(named.users)} ||
-    request.userInfo.?groups.orValue([]).exists(g, g in ${celList(named.groups)}))`;
+	return settings.policyEditors === undefined ? undefined : isAmong(settings.policyEditors);
+}
+
+function isAmong({ users, groups }: PolicyEditors): string {
+	return `(request.userInfo.username in ${celList(users)} ||
+    request.userInfo.?groups.orValue([]).exists(g, g in ${celList(groups)}))`;
+}
+
+/** What is created from a backup is not refused; the auditor tells of it. */
+function restorerCondition({ restorers }: Settings): readonly object[] {
+	return restorers === undefined
+		? []
+		: [
+				{
+					name: "not-restored",
+					expression: `request.operation != 'CREATE' || !${isAmong(restorers)}`,
+				},
+			];
 }
 
 /** What only some may write: the status of ServiceEntries and, where there is one, the table. */
@@ -520,7 +534,7 @@ function policy(options: BackstopOptions, parts: PolicyParts): readonly Manifest
 					objectSelector: {},
 					resourceRules: parts.resources,
 				},
-				matchConditions: [{ name: "changed", expression: changed }],
+				matchConditions: [{ name: "changed", expression: changed }, ...restorerCondition(options.settings)],
 				variables,
 				validations: [
 					{

@@ -285,6 +285,7 @@ function logVerdict(
 			namespace: review.namespace,
 			name: review.name,
 			dryRun: review.dryRun,
+			...(verdict.isRestored === true ? { restored: true } : {}),
 			rules: [
 				...new Set((decision === "deny" ? verdict.denials : verdict.findings).map((each) => each.rule)),
 			],

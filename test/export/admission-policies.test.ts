@@ -123,6 +123,14 @@ describe("backstop", () => {
 		assert.ok(!policiesOf().includes("authorizer"));
 	});
 
+	it("lets those create who restore from backups, where the configuration names some", () => {
+		const { settings } = parseSettings({ restorers: { users: ["system:serviceaccount:velero:velero"] } });
+		const condition =
+			"request.operation != 'CREATE' || !(request.userInfo.username in ['system:serviceaccount:velero:velero']";
+		assert.equal(policiesOf({ settings }).split(condition).length - 1 > 2, true);
+		assert.ok(!policiesOf().includes("not-restored"));
+	});
+
 	it("does not judge the namespaces of Kubernetes, of Waymark and of the configuration", () => {
 		assert.ok(
 			policiesOf().includes('"values":["kube-system","kube-public","kube-node-lease","waymark-system"]'),
