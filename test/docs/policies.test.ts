@@ -84,6 +84,9 @@ describe("docs/policies.md", () => {
 			if (bound !== null) {
 				assert.equal(mended.metadata?.labels?.["istio.io/use-waypoint-namespace"], bound[1]);
 				assert.equal(mended.metadata?.labels?.["istio.io/use-waypoint"], bound[2]);
+			} else if (promise.startsWith("warned of by ")) {
+				const warning = verdict.warnings.map(({ rule }) => rule);
+				assert.ok(warning.includes(promise.slice("warned of by ".length)), warning.join(", "));
 			} else {
 				assert.equal(promise, "accepted");
 			}

@@ -1,3 +1,4 @@
+import { annotationPrefix } from "../../core/annotations.ts";
 import type { Problem } from "../../core/finding.ts";
 import { mention, quote } from "../../core/finding.ts";
 import { canonicalHost } from "../../core/host-pattern.ts";
@@ -65,9 +66,12 @@ export const serviceentryLostPolicy: Rule<"ServiceEntry"> = {
 			return;
 		}
 		for (const [kind, index] of policyIndexes) {
-			if (first(context, index, entryKey(context.namespace, context.name ?? "")) === undefined) {
+			const own = first(context, index, entryKey(context.namespace, context.name ?? ""));
+			if (own === undefined) {
 				yield* leftBehind(entry, kind, index, context);
 				yield* dangling(kind, index, context);
+			} else {
+				yield* givenUp(entry, `${kind} ${nameOf(own)}`, context);
 			}
 		}
 	},
@@ -93,7 +97,10 @@ function first(
 	key: string,
 ): Attachable | undefined {
 	for (const policy of inventory.lookup(index, key)) {
-		return policy;
+		// What Waymark writes for each entry by itself is not lost: the next entry gets its own.
+		if (policy.metadata?.labels?.[`${annotationPrefix}generated-from`] === undefined) {
+			return policy;
+		}
 	}
 	return undefined;
 }
@@ -122,6 +129,20 @@ function* leftBehind(
 				}
 			}
 		}
+	}
+}
+
+/** The hosts that an update takes from an entry that a policy governs: whatever has them next is not held to it. */
+function* givenUp({ spec }: ServiceEntry, policy: string, { old, name }: RuleContext): Iterable<Problem> {
+	const kept = new Set((spec?.hosts ?? []).map(canonicalHost));
+	const before = (old as ServiceEntry | undefined)?.spec?.hosts ?? [];
+	const gone = before.find((host) => !kept.has(canonicalHost(host)));
+	if (gone !== undefined) {
+		yield {
+			path: ["spec", "hosts"],
+			message: `${policy} governs ${quote(gone)} on ServiceEntry ${mention(name ?? "")}, which gives the host up: whatever other entry takes it is not held to the policy`,
+			hint: "Let the policy target the entry that takes the host",
+		};
 	}
 }
 

@@ -96,6 +96,34 @@ testRule(rule, {
 		requester: developer,
 		finds: [],
 	},
+	"says nothing of policies that Waymark writes itself for every entry": {
+		object: hostEntry("api.shop.example", "shop", "api2"),
+		given: [
+			...attachmentWorld,
+			{
+				...onEntry("api"),
+				metadata: {
+					name: "generated",
+					namespace: "shop",
+					labels: { "egress.waymark.dev/generated-from": "api" },
+				},
+			},
+		],
+		finds: [],
+	},
+	"warns of a host that an update takes from a governed entry": {
+		object: hostEntry("new.payments.example"),
+		old: hostEntry("api.shop.example"),
+		given,
+		finds: ["warning spec.hosts"],
+		says: /^AuthorizationPolicy shop\/api-get governs "api\.shop\.example" on ServiceEntry api, which gives the host up/,
+	},
+	"accepts an update that keeps the hosts": {
+		object: hostEntry("API.shop.example"),
+		old: hostEntry("api.shop.example"),
+		given,
+		finds: [],
+	},
 	"says nothing of policies that lost their entry to an update": {
 		object: hostEntry("new.shop.example", "shop", "new"),
 		old: hostEntry("new.shop.example", "shop", "new"),
