@@ -18,6 +18,8 @@ export interface WebhookOptions {
 	readonly validateFailurePolicy?: "Ignore" | "Fail";
 	/** 5 unless told. */
 	readonly timeoutSeconds?: number;
+	/** Deletions are reviewed by `/validate`, too. */
+	readonly deletions?: true;
 }
 
 // The kinds that Waymark judges, whatever their version. Subresources are left out.
@@ -31,12 +33,16 @@ const rules = [
 			"virtualservices",
 			"destinationrules",
 			"sidecars",
+			"envoyfilters",
 		],
 	},
 	{
 		apiGroups: ["gateway.networking.k8s.io"],
-		resources: ["gateways", "httproutes", "grpcroutes", "tlsroutes", "tcproutes"],
+		resources: ["gateways", "httproutes", "grpcroutes", "tlsroutes", "tcproutes", "backendtlspolicies"],
 	},
+	{ apiGroups: ["security.istio.io"], resources: ["authorizationpolicies", "requestauthentications"] },
+	{ apiGroups: ["extensions.istio.io"], resources: ["wasmplugins", "trafficextensions"] },
+	{ apiGroups: ["telemetry.istio.io"], resources: ["telemetries"] },
 	{ apiGroups: ["istio.alibabacloud.com"], resources: ["asmegresstrafficpolicies"] },
 	{ apiGroups: [""], resources: ["namespaces", "services"] },
 ].map((rule) => ({ ...rule, apiVersions: ["*"], operations: ["CREATE", "UPDATE"], scope: "*" }));
@@ -89,7 +95,10 @@ function configuration(
 					url: `${options.url}${mutating ? "/mutate" : "/validate"}`,
 					caBundle: Buffer.from(options.ca).toString("base64"),
 				},
-				rules,
+				rules:
+					options.deletions === true && !mutating
+						? rules.map((rule) => ({ ...rule, operations: [...rule.operations, "DELETE"] }))
+						: rules,
 				failurePolicy: mutating
 					? (options.mutateFailurePolicy ?? "Ignore")
 					: (options.validateFailurePolicy ?? "Fail"),
