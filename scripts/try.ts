@@ -8,7 +8,9 @@ import { readManifests } from "../src/manifests/read.ts";
 
 const usage = `Usage: npm run -s try -- FILE… [--url https://127.0.0.1:8443] [--ca .waymark/ca.crt]
 
-Plays the API server: sends each object of the files to /mutate, applies the patch, sends the result to /validate.`;
+Plays the API server: sends each object of the files to /mutate, applies the patch, sends the result to /validate.
+
+Exit: 0 all allowed, 1 some denied, 64 usage, 65 unreadable input or nothing to send, 70 no server`;
 
 interface Answer {
 	readonly response: {
@@ -32,11 +34,18 @@ async function tryOut(argv: readonly string[]): Promise<number> {
 		console.error(usage);
 		return 64;
 	}
-	const ca = readFileSync(values.ca, "utf8");
 	const reading = readManifests(positionals);
 	for (const problem of reading.unreadable) {
 		console.error(`${problem.file}:${problem.line}: ${problem.message}`);
 	}
+	if (reading.unreadable.length > 0) {
+		return 65;
+	}
+	if (!reading.manifests.some(({ kind }) => kind !== undefined)) {
+		console.error("Nothing was sent: none of the objects is of a kind that Waymark judges");
+		return 65;
+	}
+	const ca = readFileSync(values.ca, "utf8");
 	let denied = false;
 	for (const { kind, object } of reading.manifests) {
 		if (kind === undefined) {
@@ -99,6 +108,33 @@ function post(url: string, ca: string, body: unknown): Promise<Answer> {
 	});
 }
 
+/** What is wrong outside of this script, in one line; undefined for anything else. */
+function describeFailure(error: unknown): string | undefined {
+	const { code, path } = error as NodeJS.ErrnoException;
+	if (code === "ENOENT") {
+		return `Cannot read ${path}: there is no such file; npm start writes the CA, --ca names another`;
+	}
+	if (code === "ECONNREFUSED") {
+		return "Cannot reach Waymark: connection refused; npm start starts it, --url names another address";
+	}
+	return typeof code === "string" ? `Cannot ask Waymark: ${(error as Error).message} (${code})` : undefined;
+}
+
+/** What is left of a run that threw: the exit code, when the reason was said. */
+function report(error: unknown): number {
+	const { code, message } = error as NodeJS.ErrnoException;
+	if (code?.startsWith("ERR_PARSE_ARGS")) {
+		console.error(`${message}\n\n${usage}`);
+		return 64;
+	}
+	const reason = describeFailure(error);
+	if (reason === undefined) {
+		throw error;
+	}
+	console.error(reason);
+	return 70;
+}
+
 if (import.meta.main) {
-	process.exitCode = await tryOut(process.argv.slice(2));
+	process.exitCode = await tryOut(process.argv.slice(2)).catch(report);
 }

@@ -11,15 +11,22 @@ export interface ThrowAway {
 	readonly directory?: string;
 	/** Servers run side by side: `ca.crt` lies in a folder below, named after the process, and goes with it. */
 	readonly perProcess?: boolean;
+	/** `ca.crt` is written by `publish`: a server that finds its port taken leaves another's alone. */
+	readonly isDeferred?: boolean;
+}
+
+/** A certificate whose CA lies in `caFile`, as soon as it is published. */
+export interface ThrowAwayCertificate extends CertificateSource {
+	readonly caFile: string | null;
+	/** Writes `caFile`, where that was deferred. */
+	publish(): Promise<void>;
 }
 
 /** How old, in milliseconds, what a killed process left must be: by another's process table, a live one looks dead. */
 const leftoverMs = 24 * 3_600_000;
 
 /** A certificate of a CA that is made for this process and whose key is forgotten at once; `caFile` is its CA. */
-export async function throwAwayCertificate(
-	options: ThrowAway,
-): Promise<CertificateSource & { readonly caFile: string | null }> {
+export async function throwAwayCertificate(options: ThrowAway): Promise<ThrowAwayCertificate> {
 	// Loaded here: who is given certificates never writes one, and this takes 90 ms and 8 MB.
 	const { createAuthority, issueCertificate } = await import("./authority.ts");
 	const now = new Date();
@@ -30,12 +37,20 @@ export async function throwAwayCertificate(
 		lifetimeMs: 365 * 24 * 3_600_000,
 	});
 	const held = holdCertificate({ ...leaf, ca: authority.cert });
-	const { directory, perProcess = false } = options;
+	const { directory, perProcess = false, isDeferred = false } = options;
+	const publish = async (): Promise<void> => {};
 	if (directory === undefined) {
-		return { ...held, caFile: null };
+		return { ...held, caFile: null, publish };
+	}
+	if (!perProcess && isDeferred) {
+		return {
+			...held,
+			caFile: join(directory, "ca.crt"),
+			publish: async () => void (await writeCa(directory, authority.cert)),
+		};
 	}
 	if (!perProcess) {
-		return { ...held, caFile: await writeCa(directory, authority.cert) };
+		return { ...held, caFile: await writeCa(directory, authority.cert), publish };
 	}
 	const own = join(directory, String(process.pid));
 	const caFile = await writeCa(own, authority.cert);
@@ -43,6 +58,7 @@ export async function throwAwayCertificate(
 	return {
 		...held,
 		caFile,
+		publish,
 		async stop() {
 			await held.stop();
 			await removeFolder(own);

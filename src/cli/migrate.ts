@@ -107,6 +107,9 @@ export const migrate: Verb = {
 				? `${JSON.stringify(summaryOf(migration, reading), undefined, 2)}\n`
 				: `${count(migration.bundles.length, "bundle")}; ${counts.carried} fields carried, ${counts.implied} implied, ${counts["not carried"]} not carried; ${count(withheld.length, "object")} held back\nRead ${join(options.out, "REPORT.md")}\n`,
 		);
+		for (const { file, line, message } of reading.notes) {
+			streams.error(`note: ${file}:${line}: ${message}\n`);
+		}
 		for (const { file, line, message } of reading.unreadable) {
 			streams.error(`${file}:${line}: ${message}\n`);
 		}

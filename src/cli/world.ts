@@ -50,7 +50,10 @@ export async function readWorld(
 	if (flags.cluster) {
 		return await showingProgress(streams, "reading the cluster", () => readCluster(access, kinds, settings));
 	}
-	const { manifests, unreadable } = readManifests(paths);
+	const { manifests, unreadable, notes } = readManifests(paths);
+	for (const { file, line, message } of notes) {
+		streams.error(`waymark: note: ${file}:${line}: ${message}\n`);
+	}
 	for (const { file, line, message } of unreadable) {
 		streams.error(`waymark: ${file}:${line}: ${message}\n`);
 	}

@@ -14,6 +14,8 @@ export interface OpenCertificates {
 	readonly source: CertificateSource;
 	/** Where the CA lies. */
 	readonly caFile: string;
+	/** Writes the CA for clients to trust, once the server listens; absent where it lies there already. */
+	publish?(): Promise<void>;
 	checks(): readonly Check[];
 }
 
@@ -40,8 +42,9 @@ export async function openCertificates(
 			directory: resolve(".waymark"),
 			// Servers on any free port may run side by side, each with a CA of its own.
 			perProcess: options.listen.port === 0,
+			isDeferred: true,
 		});
-		return { source, caFile: source.caFile ?? "", checks: () => [] };
+		return { source, caFile: source.caFile ?? "", publish: () => source.publish(), checks: () => [] };
 	}
 	const caFile = join(options.certificates, "ca.crt");
 	const source = await watchCertificateFiles({

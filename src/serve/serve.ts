@@ -150,6 +150,7 @@ async function start(
 	}, signals);
 	const listening = world.synced.then(async () => {
 		await webhook.app.listen(options.listen);
+		await certificates.publish?.();
 		onListening({
 			webhook: addressOf(webhook.app),
 			operations: addressOf(operations),

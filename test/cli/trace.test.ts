@@ -128,6 +128,15 @@ it("rules --output json describes every rule as its schema says", async () => {
 	conforms("rules", JSON.parse(out));
 });
 
+it("trace says what it left unread, and shows the way all the same", async () => {
+	const template = join(folder, "template.yaml");
+	writeFileSync(template, "{{- if .Values.on }}\napiVersion: v1\nkind: Namespace\n{{- end }}\n");
+	const { code, out, error } = await run("trace", "--all", file, template);
+	assert.equal(code, 0);
+	assert.notEqual(out, "");
+	assert.match(error, /^waymark: note: .*template\.yaml:1: .*[Hh]elm/m);
+});
+
 it("explain shows a rule's page and suggests rules for a name that is none", async () => {
 	const known = await run("explain", "serviceentry-host-name");
 	assert.equal(known.code, 0);

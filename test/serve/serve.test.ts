@@ -406,6 +406,54 @@ test("serve ends with 70 and a plain message when its port is taken", async (con
 	}
 });
 
+test("serve that finds its port taken leaves the CA of the server that runs in this folder alone", async (context) => {
+	const { cwd } = makeFolder(context);
+	cpSync(join(root, "examples"), join(cwd, "examples"), { recursive: true });
+	const taken = createServer().listen(0, "127.0.0.1");
+	context.after(() => taken.close());
+	await once(taken, "listening");
+	mkdirSync(join(cwd, ".waymark"));
+	writeFileSync(join(cwd, ".waymark/ca.crt"), "another's");
+	const { port } = taken.address() as AddressInfo;
+	const args = [
+		"serve",
+		"--world",
+		"examples/",
+		"--listen",
+		`127.0.0.1:${port}`,
+		"--operations",
+		"127.0.0.1:0",
+	];
+	const { code, error } = await runScript("src/main.ts", args, { cwd });
+	assert.equal(code, 70, error);
+	assert.equal(readFileSync(join(cwd, ".waymark/ca.crt"), "utf8"), "another's");
+});
+
+test("npm run try says in one line what is missing, by exit codes of its own", async (context) => {
+	const { cwd } = makeFolder(context);
+	const entry = join(root, "docs/try/plain-service-entry.yaml");
+	writeFileSync(join(cwd, "ca.crt"), "");
+	writeFileSync(join(cwd, "broken.yaml"), "a: [");
+	writeFileSync(join(cwd, "other.yaml"), "apiVersion: v1\nkind: Secret\nmetadata: { name: a }\n");
+	for (const [args, code, words] of [
+		[[], 64, /^Usage: /],
+		[["--ulr", "x", entry], 64, /Unknown option '--ulr'/],
+		[["broken.yaml"], 65, /^broken\.yaml:1: /],
+		[["other.yaml"], 65, /^Nothing was sent/],
+		[[entry], 70, /^Cannot read \.waymark\/ca\.crt: there is no such file; npm start writes the CA/],
+		[
+			[entry, "--ca", "ca.crt", "--url", "https://127.0.0.1:1"],
+			70,
+			/^Cannot reach Waymark: connection refused/,
+		],
+	] as const) {
+		const run = await runScript("scripts/try.ts", args, { cwd });
+		assert.equal(run.code, code, run.error);
+		assert.match(run.error, words);
+		assert.doesNotMatch(run.error, /^ {4}at /m);
+	}
+});
+
 test("npm start's world binds the first of docs/try, and refuses the second and the third", async (context) => {
 	const { cwd } = makeFolder(context);
 	cpSync(join(root, "examples"), join(cwd, "examples"), { recursive: true });
