@@ -26,7 +26,7 @@ way, who declares it, and by whose word.
 ${worldUsage}
   --output text|json|csv|markdown|html
                       json is described by docs/schemas/inventory.schema.json; html is a map in one file
-  --name NAME         what to call the cluster
+  --name NAME         what to call the cluster; else what the configuration says under audit.cluster
   --compact           in json, write sets of namespaces as * and -NAME where that is shorter
   --diff OLD.json     what changed since: added, removed, widened, narrowed (text, json or markdown)
   --exit-code         with --diff, exit with 1 when something changed
@@ -80,7 +80,8 @@ export const inventory: Verb = {
 			return exitCodes.unreadable;
 		}
 		const today = readToday();
-		const table = tabulate(readReach(world, today), world, today, options.name);
+		const name = options.name ?? world.settings.audit.cluster ?? null;
+		const table = tabulate(readReach(world, today), world, today, name);
 		if (old !== undefined) {
 			return showChanges(compareInventories(old, asWritten(table)), options, streams);
 		}

@@ -259,6 +259,14 @@ describe("inventory --diff", () => {
 });
 
 describe("inventory --merge", () => {
+	it("inventory is named as the configuration calls the cluster, unless --name says otherwise", async () => {
+		const config = file("audit: {cluster: west}\n");
+		const named = async (...argv: readonly string[]): Promise<unknown> =>
+			((await json(world, "--config", config, ...argv)) as { readonly cluster?: unknown }).cluster;
+		assert.equal(await named(), "west");
+		assert.equal(await named("--name", "east"), "east");
+	});
+
 	it("inventory --merge joins clusters, each row with its own", async () => {
 		const one = file((await run(world, "--output", "json", "--name", "east", "--compact")).out);
 		const two = file((await run(world, "--output", "json")).out);

@@ -4,7 +4,7 @@
  *
  * node test/e2e/audit-size.ts [--namespaces 5000] [--entries 10000]
  */
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -151,7 +151,9 @@ async function startReplica(
 	...args: readonly string[]
 ): Promise<Replica> {
 	const [port = 0, operationsPort = 0] = await freePorts(2);
-	const folder = plane.processes.folder;
+	// Each has a throw-away CA below where it runs.
+	const folder = join(plane.processes.folder, name);
+	mkdirSync(folder);
 	const operations = `http://127.0.0.1:${operationsPort}`;
 	const running = plane.processes.start({
 		name,
