@@ -181,7 +181,16 @@ function cutAtWord(text: string, length: number): string {
 	// The API server drops a warning that is no UTF-8, and half of a surrogate pair is none.
 	const part = text.slice(0, Math.max(0, length - 1)).replace(/[\ud800-\udbff]$/, "");
 	const space = text[part.length] === " " ? part.length : part.lastIndexOf(" ");
-	return `${space > length / 2 ? part.slice(0, space).replace(/[\s,;:]+$/, "") : part}…`;
+	return `${space > length / 2 ? withoutTail(part.slice(0, space)) : part}…`;
+}
+
+/** A text without the spaces and marks at its end; an expression would go back over it once for each of them. */
+function withoutTail(text: string): string {
+	let end = text.length;
+	while (end > 0 && " ,;:".includes(text.charAt(end - 1))) {
+		end -= 1;
+	}
+	return text.slice(0, end);
 }
 
 // The API server drops a warning with control characters in it (apimachinery pkg/util/net/http.go).

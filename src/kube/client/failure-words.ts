@@ -37,7 +37,11 @@ export function describeFailure(error: unknown): string | undefined {
 	if (error instanceof HttpError) {
 		const code = codeOf(error.cause);
 		const meaning = code === undefined ? undefined : words.get(code);
-		const message = error.message.replaceAll(/\s*\n\s*/g, "; ").replace(/^Cannot reach the API server: /, "");
+		const lines = error.message.split("\n").map((line) => line.trim());
+		const message = lines
+			.filter((line) => line !== "")
+			.join("; ")
+			.replace(/^Cannot reach the API server: /, "");
 		return meaning === undefined ? message : `${meaning} (${code})`;
 	}
 	return undefined;

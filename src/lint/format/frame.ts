@@ -35,5 +35,15 @@ export function frameOf(
 /** What stands at a place in a line, without the comment after it; of a JSON line, up to the next mark. */
 function fieldIn(rest: string): string {
 	const quoted = /^"(?:[^"\\]|\\.)*"|^'[^']*'/.exec(rest)?.[0];
-	return quoted ?? rest.replace(/(?:\s#.*|[\s,\]}…]+)$/, "");
+	return quoted ?? withoutTail(rest);
+}
+
+/** A text without its comment or, where there is none, without the spaces and marks at its end. */
+function withoutTail(text: string): string {
+	const comment = text.search(/\s#/);
+	let end = comment === -1 ? text.length : comment;
+	while (comment === -1 && end > 0 && " \t\r,]}…".includes(text.charAt(end - 1))) {
+		end -= 1;
+	}
+	return text.slice(0, end);
 }
