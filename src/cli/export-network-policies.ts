@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { stringify } from "yaml";
-import { parseAddressRange } from "../core/address-range.ts";
+import type { AddressRange } from "../core/address-range.ts";
+import { cidrText, parseAddressRange } from "../core/address-range.ts";
 import { generateNetworkPolicies } from "../export/network-policies.ts";
 import { reachKinds, readReach } from "../reach/reach.ts";
 import type { Verb } from "./verb.ts";
@@ -27,18 +28,15 @@ Exit: 0, 64 usage, 65 unreadable input, 70 fault`,
 			allowPositionals: true,
 			options: { ...worldArguments, allow: { type: "string", multiple: true, default: [] } },
 		});
-		const ranges = values.allow.map((text) => {
-			const range = parseAddressRange(text);
-			if (range === undefined || range.prefix === 0) {
-				throw new UsageError(`--allow must be a range such as 10.0.0.0/8, and is ${JSON.stringify(text)}`);
-			}
-			return text.includes("/") ? text : `${text}/${range.prefix}`;
-		});
+		const ranges = values.allow.map((text) => narrow("--allow", parseAddressRange(text), text));
 		const world = await readWorld("export network-policies", positionals, values, reachKinds, streams);
 		if (world === undefined) {
 			return exitCodes.unreadable;
 		}
-		const inside = [...ranges, ...world.settings.internal.addresses.map(({ text }) => text)];
+		const declared = world.settings.internal.addresses.map((range) =>
+			narrow("internal.addresses", range, range.text),
+		);
+		const inside = [...ranges, ...declared];
 		if (inside.length === 0) {
 			throw new UsageError(
 				"--allow must name the ranges inside the cluster, or internal.addresses of the configuration: without them pods reach no Service",
@@ -50,3 +48,11 @@ Exit: 0, 64 usage, 65 unreadable input, 70 fault`,
 		return exitCodes.clean;
 	},
 };
+
+/** The CIDR of a range inside the cluster; everything is no such range. */
+function narrow(name: string, range: AddressRange | undefined, text: string): string {
+	if (range === undefined || range.prefix === 0) {
+		throw new UsageError(`${name} must be a range such as 10.0.0.0/8, and is ${JSON.stringify(text)}`);
+	}
+	return cidrText(range);
+}

@@ -186,3 +186,32 @@ function sameStart(a: AddressRange, b: AddressRange, prefix: number): boolean {
 	const shift = BigInt((a.family === 4 ? 32 : 128) - prefix);
 	return a.bits >> shift === b.bits >> shift;
 }
+
+/** A range as a CIDR that the API server takes: without bits behind the prefix, IPv6 in its short form (RFC 5952). */
+export function cidrText({ family, bits, prefix }: AddressRange): string {
+	const width = family === 4 ? 32 : 128;
+	const network = (bits >> BigInt(width - prefix)) << BigInt(width - prefix);
+	const parts = Array.from({ length: family === 4 ? 4 : 8 }, (_, place) => {
+		const size = family === 4 ? 8 : 16;
+		return Number((network >> BigInt(width - size * (place + 1))) & ((1n << BigInt(size)) - 1n));
+	});
+	return `${family === 4 ? parts.join(".") : shortGroups(parts)}/${prefix}`;
+}
+
+/** The longest run of at least two groups of zeros, the first of equal ones, becomes `::`. */
+function shortGroups(groups: readonly number[]): string {
+	let best = { start: 0, length: 1 };
+	for (let start = 0; start < groups.length; start++) {
+		let length = 0;
+		while (groups[start + length] === 0) {
+			length++;
+		}
+		if (length > best.length) {
+			best = { start, length };
+		}
+	}
+	const text = (part: readonly number[]): string => part.map((group) => group.toString(16)).join(":");
+	return best.length < 2
+		? text(groups)
+		: `${text(groups.slice(0, best.start))}::${text(groups.slice(best.start + best.length))}`;
+}

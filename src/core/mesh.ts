@@ -11,6 +11,8 @@ export interface MeshFacts {
 	readonly revisions: ReadonlySet<string>;
 	/** Which ServiceEntries the mesh shows to whom (meshConfig.serviceEntryVisibility, Istio 1.31). */
 	readonly serviceEntryVisibility: ServiceEntryVisibility | undefined;
+	/** The trust domain of the mesh, then its aliases; undefined: nobody could say. */
+	readonly trustDomains: readonly string[] | undefined;
 	/** Which namespaces istiod looks at (meshConfig.discoverySelectors): those that one of them selects; none: all. */
 	readonly discoverySelectors: readonly LabelSelector[];
 }
@@ -37,6 +39,7 @@ export function assumedMesh(settings: Settings): MeshFacts {
 		clusterDomain: settings.clusterDomain,
 		revisions: new Set(["default"]),
 		serviceEntryVisibility: undefined,
+		trustDomains: undefined,
 		discoverySelectors: [],
 	};
 }

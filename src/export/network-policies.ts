@@ -66,7 +66,8 @@ function policyOf(namespace: string, waypoints: readonly string[], ranges: reado
 					ports: ports(["UDP", "TCP"], 53),
 				},
 				...(waypoints.length === 0 ? [] : [{ to: waypoints.map(podsOf), ports: ports(["TCP"], 15008) }]),
-				{ to: ranges.map((cidr) => ({ ipBlock: { cidr } })) },
+				// An empty list of peers would mean everybody.
+				...(ranges.length === 0 ? [] : [{ to: ranges.map((cidr) => ({ ipBlock: { cidr } })) }]),
 			],
 		},
 	};

@@ -116,7 +116,10 @@ export function* walkReach(inventory: Inventory, today: string): Stepwise<Reach>
 		inventory,
 		namespaces,
 		places: new Map(namespaces.map((namespace, place) => [namespace, place])),
-		clients: listClients(namespaces.map((namespace) => ({ namespace, serviceAccount: undefined }))),
+		clients: listClients(
+			namespaces.map((namespace) => ({ namespace, serviceAccount: undefined })),
+			inventory.mesh.trustDomains,
+		),
 		ambient: ambientOf(namespaces, inventory),
 		policies: indexPolicies(inventory),
 		everyone: allBits(namespaces.length),

@@ -113,7 +113,7 @@ function guardOf(
 	if (answer === undefined || waypoint === null || route.outcome.kind !== "waypoint") {
 		return undefined;
 	}
-	const clients = listClients([{ namespace: from, serviceAccount }]);
+	const clients = listClients([{ namespace: from, serviceAccount }], inventory.mesh.trustDomains);
 	const policies = indexPolicies(inventory);
 	const place = { namespace: answer.namespace, name: answer.name };
 	const attached = policies.attachedTo({ waypoint, entry: place });

@@ -34,11 +34,14 @@ export interface Clients {
 	ofServiceAccount(value: string, policyNamespace: string): Match;
 }
 
-/** The trust domain that identities have where nothing is known of it. */
-export const assumedTrustDomain = "cluster.local";
+/** What a policy may call the mesh's own trust domain, whatever its name is. */
+const anyOwn = "cluster.local";
+
+/** The mesh's trust domain, then its aliases; undefined where nobody could say. */
+export type TrustDomains = readonly string[] | undefined;
 
 /** Makes a list of clients that can be asked about; answers to equal questions are remembered. */
-export function listClients(all: readonly Client[]): Clients {
+export function listClients(all: readonly Client[], trustDomains: TrustDomains): Clients {
 	const size = all.length;
 	const nobody: Match = { certain: noBits(size), possible: noBits(size), isNobody: true };
 	const everyone: Match = { certain: allBits(size), possible: allBits(size), isEveryone: true };
@@ -74,7 +77,9 @@ export function listClients(all: readonly Client[]): Clients {
 			return wide.reduce(orMatch, match);
 		}),
 		ofPrincipal: (value) =>
-			remember(`p ${value}`, () => judge(all, (client) => principalVerdict(value, client))),
+			remember(`p ${value}`, () =>
+				judge(all, (client) => principalVerdict(asIssued(value, trustDomains), client, trustDomains)),
+			),
 		ofServiceAccount: (value, policyNamespace) => {
 			const slash = value.indexOf("/");
 			const namespace = slash < 0 ? policyNamespace : value.slice(0, slash);
@@ -160,8 +165,8 @@ function matchesParts(parts: readonly string[], text: string): boolean {
  * A principal is exact, a prefix or a suffix (security/authz/matcher/string.go: StringMatcherWithPrefix); the identity is
  * `TRUST-DOMAIN/ns/NAMESPACE/sa/SERVICE-ACCOUNT`.
  */
-function principalVerdict(value: string, client: Client): Verdict {
-	const start = `${assumedTrustDomain}/ns/${client.namespace}/sa/`;
+function principalVerdict(value: string, client: Client, trustDomains: TrustDomains): Verdict {
+	const start = `${trustDomains?.[0] ?? anyOwn}/ns/${client.namespace}/sa/`;
 	if (value === "*") {
 		return "certain";
 	}
@@ -177,9 +182,11 @@ function principalVerdict(value: string, client: Client): Verdict {
 			? "certain"
 			: prefix.startsWith(start)
 				? "possible"
-				: foreign(value, client);
+				: foreign(value, client, trustDomains);
 	}
-	return value.startsWith(start) && value.length > start.length ? "possible" : foreign(value, client);
+	return value.startsWith(start) && value.length > start.length
+		? "possible"
+		: foreign(value, client, trustDomains);
 }
 
 function identityVerdict(value: string, identity: string): Verdict {
@@ -200,10 +207,20 @@ function suffixVerdict(suffix: string, start: string): Verdict {
 	return slash + 1 < suffix.length && start.endsWith(suffix.slice(0, slash + 1)) ? "possible" : "never";
 }
 
-/** A principal of another trust domain than the assumed one may still be meant: nothing is known of the mesh's. */
-function foreign(value: string, { namespace }: Client): Verdict {
+/**
+ * A whole principal of the mesh's trust domain, of an alias or of `cluster.local` as identities have it; what is not whole is
+ * compared as it is (Istio pilot/pkg/security/trustdomain/bundle.go: ReplaceTrustDomainAliases, isTrustDomainBeingEnforced).
+ */
+function asIssued(value: string, trustDomains: TrustDomains): string {
+	const [domain = "", ...rest] = value.split("/");
+	const isOwn = domain === anyOwn || trustDomains?.includes(domain) === true;
+	return isOwn && rest.length === 4 ? [trustDomains?.[0] ?? anyOwn, ...rest].join("/") : value;
+}
+
+/** A principal of another trust domain: it may be meant where nothing is known of the mesh's, and is not where it is known. */
+function foreign(value: string, { namespace }: Client, trustDomains: TrustDomains): Verdict {
 	const at = value.indexOf(`/ns/${namespace}/`);
-	return at > 0 && value.slice(0, at) !== assumedTrustDomain ? "possible" : "never";
+	return trustDomains === undefined && at > 0 && value.slice(0, at) !== anyOwn ? "possible" : "never";
 }
 
 /** What holds where both hold. Most questions are answered for everyone, so that those cost nothing. */

@@ -5,6 +5,7 @@ import type { AddressRange } from "../../src/core/address-range.ts";
 import {
 	bucketsAround,
 	bucketsOfRange,
+	cidrText,
 	embeddedAddress,
 	parseAddressRange,
 	rangeContains,
@@ -271,5 +272,24 @@ describe("bucketsAround()", () => {
 		assert.ok(one !== undefined && other !== undefined);
 		const keys = bucketsOfRange(other);
 		assert.ok(!bucketsAround(one).some((key) => keys.includes(key)));
+	});
+});
+
+describe("cidrText()", () => {
+	it("cidrText() writes what Go's netip writes, and IPv4 for what is mapped to it", () => {
+		for (const [text, expected] of netip) {
+			const range = parseAddressRange(text);
+			if (range !== undefined && range.family === (expected.includes(":") ? 6 : 4)) {
+				assert.equal(cidrText(range), expected, text);
+			}
+		}
+	});
+
+	it("cidrText() leaves out what stands behind the prefix", () => {
+		const written = ["10.9.8.7/8", "fd00:0::1/8", "::ffff:10.1.2.3", "0.0.0.0/0", "::/0", "1:0:0:2::3/64"];
+		assert.deepEqual(
+			written.map((text) => cidrText(parseAddressRange(text) ?? assert.fail(text))),
+			["10.0.0.0/8", "fd00::/8", "10.1.2.3/32", "0.0.0.0/0", "::/0", "1:0:0:2::/64"],
+		);
 	});
 });

@@ -369,8 +369,17 @@ function compareChain(
 		const plan = other === own ? own.plan.namespaces[spot] : foreign(other, spot);
 		const isShut = tenantRefuses(own, other === own ? spot : undefined, host);
 		const verdicts = accounts.map((account) => {
-			const principal = `spiffe://cluster.local/ns/${namespace}/sa/${account}`;
-			const isLet = lets(filters, { principal, address: addresses[0] ?? "", port });
+			const isLetAs = (domain: string): boolean =>
+				lets(filters, {
+					principal: `spiffe://${domain}/ns/${namespace}/sa/${account}`,
+					address: addresses[0] ?? "",
+					port,
+				});
+			const isLet = isLetAs("cluster.local");
+			// What is generated names no trust domain, so it means the same in a mesh that calls its own otherwise.
+			if (isLet !== isLetAs("mesh.example")) {
+				differences.push(`${namespace}/${account} → ${host}:${port}: depends on the trust domain`);
+			}
 			refused += isLet ? 0 : 1;
 			if (isLet === (isShut || forbids(own, plan, host, port, account))) {
 				const verdict = isLet ? "let through, and forbidden" : "refused, and allowed";

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import type { AnyObject } from "../../src/core/kinds.ts";
 import type { SettingsFile } from "../../src/core/settings.ts";
 import type { GeneratedPolicies } from "../../src/export/authorization-policies.ts";
-import { generatePolicies } from "../../src/export/authorization-policies.ts";
+import { generatePolicies, mostBytes } from "../../src/export/authorization-policies.ts";
 import { countOf } from "../../src/reach/bits.ts";
 import { readReach } from "../../src/reach/reach.ts";
 import { entry, namespace, policy, waypoint, worldWith } from "../reach/worlds.ts";
@@ -184,5 +184,35 @@ describe("generatePolicies", () => {
 		);
 		assert.deepEqual(generate(before.toReversed()), generate(before));
 		assert.deepEqual(generate([...before, ...policies]), generate(before));
+	});
+
+	it("generatePolicies() leaves out the largest policies where all together would be too large", () => {
+		const long = (name: string): string => name.padEnd(63, "x");
+		const many = Array.from({ length: 2200 }, (_, place) =>
+			namespace(long(`n${place}`), { "denied-hosts": "*.large.example" }),
+		);
+		const large = Array.from({ length: 70 }, (_, place) =>
+			entry(`bank/l${place}`, `h${place}.large.example`),
+		);
+		const state = worldWith([bank, intern, egress, waypoint, api, ...many, ...large]);
+		const { policies, oversized, bytes } = generatePolicies(readReach(state, today), state, today);
+		const each = 2200 * 66 + "bank".length + 3;
+		assert.equal(bytes, 70 * each + "intern".length + 3);
+		assert.equal(policies.length + oversized.length, 71);
+		assert.equal(oversized.length, 70 - Math.floor((mostBytes - 9) / each));
+		assert.ok(policies.some(({ metadata }) => metadata?.name === "waymark-reach-api"));
+		assert.ok(oversized.every((one) => one.bytes === each));
+	});
+
+	it("generatePolicies() for all that ask is made for entries that lost their waypoint, too", () => {
+		const state = worldWith([bank, intern, egress, api]);
+		const reach = readReach(state, today);
+		assert.deepEqual(generatePolicies(reach, state, today).policies, []);
+		const { policies, remainders } = generatePolicies(reach, state, today, "asking");
+		assert.deepEqual(
+			policies.map(({ metadata }) => metadata?.name),
+			["waymark-reach-api"],
+		);
+		assert.deepEqual(remainders, []);
 	});
 });

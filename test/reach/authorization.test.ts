@@ -24,8 +24,9 @@ function ruling(
 	crossing: Crossing,
 	policies: readonly AuthorizationPolicy[],
 	serviceAccount?: string,
+	trustDomains?: readonly string[],
 ): string {
-	const clients = listClients([{ namespace: "shop", serviceAccount }]);
+	const clients = listClients([{ namespace: "shop", serviceAccount }], trustDomains);
 	const attached = indexPolicies(worldWith([namespace("shop"), ...policies])).attachedTo(crossing);
 	const { refused, partly, unknown } = rule(attached, crossing, clients);
 	return hasBit(refused, 0)
@@ -240,4 +241,33 @@ describe("rule", () => {
 			assert.equal(ruling(crossing, policies, account), expected);
 		});
 	}
+});
+
+describe("a mesh whose trust domain is known", () => {
+	const domains = ["mesh.example", "old.example"];
+	const known: readonly (readonly [string, string])[] = [
+		["mesh.example/ns/shop/sa/web", "refused"],
+		["cluster.local/ns/shop/sa/web", "refused"],
+		["old.example/ns/shop/sa/web", "refused"],
+		["*/ns/shop/sa/web", "refused"],
+		["mesh.example/ns/shop/*", "refused"],
+		["mesh.example/*", "refused"],
+		// What is not whole is compared as it is, and no identity of the mesh begins so.
+		["cluster.local/ns/shop/*", "open"],
+		["td/ns/shop/sa/web", "open"],
+		["mesh.example/ns/shop/sa/job", "open"],
+	];
+	for (const [principal, answer] of known) {
+		it(`rule() reads principal ${principal} as istiod does: ${answer}`, () => {
+			assert.equal(ruling(tls, [deny({ principals: [principal] })], "web", domains), answer);
+		});
+	}
+
+	it("rule() takes what is generated for service accounts the same in every trust domain", () => {
+		const generated = deny({ namespaces: ["shop"], notPrincipals: ["*/ns/shop/sa/web"] });
+		for (const trust of [undefined, ["cluster.local"], domains]) {
+			assert.equal(ruling(tls, [generated], "web", trust), "open");
+			assert.equal(ruling(tls, [generated], "job", trust), "refused");
+		}
+	});
 });

@@ -61,10 +61,23 @@ export async function meshFacts(configMap: ConfigMap, namespace: string): Promis
 		rootNamespace:
 			typeof mesh.rootNamespace === "string" && mesh.rootNamespace !== "" ? mesh.rootNamespace : namespace,
 		serviceEntryVisibility: visibility,
+		trustDomains: trustDomainsOf(mesh),
 		discoverySelectors: (Array.isArray(mesh.discoverySelectors) ? mesh.discoverySelectors : []).filter(
 			isLabelSelector,
 		),
 	};
+}
+
+/** mesh.DefaultMeshConfig has cluster.local. */
+function trustDomainsOf({
+	trustDomain,
+	trustDomainAliases,
+}: Readonly<Record<string, unknown>>): readonly string[] {
+	const aliases: readonly unknown[] = Array.isArray(trustDomainAliases) ? trustDomainAliases : [];
+	return [
+		typeof trustDomain === "string" && trustDomain !== "" ? trustDomain : "cluster.local",
+		...aliases.filter((alias) => typeof alias === "string"),
+	];
 }
 
 async function parseMesh(text: string): Promise<Readonly<Record<string, unknown>>> {

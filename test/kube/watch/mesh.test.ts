@@ -8,6 +8,8 @@ import { until } from "../../support/until.ts";
 const labels = { "istio.io/rev": "canary", "app.kubernetes.io/version": "1.31.0-rc.0" };
 const mesh = `
 rootNamespace: mesh-root
+trustDomain: mesh.example
+trustDomainAliases: [old.example, 7]
 serviceEntryVisibility:
   defaultVisibility: NAMESPACE
   policies:
@@ -32,6 +34,7 @@ test("meshFacts() reads version, revision, root namespace and visibility", async
 				{ visibility: "PUBLIC", rules: [{ namespaceSelector: undefined }] },
 			],
 		},
+		trustDomains: ["mesh.example", "old.example"],
 		discoverySelectors: [],
 	});
 });
@@ -40,6 +43,7 @@ test("meshFacts() leaves out what the ConfigMap does not say, and survives what 
 	const nothing = {
 		rootNamespace: "istio-system",
 		serviceEntryVisibility: undefined,
+		trustDomains: ["cluster.local"],
 		discoverySelectors: [],
 	};
 	assert.deepEqual(await meshFacts({}, "istio-system"), nothing);
