@@ -5,12 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inventoryHtml } from "../../src/inventory/map.ts";
 import { tabulate } from "../../src/inventory/rows.ts";
+import { main } from "../../src/main.ts";
 import { readReach } from "../../src/reach/reach.ts";
 import { entry, namespace, policy, waypoint, worldWith } from "../reach/worlds.ts";
 
-// `npm run test:browser`: the egress map in a real headless Chromium. It needs Chromium (Debian: apt-get install
-// chromium; else CHROMIUM names it) and playwright-core (npm install --no-save playwright-core, or PLAYWRIGHT names
-// its folder); it downloads neither. --screenshots DIR keeps pictures of what it saw.
+// `npm run test:browser`: the egress map in a real headless Chromium, which must be there (Debian: apt-get install
+// chromium; else CHROMIUM names it): nothing is downloaded. --screenshots DIR keeps pictures of what it saw, and
+// egress-map-examples.png of the world of examples/, which README.md shows.
 
 interface Page {
 	goto(url: string): Promise<unknown>;
@@ -33,7 +34,7 @@ if (!existsSync(executablePath)) {
 	);
 	process.exit(1);
 }
-const { chromium } = createRequire(import.meta.url)(process.env.PLAYWRIGHT ?? "playwright-core") as {
+const { chromium } = createRequire(import.meta.url)("playwright-core") as {
 	readonly chromium: {
 		launch(options: object): Promise<{ newPage(options: object): Promise<Page>; close(): Promise<void> }>;
 	};
@@ -56,6 +57,22 @@ const world = worldWith([
 const folder = mkdtempSync(join(tmpdir(), "waymark-map-"));
 const file = join(folder, "map.html");
 writeFileSync(file, inventoryHtml(tabulate(readReach(world, "2026-11-26"), world, "2026-11-26", hostile)));
+
+/** The map of examples/, written by the command itself. */
+async function exampleMap(): Promise<string> {
+	const path = join(folder, "examples.html");
+	let html = "";
+	const streams = {
+		out: (text: string) => {
+			html += text;
+		},
+		error: (text: string) => assert.fail(text),
+		colour: false,
+	};
+	assert.equal(await main(["inventory", "--output", "html", "examples"], streams), 0);
+	writeFileSync(path, html);
+	return path;
+}
 
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
 try {
@@ -129,6 +146,12 @@ try {
 		await page.emulateMedia({ colorScheme });
 		await page.screenshot({ path: join(pictures, `egress-map-${colorScheme}.png`) });
 	}
+	const examples = await exampleMap();
+	const small = await browser.newPage({ viewport: { width: 1280, height: 400 } });
+	await small.goto(`file://${examples}`);
+	assert.match((await small.textContent("#count")) ?? "", /^[1-9][0-9]* of [1-9][0-9]* hosts and ports$/);
+	await small.click("#hosts button");
+	await small.screenshot({ path: join(pictures, "egress-map-examples.png") });
 	await page.click("#view");
 	assert.equal(await page.evaluate<number>("document.querySelectorAll('#table tbody tr').length"), 2004);
 	assert.deepEqual(faults, []);
