@@ -96,6 +96,7 @@ export const migrate: Verb = {
 		const files = new Map<string, string>([
 			...group(outputs, (output) => [`${output.stage}/${fileName(output.object)}`, texts.get(output) ?? ""]),
 			...removalFiles(migration, inputs),
+			...backFiles(migration, inputs),
 			["REPORT.md", renderMarkdown(report)],
 			["REPORT.html", renderHtml(reportTitle, report)],
 		]);
@@ -302,6 +303,19 @@ function removalFiles(
 		const manifest = inputs.get(input);
 		const text = manifest === undefined ? "" : originalText(manifest, input.namespace);
 		return [`3-remove/${fileName(input.object)}`, text];
+	});
+}
+
+/** The objects of the input that others continue under the same name, as they were. */
+function backFiles(
+	{ outputs }: Migration,
+	inputs: ReadonlyMap<InputObject, Manifest>,
+): ReadonlyMap<string, string> {
+	const continued = [...new Set(outputs.flatMap(({ base }) => base ?? []))];
+	return group(continued, (input) => {
+		const manifest = inputs.get(input);
+		const text = manifest === undefined ? "" : originalText(manifest, input.namespace);
+		return [`back/${fileName(input.object)}`, text];
 	});
 }
 

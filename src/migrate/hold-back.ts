@@ -55,9 +55,19 @@ export function holdBack(
 			removals: bundle.removals.filter((input) => !needed.has(input)),
 			steering: bundle.steering.filter((input) => !needed.has(input)),
 		})),
-		outputs: migration.outputs.filter(isKept),
+		outputs: migration.outputs.filter((output) => isKept(output) && isUsed(output, bundles)),
 		withheld: [...reasons].map(([title, all]) => ({ title, reasons: all })),
 	};
+}
+
+/** Whether a bundle writes an output, or binds to the waypoint that it is. */
+function isUsed({ object }: Output, bundles: readonly ConvertedBundle[]): boolean {
+	const key = outputKey(object);
+	return bundles.some(
+		({ outputs, entries }) =>
+			outputs.some((output) => outputKey(output.object) === key) ||
+			entries.some(({ waypoint }) => key === `Gateway ${waypoint.namespace}/${waypoint.name}`),
+	);
 }
 
 function withoutHeld(bundle: ConvertedBundle, isKept: (output: Output) => boolean): ConvertedBundle {
@@ -66,7 +76,8 @@ function withoutHeld(bundle: ConvertedBundle, isKept: (output: Output) => boolea
 	return {
 		...bundle,
 		entries,
-		outputs: bundle.outputs.filter(isKept),
+		// Without an entry, what only serves one has no use.
+		outputs: entries.length === 0 ? [] : bundle.outputs.filter(isKept),
 		isReplaced,
 		removals: isReplaced ? bundle.removals : [],
 		steering: isReplaced ? bundle.steering : [],

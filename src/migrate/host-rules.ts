@@ -35,7 +35,11 @@ export function hostRules(conversion: Conversion, entries: readonly BoundEntry[]
 	const blocked = new Map(
 		carried.flatMap(({ entry, lost }) => (lost === undefined ? [] : [[entry, lost] as const])),
 	);
-	const served = new Set(carried.map(({ host }) => host));
+	// A rule for the host that the gateway did not read says that the input is whole, so that nothing is made up.
+	const served = new Set([
+		...carried.map(({ host }) => host),
+		...step.bundle.participants.flatMap(({ role, input }) => (role === "host rule" ? [ruleHost(input)] : [])),
+	]);
 	const assumed = entries.flatMap((entry) =>
 		entry.hosts.filter((host) => !served.has(host)).flatMap((host) => assumedRule(host, entry, step)),
 	);
@@ -61,12 +65,7 @@ function carryRule(input: InputObject, step: Step, entries: readonly BoundEntry[
 	const hosts = bundle.hosts.filter((host) => isRuleFor(host, input));
 	const read = hosts.filter((host) => bundle.rulesAtGateway.get(host)?.includes(input));
 	if (read.length === 0) {
-		ledger.note(
-			input,
-			[],
-			"implied",
-			"it stays as it is: the egress gateway did not read it for these hosts",
-		);
+		noteUnread(input, own, step);
 		return [];
 	}
 	noteStreams(input, step);
@@ -100,6 +99,16 @@ function carryRule(input: InputObject, step: Step, entries: readonly BoundEntry[
 	return carried;
 }
 
+function noteUnread(input: InputObject, own: string, { ledger, notes }: Step): void {
+	const reason = "it stays as it is: the egress gateway did not read it for these hosts";
+	ledger.note(input, [], "implied", reason);
+	if (!own.startsWith("*")) {
+		notes.push(
+			`The egress gateway did not read DestinationRule \`${input.namespace}/${input.name}\` for \`${own}\`: it is not exported to the gateway's namespace, is in a namespace where the gateway does not look, or another one goes before it. It stays as it is.`,
+		);
+	}
+}
+
 /** A rule for a host of which the input says nothing else. */
 function noteHomeless(input: InputObject, host: string, { ledger, notes, inventory }: Step): void {
 	if (!isForGateway(input, inventory)) {
@@ -118,19 +127,21 @@ function isForGateway(input: InputObject, inventory: Inventory): boolean {
 	return selectsEgressPods(labels as Readonly<Record<string, string>>, inventory);
 }
 
-function movedPorts(host: string, demands: readonly PortDemand[]): readonly PortDemand[] {
-	return demands.filter(
+/** The hosts of an entry share its ports: what the routes say of one of them holds for all. */
+function movedPorts({ hosts }: BoundEntry, demands: readonly PortDemand[]): readonly PortDemand[] {
+	const moved = demands.filter(
 		(demand) =>
-			demand.host === host &&
+			hosts.includes(demand.host) &&
 			demand.traffic === "HTTP" &&
 			demand.target !== undefined &&
 			demand.target !== demand.port &&
 			demand.target === 443,
 	);
+	return [...new Map(moved.map((demand) => [demand.port, demand])).values()];
 }
 
 function assumedRule(host: string, entry: BoundEntry, { demands, notes }: Step): readonly Output[] {
-	const moved = movedPorts(host, demands);
+	const moved = movedPorts(entry, demands);
 	if (moved.length === 0) {
 		return [];
 	}

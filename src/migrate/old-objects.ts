@@ -166,18 +166,24 @@ function strangeRoute(route: Readonly<Record<string, unknown>>, bundle: Bundle):
 function noteCollapsed(
 	input: InputObject,
 	toHost: readonly { readonly host: string }[],
-	{ notes }: Step,
+	{ ledger, notes }: Step,
 ): void {
 	const hosts = textsOf(fieldsOf(input.object.spec).hosts).map(canonicalHost);
 	const targets = new Set(toHost.map((destination) => canonicalHost(destination.host)));
 	const lost = hosts.filter(
 		(host) => host !== "*" && !targets.has(host) && ![...targets].some((target) => coversHost(host, target)),
 	);
-	if (targets.size > 0 && lost.length > 0) {
-		notes.push(
-			`The gateway sent ${lost.map((host) => `\`${host}\``).join(", ")} to ${[...targets].map((host) => `\`${host}\``).join(", ")}. From now on each host is connected to under its own name.`,
-		);
+	if (targets.size === 0 || lost.length === 0) {
+		return;
 	}
+	const names = (all: Iterable<string>): string => [...all].map((host) => `\`${host}\``).join(", ");
+	for (const host of lost) {
+		const reason = `the gateway sent it to ${[...targets].join(", ")}, and from now on it is connected to under its own name`;
+		ledger.note(input, ["spec", "hosts", hosts.indexOf(host)], "not carried", reason);
+	}
+	notes.push(
+		`The gateway sent ${names(lost)} to ${names(targets)}. From now on each host is connected to under its own name.`,
+	);
 }
 
 function noteGatewayRoute(

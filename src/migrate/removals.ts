@@ -38,7 +38,9 @@ export function removalsOf(
 			return true;
 		}
 		step.notes.push(
-			`${titleOf(input)} also serves other traffic: do not delete it, take the routes to and from the egress gateway out of it, in step 2: a waypoint would obey them too.`,
+			entries.length === 0
+				? `${titleOf(input)} also serves other traffic.`
+				: `${titleOf(input)} also serves other traffic: do not delete it, take the routes to and from the egress gateway out of it, in step 2: a waypoint would obey them too.`,
 		);
 		return false;
 	});

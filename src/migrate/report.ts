@@ -3,7 +3,7 @@ import type { Block, Instruction, Way } from "./document.ts";
 import { code, count } from "./document.ts";
 import { fieldsOf, textOf } from "./fields.ts";
 import type { HeldMigration } from "./hold-back.ts";
-import type { InputObject, Stage } from "./input-object.ts";
+import type { InputObject, Output, Stage } from "./input-object.ts";
 import { titleOf } from "./input-object.ts";
 import type { LedgerEntry, Outcome } from "./ledger.ts";
 import type { ConvertedBundle } from "./migrate.ts";
@@ -60,7 +60,7 @@ export function reportOf(migration: HeldMigration, context: ReportContext): read
 		paragraph(
 			bundles.length === 0
 				? "No sidecar-style egress was found in the input."
-				: `${count(bundles.length, "way")} out found, ${replaced.length} of them replaced. Of their fields ${total.carried} ${total.carried === 1 ? "is" : "are"} carried over, ${total.implied} ${total.implied === 1 ? "is" : "are"} not needed any more, ${total["not carried"]} could not be carried.`,
+				: `${count(bundles.length, "way")} out found, ${replaced.length} of them replaced. ${fateOf(total, replaced.length > 0)}`,
 		),
 		...orderOf(migration, context),
 		...withheld.map(
@@ -90,6 +90,15 @@ export function reportOf(migration: HeldMigration, context: ReportContext): read
 	];
 }
 
+function fateOf(total: Readonly<Record<Outcome, number>>, isReplaced: boolean): string {
+	const { carried, implied, "not carried": lost } = total;
+	if (!isReplaced) {
+		return `Of their fields ${carried} would be carried over, ${implied} would not be needed any more, ${lost} could not be carried.`;
+	}
+	const be = (number: number): string => (number === 1 ? "is" : "are");
+	return `Of their fields ${carried} ${be(carried)} carried over, ${implied} ${be(implied)} not needed any more, ${lost} could not be carried.`;
+}
+
 function placed(input: InputObject): string {
 	return `${code(titleOf(input))} (${code(`${input.file}:${input.line}`)})`;
 }
@@ -109,14 +118,6 @@ function orderOf(migration: HeldMigration, { clients }: ReportContext): readonly
 	const has = (stage: Stage): boolean => outputs.some((output) => output.stage === stage);
 	const steering = [...new Set(bundles.flatMap((bundle) => bundle.steering))];
 	const removals = bundles.some((bundle) => bundle.removals.length > 0);
-	const back = [
-		"label the clients' namespaces back and restart their pods",
-		...(has("2-switch") ? ["`kubectl delete -f 2-switch/ --ignore-not-found`"] : []),
-		...(removals ? ["`kubectl apply -f 3-remove/`"] : []),
-		...(has("2-switch") || has("1-add")
-			? ["apply the old ServiceEntries and DestinationRules from your repository"]
-			: []),
-	];
 	const steps: readonly Instruction[] = [
 		has("1-add")
 			? {
@@ -131,8 +132,49 @@ function orderOf(migration: HeldMigration, { clients }: ReportContext): readonly
 		heading(2, "Order"),
 		...clientNotes(clients),
 		{ kind: "steps", steps },
-		paragraph(`**Back:** ${back.join(", ")}.`),
+		heading(3, "Back"),
+		...backOf(migration, removals),
 	];
+}
+
+/** The way back, from whichever step: the old objects and clients in one window, then what only waypoints need. */
+function backOf({ outputs }: HeldMigration, hasRemovals: boolean): readonly Block[] {
+	const folders = [
+		...(outputs.some(({ base }) => base !== undefined) ? ["back/"] : []),
+		...(hasRemovals ? ["3-remove/"] : []),
+	];
+	const [first, last] = [deletionsOf(outputs, "2-switch"), deletionsOf(outputs, "1-add")];
+	const apply = folders.length === 0 ? "" : "apply the old objects as they were in the input, ";
+	const drop = first.length === 0 ? "" : "delete what `2-switch/` added, ";
+	return [
+		{
+			kind: "steps",
+			steps: [
+				{
+					text: `In one window: ${apply}${drop}take the label \`istio.io/dataplane-mode\` off the clients' namespaces, put the sidecar injection back and restart the pods.`,
+					commands: [...folders.map((folder) => `kubectl apply -f ${folder}`), ...first],
+				},
+				...(last.length === 0
+					? []
+					: [{ text: "When no client is in ambient any more, delete what `1-add/` added.", commands: last }]),
+			],
+		},
+	];
+}
+
+/** The deletions of the objects that a stage wrote under names that the input does not have. */
+function deletionsOf(outputs: readonly Output[], stage: Stage): readonly string[] {
+	const added = outputs.filter((output) => output.stage === stage && !isContinued(output)).toReversed();
+	return added.map(({ object }) => {
+		const { namespace, name } = fieldsOf(object.metadata);
+		const resource = resourceOf({ title: String(object.kind), object });
+		return `kubectl delete ${resource} -n ${shell(textOf(namespace) ?? "")} ${shell(textOf(name) ?? "")} --ignore-not-found`;
+	});
+}
+
+function isContinued({ base, object }: Output): boolean {
+	const { namespace, name } = fieldsOf(object.metadata);
+	return base !== undefined && base.name === name && base.namespace === namespace;
 }
 
 function moveStep(
@@ -159,7 +201,11 @@ function moveStep(
 function lastStep(bundles: readonly ConvertedBundle[]): Instruction {
 	const commands = [...new Set(bundles.flatMap(quietCommands))];
 	return {
-		text: "When the old gateway is silent. It is where two runs of the first command, some minutes apart, print the same numbers.",
+		text: `When the old gateway is silent. ${
+			commands.length === 0
+				? "The input does not say which pods it has: see that none of them has connections."
+				: `It is where two runs of the ${commands.length === 1 ? "first command" : `first ${commands.length} commands`}, some minutes apart, print the same numbers.`
+		}`,
 		commands: [...commands, "kubectl delete -f 3-remove/ --ignore-not-found"],
 	};
 }
@@ -219,7 +265,7 @@ function clientNotes(clients: Clients | undefined): readonly Block[] {
 }
 
 /** The resource of a route as kubectl wants it, with its group: two groups have a Gateway. */
-function resourceOf({ title, object }: InputObject): string {
+function resourceOf({ title, object }: Pick<InputObject, "title" | "object">): string {
 	const group = (textOf(object.apiVersion) ?? "").split("/")[0] ?? "";
 	return `${title.toLowerCase()}.${shell(group)}`;
 }

@@ -278,7 +278,7 @@ spec:
 		const { out } = await migrate("origination", bundle("origination"));
 		const report = readFileSync(join(out, "REPORT.md"), "utf8");
 		assert.equal(report.match(/```mermaid/g)?.length, 2);
-		for (const words of ["kubectl apply -f 2-switch/", "**Back:**", "### Not carried", "waymark trace"]) {
+		for (const words of ["kubectl apply -f 2-switch/", "### Back", "### Not carried", "waymark trace"]) {
 			assert.ok(report.includes(words), words);
 		}
 	});

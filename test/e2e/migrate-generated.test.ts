@@ -14,31 +14,28 @@ const seeds = (process.env.WAYMARK_MIGRATE_SEEDS ?? "1").split(",").map(Number);
 const batch = 50;
 
 for (const seed of seeds) {
-	test(`migrate keeps what istiod makes of generated bundles, or names it as not carried (seed ${seed})`, async (context) => {
-		const folder = mkdtempSync(join(tmpdir(), "waymark-generated-"));
-		context.after(() => rmSync(folder, { recursive: true }));
-		const plans = plansOf(seed, count);
-		const losses: string[] = [];
-		const counts = new Map<string, number>();
-		for (let at = 0; at < plans.length; at += batch) {
-			for (const { plan, result, named, detail } of await compareBundles(
-				plane,
-				plans.slice(at, at + batch),
-				join(folder, String(at)),
-			)) {
+	const plans = plansOf(seed, count);
+	for (let at = 0; at < plans.length; at += batch) {
+		const part = plans.slice(at, at + batch);
+		const which = `seed ${seed}, from ${at + 1} to ${at + part.length}`;
+		test(`migrate keeps what istiod makes of generated bundles, or names it as not carried (${which})`, async (context) => {
+			const folder = mkdtempSync(join(tmpdir(), "waymark-generated-"));
+			context.after(() => rmSync(folder, { recursive: true }));
+			const losses: string[] = [];
+			const counts = new Map<string, number>();
+			for (const { plan, result, named, detail } of await compareBundles(plane, part, folder)) {
 				counts.set(result, (counts.get(result) ?? 0) + 1);
+				const names = plan.features.map(({ name }) => name).join(" + ");
 				if (process.env.WAYMARK_MIGRATE_VERBOSE !== undefined && result === "refused") {
-					context.diagnostic(`${plan.features.map(({ name }) => name).join(" + ")}: ${detail}`);
+					context.diagnostic(`${names}: ${detail}`);
 				}
 				if (result === "loss") {
-					const names = plan.features.map(({ name }) => name).join(" + ");
-					losses.push(
-						`${plan.base}: ${names} (named: ${named.map(({ name }) => name).join(", ")})\n${detail}`,
-					);
+					const lost = named.map(({ name }) => name).join(", ");
+					losses.push(`${plan.base}: ${names} (named: ${lost})\n${detail}`);
 				}
 			}
-		}
-		context.diagnostic([...counts].map(([result, number]) => `${number} ${result}`).join(", "));
-		assert.deepEqual(losses, []);
-	});
+			context.diagnostic([...counts].map(([result, number]) => `${number} ${result}`).join(", "));
+			assert.deepEqual(losses, []);
+		});
+	}
 }

@@ -541,3 +541,21 @@ spec: {selector: {matchLabels: {istio: egressgateway-b}}, action: DENY, rules: [
 	assert.equal(code, 0);
 	assert.ok(![...written.values()].some(({ kind }) => kind === "AuthorizationPolicy"));
 });
+
+it("hosts that the gateway sent to one of them are named as not carried, and begin TLS all the same", async () => {
+	const both = entry("one", http, tls).replace(`hosts: [${host}]`, `hosts: [${host}, two.one.example]`);
+	const routes = to443.replace(`hosts: [${host}]`, `hosts: [${host}, two.one.example]`);
+	const result = await migrate(both + gateway("HTTP", undefined, 80) + routes);
+	assert.equal(result.code, 1);
+	assert.deepEqual(lost(result), ["VirtualService spec.hosts[1]"]);
+	const rules = [...result.written.values()].filter(({ kind }) => kind === "DestinationRule");
+	assert.deepEqual(rules.map(({ spec }) => spec.host).toSorted(), [host, "two.one.example"].toSorted());
+});
+
+it("a DestinationRule that is not exported to the gateway stays as it is, and TLS that never began is not made up", async () => {
+	const hidden = simple("sni.one.example").replace("spec:\n", 'spec:\n  exportTo: ["."]\n');
+	const { code, written, notes } = await migrate(withTls + to443 + hidden);
+	assert.equal(code, 0);
+	assert.ok(![...written.values()].some(({ kind }) => kind === "DestinationRule"));
+	assert.match(notes, /The egress gateway did not read DestinationRule `shop\/one`/);
+});

@@ -79,8 +79,9 @@ it("the pictures name the objects of the input and every host, and the way back 
 	);
 	assert.match(markdown, /"VirtualService shop\/one"\| n1\["Gateway shop\/one"\]/);
 	assert.match(markdown, /"waypoint edge\/out"\]/);
-	const back = /\*\*Back:\*\* (.*)/.exec(markdown)?.[1] ?? "";
-	assert.ok(back.includes("apply -f 3-remove/") && !back.includes("2-switch"), back);
+	const back = /### Back\n([^#]*)/.exec(markdown)?.[1] ?? "";
+	assert.ok(back.includes("apply -f back/") && back.includes("apply -f 3-remove/"), back);
+	assert.ok(!back.includes("2-switch"), back);
 });
 
 it("the report shows how to see that the old gateway is silent, and traces from the clients' namespaces", async () => {
@@ -129,4 +130,37 @@ it("--clients says what works where, and in which order", async () => {
 	assert.match(markdown, /--from till --cluster/);
 	const { code } = await runVerb("migrate", folder.write("x.yaml", way), "--clients", "nowhere");
 	assert.equal(code, 64);
+});
+
+it("the way back deletes what was written under new names, in the window what changes clients", async () => {
+	const { markdown } = await report(way + origination.replace("host: api.one.example", 'host: "*.example"'));
+	const back = /### Back\n([^#]*)/.exec(markdown)?.[1] ?? "";
+	const window = back.slice(0, back.indexOf("2. "));
+	assert.match(
+		window,
+		/kubectl delete destinationrule\.networking\.istio\.io -n shop one-api-one-example --ignore-not-found/,
+	);
+	assert.doesNotMatch(back, /kubectl delete serviceentry/);
+});
+
+it("the report orders nothing, writes nothing and says would where no way out is replaced", async () => {
+	const files = origination.replace(
+		"mode: SIMPLE",
+		"mode: MUTUAL, clientCertificate: /c.pem, privateKey: /k.pem",
+	);
+	const inside = way.replace(
+		"  resolution: DNS\n",
+		"  resolution: DNS\n  endpoints: [{address: one.shop.svc.cluster.local}]\n",
+	);
+	const { markdown } = await report(inside + files);
+	assert.match(markdown, /0 of them replaced\. Of their fields \d+ would be carried over/);
+	assert.doesNotMatch(markdown, /### Written|## Order|kubectl (?:apply|delete)/);
+});
+
+it("the report speaks of a first command only where there is one", async () => {
+	const without = way.replace(/apiVersion: networking.istio.io\/v1\nkind: Gateway[\s\S]*?---\n/, "");
+	const { markdown } = await report(without + origination);
+	assert.doesNotMatch(markdown, /first command/);
+	assert.match(markdown, /The input does not say which pods it has/);
+	assert.match((await report(way + origination)).markdown, /two runs of the first command/);
 });
