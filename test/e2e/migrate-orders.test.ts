@@ -14,7 +14,7 @@ const plane = await useControlPlane();
 const folder = mkdtempSync(join(tmpdir(), "waymark-orders-"));
 const edge = "orders-waypoints";
 // WAYMARK_MIGRATE_ORDERS=12 is the long form.
-const count = Number(process.env.WAYMARK_MIGRATE_ORDERS ?? 4);
+const count = Number(process.env.WAYMARK_MIGRATE_ORDERS ?? bases.length);
 
 interface Way {
 	readonly bundle: GeneratedBundle;
@@ -24,8 +24,11 @@ interface Way {
 
 /** Bundles of every kind whose migration is whole: what is held back has no orders. */
 async function waysOut(): Promise<readonly Way[]> {
-	const plans = plansOf(11, 80).toSorted((one, other) => bases.indexOf(one.base) - bases.indexOf(other.base));
-	const spread = plans.filter((_, index) => index % Math.ceil(plans.length / (count * 2)) === 0);
+	const byBase = Map.groupBy(plansOf(11, 120), ({ base }) => base);
+	// Of each kind in turn, twice as many as are wanted: some are held back, or refused by istiod.
+	const spread = Array.from({ length: Math.ceil((count * 2) / bases.length) }, (_, turn) =>
+		bases.flatMap((base) => byBase.get(base)?.[turn] ?? []),
+	).flat();
 	const ways: Way[] = [];
 	for (const [index, { base, features }] of spread.entries()) {
 		const bundle = makeBundle(`o${index}x`, base, features);
