@@ -20,16 +20,16 @@ export interface ClusterReading {
 }
 
 /** Kinds that Waymark does not judge and that may hold for the pods of an egress gateway. */
-const satellites: readonly RawResource[] = [
-	satellite("security.istio.io", "PeerAuthentication", "peerauthentications"),
-	satellite("security.istio.io", "RequestAuthentication", "requestauthentications"),
-	satellite("telemetry.istio.io", "Telemetry", "telemetries"),
-	satellite("extensions.istio.io", "WasmPlugin", "wasmplugins"),
-	satellite("networking.istio.io", "EnvoyFilter", "envoyfilters"),
-	satellite("networking.istio.io", "ProxyConfig", "proxyconfigs"),
+const unjudgedKinds: readonly RawResource[] = [
+	unjudgedKind("security.istio.io", "PeerAuthentication", "peerauthentications"),
+	unjudgedKind("security.istio.io", "RequestAuthentication", "requestauthentications"),
+	unjudgedKind("telemetry.istio.io", "Telemetry", "telemetries"),
+	unjudgedKind("extensions.istio.io", "WasmPlugin", "wasmplugins"),
+	unjudgedKind("networking.istio.io", "EnvoyFilter", "envoyfilters"),
+	unjudgedKind("networking.istio.io", "ProxyConfig", "proxyconfigs"),
 ];
 
-function satellite(group: string, kind: string, plural: string): RawResource {
+function unjudgedKind(group: string, kind: string, plural: string): RawResource {
 	return { group, kind, plural, versions: ["v1", "v1beta1", "v1alpha3", "v1alpha1"] };
 }
 
@@ -61,7 +61,7 @@ export function listCluster(access: ClusterAccess): Promise<ClusterObjects> {
 		]);
 		const { facts, problem } = await readMesh(connection);
 		const objects: RawObject[] = [...(await meshConfigMap(connection))];
-		const resources = [...allKinds.map((kind) => kinds[kind]), ...satellites];
+		const resources = [...allKinds.map((kind) => kinds[kind]), ...unjudgedKinds];
 		for (const resource of resources) {
 			objects.push(...(await listRaw(connection, resource)));
 		}

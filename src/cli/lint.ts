@@ -119,10 +119,10 @@ export const lint: Verb = {
 /** Judges files, after they were mended where that is asked for. */
 function judgeFiles(options: Options, settings: Settings, streams: Streams): Judgement {
 	const judgement = judgeInput(readInput(options.input, streams), settings, options);
-	if (!options.fix || judgement.mendings.length === 0) {
+	if (!options.fix || judgement.manifestFixes.length === 0) {
 		return judgement;
 	}
-	const { files, left } = fixFiles(judgement.mendings);
+	const { files, left } = fixFiles(judgement.manifestFixes);
 	streams.error([...(files.length > 0 ? [`mended ${files.join(", ")}`] : []), ...left, ""].join("\n"));
 	return judgeInput(readInput(options.input, streams), settings, options);
 }

@@ -55,7 +55,7 @@ export interface Verdict {
 	readonly denials: readonly Finding[];
 	/** The findings that the author is shown without being stopped. */
 	readonly warnings: readonly Finding[];
-	/** The edits that mend the fixable findings, where the mode allows them. */
+	/** The edits that fix the fixable findings, where the mode allows them. */
 	readonly fixes: readonly Edit[];
 	/** The findings would deny, but who created the object restores from backups. */
 	readonly isRestored?: true;
@@ -64,7 +64,7 @@ export interface Verdict {
 	readonly absences: readonly Absence[];
 }
 
-/** Most findings of one rule on one object: enough to mend it, few enough to read. */
+/** Most findings of one rule on one object: enough to fix it, few enough to read. */
 const mostFindings = 64;
 
 /** Judges one object in a world; never throws for anything that the object contains. */
@@ -136,7 +136,7 @@ function allowed(mode: Mode, policy: Policy | undefined): Verdict {
 
 /**
  * Whether an object only waits for its finalizers. Istio obeys it until it is gone, so it is judged like any other;
- * but it is not mended: a label that nobody asked for must not stand in the way of the last finalizer.
+ * but it is not fixed: a label that nobody asked for must not stand in the way of the last finalizer.
  */
 function isBeingDeleted(object: AnyObject): boolean {
 	return (object.metadata?.deletionTimestamp ?? undefined) !== undefined;
@@ -340,7 +340,7 @@ function cut(findings: readonly Finding[]): readonly Finding[] {
 function decide(run: Run, findings: readonly Finding[]): Verdict {
 	const { mode } = run;
 	const shows = mode === "enforce" || mode === "warn";
-	const mends = shows && !isBeingDeleted(run.subject.object as AnyObject);
+	const fixesIt = shows && !isBeingDeleted(run.subject.object as AnyObject);
 	const denials: Finding[] = [];
 	const warnings: Finding[] = [];
 	const fixes: Edit[] = [];
@@ -354,7 +354,7 @@ function decide(run: Run, findings: readonly Finding[]): Verdict {
 		} else if (finding.severity !== "info" && shows) {
 			warnings.push(finding);
 		}
-		if (finding.fix !== undefined && mends) {
+		if (finding.fix !== undefined && fixesIt) {
 			fixes.push(...finding.fix);
 		}
 	}

@@ -9,7 +9,7 @@ export type Edit =
 	| { readonly op: "set"; readonly path: Path; readonly value: unknown }
 	| { readonly op: "remove"; readonly path: Path };
 
-/** What a rule says: what is wrong at a path, how to mend it (`hint`), and the edits that mend it (`fix`). */
+/** What a rule says: what is wrong at a path, how to fix it (`hint`), and the edits that fix it (`fix`). */
 export interface Problem {
 	readonly path: Path;
 	readonly message: string;

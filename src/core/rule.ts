@@ -72,7 +72,7 @@ export interface RuleDocs<T> {
 	readonly summary: string;
 	/** What happens to the traffic, and why that matters. */
 	readonly why: string;
-	/** How to mend it, in general. */
+	/** How to fix it, in general. */
 	readonly fix: string;
 	/** Where the fact was read: Istio files, documentation pages, RFCs. */
 	readonly sources: readonly string[];

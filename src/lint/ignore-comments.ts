@@ -60,14 +60,14 @@ export function ignoreFault(
 
 /** Every ignore comment in a document, wherever in it. */
 export function ignoreComments(document: Document): readonly IgnoreComment[] {
-	const found: IgnoreComment[] = [];
+	const found = new Map<string, IgnoreComment>();
 	read(document.commentBefore);
 	read(document.comment);
 	visit(document, {
 		Node: (_, node) => readNode(node),
 		Pair: (_, pair) => readNode(pair.key),
 	});
-	return found;
+	return [...found.values()];
 
 	function readNode(node: unknown): void {
 		if (isNode(node)) {
@@ -79,9 +79,8 @@ export function ignoreComments(document: Document): readonly IgnoreComment[] {
 	function read(comment: string | null | undefined): void {
 		for (const line of comment?.split("\n") ?? []) {
 			const ignore = parseLine(line);
-			const isKnown = found.some((each) => each.text === ignore?.text);
-			if (ignore !== undefined && !isKnown) {
-				found.push(ignore);
+			if (ignore !== undefined && !found.has(ignore.text)) {
+				found.set(ignore.text, ignore);
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import type { Rule } from "../core/rule.ts";
 import { ruleUrl } from "../core/rule.ts";
 import type { AmbientStance, Mode, Settings } from "../core/settings.ts";
 import { asMeant } from "../manifests/as-meant.ts";
-import type { Mending } from "../manifests/fix.ts";
+import type { ManifestFix } from "../manifests/fix.ts";
 import { splicesOf } from "../manifests/fix.ts";
 import type { Manifest, Reading, Source, Unreadable } from "../manifests/read.ts";
 import { namespaceOf } from "../manifests/read.ts";
@@ -47,9 +47,9 @@ export interface Judging {
 	readonly withFingerprints?: boolean;
 }
 
-/** A verdict on every manifest, and what would mend them. */
+/** A verdict on every manifest, and what would fix them. */
 export interface Judgement extends LintResult {
-	readonly mendings: readonly Mending[];
+	readonly manifestFixes: readonly ManifestFix[];
 	/** What tells each finding apart from all others, wherever it stands; empty unless asked for. */
 	readonly fingerprints: ReadonlyMap<LintFinding, string>;
 }
@@ -85,7 +85,7 @@ export function judgeManifests(reading: Reading, judging: Judging): Judgement {
 	const findings: LintFinding[] = [];
 	const ignored: IgnoredFinding[] = [];
 	const fixes = new Map<LintFinding, readonly Replacement[]>();
-	const mendings: Mending[] = [];
+	const manifestFixes: ManifestFix[] = [];
 	const fingerprints = new Map<LintFinding, string>();
 	const ignores = createIgnores(judging, engine);
 	const unreadable: Unreadable[] = [...reading.unreadable];
@@ -132,7 +132,7 @@ export function judgeManifests(reading: Reading, judging: Judging): Judgement {
 		}
 		const edits = kept.flatMap((finding) => finding.fix ?? []);
 		if (edits.length > 0) {
-			mendings.push({ manifest, edits });
+			manifestFixes.push({ manifest, edits });
 		}
 		findings.push(...shown);
 		judged.push({ file: manifest.file, object, findings: shown });
@@ -158,7 +158,7 @@ export function judgeManifests(reading: Reading, judging: Judging): Judgement {
 		judged,
 		sources: new Map(reading.manifests.map(({ file, source }) => [file, source.text])),
 		fixes,
-		mendings,
+		manifestFixes,
 		fingerprints,
 	};
 }
@@ -285,8 +285,14 @@ function createIgnores({ rules, today }: Judging, engine: Engine): Ignores {
 		{ readonly manifest: Manifest; readonly comments: readonly IgnoreComment[] }
 	>();
 	const used = new Set<IgnoreComment>();
+	const sources = new Map<Source, boolean>();
+	const usable = new Map<Manifest["document"], ReadonlyMap<string, IgnoreComment>>();
 	const commentsOf = (manifest: Manifest): readonly IgnoreComment[] => {
-		if (!manifest.source.text.includes(ignoreWord)) {
+		const { source } = manifest;
+		// A file of many documents is searched once.
+		const hasAny = sources.get(source) ?? source.text.includes(ignoreWord);
+		sources.set(source, hasAny);
+		if (!hasAny) {
 			return [];
 		}
 		const known = documents.get(manifest.document);
@@ -294,13 +300,23 @@ function createIgnores({ rules, today }: Judging, engine: Engine): Ignores {
 		documents.set(manifest.document, known ?? { manifest, comments });
 		return comments;
 	};
-	return {
-		of(manifest) {
+	const usableOf = (manifest: Manifest): ReadonlyMap<string, IgnoreComment> => {
+		let known = usable.get(manifest.document);
+		if (known === undefined) {
 			const comments = commentsOf(manifest).filter(
 				(comment) => ignoreFault(comment, ruleIds, today) === undefined,
 			);
+			// The first for a rule holds.
+			known = new Map(comments.toReversed().map((comment) => [comment.rule, comment]));
+			usable.set(manifest.document, known);
+		}
+		return known;
+	};
+	return {
+		of(manifest) {
+			const comments = usableOf(manifest);
 			return (rule) => {
-				const comment = comments.find((each) => each.rule === rule);
+				const comment = comments.get(rule);
 				if (comment !== undefined) {
 					used.add(comment);
 				}
@@ -308,8 +324,9 @@ function createIgnores({ rules, today }: Judging, engine: Engine): Ignores {
 			};
 		},
 		notes: () =>
-			[...documents.values()].flatMap(({ manifest, comments }) =>
-				comments.flatMap((comment) => {
+			[...documents.values()].flatMap(({ manifest, comments }) => {
+				const lineOf = comments.length === 0 ? () => 1 : linesOf(manifest);
+				return comments.flatMap((comment) => {
 					const fault = ignoreFault(comment, ruleIds, today);
 					// A rule that was not run may have found something.
 					const isIdle = fault === undefined && !used.has(comment) && engine.ids.has(comment.rule);
@@ -317,20 +334,30 @@ function createIgnores({ rules, today }: Judging, engine: Engine): Ignores {
 						? []
 						: {
 								file: manifest.file,
-								line: lineOf(comment, manifest),
+								line: lineOf(comment),
 								message: `${ignoreWord} ${fault ?? `silences nothing: ${mention(comment.rule)} finds nothing here`}`,
 							};
-				}),
-			),
+				});
+			}),
 	};
 }
 
-/** The line of a comment: the first of its text from where its document begins. */
-function lineOf({ text }: IgnoreComment, { source, document, position }: Manifest): number {
-	const start = document.range?.[0] ?? 0;
-	const found = source.text.indexOf(text, start);
-	const offset = found < 0 ? source.text.indexOf(text) : found;
-	return offset < 0 ? position([]).line : source.place(offset).line;
+/** The lines of comments: for each the first of its text from where its document begins. */
+function linesOf({ source, document, position }: Manifest): (comment: IgnoreComment) => number {
+	const { text } = source;
+	const offsets = new Map<string, number>();
+	const before = text.indexOf(ignoreWord);
+	for (const start of [document.range?.[0] ?? 0, before]) {
+		for (let at = text.indexOf(ignoreWord, start); at >= 0; at = text.indexOf(ignoreWord, at + 1)) {
+			const end = text.indexOf("\n", at);
+			const line = text.slice(at, end < 0 ? text.length : end).trim();
+			offsets.set(line, offsets.get(line) ?? at);
+		}
+	}
+	return (comment) => {
+		const offset = offsets.get(comment.text);
+		return offset === undefined ? position([]).line : source.place(offset).line;
+	};
 }
 
 /**
@@ -374,9 +401,9 @@ function show(
 	};
 }
 
-function replacementsOf(mending: Mending): readonly Replacement[] {
-	const { source } = mending.manifest;
-	return (splicesOf(mending) ?? []).map((splice) => replacementOf(splice, source));
+function replacementsOf(fix: ManifestFix): readonly Replacement[] {
+	const { source } = fix.manifest;
+	return (splicesOf(fix) ?? []).map((splice) => replacementOf(splice, source));
 }
 
 function replacementOf({ start, end, text }: Splice, source: Source): Replacement {

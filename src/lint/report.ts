@@ -85,7 +85,7 @@ export interface LintReport {
 	readonly notes: readonly Remark[];
 }
 
-/** Where in a file a mended text would stand, for formats that can offer a fix. */
+/** Where in a file a fixed text would stand, for formats that can offer a fix. */
 export interface Replacement {
 	readonly startLine: number;
 	readonly startColumn: number;

@@ -11,14 +11,14 @@ import type { Manifest, Source } from "./read.ts";
 import type { Splice } from "./splice.ts";
 import { applySplices, spliceOf } from "./splice.ts";
 
-/** The edits that mend one manifest. */
-export interface Mending {
+/** The edits that fix one manifest. */
+export interface ManifestFix {
 	readonly manifest: Manifest;
 	readonly edits: readonly Edit[];
 }
 
-/** The changes to the file's text that mend a manifest; undefined where its form leaves no simple place for one. */
-export function splicesOf({ manifest, edits }: Mending): readonly Splice[] | undefined {
+/** The changes to the file's text that fix a manifest; undefined where its form leaves no simple place for one. */
+export function splicesOf({ manifest, edits }: ManifestFix): readonly Splice[] | undefined {
 	// A list is written anew as one: its items have no names by which a patch could mean them.
 	const isList = (edit: Edit): boolean => edit.op === "set" && Array.isArray(edit.value);
 	const lists = edits.flatMap((edit): readonly Operation[] =>
@@ -32,25 +32,25 @@ export function splicesOf({ manifest, edits }: Mending): readonly Splice[] | und
 	return splices.every((splice) => splice !== undefined) ? splices : undefined;
 }
 
-/** What came of mending files. */
-export interface Mended {
+/** What came of fixing files. */
+export interface FixReport {
 	readonly files: readonly string[];
 	/** What was left as it is, and why, for a person. */
 	readonly left: readonly string[];
 }
 
-/** Writes mended manifests back to their files. Comments, order and style stay as they were, else nothing is written. */
-export function fixFiles(mendings: readonly Mending[]): Mended {
+/** Writes fixed manifests back to their files. Comments, order and style stay as they were, else nothing is written. */
+export function fixFiles(fixes: readonly ManifestFix[]): FixReport {
 	const files: string[] = [];
 	const left: string[] = [];
-	for (const [file, group] of Map.groupBy(mendings, ({ manifest }) => manifest.file)) {
+	for (const [file, group] of Map.groupBy(fixes, ({ manifest }) => manifest.file)) {
 		const source = group[0]?.manifest.source;
 		if (source === undefined) {
 			continue;
 		}
-		const { text, unmended } = mendedText(source, group);
+		const { text, unfixed } = fixedText(source, group);
 		left.push(
-			...unmended.map(({ manifest }) => {
+			...unfixed.map(({ manifest }) => {
 				const { line } = manifest.position([]);
 				return `${file}:${line}: not mended, since its form leaves no simple place for the change: do it by hand`;
 			}),
@@ -71,45 +71,41 @@ function codeOf(error: unknown): string {
 	return error instanceof Error && "code" in error ? String(error.code) : String(error);
 }
 
-/** The text of a file with its manifests mended, and those for which the text's form left no place. */
-export function mendedText(
+/** The text of a file with its manifests fixed, and those for which the text's form left no place. */
+export function fixedText(
 	source: Source,
-	mendings: readonly Mending[],
-): { readonly text: string; readonly unmended: readonly Mending[] } {
-	const possible = mendings.filter((mending) => splicesOf(mending) !== undefined);
+	fixes: readonly ManifestFix[],
+): { readonly text: string; readonly unfixed: readonly ManifestFix[] } {
+	const possible = fixes.filter((fix) => splicesOf(fix) !== undefined);
 	const whole = spliced(source, possible);
 	if (whole !== undefined) {
-		return { text: whole, unmended: mendings.filter((mending) => !possible.includes(mending)) };
+		return { text: whole, unfixed: fixes.filter((fix) => !possible.includes(fix)) };
 	}
 	// One of them cannot be made in place, an anchor that stands for two fields, say: the others still can.
 	let text = source.text;
-	const made: Mending[] = [];
-	for (const mending of possible) {
-		const next = spliced(source, [...made, mending]);
+	const made: ManifestFix[] = [];
+	for (const fix of possible) {
+		const next = spliced(source, [...made, fix]);
 		if (next !== undefined) {
 			text = next;
-			made.push(mending);
+			made.push(fix);
 		}
 	}
-	return { text, unmended: mendings.filter((mending) => !made.includes(mending)) };
+	return { text, unfixed: fixes.filter((fix) => !made.includes(fix)) };
 }
 
 /** The text with the changes made; undefined when it would not say what they wish, and otherwise the same. */
-function spliced(source: Source, mendings: readonly Mending[]): string | undefined {
+function spliced(source: Source, fixes: readonly ManifestFix[]): string | undefined {
 	const text = applySplices(
 		source.text,
-		mendings.flatMap((mending) => splicesOf(mending) ?? []),
+		fixes.flatMap((fix) => splicesOf(fix) ?? []),
 	);
-	return means(
-		text,
-		source,
-		Map.groupBy(mendings, ({ manifest }) => manifest.document),
-	)
-		? text
-		: undefined;
+	const wanted = Map.groupBy(fixes, ({ manifest }) => manifest.document.range?.[0]);
+	return means(text, source, wanted) ? text : undefined;
 }
 
-type Wanted = ReadonlyMap<Document, readonly Mending[]>;
+/** By where their documents begin. */
+type Wanted = ReadonlyMap<number | undefined, readonly ManifestFix[]>;
 
 function documentsOf(text: string): readonly Document[] {
 	const documents = parseAllDocuments(text, { ...kubectlYaml, uniqueKeys: false });
@@ -133,12 +129,10 @@ function meaningOf(document: Document | undefined): unknown {
 }
 
 function expected(document: Document, wanted: Wanted): unknown {
-	const edits = [...wanted]
-		.filter(([each]) => each.range?.[0] === document.range?.[0])
-		.flatMap(([, mendings]) => mendings.flatMap(prefixed));
-	return applyEdits(contentOf(document), edits);
+	const edits = wanted.get(document.range?.[0]) ?? [];
+	return applyEdits(contentOf(document), edits.flatMap(prefixed));
 }
 
-function prefixed({ manifest, edits }: Mending): readonly Edit[] {
+function prefixed({ manifest, edits }: ManifestFix): readonly Edit[] {
 	return edits.map((edit) => ({ ...edit, path: [...manifest.prefix, ...edit.path] }));
 }

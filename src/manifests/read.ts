@@ -203,7 +203,7 @@ function nothingOf(file: string, message: string): Reading {
 export function parseManifests(text: string, file: string): Reading {
 	const lines = new LineCounter();
 	const manifests: Manifest[] = [];
-	const unreadable: Unreadable[] = [...badSeparators(text, file)];
+	const unreadable: Unreadable[] = [];
 	const notes: Note[] = [];
 	const source: Source = {
 		text,
@@ -213,6 +213,8 @@ export function parseManifests(text: string, file: string): Reading {
 		},
 	};
 	const documents = parseAllDocuments(text, { ...kubectlYaml, lineCounter: lines });
+	// Only what was parsed has lines.
+	unreadable.push(...badSeparators(source, file));
 	for (const [index, document] of (Array.isArray(documents) ? documents : []).entries()) {
 		const failure = document.errors[0];
 		if (failure !== undefined) {
@@ -243,13 +245,13 @@ export function parseManifests(text: string, file: string): Reading {
 }
 
 /** kubectl takes nothing but a comment on the line of a `---` (k8s.io/apimachinery pkg/util/yaml/decoder.go). */
-function badSeparators(text: string, file: string): readonly Unreadable[] {
+function badSeparators({ text, place }: Source, file: string): readonly Unreadable[] {
 	if (/^\uFEFF?\s*\{/.test(text)) {
 		return [];
 	}
 	return [...text.matchAll(/^---(?!-)[ \t]*[^\s#].*$/gm)].map(({ index }) => ({
 		file,
-		line: text.slice(0, index).split("\n").length,
+		line: place(index).line,
 		message: "kubectl takes nothing but a comment behind ---: put the object on the next line",
 	}));
 }

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { Edit } from "../../src/core/finding.ts";
-import { mendedText } from "../../src/manifests/fix.ts";
+import { fixedText } from "../../src/manifests/fix.ts";
 import type { Unreadable } from "../../src/manifests/read.ts";
 import { filesOf, parseManifests, readManifestFile } from "../../src/manifests/read.ts";
 import { runVerb, temporaryFolder } from "../support/run-verb.ts";
@@ -19,14 +19,11 @@ const noLabel: Edit = { op: "remove", path: ["metadata", "labels", "x"] };
 function mended(text: string, ...edits: readonly Edit[]): string | undefined {
 	const { manifests } = parseManifests(text, "a.yaml");
 	const mendings = manifests.map((manifest) => ({ manifest, edits }));
-	const result = mendedText(
-		manifests[0]?.source ?? { text, place: () => ({ line: 1, column: 1 }) },
-		mendings,
-	);
-	return result.unmended.length === 0 ? result.text : undefined;
+	const result = fixedText(manifests[0]?.source ?? { text, place: () => ({ line: 1, column: 1 }) }, mendings);
+	return result.unfixed.length === 0 ? result.text : undefined;
 }
 
-describe("mendedText", () => {
+describe("fixedText", () => {
 	for (const [what, before, after, edit] of [
 		[
 			"a plain item",
@@ -145,9 +142,9 @@ describe("mendedText", () => {
 		const { manifests } = parseManifests(text, "a.yaml");
 		const [one, two] = manifests.map((manifest) => ({ manifest, edits: [host] }));
 		assert.ok(one !== undefined && two !== undefined);
-		const result = mendedText(one.manifest.source, [one, two]);
+		const result = fixedText(one.manifest.source, [one, two]);
 		assert.equal(result.text, text.replace(/A\.example\]\n$/, "a.example]\n"));
-		assert.deepEqual(result.unmended, [one]);
+		assert.deepEqual(result.unfixed, [one]);
 	});
 });
 

@@ -126,7 +126,7 @@ export interface HostStanding {
  * Who answers for a host, by the spelling that istiod compares: in each namespace a Service, else the oldest entry;
  * one of these is canonical (ambient/services.go: selectWorkloadServices).
  */
-export function standingOf(
+export function hostOwnership(
 	host: string,
 	entry: ServiceEntry,
 	place: Place,
@@ -183,6 +183,37 @@ export function ownersOf(host: string, inventory: Inventory): readonly HostOwner
 	return owners;
 }
 
+/** Of the entries that istiod takes for a host those that answer for it in their namespaces: the oldest, where no Service does. */
+export function winnersOf(host: string, inventory: Inventory): readonly HostOwner[] {
+	const owners = ownersOf(host, inventory);
+	const service = serviceBehind(host, inventory)?.metadata?.namespace;
+	const first = new Map<string, HostOwner>();
+	for (const owner of owners) {
+		const found = first.get(owner.namespace);
+		if (found === undefined || owner.created < found.created) {
+			first.set(owner.namespace, owner);
+		}
+	}
+	return owners.filter((owner) => first.get(owner.namespace) === owner && owner.namespace !== service);
+}
+
+/**
+ * What ztunnel is given for a host of an owner that answers for it in its namespace. The same as `captureOf` says of it,
+ * which asks for all owners of each host of the entry: of a host with many owners that would be their square.
+ */
+export function wayOf(
+	{ entry, namespace }: HostOwner,
+	host: string,
+	inventory: Inventory,
+): Pick<HostCapture, "addresses" | "waypoint"> {
+	return entry === undefined
+		? { addresses: "none", waypoint: undefined }
+		: {
+				addresses: addressSource(entry, host),
+				waypoint: waypointOf(bindingOf(entry.metadata?.labels, namespace, inventory)),
+			};
+}
+
 function ownerOfService(service: Service): HostOwner {
 	return {
 		kind: "Service",
@@ -229,11 +260,11 @@ export function captureOf(entry: ServiceEntry, place: Place, inventory: Inventor
 	const ignored = whyIgnored(entry, place.namespace, inventory);
 	const asked = bindingOf(entry.metadata?.labels, place.namespace, inventory);
 	const hosts = [...new Set(specOf(entry).hosts)];
-	const standings = hosts.map((host) => standingOf(host, entry, place, inventory));
+	const standings = hosts.map((host) => hostOwnership(host, entry, place, inventory));
 	const isListed = ignored === undefined && standings.some((each) => each.lostTo === undefined);
 	const binding = isListed ? asked : unbound;
 	return hosts.map((host, index) => {
-		const standing = standings[index] ?? standingOf(host, entry, place, inventory);
+		const standing = standings[index] ?? hostOwnership(host, entry, place, inventory);
 		const known = ignored === undefined && standing.lostTo === undefined;
 		const addresses = known ? addressSource(entry, host) : "none";
 		return {

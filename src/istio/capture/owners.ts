@@ -5,7 +5,7 @@ import type { RuleContext } from "../../core/rule.ts";
 import { isWildcard } from "../entry/hosts.ts";
 import { bindingReads, entryBinding, formatWaypoint } from "../waypoint/binding.ts";
 import type { HostCapture, HostOwner } from "./capture.ts";
-import { captureOf } from "./capture.ts";
+import { wayOf } from "./capture.ts";
 
 /** What asking for the wanted waypoint may look at. */
 export const wantedWaypointReads: readonly Kind[] = bindingReads;
@@ -33,21 +33,18 @@ export const waypointOfReads: readonly Kind[] = [
 	"GatewayClass",
 ];
 
-/** The waypoint that ztunnel is given for a host of another entry; undefined: it connects directly. */
+/** The waypoint that ztunnel is given for a host of an entry that answers for it; undefined: it connects directly. */
 export function waypointOfOwner(owner: HostOwner, host: string, context: RuleContext): string | undefined {
-	if (owner.entry === undefined) {
-		return undefined;
-	}
-	return captureOf(owner.entry, owner, context.inventory).find((each) => each.host === host)?.waypoint;
+	return wayOf(owner, host, context.inventory).waypoint;
 }
 
-/** Whether ambient pods of an owner's namespace reach a host through that owner without any waypoint. */
-export function isOpen(owner: HostOwner, host: string, context: RuleContext): boolean {
-	if (owner.entry === undefined || context.inventory.policy(owner.namespace).ambient !== "enforced") {
+/** Whether ambient pods of the namespace of an entry that answers for a host reach it without any waypoint. */
+export function bypassesWaypoint(owner: HostOwner, host: string, { inventory }: RuleContext): boolean {
+	if (owner.entry === undefined || inventory.policy(owner.namespace).ambient !== "enforced") {
 		return false;
 	}
-	const capture = captureOf(owner.entry, owner, context.inventory).find((each) => each.host === host);
-	return capture?.known === true && capture.addresses !== "none" && capture.waypoint === undefined;
+	const { addresses, waypoint } = wayOf(owner, host, inventory);
+	return addresses !== "none" && waypoint === undefined;
 }
 
 /** Whether an entry is one of a namespace whose pods ztunnel serves, so that what ambient does matters there. */

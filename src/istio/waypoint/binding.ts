@@ -33,7 +33,7 @@ export interface EntryBinding {
 	/** What to call the target's origin in a message. */
 	readonly origin: string;
 	/** The namespace of the expected waypoint that the author named without its namespace. */
-	readonly missingTwin: string | undefined;
+	readonly omittedNamespace: string | undefined;
 }
 
 const waypointName = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/;
@@ -70,7 +70,7 @@ function readBinding(entry: ServiceEntry, context: RuleContext): EntryBinding {
 		policy.waypoint !== "none" && policy.waypoint !== undefined && leavesCluster(entry, context)
 			? policy.waypoint
 			: undefined;
-	const missingTwin =
+	const omittedNamespace =
 		request.asked &&
 		request.by === "object" &&
 		expected !== undefined &&
@@ -92,7 +92,7 @@ function readBinding(entry: ServiceEntry, context: RuleContext): EntryBinding {
 				: undefined,
 		targetPath: own ? useWaypointPath : ["metadata", "labels"],
 		origin: originOf(own, expected, policy.waypointSource),
-		missingTwin,
+		omittedNamespace,
 	};
 }
 
@@ -130,7 +130,7 @@ function readTarget(entry: ServiceEntry, context: RuleContext): TargetState | un
 	const binding = entryBinding(entry, context);
 	if (
 		binding.target === undefined ||
-		binding.missingTwin !== undefined ||
+		binding.omittedNamespace !== undefined ||
 		context.know(hasUnreadableLabels, entry)
 	) {
 		return undefined;

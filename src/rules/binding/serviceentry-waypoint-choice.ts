@@ -48,10 +48,10 @@ export const serviceentryWaypointChoice: Rule<"ServiceEntry"> = {
 	},
 	when: hasUnusualBinding,
 	*check(entry, context) {
-		const { request, expected, missingTwin } = entryBinding(entry, context);
+		const { request, expected, omittedNamespace } = entryBinding(entry, context);
 		// A namespace's own label is Istio's default for entries that say nothing, not a policy.
 		const isPolicy = context.policy.waypointSource !== "namespace label";
-		if (expected === undefined || !isPolicy || missingTwin !== undefined || !hasReadableLabels(entry)) {
+		if (expected === undefined || !isPolicy || omittedNamespace !== undefined || !hasReadableLabels(entry)) {
 			return;
 		}
 		if (request.asked && request.by === "object" && !isSameWaypoint(request.waypoint, expected)) {

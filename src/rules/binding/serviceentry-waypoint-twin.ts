@@ -41,12 +41,12 @@ export const serviceentryWaypointTwin: Rule<"ServiceEntry"> = {
 	when: hasUnusualBinding,
 	*check(entry, context) {
 		const labels = entry.metadata?.labels;
-		const { missingTwin, expected } = entryBinding(entry, context);
-		if (missingTwin !== undefined) {
+		const { omittedNamespace, expected } = entryBinding(entry, context);
+		if (omittedNamespace !== undefined) {
 			yield {
 				path: useWaypointPath,
-				message: `Names the waypoint without its namespace, so Istio looks for it in ${mention(context.namespace)} and not in ${mention(missingTwin)}, and traffic leaves the cluster without it`,
-				hint: `Add the label istio.io/use-waypoint-namespace: ${mention(missingTwin)}, or remove istio.io/use-waypoint`,
+				message: `Names the waypoint without its namespace, so Istio looks for it in ${mention(context.namespace)} and not in ${mention(omittedNamespace)}, and traffic leaves the cluster without it`,
+				hint: `Add the label istio.io/use-waypoint-namespace: ${mention(omittedNamespace)}, or remove istio.io/use-waypoint`,
 			};
 		}
 		const alone =

@@ -1,6 +1,6 @@
 import { quote } from "../../core/finding.ts";
 import type { Rule } from "../../core/rule.ts";
-import { standingOf } from "../../istio/capture/capture.ts";
+import { hostOwnership } from "../../istio/capture/capture.ts";
 import { formatOwner, sharesHosts } from "../../istio/capture/owners.ts";
 import { specOf } from "../../istio/entry/entry.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
@@ -35,7 +35,7 @@ export const serviceentryHostDuplicate: Rule<"ServiceEntry"> = {
 	*check(entry, context) {
 		const { hosts } = specOf(entry);
 		for (const [index, host] of hosts.entries()) {
-			const { rivals, lostTo, isTied } = standingOf(host, entry, context, context.inventory);
+			const { rivals, lostTo, isTied } = hostOwnership(host, entry, context, context.inventory);
 			const [rival] = rivals;
 			if (rival === undefined || hosts.indexOf(host) !== index) {
 				continue;

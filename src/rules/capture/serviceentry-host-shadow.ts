@@ -4,11 +4,11 @@ import { canonicalHost, domainOf } from "../../core/host-pattern.ts";
 import type { Inventory } from "../../core/inventory.ts";
 import type { Rule, RuleContext } from "../../core/rule.ts";
 import type { HostCapture, HostOwner, HostStanding } from "../../istio/capture/capture.ts";
-import { captureOf, ownersOf } from "../../istio/capture/capture.ts";
+import { captureOf, winnersOf } from "../../istio/capture/capture.ts";
 import {
+	bypassesWaypoint,
 	formatOwner,
 	isAmbient,
-	isOpen,
 	mayBeReachedOtherwise,
 	wantedWaypoint,
 	waypointOfOwner,
@@ -43,7 +43,7 @@ const mostHostsBelow = 256;
 function governedOwner(host: string, standing: HostStanding, context: RuleContext): Governed | undefined {
 	const same = standing.elsewhere.map((owner) => ({ owner, host }));
 	const above = wildcardsAbove(host).flatMap((wildcard) =>
-		ownersOf(wildcard, context.inventory).map((owner) => ({ owner, host: wildcard })),
+		winnersOf(wildcard, context.inventory).map((owner) => ({ owner, host: wildcard })),
 	);
 	for (const each of [...same, ...above]) {
 		const waypoint = waypointOfOwner(each.owner, each.host, context);
@@ -56,19 +56,24 @@ function governedOwner(host: string, standing: HostStanding, context: RuleContex
 
 /** The entry that has the host, or one below a wildcard, and sends it through no waypoint. */
 function openOwner(host: string, standing: HostStanding, context: RuleContext): Open | undefined {
-	const same = standing.elsewhere.find((owner) => owner.entry !== undefined && isOpen(owner, host, context));
+	const same = standing.elsewhere.find(
+		(owner) => owner.entry !== undefined && bypassesWaypoint(owner, host, context),
+	);
 	if (same !== undefined || !isWildcard(host)) {
 		return same === undefined ? undefined : { owner: same, host };
 	}
-	let looked = 0;
+	const looked = new Set<string>();
 	for (const below of hostsBelow(host, context.inventory)) {
-		const owner = ownersOf(below, context.inventory).find(
-			(each) => !isSelf(each, context) && isOpen(each, below, context),
+		if (looked.has(below)) {
+			continue;
+		}
+		const owner = winnersOf(below, context.inventory).find(
+			(each) => !isSelf(each, context) && bypassesWaypoint(each, below, context),
 		);
 		if (owner !== undefined) {
 			return { owner, host: below };
 		}
-		if (++looked === mostHostsBelow) {
+		if (looked.add(below).size === mostHostsBelow) {
 			return undefined;
 		}
 	}

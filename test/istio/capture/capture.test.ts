@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { AnyObject, ServiceEntry } from "../../../src/core/kinds.ts";
-import { captureOf, standingOf, whyIgnored } from "../../../src/istio/capture/capture.ts";
+import { captureOf, hostOwnership, whyIgnored } from "../../../src/istio/capture/capture.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -70,20 +70,20 @@ describe("whyIgnored()", () => {
 	});
 });
 
-describe("standingOf()", () => {
+describe("hostOwnership()", () => {
 	it("gives a host to the oldest entry of the namespace, and to the first of a world without times", () => {
 		const old = created(plainEntry, "old", "2026-01-01T00:00:00Z");
 		const young = created(plainEntry, "payments", "2026-01-02T00:00:00Z");
-		assert.equal(standingOf(host, young, place, world([young, old])).lostTo?.name, "old");
+		assert.equal(hostOwnership(host, young, place, world([young, old])).lostTo?.name, "old");
 		const [one, other] = [created(plainEntry, "one", undefined), created(plainEntry, "payments", undefined)];
 		const state = world([one, other]);
-		assert.equal(standingOf(host, other, place, state).lostTo?.name, "one");
-		assert.equal(standingOf(host, one, { namespace: "team", name: "one" }, state).lostTo, undefined);
+		assert.equal(hostOwnership(host, other, place, state).lostTo?.name, "one");
+		assert.equal(hostOwnership(host, one, { namespace: "team", name: "one" }, state).lostTo, undefined);
 	});
 
 	it("gives a host to a Service of the namespace, however young", () => {
 		const entry = withSpec(plainEntry, { hosts: ["orders.team.svc.cluster.local"] });
-		const standing = standingOf(
+		const standing = hostOwnership(
 			"orders.team.svc.cluster.local",
 			entry,
 			place,
@@ -91,7 +91,7 @@ describe("standingOf()", () => {
 		);
 		assert.equal(standing.lostTo?.kind, "Service");
 		const elsewhere = withSpec(plainEntry, { hosts: ["orders.shop.svc.cluster.local"] });
-		const far = standingOf(
+		const far = hostOwnership(
 			"orders.shop.svc.cluster.local",
 			elsewhere,
 			place,
@@ -105,8 +105,8 @@ describe("standingOf()", () => {
 		const mine = created(plainEntry, "payments", "2026-01-02T00:00:00Z");
 		const theirs = created(plainEntry, "payments", "2026-01-01T00:00:00Z", "other");
 		const state = world([mine, theirs]);
-		assert.equal(standingOf(host, mine, place, state).canonical, false);
-		assert.equal(standingOf(host, theirs, { namespace: "other", name: "payments" }, state).canonical, true);
+		assert.equal(hostOwnership(host, mine, place, state).canonical, false);
+		assert.equal(hostOwnership(host, theirs, { namespace: "other", name: "payments" }, state).canonical, true);
 	});
 });
 

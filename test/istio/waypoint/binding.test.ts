@@ -73,10 +73,10 @@ describe("entryBinding()", () => {
 	});
 
 	it("entryBinding() misses the twin only of the policy's own waypoint in another namespace", () => {
-		assert.equal(bindingOf(boundTo("egress")).missingTwin, "istio-egress");
-		assert.equal(bindingOf(boundTo("other")).missingTwin, undefined);
-		assert.equal(bindingOf(boundTo("team/egress")).missingTwin, undefined);
-		assert.equal(bindingOf(boundTo("egress"), team({ waypoint: "egress" })).missingTwin, undefined);
+		assert.equal(bindingOf(boundTo("egress")).omittedNamespace, "istio-egress");
+		assert.equal(bindingOf(boundTo("other")).omittedNamespace, undefined);
+		assert.equal(bindingOf(boundTo("team/egress")).omittedNamespace, undefined);
+		assert.equal(bindingOf(boundTo("egress"), team({ waypoint: "egress" })).omittedNamespace, undefined);
 	});
 });
 
