@@ -127,16 +127,16 @@ const growing: Readonly<Record<string, readonly [number, Prepare]>> = {
 			};
 		},
 	],
-	"traceRoute() to a host that many namespaces have": [
+	"traceRoute() to one host of many": [
 		200,
 		(size) => {
 			const others = counted(size, (index) => [
 				ambientNamespace(index),
-				entryOf(index, ["api.payments.example.com"], bound),
+				entryOf(index, [`h${index}.example.com`], bound),
 			]).flat();
 			const state = world([...surroundings, ...others, boundEntry]);
 			const question = { host: "api.payments.example.com", port: 443, from: "team" };
-			return () => traceRoute(question, state);
+			return () => counted(100, () => traceRoute(question, state));
 		},
 	],
 	"traceAll() of many entries": [
