@@ -36,6 +36,8 @@ export interface Policy {
 	readonly allowedProtocols: readonly ProtocolAllowance[];
 	/** The ServiceAccounts whose pods may reach the namespace's hosts; undefined: all. */
 	readonly allowedServiceAccounts: readonly string[] | undefined;
+	/** What the annotations say by themselves, without the cluster's settings: a new one is read here. */
+	readonly annotations: NamespaceAnnotations;
 	readonly exemptions: ReadonlyMap<string, Exemption>;
 	readonly problems: readonly AnnotationProblem[];
 	/** Whether any annotation of ours was set. */
@@ -115,6 +117,7 @@ export function parsePolicy(name: string, object: Namespace | undefined, setting
 		allowedServiceAccounts: values["allowed-service-accounts"]?.length
 			? values["allowed-service-accounts"]
 			: undefined,
+		annotations: values,
 		exemptions,
 		problems,
 		annotated: Object.keys(annotations).some((key) => key.startsWith(annotationPrefix)),

@@ -106,7 +106,10 @@ describe("hostOwnership()", () => {
 		const theirs = created(plainEntry, "payments", "2026-01-01T00:00:00Z", "other");
 		const state = world([mine, theirs]);
 		assert.equal(hostOwnership(host, mine, place, state).canonical, false);
-		assert.equal(hostOwnership(host, theirs, { namespace: "other", name: "payments" }, state).canonical, true);
+		assert.equal(
+			hostOwnership(host, theirs, { namespace: "other", name: "payments" }, state).canonical,
+			true,
+		);
 	});
 });
 
