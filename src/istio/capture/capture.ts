@@ -5,7 +5,7 @@ import type { Inventory } from "../../core/inventory.ts";
 import type { Service, ServiceEntry } from "../../core/kinds.ts";
 import { isAllocated, specOf } from "../entry/entry.ts";
 import { isWildcard } from "../entry/hosts.ts";
-import { labelOf } from "../waypoint/label-selector.ts";
+import { labelOf, selectorMatches } from "../waypoint/label-selector.ts";
 import type { Binding } from "../waypoint/waypoint.ts";
 import { bindingOf, visibilityOf } from "../waypoint/waypoint.ts";
 
@@ -20,11 +20,13 @@ export type Ignored =
 	| { readonly reason: "revision"; readonly revision: string }
 	| { readonly reason: "address"; readonly index: number; readonly address: string }
 	| { readonly reason: "block"; readonly index: number; readonly address: string }
-	| { readonly reason: "visibility" };
+	| { readonly reason: "visibility" }
+	| { readonly reason: "discovery" };
 
 /**
  * Whether istiod ignores an entry: another revision's (crdclient), an address it cannot parse, a block of addresses
- * before Istio 1.30 (ambient/helpers.go: parseCidrOrIP), visibility NONE (ambient/services.go: serviceEntriesInfo).
+ * before Istio 1.30 (ambient/helpers.go: parseCidrOrIP), visibility NONE (ambient/services.go: serviceEntriesInfo), a
+ * namespace that meshConfig.discoverySelectors leave out (pkg/kube/namespace/filter.go).
  */
 export function whyIgnored(
 	entry: ServiceEntry,
@@ -45,7 +47,21 @@ export function whyIgnored(
 			return { reason: "block", index, address };
 		}
 	}
+	if (!isDiscovered(namespace, inventory)) {
+		return { reason: "discovery" };
+	}
 	return visibilityOf(namespace, inventory) === "NONE" ? { reason: "visibility" } : undefined;
+}
+
+/** Whether istiod looks at a namespace at all; the root namespace is no exception. */
+function isDiscovered(namespace: string, inventory: Inventory): boolean {
+	const { discoverySelectors } = inventory.mesh;
+	if (discoverySelectors.length === 0) {
+		return true;
+	}
+	const labels = inventory.get("Namespace", "", namespace)?.metadata?.labels ?? {};
+	const named = { "kubernetes.io/metadata.name": namespace, ...labels };
+	return discoverySelectors.some((selector) => selectorMatches(selector, named));
 }
 
 /**

@@ -105,6 +105,8 @@ function ignoredReason({ ignored }: HostCapture): string {
 	switch (ignored?.reason) {
 		case "revision":
 			return `istiod ignores the ServiceEntry: its label istio.io/rev names another revision, ${JSON.stringify(ignored.revision)}`;
+		case "discovery":
+			return "istiod ignores the ServiceEntry: discoverySelectors of the mesh leave out its namespace";
 		case "visibility":
 			return "istiod ignores the ServiceEntry: the mesh shows those of this namespace to nobody";
 		case "block":
