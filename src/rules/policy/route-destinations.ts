@@ -18,7 +18,6 @@ import {
 	isOutsideHost,
 	outsideName,
 } from "../../istio/entry/border.ts";
-import { isExternal } from "../../istio/entry/facts.ts";
 import { formatWaypoint } from "../../istio/waypoint/binding.ts";
 import { forbiddenHost, limitOnAddress } from "./limits.ts";
 
@@ -30,10 +29,17 @@ export const routeDestinationReads: readonly Kind[] = [
 	"ServiceEntry",
 ];
 
+/** A host outside the cluster for which a route stands. */
+export interface ExternalHost {
+	readonly host: string;
+	/** A ServiceEntry has it, so the waypoint takes the route. */
+	readonly isCertain: boolean;
+}
+
 /** What a namespace's policy says of the targets of a route. */
 export function* routeDestinationProblems(
 	targets: Iterable<RouteTarget>,
-	externalHost: string | undefined,
+	externalHost: ExternalHost | undefined,
 	context: RuleContext,
 ): Generator<Problem> {
 	for (const target of targets) {
@@ -159,7 +165,11 @@ function* pastWaypoint(target: RouteTarget, outside: string, context: RuleContex
  * A host outside the cluster behind which a waypoint finds a Service of another namespace: the request arrives with the
  * waypoint's identity, which that Service may trust more than the pods that sent it.
  */
-function* lentIdentity(target: RouteTarget, externalHost: string, context: RuleContext): Generator<Problem> {
+function* lentIdentity(
+	target: RouteTarget,
+	{ host, isCertain }: ExternalHost,
+	context: RuleContext,
+): Generator<Problem> {
 	const { namespace, inventory } = context;
 	const service = serviceMeant(target, context);
 	const waypoint = governingWaypoint(context);
@@ -174,30 +184,42 @@ function* lentIdentity(target: RouteTarget, externalHost: string, context: RuleC
 	) {
 		yield {
 			path: target.path,
-			message: `Leads requests for ${quote(externalHost)} to the Service ${mention(`${service.namespace}/${service.name}`)}, where they arrive with the identity of ${waypoint} instead of their own`,
+			message: `Leads requests for ${quote(host)} to the Service ${mention(`${service.namespace}/${service.name}`)}, where they arrive with the identity of ${waypoint} instead of their own`,
 			hint: "Let pods call the Service by its own name; the host's route leads to the host",
+			// No entry has the host yet; when one does, nobody judges the route again before it is written.
+			...(isCertain ? {} : { severity: "warning" as const }),
 		};
 	}
 }
 
-/** A host of a VirtualService that a ServiceEntry of the same namespace puts outside the cluster. */
+/** A host of a VirtualService that lies outside the cluster; one that a ServiceEntry of the namespace has comes first. */
 export function externalHostOf(
 	route: VirtualService,
 	{ namespace, inventory }: RuleContext,
-): string | undefined {
-	return (route.spec?.hosts ?? []).find((host) => isExternalHere(host, namespace, inventory));
+): ExternalHost | undefined {
+	const hosts = route.spec?.hosts ?? [];
+	const host = hosts.find((each) => isExternalHere(each, namespace, inventory));
+	if (host !== undefined) {
+		return { host, isCertain: true };
+	}
+	const outside = hosts.find((each) => each.includes(".") && isOutsideHost(each, inventory));
+	return outside === undefined ? undefined : { host: outside, isCertain: false };
 }
 
-/** A host of the external ServiceEntry that a route of the Gateway API stands on. */
+/** A host of the ServiceEntry that a route of the Gateway API stands on, where it leads out of the cluster. */
 export function externalParentOf(
 	route: GatewayRoute,
 	{ namespace, inventory }: RuleContext,
-): string | undefined {
+): ExternalHost | undefined {
 	for (const { group, kind, name, namespace: other } of route.spec?.parentRefs ?? []) {
 		if (group === "networking.istio.io" && kind === "ServiceEntry") {
-			const entry = inventory.get("ServiceEntry", other ?? namespace, name ?? "");
-			if (entry !== undefined && isExternal(entry)) {
-				return entry.spec?.hosts?.[0];
+			const place = other ?? namespace;
+			const entry = inventory.get("ServiceEntry", place, name ?? "");
+			if (entry === undefined) {
+				return { host: `${place}/${name ?? ""}`, isCertain: false };
+			}
+			if (isGoverned(entry, { namespace: place, inventory })) {
+				return { host: entry.spec?.hosts?.[0] ?? "", isCertain: true };
 			}
 		}
 	}
@@ -205,9 +227,9 @@ export function externalParentOf(
 }
 
 /** Whether a ServiceEntry of a namespace puts a host outside the cluster. */
-export function isExternalHere(host: string, namespace: string, inventory: Inventory): boolean {
+function isExternalHere(host: string, namespace: string, inventory: Inventory): boolean {
 	for (const entry of inventory.lookup("serviceEntryByHost", canonicalHost(host))) {
-		if (entry.metadata?.namespace === namespace && isExternal(entry)) {
+		if (entry.metadata?.namespace === namespace && isGoverned(entry, { namespace, inventory })) {
 			return true;
 		}
 	}

@@ -111,6 +111,24 @@ testRule(rule, {
 		],
 		finds: [destination],
 	},
+	"refuses it behind an entry that only calls itself internal": {
+		object: virtualService({ hosts: ["own.shop.example"], http: [toHost("vault.bank.svc.cluster.local")] }),
+		given: [
+			...given,
+			service("bank", "vault"),
+			networking("ServiceEntry", "own", {
+				hosts: ["own.shop.example"],
+				location: "MESH_INTERNAL",
+				resolution: "DNS",
+			}),
+		],
+		finds: [destination],
+	},
+	"warns of it before any entry has the host": {
+		object: virtualService({ hosts: ["new.shop.example"], http: [toHost("vault.bank.svc.cluster.local")] }),
+		given: [...given, service("bank", "vault")],
+		finds: [destination.replace("error", "warning")],
+	},
 	"refuses another namespace's Service behind an external host, which lends the waypoint's identity": {
 		object: virtualService({ http: [toHost("istiod.istio-system.svc.cluster.local", 15014)] }),
 		given,
