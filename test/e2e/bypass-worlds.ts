@@ -456,6 +456,8 @@ interface Sight {
 	readonly sni: ReadonlyMap<string, ReadonlySet<string>>;
 	/** The same for gateways, by namespace. */
 	readonly gateways: ReadonlyMap<string, ReadonlySet<string>>;
+	/** The ServiceEntries with resolution NONE, as `NAMESPACE/NAME`. */
+	readonly unresolved: ReadonlySet<string>;
 	/** Where aliases lead, by their full name. */
 	readonly aliases: ReadonlyMap<string, string>;
 }
@@ -493,12 +495,18 @@ async function look(
 		gateways.set(world.shop, hosts);
 	}
 	const services = await plane.api.list("Service");
+	const entries = await plane.api.list("ServiceEntry.networking.istio.io");
 	return {
 		services: await plane.istiod.ambientz(),
 		workloads: workloads ?? [],
 		chains: chainsOf(dump.get("ListenersConfigDump"), dump.get("RoutesConfigDump")),
 		sni: serverNames(dump.get("ClustersConfigDump")),
 		gateways,
+		unresolved: new Set(
+			entries
+				.filter(({ spec }) => ((spec as { readonly resolution?: string }).resolution ?? "NONE") === "NONE")
+				.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
+		),
 		aliases: new Map(
 			services.flatMap(({ metadata, spec }) => {
 				const { type, externalName = "" } = spec as {
@@ -630,9 +638,14 @@ function serviceWays(
 		({ services }) => services?.[`${namespace}/${hostname}`] !== undefined,
 	);
 	const targets = [
-		...workloads.flatMap((each) => [...(each.addresses ?? []).map(decodeAddress), each.hostname ?? ""]),
-		// Without workloads a connection goes to the address that the client asked for, where it has been listed.
-		...(workloads.length === 0 ? addresses.filter((each) => !isAllocated(each)) : []),
+		...workloads
+			.flatMap((each) => [...(each.addresses ?? []).map(decodeAddress), each.hostname ?? ""])
+			// A machine of the own network behind a selector is a workload of the mesh.
+			.filter((target) => !(isSelected(workloads) && isPrivate(target))),
+		// With resolution NONE a connection goes to the address that the client asked for.
+		...(sight.unresolved.has(`${namespace}/${service.name}`)
+			? addresses.filter((each) => !isAllocated(each))
+			: []),
 	]
 		.map((target) => followAliases(target, sight))
 		.filter((target) => target !== "" && isOutside(target));
@@ -679,7 +692,15 @@ function routeWays(
 
 /** A private address behind an allowed host is the policy's to deny (limits.deniedAddresses): no list of hosts says so. */
 function isAllowedTarget(target: string, { domain }: World): boolean {
-	return target.endsWith(`.shop.${domain}`) || target.startsWith("10.99.");
+	return target.endsWith(`.shop.${domain}`) || isPrivate(target);
+}
+
+function isPrivate(target: string): boolean {
+	return target.startsWith("10.99.");
+}
+
+function isSelected(workloads: readonly SeenWorkload[]): boolean {
+	return workloads.some(({ name }) => name === "m0");
 }
 
 function isOwnService(target: string, { shop }: World): boolean {
