@@ -1,6 +1,6 @@
 import { canonicalHost, covers, parseHostPattern } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
-import type { Resources, VirtualService } from "../core/kinds.ts";
+import type { Kind, Resources, VirtualService } from "../core/kinds.ts";
 import { conformsToKind } from "../core/kinds.ts";
 import { gatewayOfReference, meshGateway } from "../core/service-names.ts";
 import { gatewayEvidence, routeEvidence } from "../istio/egress/gateway-api.ts";
@@ -39,9 +39,19 @@ export function egressParticipants(
 	return inputs.flatMap((input) => meshParticipant(input) ?? egressParticipant(input, inventory) ?? []);
 }
 
+/** Further kinds that may select an egress gateway or its pods; each is read field by field, whatever its shape. */
+const policyKinds: ReadonlySet<Kind> = new Set([
+	"RequestAuthentication",
+	"WasmPlugin",
+	"TrafficExtension",
+	"Telemetry",
+	"EnvoyFilter",
+]);
+
 function egressParticipant(input: InputObject, inventory: Inventory): Participant | undefined {
 	const { kind, namespace, name } = input;
-	if (kind !== undefined && !conformsToKind(kind, input.object)) {
+	const isFieldByField = kind === undefined || policyKinds.has(kind);
+	if (!isFieldByField && !conformsToKind(kind, input.object)) {
 		return undefined;
 	}
 	const spec = fieldsOf(input.object.spec);
@@ -89,7 +99,7 @@ function egressParticipant(input: InputObject, inventory: Inventory): Participan
 		case "ASMEgressTrafficPolicy":
 			return { input, role: "asm", hosts: asmHosts(spec), ties: [`asm ${key}`] };
 		default:
-			return kind === undefined || kind === "AuthorizationPolicy"
+			return isFieldByField || kind === "AuthorizationPolicy"
 				? policyParticipant(input, inventory)
 				: undefined;
 	}
