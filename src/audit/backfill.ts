@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Engine } from "../core/engine.ts";
 import { evaluate } from "../core/evaluate.ts";
 import type { Edit } from "../core/finding.ts";
@@ -126,22 +127,18 @@ export function startBackfill(options: BackfillOptions, signal: AbortSignal): Ba
 	const { extent, inventory, server, log } = options;
 	const times = { ...defaultTimes, ...options.times };
 	let status: BackfillStatus = { state: "waiting", pending: 0, bound: 0, problem: undefined };
-	const pause = (ms: number): Promise<void> =>
-		new Promise((resolve) => {
-			const timer = setTimeout(resolve, ms);
-			timer.unref();
-			signal.addEventListener("abort", () => resolve(), { once: true });
-		});
+	const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal, ref: false }).catch(() => {});
+	/** The watch may bring the labels later than istiod's word; and whoever takes them off again has a reason. */
+	const bound = new Set<string>();
 	/** Entries to bind now; judged in small pieces, since admission has the processor first. */
 	const look = async (): Promise<readonly UnboundEntry[]> => {
 		const found: UnboundEntry[] = [];
 		let began = performance.now();
 		for (const entry of inventory.all("ServiceEntry")) {
-			found.push(
-				...[unboundEntry(options.engine, inventory, entry, options.today())].filter(
-					(each) => each !== undefined,
-				),
-			);
+			const unbound = unboundEntry(options.engine, inventory, entry, options.today());
+			if (unbound !== undefined && !bound.has(unbound.uid)) {
+				found.push(unbound);
+			}
 			if (performance.now() - began > 3) {
 				await pause(10);
 				began = performance.now();
@@ -217,7 +214,8 @@ export function startBackfill(options: BackfillOptions, signal: AbortSignal): Ba
 			if (signal.aborted) {
 				return false;
 			}
-			status = { ...status, bound: status.bound + 1, pending: entries.length - index - 1 };
+			bound.add(entry.uid);
+			status = { ...status, bound: bound.size, pending: entries.length - index - 1 };
 			log.info({ namespace: entry.namespace, name: entry.name, ...counts(status) }, "entry bound");
 			await pause(times.restMs);
 		}

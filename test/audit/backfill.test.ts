@@ -155,6 +155,15 @@ describe("startBackfill()", () => {
 		);
 	});
 
+	test("binds no entry twice, be the watch slow or the labels taken off again", async () => {
+		const state = worldOf(stored("a"), stored("b"));
+		const api = server(state, () => "True");
+		const frozen = worldOf(stored("a"), stored("b"));
+		const { backfill } = await run(frozen, api, "apply", (each) => each.status().state === "done");
+		assert.equal(backfill.status().bound, 2);
+		assert.equal(api.writes.length, 2);
+	});
+
 	test("stops at the first entry that istiod does not call bound, and says which", async () => {
 		const state = worldOf(stored("a"), stored("b"), stored("c"));
 		const api = server(state, (name) => (name === "b" ? "False" : "True"));

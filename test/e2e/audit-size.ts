@@ -171,8 +171,13 @@ async function startReplica(
 		cwd: folder,
 		env: { PATH: process.env.PATH },
 	});
-	await waitUntilReady(running, async () => (await fetch(`${operations}/readyz`)).ok, 120_000);
-	const ca = /^CA: +(.+)$/m.exec(readFileSync(running.log, "utf8"))?.[1] ?? "";
+	const caFile = (): string | undefined => /^CA: +(.+)$/m.exec(readFileSync(running.log, "utf8"))?.[1];
+	await waitUntilReady(
+		running,
+		async () => caFile() !== undefined && (await fetch(`${operations}/readyz`)).ok,
+		120_000,
+	);
+	const ca = caFile() ?? "";
 	const open = (): Promise<Line> => openLine(port, readFileSync(ca, "utf8"));
 	let line = await open();
 	const kibibytes = (field: string): number =>

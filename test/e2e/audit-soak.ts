@@ -1,7 +1,8 @@
 /**
  * Differential soak of the auditor: random creations, updates and deletions of Namespaces, waypoints, entries, routes and
- * rules; at every pause what the auditor has must equal what `waymark lint --cluster` says, finding by finding. Ends with
- * exit code 1 at the first difference.
+ * rules; at every pause what the auditor has must equal what `waymark lint --cluster` says: object, rule, severity and field
+ * of every finding. Words are left out: of several rivals a message names the one that was heard of first, which a list
+ * does not tell. Ends with exit code 1 at the first difference.
  *
  * node test/e2e/audit-soak.ts [--minutes 5] [--seed 1]
  */
@@ -191,8 +192,8 @@ async function lintLines(): Promise<readonly string[]> {
 	const { findings } = JSON.parse(text) as LintReport;
 	return linesOf(
 		findings.map(
-			({ rule, severity, path, message, object }) =>
-				`${object.kind} ${object.namespace ?? ""}/${object.name} ${severity} ${rule} ${path} ${message}`,
+			({ rule, severity, path, object }) =>
+				`${object.kind} ${object.namespace ?? ""}/${object.name} ${severity} ${rule} ${path}`,
 		),
 	);
 }
@@ -203,8 +204,7 @@ function auditLines(): readonly string[] {
 	return linesOf(
 		[...auditor.objects()].flatMap(({ kind, namespace, name, findings }) =>
 			findings.map(
-				({ rule, severity, path, message }) =>
-					`${kindOf(kind)} ${namespace}/${name} ${severity} ${rule} ${path} ${message}`,
+				({ rule, severity, path }) => `${kindOf(kind)} ${namespace}/${name} ${severity} ${rule} ${path}`,
 			),
 		),
 	);

@@ -146,7 +146,7 @@ function destinationRuleFor(
 	const name = canonicalHost(host);
 	const candidates: DestinationRule[] = [];
 	for (const each of [name, ...wildcardsAbove(name), "*"]) {
-		for (const rule of inventory.lookup("destinationRuleByHost", each)) {
+		for (const rule of [...inventory.lookup("destinationRuleByHost", each)].toSorted(compareAge)) {
 			// A waypoint passes over it, whichever pods it selects (pilot/pkg/model/sidecar.go: DestinationRule).
 			if (!hasSelector(rule)) {
 				candidates.push(rule);
@@ -165,6 +165,18 @@ function destinationRuleFor(
 		}
 	}
 	return undefined;
+}
+
+/** The order in which istiod takes objects: by creation, then by name (pilot/pkg/model: sortConfigByCreationTime). */
+function compareAge(one: DestinationRule, other: DestinationRule): number {
+	const [first, second] = [ageKey(one), ageKey(other)];
+	return first < second ? -1 : first > second ? 1 : 0;
+}
+
+/** An object without a time of creation is one that is only being written: the youngest. */
+function ageKey({ metadata }: DestinationRule): string {
+	const { creationTimestamp, name, namespace } = metadata ?? {};
+	return `${creationTimestamp ?? "~"} ${name ?? ""}.${namespace ?? ""}`;
 }
 
 /** Whether a DestinationRule holds for selected pods only, so that no waypoint reads it. */

@@ -50,3 +50,30 @@ it("serviceentry-tls-wrap is silent where a route leads requests from the HTTP p
 	const elsewhere = { ...httpRoute, metadata: { name: "payments", namespace: "other" } };
 	assert.deepEqual(spots(serviceentryTlsWrap, bad, [...given, elsewhere]), ["warning spec.ports[0]"]);
 });
+
+it("serviceentry-tls-wrap goes by the oldest of several DestinationRules, as istiod, whichever was heard of first", () => {
+	const { bad, given = [] } = serviceentryTlsWrap.docs;
+	const rule = (name: string, mode: string, creationTimestamp: string): AnyObject =>
+		({
+			apiVersion: "networking.istio.io/v1",
+			kind: "DestinationRule",
+			metadata: { name, namespace: "team", creationTimestamp },
+			spec: { host: "api.payments.example.com", trafficPolicy: { tls: { mode } } },
+		}) as AnyObject;
+	const others = given.filter(({ kind }) => kind !== "DestinationRule");
+	const older = rule("z", "SIMPLE", "2026-01-01T00:00:00Z");
+	const younger = rule("a", "DISABLE", "2026-01-02T00:00:00Z");
+	for (const order of [
+		[older, younger],
+		[younger, older],
+	]) {
+		assert.deepEqual(spots(serviceentryTlsWrap, bad, [...others, ...order]), ["warning spec.ports[0]"]);
+	}
+	const same = rule("a", "DISABLE", "2026-01-01T00:00:00Z");
+	for (const order of [
+		[older, same],
+		[same, older],
+	]) {
+		assert.deepEqual(spots(serviceentryTlsWrap, bad, [...others, ...order]), []);
+	}
+});
