@@ -22,10 +22,6 @@ export interface ClusterReading {
 /** Kinds that Waymark does not judge and that may hold for the pods of an egress gateway. */
 const unjudgedKinds: readonly RawResource[] = [
 	unjudgedKind("security.istio.io", "PeerAuthentication", "peerauthentications"),
-	unjudgedKind("security.istio.io", "RequestAuthentication", "requestauthentications"),
-	unjudgedKind("telemetry.istio.io", "Telemetry", "telemetries"),
-	unjudgedKind("extensions.istio.io", "WasmPlugin", "wasmplugins"),
-	unjudgedKind("networking.istio.io", "EnvoyFilter", "envoyfilters"),
 	unjudgedKind("networking.istio.io", "ProxyConfig", "proxyconfigs"),
 ];
 
