@@ -214,7 +214,7 @@ describe("an installation", () => {
 		});
 
 		await mustHelm(plane, "install", "waymark", "CHART", "--wait=false", ...args);
-		assert.deepEqual(await policies(), ["Ignore", "Ignore", "Ignore", "Ignore", "Ignore"]);
+		assert.deepEqual(await policies(), ["Ignore", "Ignore", "Ignore", "Ignore", "Ignore", "Ignore"]);
 		const before = await plane.tryApply(entry("before", "before.example.com"));
 		assert.equal(before.code, 0, "nobody is there yet, and nothing is refused");
 
@@ -243,7 +243,7 @@ describe("an installation", () => {
 		stack.defer(() => balancer.stop());
 		const strict = await eventually(
 			"the validating webhooks fail closed",
-			async () => (await policies()).join() === "Fail,Fail,Fail,Ignore,Ignore",
+			async () => (await policies()).join() === "Fail,Fail,Fail,Fail,Ignore,Ignore",
 			{ processes },
 		);
 		context.diagnostic(`strict ${Math.round(strict)} ms after the start of three replicas`);
@@ -276,7 +276,7 @@ describe("an installation", () => {
 		await mustHelm(plane, "upgrade", "waymark", "CHART", "--wait=false", ...args, "--set=replicas=2");
 		assert.deepEqual(
 			await policies(),
-			["Fail", "Fail", "Fail", "Ignore", "Ignore"],
+			["Fail", "Fail", "Fail", "Fail", "Ignore", "Ignore"],
 			"an upgrade does not open what was closed",
 		);
 		// As a revision with another list of webhooks would leave it: what comes back has no CA bundle yet.
@@ -296,7 +296,7 @@ describe("an installation", () => {
 		await mustHelm(plane, "rollback", "waymark", "1", `--namespace=${home}`);
 		const again = await eventually(
 			"strict again after the rollback",
-			async () => (await policies()).join() === "Fail,Fail,Fail,Ignore,Ignore",
+			async () => (await policies()).join() === "Fail,Fail,Fail,Fail,Ignore,Ignore",
 			{ processes, limitMs: 90_000 },
 		);
 		context.diagnostic(
@@ -343,7 +343,41 @@ describe("an installation", () => {
 			return result.code === 0;
 		});
 	});
+
+	it("whose namespace went first is taken over by the next one of its name, or deleted by hand", async () => {
+		const [port = 0] = await freePorts(1);
+		const args = [
+			`--namespace=${home}`,
+			"--set=webhooks.failurePolicy=Fail",
+			`--set=webhooks.url=https://127.0.0.1:${port}`,
+		];
+		await using stack = new AsyncDisposableStack();
+		stack.defer(() => deleteNamespaces(plane, home, "chart-team"));
+		stack.defer(async () => {
+			await plane.kubectl(["delete", "--ignore-not-found", leftOver, "waymark"]);
+		});
+		const isBlocked = async (): Promise<boolean> =>
+			/failed calling webhook/.test((await plane.tryApply(entry("x", "x.example.com"))).stderr);
+		await createNamespace(plane, "chart-team");
+		await createNamespace(plane, home);
+		await mustHelm(plane, "install", "waymark", "CHART", "--wait=false", ...args);
+		await deleteNamespaces(plane, home);
+		await eventually("what is judged is refused, since nobody answers", isBlocked);
+		assert.notEqual((await helm(plane, ["uninstall", "waymark", `--namespace=${home}`])).code, 0);
+
+		await createNamespace(plane, home);
+		await mustHelm(plane, "install", "waymark", "CHART", "--wait=false", ...args);
+		assert.deepEqual(await policies(), ["Fail", "Fail", "Fail", "Fail", "Ignore", "Ignore"]);
+		await deleteNamespaces(plane, home);
+
+		const deleted = await plane.kubectl(["delete", leftOver, "waymark"]);
+		assert.equal(deleted.code, 0, deleted.stderr);
+		await eventually("the cluster is writable", async () => !(await isBlocked()));
+	});
 });
+
+/** What is left of an installation whose namespace was deleted. */
+const leftOver = "validatingwebhookconfiguration,mutatingwebhookconfiguration,clusterrole,clusterrolebinding";
 
 function entry(name: string, host: string): KubeObject {
 	return serviceEntry("chart-team", name, host);
