@@ -219,10 +219,14 @@ for (const source of ["world", "kubeconfig"] as const) {
 				"virtualservice-egress-route",
 				"destinationrule-egress-host",
 			]) {
-				assert.match(stderr, new RegExp(`^Warning: ${rule}: `, "m"));
+				assert.match(
+					stderr,
+					new RegExp(`^Warning: ${rule}: .+\nWarning: fix: .+ \\(waymark explain ${rule}\\)$`, "m"),
+				);
 			}
 			for (const line of stderr.trim().split("\n")) {
-				assert.ok(line.length <= "Warning: ".length + 120, line);
+				const isFix = line.startsWith("Warning: fix: ");
+				assert.ok(line.length <= "Warning: ".length + (isFix ? 256 : 120), line);
 			}
 			assert.deepEqual(waypointLabels(await stored(name("warn"), "bundle")), ["waypoint", egress]);
 		});
