@@ -197,7 +197,7 @@ for (const source of ["world", "kubeconfig"] as const) {
 					}
 					// Every line: rule, field, what and why, how to mend it, page.
 					for (const line of stderr.split("denied the request: ")[1]?.trim().split("\n") ?? []) {
-						assert.match(line, /^[a-z-]+: \S+: .+\. .+ \(https:\/\/\S+\)$/);
+						assert.match(line, /^[a-z-]+: \S+: .+\. .+ \(waymark explain [a-z-]+\)$/);
 					}
 				}
 			});
