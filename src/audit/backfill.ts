@@ -152,7 +152,8 @@ export function startBackfill(options: BackfillOptions, signal: AbortSignal): Ba
 	const bind = async (entry: UnboundEntry): Promise<void> => {
 		const path = pathOf(entry);
 		await server.request("PATCH", path, {
-			query: { fieldManager: "waymark-backfill" },
+			// An author who applied `labels: {}` owns the map, and would be a conflict; the labels themselves are not there.
+			query: { fieldManager: "waymark-backfill", force: "true" },
 			body: {
 				apiVersion: entry.apiVersion,
 				kind: "ServiceEntry",

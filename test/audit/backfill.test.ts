@@ -148,6 +148,7 @@ describe("startBackfill()", () => {
 			api.writes,
 			["a", "b"].map((name) => ({
 				fieldManager: "waymark-backfill",
+				force: "true",
 				apiVersion: plainEntry.apiVersion,
 				kind: "ServiceEntry",
 				metadata: { namespace: "team", name, uid: `uid-${name}`, labels: bound },
