@@ -49,7 +49,8 @@ function stage(out: string, name: string): readonly Written[] {
 
 /** The bad example of every rule against sidecar-style egress, with the world that it stands in. */
 const ruleExamples = rules
-	.filter(({ family }) => family === "sidecar-egress")
+	// REGISTRY_ONLY is no way out: what it seems to forbid has nothing that could take its place.
+	.filter(({ id, family }) => family === "sidecar-egress" && id !== "sidecar-registry-only")
 	.map(({ id, docs }) => [
 		`the example of ${id}`,
 		[docs.bad, ...(docs.given ?? [])].map((object) => JSON.stringify(object)).join("\n---\n"),

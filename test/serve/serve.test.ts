@@ -339,7 +339,7 @@ test("serve says in one line which file it lacks", async (context) => {
 
 const wrongUsage: readonly (readonly [string, readonly string[], RegExp])[] = [
 	["two worlds", ["--world", ".", "--kubeconfig", "x"], /--world and --kubeconfig exclude each other/],
-	["an unknown option", ["--wrld", "."], /--wrld/],
+	["an unknown option", ["--wrld", "."], /^waymark: [^\n]*--wrld[^\n]* --world\?\n$/],
 	["an argument too many", ["examples"], /examples/],
 	["an address without a port", ["--world", ".", "--listen", "localhost"], /--listen must be HOST:PORT/],
 	[
@@ -359,7 +359,8 @@ test("serve ends with 64 and its usage when it is called wrongly", async (contex
 		const [what, , message] = wrongUsage[index] ?? ["", [], /^$/];
 		assert.equal(code, 64, `${what}: ${error}`);
 		assert.match(error, message);
-		assert.match(error, /Usage: waymark serve/);
+		// A mistyped flag needs no more than the right one.
+		assert.equal(error.includes("Usage: waymark serve"), what !== "an unknown option", what);
 		assert.equal(out, "");
 	}
 });
