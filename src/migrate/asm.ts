@@ -1,3 +1,5 @@
+import type { Path } from "../core/finding.ts";
+import { formatPath } from "../core/finding.ts";
 import { canonicalHost } from "../core/host-pattern.ts";
 import type { BoundEntry, EntryPort } from "./bound-entry.ts";
 import type { Caller } from "./callers.ts";
@@ -5,6 +7,7 @@ import { callersOf, sourcesOf } from "./callers.ts";
 import type { Fields } from "./fields.ts";
 import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf } from "./fields.ts";
 import type { InputObject, Output } from "./input-object.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Conversion, Step, StepResult } from "./step.ts";
 import { beginStep, endStep } from "./step.ts";
 
@@ -15,41 +18,164 @@ interface Permission {
 	readonly upgraded: boolean;
 }
 
-/** What an ASMEgressTrafficPolicy becomes: entries, TLS at the waypoint, and who may use them. */
+/** What one item of `to` says of hosts that can share an entry. */
+interface Demand {
+	readonly input: InputObject;
+	readonly hosts: readonly string[];
+	readonly permission: Permission;
+}
+
+/** What the policies of a bundle say of hosts that share one entry. */
+interface Way {
+	/** The first policy that has these hosts: the entry goes into its namespace. */
+	readonly input: InputObject;
+	readonly policies: readonly InputObject[];
+	readonly hosts: readonly string[];
+	readonly permissions: readonly Permission[];
+}
+
+/** What ASMEgressTrafficPolicies become. */
+export interface AsmResult extends StepResult {
+	readonly entries: readonly BoundEntry[];
+	/** Entries that must not be written, by the reason; their policies stay. */
+	readonly blocked: ReadonlyMap<BoundEntry, string>;
+}
+
+/**
+ * What ASMEgressTrafficPolicies become: entries, TLS at the waypoint, and who may use them. All policies of a bundle
+ * share the entries, since two entries for one host would hide each other; `known` are those that there are already.
+ */
 export function convertAsm(
 	conversion: Conversion,
 	inputs: readonly InputObject[],
-): StepResult & { readonly entries: readonly BoundEntry[] } {
+	known: readonly BoundEntry[],
+): AsmResult {
 	const step = beginStep(conversion);
-	const entries: BoundEntry[] = [];
-	const outputs: Output[] = [];
+	const demands: Demand[] = [];
+	const unreadable = new Map<InputObject, string>();
 	for (const { role, input } of step.bundle.participants) {
-		if (role !== "asm") {
-			continue;
-		}
-		noteFrame(input, step);
-		// Two rules for the same hosts become one entry: two entries for one host would hide each other.
-		const ways = new Map<string, { readonly hosts: readonly string[]; readonly permissions: Permission[] }>();
-		for (const [index, rule] of listOf(fieldsOf(input.object.spec).egressRules).map(fieldsOf).entries()) {
-			const callers = callersOf(rule, inputs);
-			for (const [at, to] of listOf(rule.to).map(fieldsOf).entries()) {
-				const path = ["spec", "egressRules", index, "to", at, "byEgressGateway"];
-				step.ledger.note(input, path, "implied", "the waypoint takes the gateway's place");
-				for (const hosts of hostGroups(to)) {
-					const way = ways.get(hosts.join()) ?? { hosts, permissions: [] };
-					way.permissions.push(permissionOf(callers, to, hosts));
-					ways.set(hosts.join(), way);
-				}
-			}
-			noteClients(input, index, callers, step);
-		}
-		for (const { hosts, permissions } of ways.values()) {
-			const entry = entryOf(input, hosts, permissions, step);
-			entries.push(entry);
-			outputs.push(...originationOf(permissions, entry), authorization(permissions, entry));
+		if (role === "asm") {
+			noteFrame(input, step);
+			demands.push(...demandsOf(input, inputs, unreadable, step));
 		}
 	}
-	return { entries, ...endStep(step, outputs) };
+	const entries: BoundEntry[] = [];
+	const outputs: Output[] = [];
+	const blocked = new Map<BoundEntry, string>();
+	for (const way of waysOf(demands)) {
+		const taken = new Set(entries.map(({ name }) => name));
+		const entry = entryOf(way, taken, step);
+		entries.push(entry);
+		outputs.push(...originationOf(way.permissions, entry), authorization(way.permissions, entry));
+		const reason =
+			way.policies.flatMap((input) => unreadable.get(input) ?? [])[0] ??
+			conflictOf(way.permissions, entry) ??
+			twinOf(entry, known);
+		if (reason !== undefined) {
+			blocked.set(entry, reason);
+			step.notes.push(
+				`${titles(way.policies)} stays: ServiceEntry \`${entry.namespace}/${entry.name}\` is held back, because ${reason}.`,
+			);
+		}
+	}
+	return { entries, blocked, ...endStep(step, outputs) };
+}
+
+function titles(policies: readonly InputObject[]): string {
+	return policies.map(({ title, namespace, name }) => `${title} \`${namespace}/${name}\``).join(" and ");
+}
+
+function demandsOf(
+	input: InputObject,
+	inputs: readonly InputObject[],
+	unreadable: Map<InputObject, string>,
+	step: Step,
+): readonly Demand[] {
+	return listOf(fieldsOf(input.object.spec).egressRules)
+		.map(fieldsOf)
+		.flatMap((rule, index) => {
+			const callers = callersOf(rule, inputs);
+			noteRule(input, index, rule, step);
+			noteClients(input, index, callers, step);
+			return listOf(rule.to)
+				.map(fieldsOf)
+				.flatMap((to, at) => {
+					const path = ["spec", "egressRules", index, "to", at];
+					const problem = problemOf(to);
+					noteTo(input, path, to, problem, step);
+					if (problem !== undefined) {
+						unreadable.set(input, `${formatPath(path)} ${problem}`);
+						return [];
+					}
+					return hostGroups(to).map((hosts): Demand => {
+						return { input, hosts, permission: permissionOf(callers, to, hosts) };
+					});
+				});
+		});
+}
+
+/** Why an item of `to` cannot be read: no field of it is guessed. */
+function problemOf(to: Fields): string | undefined {
+	const { enabled } = fieldsOf(to.httpsUpgrade);
+	return textsOf(to.hosts).length === 0
+		? "has no hosts"
+		: numberOf(fieldsOf(to.port).number) === undefined
+			? "has no port number"
+			: enabled !== undefined && typeof enabled !== "boolean"
+				? "has an httpsUpgrade.enabled that is neither true nor false"
+				: undefined;
+}
+
+/** The demands by the hosts that share an entry: a host that stands in different company has an entry of its own. */
+function waysOf(demands: readonly Demand[]): readonly Way[] {
+	const company = new Map<string, Set<string>>();
+	for (const { hosts } of demands) {
+		for (const host of hosts) {
+			company.set(host, (company.get(host) ?? new Set()).add(hosts.join()));
+		}
+	}
+	const isApart = (host: string): boolean => (company.get(host)?.size ?? 0) > 1;
+	const placed = demands.flatMap((demand) =>
+		(demand.hosts.some(isApart) ? demand.hosts.map((host) => [host]) : [demand.hosts]).map((hosts) => ({
+			...demand,
+			hosts,
+		})),
+	);
+	return [...Map.groupBy(placed, ({ hosts }) => hosts.join()).values()].flatMap((group) => {
+		const [first] = group;
+		return first === undefined
+			? []
+			: [
+					{
+						input: first.input,
+						policies: [...new Set(group.map(({ input }) => input))],
+						hosts: first.hosts,
+						permissions: group.map(({ permission }) => permission),
+					},
+				];
+	});
+}
+
+/** Why the permissions cannot hold at one entry: a port of it is one protocol, and leads to one port. */
+function conflictOf(permissions: readonly Permission[], entry: BoundEntry): string | undefined {
+	const different = entry.ports.find(({ number }) => {
+		const ways = permissions.filter(({ port }) => port.number === number);
+		const kinds = ways.map(
+			({ port, upgraded }) => `${port.protocol} ${port.targetPort ?? number} ${upgraded}`,
+		);
+		return new Set(kinds).size > 1;
+	});
+	return different === undefined
+		? undefined
+		: `its rules want port ${different.number} of ${entry.hosts.join(", ")} in two ways (protocol or httpsUpgrade), and a waypoint does one of them for everybody`;
+}
+
+function twinOf(entry: BoundEntry, known: readonly BoundEntry[]): string | undefined {
+	const twin = known.find(({ hosts }) => hosts.some((host) => entry.hosts.includes(host)));
+	const same = twin?.hosts.filter((host) => entry.hosts.includes(host)) ?? [];
+	return twin === undefined
+		? undefined
+		: `ServiceEntry ${twin.namespace}/${twin.name} has ${same.join(", ")} already, and two entries for one host hide each other: take the one that ASM wrote out of the input, or the host out of yours`;
 }
 
 /** Hosts that can share an entry: istiod tells several hosts apart by HTTP and TLS only. */
@@ -67,7 +193,7 @@ function hostGroups(to: Fields): readonly (readonly string[])[] {
 function permissionOf(callers: readonly Caller[], to: Fields, hosts: readonly string[]): Permission {
 	const wildcard = hosts.some((host) => host.startsWith("*"));
 	const declared = fieldsOf(to.port);
-	const number = numberOf(declared.number) ?? 443;
+	const number = numberOf(declared.number) ?? 0;
 	const upgrade = upgradePort(to);
 	const protocol = upgrade === undefined ? asmProtocol(textOf(declared.protocol) ?? "TCP", wildcard) : "HTTP";
 	return {
@@ -83,22 +209,73 @@ function permissionOf(callers: readonly Caller[], to: Fields, hosts: readonly st
 }
 
 function noteFrame(input: InputObject, { ledger }: Step): void {
-	ledger.note(input, [], "carried", "as ServiceEntry, DestinationRule and AuthorizationPolicy");
-	ledger.note(input, ["metadata"], "implied", "the policy goes");
+	for (const field of ["apiVersion", "kind", "metadata"]) {
+		ledger.note(input, [field], "implied", "the policy goes");
+	}
 	ledger.note(input, ["status"], "implied", "the control plane writes it");
-	ledger.note(input, ["spec", "byEgressGateway"], "implied", "the waypoint takes the gateway's place");
+	noteGatewayOf(input, ["spec"], ledger);
+}
+
+function noteGatewayOf(input: InputObject, path: Path, ledger: Ledger): void {
+	for (const field of ["name", "port"]) {
+		ledger.note(
+			input,
+			[...path, "byEgressGateway", field],
+			"implied",
+			"the waypoint takes the gateway's place",
+		);
+	}
+}
+
+function noteRule(input: InputObject, index: number, rule: Fields, { ledger }: Step): void {
+	const base = ["spec", "egressRules", index];
+	ledger.note(input, [...base, "name"], "implied", "the name of a rule that goes");
+	for (const [at, from] of listOf(rule.from).map(fieldsOf).entries()) {
+		const isNamed = textOf(from.namespace) !== undefined;
+		ledger.note(
+			input,
+			isNamed ? [...base, "from", at, "namespace"] : [...base, "from", at],
+			isNamed ? "carried" : "not carried",
+			isNamed ? "as a source of the AuthorizationPolicy" : "it names no namespace, so it lets nobody through",
+		);
+	}
+}
+
+/** The fields that both versions of the kind have; any other is reported as unknown. */
+function noteTo(
+	input: InputObject,
+	path: Path,
+	to: Fields,
+	problem: string | undefined,
+	{ ledger }: Step,
+): void {
+	noteGatewayOf(input, path, ledger);
+	ledger.note(input, [...path, "name"], "implied", "the name of a rule that goes");
+	if (problem !== undefined) {
+		ledger.note(input, path, "not carried", `it ${problem}`);
+		return;
+	}
+	ledger.note(input, [...path, "hosts"], "carried", "as hosts of the ServiceEntry");
+	for (const field of ["number", "name", "protocol"]) {
+		ledger.note(input, [...path, "port", field], "carried", "as a port of the ServiceEntry");
+	}
+	const upgrade = upgradePort(to) === undefined ? "implied" : "carried";
+	for (const field of ["enabled", "port"]) {
+		const note = upgrade === "carried" ? "as targetPort and DestinationRule" : "it is off";
+		ledger.note(input, [...path, "httpsUpgrade", field], upgrade, note);
+	}
 }
 
 function entryOf(
-	input: InputObject,
-	hosts: readonly string[],
-	permissions: readonly Permission[],
+	{ input, hosts, permissions }: Way,
+	taken: ReadonlySet<string>,
 	{ waypointOf, notes }: Step,
 ): BoundEntry {
 	const wildcard = hosts.some((host) => host.startsWith("*"));
-	const ports = [...new Map(permissions.map(({ port }) => [port.number, port])).values()];
+	const ports = distinctPorts(permissions);
 	const waypoint = waypointOf(input.namespace);
-	const name = objectName(`${input.name.slice(0, 30)}-${hosts[0] ?? ""}`);
+	const short = objectName(`${input.name.slice(0, 30)}-${hosts[0] ?? ""}`);
+	const name = taken.has(short) ? `${short}-${taken.size}` : short;
 	if (wildcard) {
 		notes.push(`\`${hosts.join(", ")}\` is a wildcard: DYNAMIC_DNS needs Istio 1.28 or newer.`);
 	}
@@ -115,6 +292,15 @@ function entryOf(
 	const stage = ports.some((port) => port.targetPort !== undefined) ? "2-switch" : "1-add";
 	const output: Output = { stage, object, purpose: `registers ${hosts.join(", ")}` };
 	return { namespace: input.namespace, name, hosts, ports, output, waypoint, behind: new Map() };
+}
+
+/** One port for each number, each with a name of its own, as istiod demands of an entry. */
+function distinctPorts(permissions: readonly Permission[]): readonly EntryPort[] {
+	const ports = [...new Map(permissions.map(({ port }) => [port.number, port])).values()];
+	return ports.map((port) => {
+		const isAlone = ports.every((other) => other === port || other.name !== port.name);
+		return isAlone ? port : { ...port, name: `${port.name}-${port.number}` };
+	});
 }
 
 function asmProtocol(protocol: string, wildcard: boolean): string {
@@ -176,8 +362,12 @@ function noteClients(
 	{ ledger, notes }: Step,
 ): void {
 	const object = `\`${input.namespace}/${input.name}\` allows some workloads of namespace`;
-	for (const { at, namespace, accounts } of callers.filter(({ isSelected }) => isSelected)) {
+	for (const { at, namespace, accounts, isSelected } of callers) {
 		const path = ["spec", "egressRules", index, "from", at, "workloadSelector"];
+		if (!isSelected) {
+			ledger.note(input, path, "carried", "as the whole namespace");
+			continue;
+		}
 		if (accounts.length > 0) {
 			ledger.note(
 				input,

@@ -55,6 +55,10 @@ export interface Caller {
 	readonly accounts: readonly string[];
 }
 
+function isEmptyMap(value: unknown): boolean {
+	return typeof value === "object" && value !== null && Object.keys(value).length === 0;
+}
+
 /** The callers that a rule names. */
 export function callersOf(rule: Fields, inputs: readonly InputObject[]): readonly Caller[] {
 	return listOf(rule.from)
@@ -62,7 +66,8 @@ export function callersOf(rule: Fields, inputs: readonly InputObject[]): readonl
 		.flatMap((from, at) => {
 			const namespace = textOf(from.namespace);
 			const selector = fieldsOf(from.workloadSelector);
-			const isSelected = from.workloadSelector !== undefined;
+			// An empty map selects every workload of the namespace.
+			const isSelected = from.workloadSelector !== undefined && !isEmptyMap(from.workloadSelector);
 			return namespace === undefined
 				? []
 				: [{ at, namespace, isSelected, accounts: accountsOf(inputs, namespace, selector) }];

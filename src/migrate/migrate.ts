@@ -108,8 +108,8 @@ function convert(
 		inventory,
 		waypointOf: (namespace) => waypointFor(namespace, inventory, asked).reference,
 	};
-	const asm = convertAsm(conversion, inputs);
 	const bound = boundEntries(conversion);
+	const asm = convertAsm(conversion, inputs, bound.entries);
 	const entries = [...bound.entries, ...asm.entries];
 	const old = noteOldObjects(conversion, entries);
 	const rules = hostRules(conversion, entries);
@@ -127,7 +127,9 @@ function convert(
 			...entries.map((entry) => withItsRule(entry, rules.outputs)),
 			...steps.flatMap((step) => step.outputs),
 		],
-		blocked: new Map([...rules.blocked].map(([entry, reason]) => [outputKey(entry.output.object), reason])),
+		blocked: new Map(
+			[...rules.blocked, ...asm.blocked].map(([entry, reason]) => [outputKey(entry.output.object), reason]),
+		),
 		isReplaced: entries.length > 0,
 		removals: removal.removals,
 		steering: removal.steering,
