@@ -12,6 +12,7 @@ import { dialectOf } from "../src/manifests/dialect.ts";
 import { fixedText } from "../src/manifests/fix.ts";
 import { parseManifests, worldOf } from "../src/manifests/read.ts";
 import { migrate } from "../src/migrate/migrate.ts";
+import { readReach } from "../src/reach/reach.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -57,6 +58,11 @@ function ambientNamespace(index: number): AnyObject {
 }
 
 const bound = { "istio.io/use-waypoint": "egress", "istio.io/use-waypoint-namespace": "istio-egress" };
+
+/** A namespace with an entry for the same host as all others. */
+function sharing(index: number, spec: ServiceEntry["spec"] = {}): readonly AnyObject[] {
+	return [ambientNamespace(index), withSpec(entryOf(index, ["api.example.com"], bound), spec ?? {})];
+}
 
 function yamlOf(index: number, lines = ""): string {
 	return `apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: e${index}, namespace: shop}\nspec:\n${lines}  hosts: [API-${index}.example.com]\n  ports: [{number: 443, name: tls, protocol: TLS}]\n  resolution: DNS\n`;
@@ -137,6 +143,48 @@ const growing: Readonly<Record<string, readonly [number, Prepare]>> = {
 			const state = world([...surroundings, ...others, boundEntry]);
 			const question = { host: "api.payments.example.com", port: 443, from: "team" };
 			return () => counted(100, () => traceRoute(question, state));
+		},
+	],
+	"traceRoute() to a host that many namespaces have": [
+		100,
+		(size) => {
+			const state = world([...surroundings, ...counted(size, (index) => sharing(index)).flat()]);
+			const question = { host: "api.example.com", port: 443, from: "team-1" };
+			return () => traceRoute(question, state);
+		},
+	],
+	"traceRoute() to an address that many namespaces have": [
+		100,
+		(size) => {
+			const objects = counted(size, (index) => sharing(index, { addresses: ["203.0.113.1"] })).flat();
+			const state = world([...surroundings, ...objects]);
+			const question = { host: "203.0.113.1", port: 443, from: "team-1" };
+			return () => traceRoute(question, state);
+		},
+	],
+	"traceAll() of a host that many namespaces have": [
+		100,
+		(size) => {
+			const state = world([...surroundings, ...counted(size, (index) => sharing(index)).flat()]);
+			return () => traceAll(state);
+		},
+	],
+	"traceAll() of a host that many entries of one namespace have": [
+		100,
+		(size) => {
+			const entries = counted(size, (index) => ({
+				...plainEntry,
+				metadata: { name: `entry-${index}`, namespace: "team" },
+			}));
+			const state = world([...surroundings, ...entries]);
+			return () => traceAll(state);
+		},
+	],
+	"readReach() of a host that many namespaces have": [
+		100,
+		(size) => {
+			const state = world([...surroundings, ...counted(size, (index) => sharing(index)).flat()]);
+			return () => readReach(state, exampleDay);
 		},
 	],
 	"traceAll() of many entries": [

@@ -5,7 +5,7 @@ import { parseProtocol } from "../core/port-range.ts";
 import type { Stepwise } from "../core/stepwise.ts";
 import { finish } from "../core/stepwise.ts";
 import type { HostCapture } from "../istio/capture/capture.ts";
-import { captureOf } from "../istio/capture/capture.ts";
+import { captureOf, rollsOf } from "../istio/capture/capture.ts";
 import { isCaptured } from "../istio/capture/owners.ts";
 import { originationAt } from "../istio/capture/tls-origination.ts";
 import { isGoverned } from "../istio/entry/border.ts";
@@ -168,11 +168,12 @@ function ambientOf(namespaces: readonly string[], inventory: Inventory): Bits {
 
 function* walkAnswers(inventory: Inventory): Stepwise<readonly Answer[]> {
 	const answers: Answer[] = [];
+	const findRoll = rollsOf(inventory);
 	for (const entry of inventory.all("ServiceEntry")) {
 		yield;
 		const declaredBy = { namespace: entry.metadata?.namespace ?? "", name: entry.metadata?.name ?? "" };
 		if (isGoverned(entry, { namespace: declaredBy.namespace, inventory })) {
-			for (const capture of captureOf(entry, declaredBy, inventory)) {
+			for (const capture of captureOf(entry, declaredBy, inventory, findRoll)) {
 				answers.push({ entry, declaredBy, capture });
 			}
 		}

@@ -1,6 +1,7 @@
 import type { Inventory } from "../core/inventory.ts";
 import type { ServiceEntry } from "../core/kinds.ts";
-import { captureOf } from "../istio/capture/capture.ts";
+import type { FindRoll } from "../istio/capture/capture.ts";
+import { captureOf, rollsOf } from "../istio/capture/capture.ts";
 import { captureReason, isCaptured } from "../istio/capture/owners.ts";
 
 /** One host of one ServiceEntry, as `trace --all` writes it (docs/schemas/trace.schema.json). */
@@ -25,16 +26,21 @@ export interface TracedHost {
 
 /** What becomes of every host of every ServiceEntry, ordered by namespace, name and the order of hosts. */
 export function traceAll(inventory: Inventory): readonly TracedHost[] {
+	const findRoll = rollsOf(inventory);
 	return [...inventory.all("ServiceEntry")]
 		.toSorted((one, other) => compare(placeText(one), placeText(other)))
-		.flatMap((entry) => traceEntry(entry, inventory));
+		.flatMap((entry) => traceEntry(entry, inventory, findRoll));
 }
 
 /** What becomes of the hosts of one ServiceEntry. */
-export function traceEntry(entry: ServiceEntry, inventory: Inventory): readonly TracedHost[] {
+export function traceEntry(
+	entry: ServiceEntry,
+	inventory: Inventory,
+	findRoll?: FindRoll,
+): readonly TracedHost[] {
 	const namespace = entry.metadata?.namespace ?? "";
 	const name = entry.metadata?.name ?? "";
-	return captureOf(entry, { namespace, name }, inventory).map((capture) => ({
+	return captureOf(entry, { namespace, name }, inventory, findRoll).map((capture) => ({
 		namespace,
 		name,
 		host: capture.host,

@@ -4,8 +4,8 @@ import { canonicalHost } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { ServiceEntry } from "../core/kinds.ts";
 import { isAmbientNamespace } from "../core/policy.ts";
-import type { HostCapture } from "../istio/capture/capture.ts";
-import { captureOf, serviceBehind } from "../istio/capture/capture.ts";
+import type { FindRoll, HostCapture } from "../istio/capture/capture.ts";
+import { captureOf, rollsOf, serviceBehind } from "../istio/capture/capture.ts";
 import { captureReason, isCaptured } from "../istio/capture/owners.ts";
 import type { WorkloadAddress } from "../istio/capture/workload-address.ts";
 import { workloadsOfEntry, workloadsWithin } from "../istio/capture/workload-address.ts";
@@ -197,10 +197,11 @@ interface Found {
 
 function byName(host: string, from: string, inventory: Inventory): Found {
 	const missed: Candidate[] = [];
+	const findRoll = rollsOf(inventory);
 	// Itself, then the wildcards above it (ztunnel src/dns/server.rs: find_server).
 	for (const name of [host, ...wildcardsAbove(host)]) {
 		const service = name === host ? serviceBehind(host, inventory) : undefined;
-		const all = candidatesFor(name, inventory);
+		const all = candidatesFor(name, inventory, findRoll);
 		missed.push(...all.filter((each) => !answers(each, name, from, inventory)));
 		const found = all.filter((each) => answers(each, name, from, inventory));
 		const chosen = choose(found, from);
@@ -241,20 +242,22 @@ function inCluster(host: string, service: string): Found {
 	};
 }
 
-function candidatesFor(name: string, inventory: Inventory): readonly Candidate[] {
+function candidatesFor(name: string, inventory: Inventory, findRoll: FindRoll): readonly Candidate[] {
 	const candidates: Candidate[] = [];
 	for (const entry of inventory.lookup("serviceEntryByHost", name)) {
 		candidates.push(
-			...candidatesOf(entry, inventory).filter(({ capture }) => canonicalHost(capture.host) === name),
+			...candidatesOf(entry, inventory, findRoll).filter(
+				({ capture }) => canonicalHost(capture.host) === name,
+			),
 		);
 	}
 	return candidates;
 }
 
-function candidatesOf(entry: ServiceEntry, inventory: Inventory): readonly Candidate[] {
+function candidatesOf(entry: ServiceEntry, inventory: Inventory, findRoll: FindRoll): readonly Candidate[] {
 	const namespace = entry.metadata?.namespace ?? "";
 	const name = entry.metadata?.name ?? "";
-	return captureOf(entry, { namespace, name }, inventory).map((capture) => ({
+	return captureOf(entry, { namespace, name }, inventory, findRoll).map((capture) => ({
 		entry,
 		namespace,
 		name,
@@ -295,8 +298,9 @@ function choose(found: readonly Candidate[], from: string): Candidate | undefine
 
 function byAddress(address: AddressRange, from: string, inventory: Inventory): Found {
 	const found: { readonly candidate: Candidate; readonly prefix: number }[] = [];
+	const findRoll = rollsOf(inventory);
 	for (const entry of inventory.all("ServiceEntry")) {
-		for (const candidate of candidatesOf(entry, inventory)) {
+		for (const candidate of candidatesOf(entry, inventory, findRoll)) {
 			const ranges = rangesOf(entry, candidate.capture).filter((range) => rangeContains(range, address));
 			if (ranges.length > 0 && isVisible(candidate.namespace, from, inventory)) {
 				found.push({ candidate, prefix: Math.max(...ranges.map((range) => range.prefix)) });

@@ -130,12 +130,80 @@ export interface HostStanding {
 	readonly lostTo: HostOwner | undefined;
 	/** Another entry of the namespace was created in the same second, so that either may win. */
 	readonly isTied: boolean;
-	/** Other entries of the same namespace with this host. */
+	/** Other entries of the same namespace with this host; listed when asked for. */
 	readonly rivals: readonly HostOwner[];
-	/** The owner in each other namespace. */
+	/** The owner in each other namespace; listed when asked for. */
 	readonly elsewhere: readonly HostOwner[];
 	/** Whether clients of namespaces without an owner of their own are given this entry. */
 	readonly canonical: boolean;
+}
+
+/** The entries of one namespace that istiod takes for a host. */
+interface NamespaceOwners {
+	readonly owners: readonly HostOwner[];
+	/** The one that answers, where no Service does. */
+	readonly first: HostOwner;
+	readonly byName: ReadonlyMap<string, HostOwner>;
+	/** How many were created at a time. */
+	readonly countAt: ReadonlyMap<number, number>;
+}
+
+/** All that answer for a host, as the world has them: the same for each entry with the host. */
+export interface HostRoll {
+	readonly service: HostOwner | undefined;
+	readonly namespaces: ReadonlyMap<string, NamespaceOwners>;
+	/** The oldest two of those that answer in public namespaces: each is of another namespace. */
+	readonly oldestPublic: readonly HostOwner[];
+	/** Where an entry comes in the world. */
+	readonly placeOf: ReadonlyMap<HostOwner, number>;
+}
+
+/** Finds all that answer for a host, by the spelling that istiod compares. */
+export type FindRoll = (host: string) => HostRoll;
+
+/** Finds the roll of each host once, for as long as the world does not change: many entries may share a host. */
+export function rollsOf(inventory: Inventory): FindRoll {
+	const rolls = new Map<string, HostRoll>();
+	return (host) => {
+		const roll = rolls.get(host) ?? rollOf(host, inventory);
+		rolls.set(host, roll);
+		return roll;
+	};
+}
+
+function rollOf(host: string, inventory: Inventory): HostRoll {
+	const service = serviceBehind(host, inventory);
+	const owners = ownersOf(host, inventory);
+	const placeOf = new Map(owners.map((owner, place) => [owner, place]));
+	const namespaces = new Map<string, NamespaceOwners>();
+	const shown: HostOwner[] = [];
+	for (const [namespace, own] of Map.groupBy(owners, (each) => each.namespace)) {
+		const first = oldest(own);
+		if (first !== undefined) {
+			namespaces.set(namespace, namespaceOwners(own, first));
+			if (visibilityOf(namespace, inventory) === "PUBLIC") {
+				shown.push(first);
+			}
+		}
+	}
+	// Where times are equal, the order of the world decides.
+	shown.sort((one, other) => (placeOf.get(one) ?? 0) - (placeOf.get(other) ?? 0));
+	const canonical = oldest(shown);
+	const next = oldest(shown.filter((each) => each !== canonical));
+	return {
+		service: service === undefined ? undefined : ownerOfService(service),
+		namespaces,
+		oldestPublic: [canonical, next].filter((each) => each !== undefined),
+		placeOf,
+	};
+}
+
+function namespaceOwners(owners: readonly HostOwner[], first: HostOwner): NamespaceOwners {
+	const countAt = new Map<number, number>();
+	for (const { created } of owners) {
+		countAt.set(created, (countAt.get(created) ?? 0) + 1);
+	}
+	return { owners, first, byName: new Map(owners.map((each) => [each.name, each])), countAt };
 }
 
 /**
@@ -147,44 +215,68 @@ export function hostOwnership(
 	entry: ServiceEntry,
 	place: Place,
 	inventory: Inventory,
+	findRoll: FindRoll = (each) => rollOf(each, inventory),
 ): HostStanding {
 	const self = ownerOf(entry, place);
-	const service = serviceBehind(host, inventory);
-	const stored = ownersOf(host, inventory);
-	const isSelf = (each: HostOwner): boolean => each.namespace === place.namespace && each.name === place.name;
-	// Where times are equal, the order of the world decides, for all alike.
-	const all = stored.some(isSelf) ? stored.map((each) => (isSelf(each) ? self : each)) : [...stored, self];
-	const others = all.filter((each) => each !== self);
-	const rivals = others.filter((each) => each.namespace === place.namespace);
-	const older = oldest(all.filter((each) => each.namespace === place.namespace));
-	const serviceOwner = service === undefined ? undefined : ownerOfService(service);
-	const lostTo =
-		serviceOwner?.namespace === place.namespace ? serviceOwner : older === self ? undefined : older;
-	const elsewhere = [
-		...Map.groupBy(
-			others.filter((each) => each.namespace !== place.namespace),
-			(each) => each.namespace,
-		).values(),
-	].flatMap((each) => oldest(each) ?? []);
-	const isPublic = visibilityOf(place.namespace, inventory) === "PUBLIC";
-	const publicOwners = new Set([
-		self,
-		...elsewhere.filter((each) => visibilityOf(each.namespace, inventory) === "PUBLIC"),
-	]);
+	const roll = findRoll(host);
+	const { service, namespaces } = roll;
+	const own = namespaces.get(place.namespace);
+	// The entry as it is stored, which an update may be about to replace.
+	const stored = place.name === undefined ? undefined : own?.byName.get(place.name);
+	const isServiceHere = service?.namespace === place.namespace;
+	const first = firstWith(self, stored, own);
+	const lostTo = isServiceHere ? service : first === self ? undefined : first;
+	const tied = (own?.countAt.get(self.created) ?? 0) - (stored?.created === self.created ? 1 : 0);
 	return {
 		lostTo,
-		isTied: lostTo?.kind !== "Service" && rivals.some((each) => each.created === self.created),
-		rivals,
-		elsewhere:
-			serviceOwner === undefined || serviceOwner.namespace === place.namespace
-				? elsewhere
-				: [serviceOwner, ...elsewhere.filter((each) => each.namespace !== serviceOwner.namespace)],
+		isTied: lostTo?.kind !== "Service" && tied > 0,
+		get rivals() {
+			return own?.owners.filter((each) => each !== stored) ?? [];
+		},
+		get elsewhere() {
+			const hidden = new Set([place.namespace, service?.namespace]);
+			const firsts = [...namespaces.values()].flatMap((each) =>
+				hidden.has(each.first.namespace) ? [] : [each.first],
+			);
+			return service === undefined || isServiceHere ? firsts : [service, ...firsts];
+		},
 		canonical:
 			lostTo === undefined &&
-			serviceOwner === undefined &&
-			isPublic &&
-			oldest(all.filter((each) => publicOwners.has(each))) === self,
+			service === undefined &&
+			visibilityOf(place.namespace, inventory) === "PUBLIC" &&
+			comesFirst(self, stored, roll),
 	};
+}
+
+/** Which entry of its namespace answers for a host, once an entry is as it is written. */
+function firstWith(
+	self: HostOwner,
+	stored: HostOwner | undefined,
+	own: NamespaceOwners | undefined,
+): HostOwner | undefined {
+	if (own === undefined) {
+		return self;
+	}
+	if (stored?.created === self.created) {
+		return own.first === stored ? self : own.first;
+	}
+	// Where times are equal, the order of the world decides, for all alike.
+	return stored === undefined
+		? oldest([own.first, self])
+		: oldest(own.owners.map((each) => (each === stored ? self : each)));
+}
+
+/** Whether an entry is older than those that answer in the other public namespaces. */
+function comesFirst(
+	self: HostOwner,
+	stored: HostOwner | undefined,
+	{ oldestPublic, placeOf }: HostRoll,
+): boolean {
+	const other = oldestPublic.find((each) => each.namespace !== self.namespace);
+	if (other === undefined || self.created !== other.created) {
+		return other === undefined || self.created < other.created;
+	}
+	return stored !== undefined && (placeOf.get(stored) ?? 0) < (placeOf.get(other) ?? 0);
 }
 
 /** Every entry that istiod takes for a host, as it is written. */
@@ -271,16 +363,21 @@ export interface HostCapture {
 
 const unbound: Binding = { status: "None", request: { asked: false } };
 
-/** What istiod does with each host of an entry, once each. */
-export function captureOf(entry: ServiceEntry, place: Place, inventory: Inventory): readonly HostCapture[] {
+/** What istiod does with each host of an entry, once each; who asks for many entries of one world shares the rolls. */
+export function captureOf(
+	entry: ServiceEntry,
+	place: Place,
+	inventory: Inventory,
+	findRoll?: FindRoll,
+): readonly HostCapture[] {
 	const ignored = whyIgnored(entry, place.namespace, inventory);
 	const asked = bindingOf(entry.metadata?.labels, place.namespace, inventory);
 	const hosts = [...new Set(specOf(entry).hosts)];
-	const standings = hosts.map((host) => hostOwnership(host, entry, place, inventory));
+	const standings = hosts.map((host) => hostOwnership(host, entry, place, inventory, findRoll));
 	const isListed = ignored === undefined && standings.some((each) => each.lostTo === undefined);
 	const binding = isListed ? asked : unbound;
 	return hosts.map((host, index) => {
-		const standing = standings[index] ?? hostOwnership(host, entry, place, inventory);
+		const standing = standings[index] ?? hostOwnership(host, entry, place, inventory, findRoll);
 		const known = ignored === undefined && standing.lostTo === undefined;
 		const addresses = known ? addressSource(entry, host) : "none";
 		return {
