@@ -6,6 +6,7 @@ import type { Gaps } from "../core/gaps.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { AnyObject, Kind, Resources, ServiceEntry } from "../core/kinds.ts";
 import { kinds } from "../core/kinds.ts";
+import { entriesAskingFor } from "../istio/waypoint/losses.ts";
 import { traceEntry } from "../trace/hosts.ts";
 
 /** One finding as it is kept and reported: without the object, and short. */
@@ -58,8 +59,10 @@ export interface Auditor {
 	rejudge(object: Required<WorldChange>): void;
 	/** Puts everything in line: another configuration, another day. */
 	restart(today: string): void;
-	/** Judges what is in line while `mayGoOn` says so; whether anything is left. */
-	work(mayGoOn: () => boolean): boolean;
+	/** Judges what is in line while `mayGoOn` says so, single objects first or alone; whether any of that is left. */
+	work(mayGoOn: () => boolean, extent?: "all" | "single objects"): boolean;
+	/** Whether single objects are in line, which are judged without waiting for the next round. */
+	isUrgent(): boolean;
 	/** Whether every object was judged since the start. */
 	isComplete(): boolean;
 	/** Whether anything is in line. */
@@ -69,6 +72,9 @@ export interface Auditor {
 	/** The judged objects of a namespace; "" has those without one. */
 	inNamespace(namespace: string): Iterable<AuditedObject>;
 }
+
+/** What a label on an entry or a Namespace may name as waypoint. */
+const waypointKinds: ReadonlySet<Kind> = new Set(["KubernetesGateway", "Service"]);
 
 /** Findings of one object that are kept; the rest are counted. */
 const mostFindings = 20;
@@ -120,6 +126,11 @@ export function createAuditor(options: {
 			namespace ?? "",
 			judgeObject(engine, inventory, kind, object, today, options.gaps?.()),
 		);
+	};
+	const rejudge = ({ kind, namespace, name }: Required<WorldChange>): void => {
+		if (engine.byKind.has(kind)) {
+			named.set(`${namespace}\n${keyOf(kind, name)}`, { kind, namespace, name });
+		}
 	};
 	const judgeNamed = (): void => {
 		for (const [key, { kind, namespace, name }] of named) {
@@ -176,24 +187,32 @@ export function createAuditor(options: {
 		changed({ kind, namespace, name }) {
 			if (name === undefined || namespace === undefined) {
 				addAll(sweeps, engine.byKind.has(kind) ? [kind] : []);
-			} else if (engine.byKind.has(kind)) {
-				named.set(`${namespace}\n${keyOf(kind, name)}`, { kind, namespace, name });
+			} else {
+				rejudge({ kind, namespace, name });
+				// What this may unbind is judged at once; the round over all that reads the kind comes in its time.
+				for (const { metadata } of waypointKinds.has(kind)
+					? entriesAskingFor({ namespace, name }, inventory)
+					: []) {
+					rejudge({
+						kind: "ServiceEntry",
+						namespace: metadata?.namespace ?? "",
+						name: metadata?.name ?? "",
+					});
+				}
 			}
 			addAll(sweeps, readers.get(kind) ?? []);
 		},
-		rejudge({ kind, namespace, name }) {
-			if (engine.byKind.has(kind)) {
-				named.set(`${namespace}\n${keyOf(kind, name)}`, { kind, namespace, name });
-			}
-		},
+		rejudge,
 		restart(day) {
 			today = day;
 			addAll(sweeps, judged);
 		},
-		work(mayGoOn) {
+		work(mayGoOn, extent = "all") {
 			while (mayGoOn()) {
 				if (named.size > 0) {
 					judgeNamed();
+				} else if (extent === "single objects") {
+					return false;
 				} else if (sweep !== undefined || beginSweep()) {
 					sweepOne();
 				} else {
@@ -201,8 +220,9 @@ export function createAuditor(options: {
 					return false;
 				}
 			}
-			return named.size > 0 || sweep !== undefined || sweeps.size > 0;
+			return named.size > 0 || (extent === "all" && (sweep !== undefined || sweeps.size > 0));
 		},
+		isUrgent: () => named.size > 0,
 		isComplete: () => isComplete,
 		isIdle: () => named.size === 0 && sweep === undefined && sweeps.size === 0,
 		*objects() {

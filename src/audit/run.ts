@@ -10,7 +10,10 @@ export interface AuditPace {
 	readonly idleShare: number;
 	/** Changes that come within this time are judged together. */
 	readonly gatherMs: number;
-	/** Between two rounds over everything that a change may have touched, as a multiple of what the last one took. */
+	/**
+	 * Between two rounds over everything that a change may have touched, as a multiple of what the last one took. What
+	 * changed itself, and what a waypoint's change may unbind, does not wait for that.
+	 */
 	readonly restFactor: number;
 }
 
@@ -58,6 +61,8 @@ export function runAuditor(
 		return now < busyUntil ? pace.share : pace.idleShare;
 	};
 	let timer: NodeJS.Timeout | undefined;
+	let restUntil = 0;
+	let isResting = false;
 	let since: number | undefined = performance.now();
 	let spent = 0;
 	let hasStopped = false;
@@ -65,28 +70,30 @@ export function runAuditor(
 	const slice = (): void => {
 		const began = performance.now();
 		const end = began + pace.sliceMs;
-		const isLeft = auditor.work(() => performance.now() < end);
+		isResting = false;
+		const isRound = began >= restUntil;
+		const isLeft = auditor.work(() => performance.now() < end, isRound ? "all" : "single objects");
 		const took = performance.now() - began;
-		spent += took;
+		spent += isRound ? took : 0;
 		if (isLeft) {
 			timer = setTimeout(slice, Math.max(1, took / share(began + took) - took));
 			return;
 		}
 		timer = undefined;
-		since = undefined;
 		onQuiet();
-		for (const settle of waiters.splice(0)) {
-			settle();
+		if (isRound) {
+			restUntil = performance.now() + Math.max(pace.gatherMs, spent * pace.restFactor);
+			spent = 0;
 		}
-		const rest = Math.max(pace.gatherMs, spent * pace.restFactor);
-		spent = 0;
-		timer = setTimeout(() => {
-			timer = undefined;
-			if (!auditor.isIdle()) {
-				begin(0);
+		if (auditor.isIdle()) {
+			since = undefined;
+			for (const settle of waiters.splice(0)) {
+				settle();
 			}
-		}, rest);
-		timer.unref();
+		} else {
+			isResting = true;
+			begin(Math.max(0, restUntil - performance.now()));
+		}
 	};
 	const begin = (inMs: number): void => {
 		if (timer === undefined && !hasStopped) {
@@ -97,6 +104,11 @@ export function runAuditor(
 	return {
 		wake() {
 			since ??= performance.now();
+			if (isResting && auditor.isUrgent()) {
+				clearTimeout(timer);
+				timer = undefined;
+				isResting = false;
+			}
 			begin(pace.gatherMs);
 		},
 		async quiet() {
