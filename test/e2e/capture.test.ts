@@ -20,8 +20,11 @@ import type { AmbientService } from "./oracles.ts";
 import { readCondition } from "./oracles.ts";
 import { readWorld } from "./read-world.ts";
 
-/** Each seed gives as many worlds, created in batches: with many hundred Gateways istiod falls minutes behind. */
-const seeds = [101, 202, 303];
+/**
+ * Each seed gives as many worlds, created in batches: with many hundred Gateways istiod falls minutes behind. The gate
+ * takes one; WAYMARK_CAPTURE_SEEDS=101,202,303 takes more.
+ */
+const seeds = (process.env.WAYMARK_CAPTURE_SEEDS ?? "101").split(",").map(Number);
 const batches = 5;
 const batchSize = 60;
 
