@@ -26,6 +26,7 @@ import {
 	tableWords,
 	waypointWords,
 } from "./admission-words.ts";
+import { generatedLabel } from "./authorization-policies.ts";
 import type { Manifest } from "./mesh-table.ts";
 import { tableDefinition, tableKind, tableName, tableVersion } from "./mesh-table.ts";
 
@@ -363,7 +364,7 @@ function restorerCondition({ restorers }: Settings): readonly object[] {
 			];
 }
 
-/** What only some may write: the status of ServiceEntries and, where there is one, the table. */
+/** What only some may write: the status of ServiceEntries, the table where there is one, and the policies that are kept. */
 export function guardPolicies(options: BackstopOptions, table: boolean): readonly Manifest[] {
 	const labels = Object.keys(options.labels).length === 0 ? {} : { labels: options.labels };
 	const guard = (name: string, rule: object, who: string, message: string): readonly Manifest[] => [
@@ -410,6 +411,22 @@ request.userInfo.username.startsWith(${celText(`${account}-`)}) ||
 					},
 					`request.userInfo.username == ${celText(options.account)}`,
 					"Only Waymark writes this table: it works it out from the cluster anew all the time",
+				)
+			: []),
+		...(options.settings.reach === "enforce"
+			? guard(
+					"waymark-reach",
+					{
+						apiGroups: ["security.istio.io"],
+						operations: ["CREATE", "UPDATE", "DELETE"],
+						resources: ["authorizationpolicies"],
+						scope: "Namespaced",
+					},
+					// Controllers of kube-system delete what belongs to an entry or a Namespace that is gone.
+					`request.userInfo.username == ${celText(options.account)} ||
+request.userInfo.username.startsWith('system:serviceaccount:kube-system:') ||
+[object, oldObject].all(o, o == null || !(${celText(generatedLabel)} in o.metadata.?labels.orValue({})))`,
+					"Only Waymark writes the AuthorizationPolicies that it keeps: change the policy of the Namespaces from which they follow",
 				)
 			: []),
 	];

@@ -11,6 +11,7 @@ import {
 	namespacePolicies,
 	sidecarPolicies,
 } from "../../src/export/admission-policies.ts";
+import { generatedLabel } from "../../src/export/authorization-policies.ts";
 import { tableDefinition } from "../../src/export/mesh-table.ts";
 import { rules } from "../../src/rules/table.ts";
 import type { KubeObject } from "./api.ts";
@@ -23,6 +24,7 @@ import {
 	messageOf,
 	rulesIn,
 	waitForAnswer,
+	waymark,
 	writeTable,
 } from "./backstop-parity.ts";
 import { useControlPlane } from "./shared.ts";
@@ -246,5 +248,41 @@ describe("the admission policies, without any webhook", () => {
 		for (const account of accounts) {
 			assert.equal(await write(account), 200);
 		}
+	});
+
+	it("let only Waymark write the AuthorizationPolicies that it keeps, and anybody write others", async () => {
+		await using stack = new AsyncDisposableStack();
+		const { settings } = parseSettings({ reach: "enforce" });
+		stack.defer(() => deleteNamespaces(plane, team));
+		stack.use(await installPolicies(plane, guardPolicies(backstopOptions(settings), false)));
+		stack.use(await allowEverything("mallory", waymark.name));
+		await plane.api.apply(teamNamespace() as KubeObject);
+		const collection = `/apis/security.istio.io/v1/namespaces/${team}/authorizationpolicies`;
+		const policy = (name: string, labels: Readonly<Record<string, string>>): KubeObject => ({
+			apiVersion: "security.istio.io/v1",
+			kind: "AuthorizationPolicy",
+			metadata: { name, namespace: team, labels },
+			spec: { action: "DENY", rules: [{ from: [{ source: { namespaces: ["other"] } }] }] },
+		});
+		const kept = policy("kept", { [generatedLabel]: "payments" });
+		const write = async (body: KubeObject, name: string): Promise<number> =>
+			(await plane.api.request("POST", collection, { body, as: { name } })).status;
+		const remove = async (name: string): Promise<number> =>
+			(await plane.api.request("DELETE", `${collection}/kept`, { as: { name } })).status;
+		const deadline = Date.now() + 20_000;
+		while ((await write(policy(`try-${Date.now()}`, kept.metadata.labels ?? {}), "mallory")) !== 403) {
+			assert.ok(Date.now() < deadline, "the guard is not in force");
+			await new Promise((resolve) => setTimeout(resolve, 100));
+		}
+		assert.equal(await write(policy("own", {}), "mallory"), 201);
+		assert.equal(await write(kept, waymark.name), 201);
+		assert.equal(await remove("mallory"), 403);
+		const stripped = await plane.api.request("PATCH", `${collection}/kept`, {
+			as: { name: "mallory" },
+			contentType: "application/merge-patch+json",
+			body: { metadata: { labels: null } },
+		});
+		assert.equal(stripped.status, 403);
+		assert.equal(await remove(waymark.name), 200);
 	});
 });

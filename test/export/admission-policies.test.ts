@@ -47,6 +47,13 @@ describe("backstop", () => {
 		);
 	});
 
+	it("guards the AuthorizationPolicies that are kept where reach is enforced, and nowhere else", () => {
+		const guard = "ValidatingAdmissionPolicy waymark-reach";
+		assert.ok(!names({}, {}).includes(guard));
+		const { settings } = parseSettings({ reach: "enforce" });
+		assert.ok(names({ settings }, {}).includes(guard));
+	});
+
 	it("gives no parameter to what must hold, and lets what has one fail open", () => {
 		for (const { kind, metadata, spec } of backstop(options, all)) {
 			if (kind === "ValidatingAdmissionPolicy") {
