@@ -75,7 +75,10 @@ const parts = {
 		},
 	},
 	Destination: { fields: { host: "string", subset: "string", port: { fields: { number: "number" } } } },
-	RouteDestination: { fields: { destination: "Destination", weight: "number" } },
+	RouteDestination: { fields: { destination: "Destination", weight: "number", headers: "RouteHeaders" } },
+	RouteHeaders: {
+		fields: { request: { fields: { set: { map: "string" }, add: { map: "string" } } } },
+	},
 	RouteMatch: { fields: { gateways: { list: "string" }, port: "number", sniHosts: { list: "string" } } },
 	HttpRoute: {
 		fields: {
@@ -87,6 +90,7 @@ const parts = {
 			delegate: { fields: { name: "string", namespace: "string" } },
 			redirect: { fields: { authority: "string" } },
 			rewrite: { fields: { authority: "string" } },
+			headers: "RouteHeaders",
 		},
 	},
 	/** A route of TLS or TCP connections. */
@@ -134,6 +138,23 @@ const parts = {
 			sectionName: "string",
 		},
 	},
+	HeaderModifier: {
+		fields: {
+			set: { list: { fields: { name: "string", value: "string" } } },
+			add: { list: { fields: { name: "string", value: "string" } } },
+		},
+	},
+	RouteBackend: {
+		fields: {
+			group: "string",
+			kind: "string",
+			namespace: "string",
+			name: "string",
+			port: "number",
+			sectionName: "string",
+			filters: { list: { fields: { requestHeaderModifier: "HeaderModifier" } } },
+		},
+	},
 	/** HTTPRoute, GRPCRoute, TLSRoute and TCPRoute: the parts that say from where to where. */
 	GatewayRouteSpec: {
 		fields: {
@@ -142,7 +163,7 @@ const parts = {
 			rules: {
 				list: {
 					fields: {
-						backendRefs: { list: "ObjectReference" },
+						backendRefs: { list: "RouteBackend" },
 						filters: {
 							list: {
 								fields: {
@@ -150,6 +171,7 @@ const parts = {
 									requestMirror: { fields: { backendRef: "ObjectReference" } },
 									requestRedirect: { fields: { hostname: "string" } },
 									urlRewrite: { fields: { hostname: "string" } },
+									requestHeaderModifier: "HeaderModifier",
 								},
 							},
 						},

@@ -107,9 +107,36 @@ export function backendCases(kind: string): Readonly<Record<string, RuleCase>> {
 	};
 }
 
-/** What holds besides where a route can copy what it carries. */
+function header(name: string, value: string): object {
+	return { type: "RequestHeaderModifier", requestHeaderModifier: { set: [{ name, value }] } };
+}
+
+/** What holds besides where a route can change or copy the requests that it carries. */
 export function mirrorCases(kind: string): Readonly<Record<string, RuleCase>> {
 	return {
+		"refuses an authority that is written as a header, by a rule or for a backend": {
+			object: routeOf(kind, [
+				{
+					backendRefs: [{ ...hostname("api.shop.example"), filters: [header("host", "files.bank.example")] }],
+					filters: [header("Host", "files.bank.example"), header("x-team", "files.bank.example")],
+				},
+			]),
+			given,
+			finds: [
+				"error spec.rules[0].filters[0].requestHeaderModifier.set[0].value",
+				"error spec.rules[0].backendRefs[0].filters[0].requestHeaderModifier.set[0].value",
+			],
+		},
+		"accepts an allowed host as a header": {
+			object: routeOf(kind, [
+				{
+					backendRefs: [hostname("api.shop.example")],
+					filters: [header("Host", "www.payments.example")],
+				},
+			]),
+			given,
+			finds: [],
+		},
 		"refuses a copy of the requests": {
 			object: routeOf(kind, [
 				{

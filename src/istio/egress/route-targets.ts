@@ -49,7 +49,9 @@ export function* virtualServiceTargets(
 		};
 	}
 	const ofMesh = (route.spec?.gateways ?? [meshGateway]).includes(meshGateway);
-	for (const [index, { match, redirect, rewrite }] of (route.spec?.http ?? []).entries()) {
+	for (const [index, { match, redirect, rewrite, headers, route: destinations }] of (
+		route.spec?.http ?? []
+	).entries()) {
 		const named = (match ?? []).flatMap((each) => each.gateways ?? []);
 		const fromMesh = named.length > 0 ? named.includes(meshGateway) : ofMesh;
 		for (const [field, authority] of [
@@ -61,7 +63,54 @@ export function* virtualServiceTargets(
 				yield { path, ...authorityOf(authority), fromMesh, gateways: [] };
 			}
 		}
+		const base: Path = ["spec", "http", index];
+		for (const written of [
+			...headerAuthorities(headers, [...base, "headers"]),
+			...(destinations ?? []).flatMap((each, at) =>
+				headerAuthorities(each.headers, [...base, "route", at, "headers"]),
+			),
+		]) {
+			yield { ...written, fromMesh, gateways: [] };
+		}
 	}
+}
+
+type HttpRoute = NonNullable<NonNullable<VirtualService["spec"]>["http"]>[number];
+type WrittenAuthority = Omit<RouteTarget, "fromMesh" | "gateways">;
+
+/** Whether Istio takes a header for the authority of a request (pilot/pkg/networking/core/route: isAuthorityHeader). */
+function isAuthorityHeader(name: string): boolean {
+	return [":authority", "host"].includes(name.toLowerCase());
+}
+
+/** The authorities that a VirtualService writes as a header of requests. */
+function headerAuthorities(headers: HttpRoute["headers"], base: Path): readonly WrittenAuthority[] {
+	const { set, add } = headers?.request ?? {};
+	return Object.entries({ set, add }).flatMap(([field, written]) =>
+		Object.entries(written ?? {})
+			.filter(([name, value]) => isAuthorityHeader(name) && value !== "")
+			.map(([name, value]) => ({ path: [...base, "request", field, name], ...authorityOf(value) })),
+	);
+}
+
+type RouteRule = NonNullable<NonNullable<GatewayRoute["spec"]>["rules"]>[number];
+type RouteFilter = Pick<NonNullable<RouteRule["filters"]>[number], "requestHeaderModifier">;
+
+/** The authorities that a filter of a route writes as a header of requests. */
+function modifiedAuthorities(filter: RouteFilter, base: Path): readonly WrittenAuthority[] {
+	const { set, add } = filter.requestHeaderModifier ?? {};
+	return Object.entries({ set, add }).flatMap(([field, written]) =>
+		(written ?? []).flatMap(({ name, value }, at) =>
+			value && isAuthorityHeader(name ?? "")
+				? [
+						{
+							path: [...base, "requestHeaderModifier", field, at, "value"],
+							...authorityOf(value),
+						},
+					]
+				: [],
+		),
+	);
 }
 
 /** Every target of a route of the Gateway API. */
@@ -93,7 +142,11 @@ export function* gatewayRouteTargets(
 			};
 		}
 	}
-	for (const [index, { filters }] of (route.spec?.rules ?? []).entries()) {
+	for (const [index, rule] of (route.spec?.rules ?? []).entries()) {
+		const { filters } = rule;
+		for (const written of writtenAuthorities(rule, ["spec", "rules", index])) {
+			yield { ...written, fromMesh, gateways: [] };
+		}
 		for (const [at, { requestRedirect, urlRewrite }] of (filters ?? []).entries()) {
 			for (const [field, hostname] of [
 				["requestRedirect", requestRedirect?.hostname],
@@ -106,6 +159,18 @@ export function* gatewayRouteTargets(
 			}
 		}
 	}
+}
+
+/** The authorities that the filters of a rule and of its backends write as a header of requests. */
+function writtenAuthorities({ filters, backendRefs }: RouteRule, base: Path): readonly WrittenAuthority[] {
+	return [
+		...(filters ?? []).flatMap((filter, at) => modifiedAuthorities(filter, [...base, "filters", at])),
+		...(backendRefs ?? []).flatMap(({ filters: own }, at) =>
+			(own ?? []).flatMap((filter, place) =>
+				modifiedAuthorities(filter, [...base, "backendRefs", at, "filters", place]),
+			),
+		),
+	];
 }
 
 function authorityOf(

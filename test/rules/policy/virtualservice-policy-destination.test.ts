@@ -77,6 +77,35 @@ testRule(rule, {
 			"error spec.http[1].redirect.authority",
 		],
 	},
+	"refuses an authority that is written as a header, whatever its spelling": {
+		object: virtualService({
+			http: [
+				{
+					route: [
+						{
+							destination: { host: "api.shop.example" },
+							headers: { request: { add: { ":authority": "files.bank.example" } } },
+						},
+					],
+					headers: { request: { set: { Host: "files.bank.example", "x-team": "files.bank.example" } } },
+				},
+			],
+		}),
+		given,
+		finds: [
+			"error spec.http[0].headers.request.set.Host",
+			'error spec.http[0].route[0].headers.request.add[":authority"]',
+		],
+	},
+	"accepts an allowed host as a header": {
+		object: virtualService({
+			http: [
+				{ ...toHost("api.shop.example"), headers: { request: { set: { host: "www.payments.example" } } } },
+			],
+		}),
+		given,
+		finds: [],
+	},
 	"lets a gateway redirect its own clients": {
 		object: virtualService({
 			hosts: ["out.shop.internal"],
