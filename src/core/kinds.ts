@@ -535,17 +535,20 @@ const table = {
 								match: { fields: { mode: "string" } },
 								disabled: "boolean",
 								filter: { fields: { expression: "string" } },
+								providers: { list: { fields: { name: "string" } } },
 							},
 						},
 					},
 					metrics: {
 						list: {
 							fields: {
+								providers: { list: { fields: { name: "string" } } },
 								overrides: {
 									list: {
 										fields: {
 											match: { fields: { metric: "string", customMetric: "string", mode: "string" } },
 											disabled: "boolean",
+											tagOverrides: { map: { fields: { operation: "string" } } },
 										},
 									},
 								},
@@ -554,7 +557,12 @@ const table = {
 					},
 					tracing: {
 						list: {
-							fields: { match: { fields: { mode: "string" } }, disableSpanReporting: "boolean" },
+							fields: {
+								match: { fields: { mode: "string" } },
+								disableSpanReporting: "boolean",
+								providers: { list: { fields: { name: "string" } } },
+								randomSamplingPercentage: "number",
+							},
 						},
 					},
 				},

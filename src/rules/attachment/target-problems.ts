@@ -2,6 +2,7 @@ import type { Path, Problem } from "../../core/finding.ts";
 import { mention, quote } from "../../core/finding.ts";
 import type { Kind, KubernetesGateway, ServiceEntry } from "../../core/kinds.ts";
 import type { RuleContext } from "../../core/rule.ts";
+import type { WaypointReference } from "../../core/settings.ts";
 import type { Attachable, Target } from "../../istio/attachment/targets.ts";
 import {
 	isOpenToOthers,
@@ -12,6 +13,7 @@ import {
 } from "../../istio/attachment/targets.ts";
 import { isGoverned } from "../../istio/entry/border.ts";
 import { isProtocolOf } from "../../istio/entry/ports.ts";
+import { entriesAskingFor } from "../../istio/waypoint/losses.ts";
 import { isWaypoint } from "../../istio/waypoint/waypoint.ts";
 
 /** How Istio reads the targets of a kind. */
@@ -24,6 +26,8 @@ export interface Reading {
 	readonly isReadOnlyByTarget?: boolean;
 	/** A waypoint reads it for a Gateway only, whatever entry it targets. */
 	readonly isReadOnlyByGateway?: boolean;
+	/** What targets a waypoint holds for what stands in the namespace of its own only. */
+	readonly isReadInOwnNamespace?: boolean;
 	/** It is about requests, so that a port without HTTP has no use for it. */
 	readonly isAboutHttp?: boolean;
 }
@@ -41,10 +45,10 @@ export function* targetProblems(
 				yield* entryProblems(target, context, reading);
 				break;
 			case "Gateway":
-				yield* gatewayProblems(target, context);
+				yield* gatewayProblems(target, context, reading);
 				break;
 			default:
-				yield* classProblems(target, context);
+				yield* classProblems(target, context, reading);
 		}
 	}
 	if (hasNoTarget(object)) {
@@ -107,15 +111,47 @@ function readsRequests(entry: ServiceEntry): boolean {
 	return ports.length === 0 || ports.some(({ protocol }) => !isProtocolOf("tcp", protocol ?? ""));
 }
 
-function* gatewayProblems(target: Target, context: RuleContext): Iterable<Problem> {
+function* gatewayProblems(target: Target, context: RuleContext, reading: Reading): Iterable<Problem> {
 	const { namespace, inventory } = context;
 	if (inventory.get("KubernetesGateway", namespace, target.name) === undefined) {
 		yield* missingProblems("Gateway", target, context);
+	} else if (reading.isReadInOwnNamespace === true) {
+		const foreign = foreignEntry({ namespace, name: target.name }, inventory);
+		if (foreign !== undefined) {
+			yield {
+				path: target.path,
+				message: `A waypoint reads a ${reading.kind} that targets its Gateway for what stands in its own namespace only, so this does not hold for ServiceEntry ${mention(foreign)}`,
+				hint: `Leave targetRefs out, so that it holds for the whole namespace ${mention(namespace)} with its waypoints, or target the entry in its own namespace`,
+			};
+		}
 	}
 }
 
-function* classProblems({ name, path }: Target, { namespace, inventory }: RuleContext): Iterable<Problem> {
+/** The first egress entry of another namespace that asks for a waypoint, as NAMESPACE/NAME. */
+function foreignEntry(waypoint: WaypointReference, inventory: RuleContext["inventory"]): string | undefined {
+	for (const entry of entriesAskingFor(waypoint, inventory)) {
+		const { namespace = "", name = "" } = entry.metadata ?? {};
+		const place = namespace ?? "";
+		if (place !== waypoint.namespace && isGoverned(entry, { namespace: place, inventory })) {
+			return `${place}/${name}`;
+		}
+	}
+	return undefined;
+}
+
+function* classProblems(
+	{ name, path }: Target,
+	{ namespace, inventory }: RuleContext,
+	reading: Reading,
+): Iterable<Problem> {
 	const { rootNamespace } = inventory.mesh;
+	if (name === waypointClass && namespace === rootNamespace && reading.isReadInOwnNamespace === true) {
+		yield {
+			path,
+			message: `A waypoint reads a ${reading.kind} with targets in the namespace of a ServiceEntry only, so this does not hold for entries of other namespaces than ${mention(rootNamespace)}`,
+			hint: `Leave targetRefs out: in namespace ${mention(rootNamespace)} it holds for the whole mesh then`,
+		};
+	}
 	if (name === waypointClass && namespace !== rootNamespace) {
 		yield {
 			path,

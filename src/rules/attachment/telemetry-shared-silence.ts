@@ -9,6 +9,8 @@ import {
 	waypointOfEntry,
 } from "../../istio/attachment/targets.ts";
 import { formatWaypoint } from "../../istio/waypoint/binding.ts";
+import { entriesAskingFor } from "../../istio/waypoint/losses.ts";
+import { isWaypoint } from "../../istio/waypoint/waypoint.ts";
 import { developer, editors, sharedWaypoint, toEntry } from "./examples.ts";
 import { severityForTenants } from "./tenants.ts";
 
@@ -34,7 +36,7 @@ export const telemetrySharedSilence: Rule<"Telemetry"> = {
 	docs: {
 		summary:
 			"A Telemetry must not switch off logs, metrics or traces of a shared waypoint unless a policy editor writes it",
-		why: "A waypoint obeys the Telemetry that targets one of its ServiceEntries, and the one that holds for the whole namespace of the entry. Where that switches the access log or metrics off, nobody sees any more what the team sends to the host. Refused is who is no policy editor; where the configuration names none, and for a Telemetry of a whole namespace, which may be meant for its workloads, it is a warning.",
+		why: "A waypoint obeys the Telemetry that targets one of its ServiceEntries, the one that holds for the whole namespace of the entry, and the one that holds for its own namespace. Where that switches the access log or metrics off, nobody sees any more what the team sends to the host; other providers, a label less or a sampling of 0 take a part of it, which is a warning. Refused is who is no policy editor; where the configuration names none, and for a Telemetry of a whole namespace, which may be meant for its workloads, it is a warning.",
 		fix: "Remove what is disabled or filtered, or ask the security team.",
 		sources: ["istio/istio pilot/pkg/model/telemetry.go: applicableTelemetries"],
 		since: "0.1.0",
@@ -63,7 +65,15 @@ interface Reached {
 	readonly severity: Severity;
 }
 
-function problemOf({ path, what }: Silence, { entry, waypoint, severity }: Reached): Problem {
+function problemOf({ path, what, isPartial }: Silence, { entry, waypoint, severity }: Reached): Problem {
+	if (isPartial === true) {
+		return {
+			path,
+			severity: "warning",
+			message: `Takes ${what} of the waypoint ${waypoint} for ServiceEntry ${entry} from whoever reads it now`,
+			hint: "Remove it, or ask the security team to write it",
+		};
+	}
 	return {
 		path,
 		severity,
@@ -95,6 +105,29 @@ function reachedWaypoint(
 			};
 		}
 	}
+	return reachedOwnWaypoint(context);
+}
+
+/** An entry of another namespace at a waypoint here: what holds for the namespace of a waypoint holds for all at it. */
+function reachedOwnWaypoint({ namespace, inventory, requester }: RuleContext): Reached | undefined {
+	if (inventory.settings.policyEditors === undefined || requester === undefined) {
+		return undefined;
+	}
+	for (const gateway of inventory.inNamespace("KubernetesGateway", namespace)) {
+		if (isWaypoint(gateway, inventory) !== true) {
+			continue;
+		}
+		const waypoint = { namespace, name: gateway.metadata?.name ?? "" };
+		for (const { metadata } of entriesAskingFor(waypoint, inventory)) {
+			if (metadata?.namespace !== namespace) {
+				return {
+					entry: mention(`${metadata?.namespace ?? ""}/${metadata?.name ?? ""}`),
+					waypoint: formatWaypoint(waypoint),
+					severity: "warning",
+				};
+			}
+		}
+	}
 	return undefined;
 }
 
@@ -109,32 +142,65 @@ function isForNamespace({ spec }: Telemetry): boolean {
 interface Silence {
 	readonly path: Path;
 	readonly what: string;
+	/** It is not switched off, but less is told, or somebody else is: who does it may mean well. */
+	readonly isPartial?: true;
 }
 
 /** What a Telemetry switches off of what a waypoint tells: it tells as a server, not as a client (telemetry.go: workloadMode). */
 function* silencesOf(telemetry: Telemetry): Iterable<Silence> {
 	yield* silencedLogs(telemetry);
-	for (const [index, { overrides }] of (telemetry.spec?.metrics ?? []).entries()) {
-		for (const [place, { disabled, match }] of (overrides ?? []).entries()) {
+	for (const [index, { overrides, providers }] of (telemetry.spec?.metrics ?? []).entries()) {
+		yield* otherProviders(providers, ["spec", "metrics", index], "the metrics");
+		for (const [place, { disabled, match, tagOverrides }] of (overrides ?? []).entries()) {
 			if (disabled === true && match?.mode !== "CLIENT") {
 				const metric = match?.customMetric ?? match?.metric ?? "ALL_METRICS";
 				const what = metric === "ALL_METRICS" ? "all metrics" : `the metric ${quote(metric, 40)}`;
 				yield { path: ["spec", "metrics", index, "overrides", place, "disabled"], what };
 			}
+			const removed = Object.entries(tagOverrides ?? {}).find(([, { operation }]) => operation === "REMOVE");
+			if (removed !== undefined && match?.mode !== "CLIENT") {
+				const path = ["spec", "metrics", index, "overrides", place, "tagOverrides", removed[0]];
+				yield { path, what: `the label ${quote(removed[0], 40)} of metrics`, isPartial: true };
+			}
 		}
 	}
-	for (const [index, { disableSpanReporting, match }] of (telemetry.spec?.tracing ?? []).entries()) {
-		if (disableSpanReporting === true && match?.mode !== "CLIENT") {
-			yield { path: ["spec", "tracing", index, "disableSpanReporting"], what: "the traces" };
+	yield* silencedTraces(telemetry);
+}
+
+function* silencedTraces({ spec }: Telemetry): Iterable<Silence> {
+	for (const [index, tracing] of (spec?.tracing ?? []).entries()) {
+		const path = ["spec", "tracing", index];
+		if (tracing.match?.mode === "CLIENT") {
+			continue;
+		}
+		yield* otherProviders(tracing.providers, path, "the traces");
+		if (tracing.disableSpanReporting === true) {
+			yield { path: [...path, "disableSpanReporting"], what: "the traces" };
+		} else if (tracing.randomSamplingPercentage === 0) {
+			yield { path: [...path, "randomSamplingPercentage"], what: "the traces" };
 		}
 	}
 }
 
+/** Providers stand in the place of those that the mesh or the security team chose (telemetry.go: mergeLogs, mergeMetrics). */
+function* otherProviders(
+	providers: readonly unknown[] | null | undefined,
+	base: Path,
+	what: string,
+): Iterable<Silence> {
+	if ((providers ?? []).length > 0) {
+		yield { path: [...base, "providers"], what, isPartial: true };
+	}
+}
+
 function* silencedLogs({ spec }: Telemetry): Iterable<Silence> {
-	for (const [index, { disabled, filter, match }] of (spec?.accessLogging ?? []).entries()) {
+	for (const [index, { disabled, filter, match, providers }] of (spec?.accessLogging ?? []).entries()) {
 		const path = ["spec", "accessLogging", index];
 		if (match?.mode === "CLIENT") {
 			continue;
+		}
+		if (disabled !== true) {
+			yield* otherProviders(providers, path, "the access log");
 		}
 		if (disabled === true) {
 			yield { path: [...path, "disabled"], what: "the access log" };

@@ -24,8 +24,8 @@ export const telemetryTarget: Rule<"Telemetry"> = {
 	fixable: false,
 	docs: {
 		summary: "A Telemetry should target something that is there, in its own namespace, by targetRefs",
-		why: "A waypoint reads what targets its Gateway, its class in the root namespace, or one of its ServiceEntries by name, each in the namespace of the target. A selector picks pods, and a waypoint passes over it. Whatever targets a name that is not there, one of another namespace, or an entry without a waypoint holds nowhere, and nothing says so.",
-		fix: "Target the ServiceEntry or the Gateway by its name, and write the Telemetry in the namespace of its target.",
+		why: "A waypoint reads what targets its Gateway, its class in the root namespace, or one of its ServiceEntries by name, each in the namespace of the target. A selector picks pods, and a waypoint passes over it. Whatever targets a name that is not there, one of another namespace, or an entry without a waypoint holds nowhere, and nothing says so. Unlike a policy, a Telemetry that targets a waypoint's Gateway or class is read for entries of its own namespace only.",
+		fix: "Target the ServiceEntry by its name, in its own namespace; for all that goes through a waypoint write a Telemetry without targets in the waypoint's namespace.",
 		sources: [
 			"istio/istio pilot/pkg/model/policyattachment.go: ShouldAttachPolicy",
 			"istio/istio pilot/pkg/model/telemetry.go: applicableTelemetries",
@@ -38,6 +38,7 @@ export const telemetryTarget: Rule<"Telemetry"> = {
 	*check(object, context) {
 		yield* targetProblems(object, context, {
 			kind: "Telemetry",
+			isReadInOwnNamespace: true,
 			selector: {
 				labels: object.spec?.selector?.matchLabels ?? {},
 				path: ["spec", "selector", "matchLabels"],

@@ -67,13 +67,51 @@ testRule(rule, {
 	},
 	"accepts what switches more on": {
 		object: silent({
-			accessLogging: [{ providers: [{ name: "otel" }] }],
+			accessLogging: [{}],
 			metrics: [{ overrides: [{ tagOverrides: { team: { value: "'shop'" } } }] }],
 			tracing: [{ randomSamplingPercentage: 100 }],
 		}),
 		given,
 		settings,
 		requester: developer,
+		finds: [],
+	},
+	"warns of other providers, a label less and no sample: they take a part from who reads it now": {
+		object: silent({
+			accessLogging: [{ providers: [{ name: "nowhere" }] }],
+			metrics: [
+				{
+					providers: [{ name: "nowhere" }],
+					overrides: [{ tagOverrides: { source_principal: { operation: "REMOVE" } } }],
+				},
+			],
+			tracing: [{ providers: [{ name: "nowhere" }], randomSamplingPercentage: 0 }],
+		}),
+		given,
+		settings,
+		requester: developer,
+		finds: [
+			"warning spec.accessLogging[0].providers",
+			"warning spec.metrics[0].providers",
+			"warning spec.metrics[0].overrides[0].tagOverrides.source_principal",
+			"warning spec.tracing[0].providers",
+			"error spec.tracing[0].randomSamplingPercentage",
+		],
+		says: /^Takes the access log of the waypoint istio-egress\/egress for ServiceEntry api from whoever reads it now$/,
+	},
+	"warns of one for the namespace of a waypoint, which holds for entries of other namespaces": {
+		object: attachable("Telemetry", noLog, "istio-egress"),
+		given,
+		settings,
+		requester: developer,
+		finds: ["warning spec.accessLogging[0].disabled"],
+		says: /for ServiceEntry shop\/api, so nobody sees/,
+	},
+	"lets policy editors do that": {
+		object: attachable("Telemetry", noLog, "istio-egress"),
+		given,
+		settings,
+		requester: editor,
 		finds: [],
 	},
 	"warns of one that holds for a namespace with entries at a shared waypoint": {
