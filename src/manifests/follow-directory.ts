@@ -6,9 +6,11 @@ import { ClusterState } from "../core/cluster-state.ts";
 import type { AnyObject, Kind, Resources } from "../core/kinds.ts";
 import { allKinds } from "../core/kinds.ts";
 import { defaultSettings } from "../core/settings.ts";
-import { misreadingsOf } from "./as-meant.ts";
-import type { Manifest, Reading, Unreadable } from "./read.ts";
-import { filesOf, readManifestBytes, worldOf } from "./read.ts";
+import type { PlainReading } from "./plain-reading.ts";
+import { nothingRead, readPlain } from "./plain-reading.ts";
+import type { Unreadable } from "./read.ts";
+import { addToWorld, filesOf } from "./read.ts";
+import { readAside } from "./read-aside.ts";
 
 /** What became of reading a directory. */
 export interface DirectoryStatus {
@@ -32,12 +34,14 @@ const pollMs = 2_000;
 const share = 50;
 /** So many files are looked at or read between two turns of the event loop. */
 const batch = 64;
+/** A file of more bytes is read in a thread of its own while others wait for answers: this many take some 50 ms. */
+const mostBytesInTurn = 32_768;
 
 /** A file as it was last read. */
 interface KnownFile {
 	/** What changes when the file does: its identity, size and times. */
 	readonly signature: string;
-	readonly reading: Reading;
+	readonly reading: PlainReading;
 	/** Whether there was anything in it. */
 	readonly empty: boolean;
 }
@@ -55,24 +59,24 @@ export async function followDirectory(
 	let known: ReadonlyMap<string, KnownFile> = new Map();
 	let seen = "";
 	let applied = "";
-	let isStopped = false;
+	const stopping = new AbortController();
 	let timer: NodeJS.Timeout | undefined;
 
 	const apply = (files: ReadonlyMap<string, KnownFile>, unreadable: readonly Unreadable[]): void => {
 		const readings = [...files.values()].map((each) => each.reading);
-		const manifests = readings.flatMap((each) => each.manifests);
 		const wrong = [
 			...unreadable,
-			...readings.flatMap((each) => each.notes.filter(({ skipped }) => skipped)),
+			...readings.flatMap((each) => each.skipped),
 			...readings.flatMap((each) => each.unreadable),
-			...misreadingsOf(manifests),
+			...readings.flatMap((each) => each.misreadings),
 		];
 		const problems = wrong.map((each) => `${each.file}:${each.line}: ${each.message}`);
 		known = files;
 		if (problems.length === 0) {
-			fill(state, manifests);
+			fill(state, readings);
 		}
-		const objects = problems.length === 0 ? manifests.length : status.objects;
+		const count = readings.reduce((sum, each) => sum + each.count, 0);
+		const objects = problems.length === 0 ? count : status.objects;
 		status = { objects, problems };
 		onChange(status);
 	};
@@ -89,7 +93,11 @@ export async function followDirectory(
 			seen = text;
 			return true;
 		}
-		const files = await readChanged(signatures, known);
+		// Nobody waits for an answer before the first world is whole.
+		const files = await readChanged(signatures, known, isFirst ? undefined : stopping.signal);
+		if (stopping.signal.aborted) {
+			return false;
+		}
 		applied = text;
 		apply(files, unreadable);
 		return false;
@@ -99,7 +107,7 @@ export async function followDirectory(
 	/** Looks after so many milliseconds at the latest; changes without end do not put it off. */
 	const next = (delay: number): void => {
 		const at = performance.now() + delay;
-		if (!isStopped && at < due) {
+		if (!stopping.signal.aborted && at < due) {
 			clearTimeout(timer);
 			due = at;
 			timer = setTimeout(run, delay).unref();
@@ -136,7 +144,7 @@ export async function followDirectory(
 		state,
 		status: () => status,
 		async stop() {
-			isStopped = true;
+			stopping.abort();
 			watcher?.close();
 			clearTimeout(timer);
 			await running;
@@ -154,8 +162,11 @@ function watchBelow(directory: string, onEvent: () => void): FSWatcher | undefin
 	}
 }
 
-function fill(state: ClusterState, manifests: readonly Manifest[]): void {
-	const fresh = worldOf(manifests, state.settings);
+function fill(state: ClusterState, readings: readonly PlainReading[]): void {
+	const fresh = new ClusterState(state.settings, { offline: true });
+	for (const { kind, object } of readings.flatMap((each) => each.objects)) {
+		addToWorld(fresh, kind, object);
+	}
 	for (const kind of allKinds) {
 		state.replace(kind, fresh.all(kind) as Iterable<Resources[Kind] & AnyObject>);
 	}
@@ -183,9 +194,11 @@ async function signaturesOf(
 	return signatures;
 }
 
+/** Reads what changed: large files aside where there is a signal, which ends that. */
 async function readChanged(
 	signatures: ReadonlyMap<string, string>,
 	known: ReadonlyMap<string, KnownFile>,
+	aside: AbortSignal | undefined,
 ): Promise<ReadonlyMap<string, KnownFile>> {
 	const files = new Map<string, KnownFile>();
 	for (const [file, signature] of signatures) {
@@ -194,33 +207,32 @@ async function readChanged(
 			files.set(file, before);
 			continue;
 		}
-		files.set(file, await readOne(file, signature, before));
+		files.set(file, await readOne(file, signature, before, aside));
 		// Reading takes its time for every file: requests are answered in between.
 		await turn();
 	}
 	return files;
 }
 
-async function readOne(file: string, signature: string, before: KnownFile | undefined): Promise<KnownFile> {
+async function readOne(
+	file: string,
+	signature: string,
+	before: KnownFile | undefined,
+	aside: AbortSignal | undefined,
+): Promise<KnownFile> {
 	try {
 		const bytes = await readFile(file);
 		const empty = bytes.length === 0;
 		if (empty && before !== undefined && !before.empty) {
 			// A file is empty while it is written anew; whoever means it deletes the file.
 			const message = "has become empty: delete the file if its objects are to go";
-			return {
-				signature,
-				reading: { manifests: [], unreadable: [{ file, line: 1, message }], notes: [] },
-				empty: false,
-			};
+			return { signature, reading: nothingRead(file, message), empty: false };
 		}
-		return { signature, reading: readManifestBytes(bytes, file), empty };
+		const isShort = aside === undefined || bytes.length <= mostBytesInTurn;
+		const reading = isShort ? readPlain(bytes, file) : await readAside(bytes, file, aside);
+		return { signature, reading, empty };
 	} catch (error) {
 		const message = `cannot be read (${error instanceof Error && "code" in error ? String(error.code) : String(error)})`;
-		return {
-			signature,
-			reading: { manifests: [], unreadable: [{ file, line: 1, message }], notes: [] },
-			empty: true,
-		};
+		return { signature, reading: nothingRead(file, message), empty: true };
 	}
 }

@@ -81,3 +81,75 @@ test("followDirectory takes a file only when two looks found the same", async (c
 	await until("the whole file is in the world", () => world.status().objects === 41, 10_000);
 	assert.deepEqual(seen, [1, 41]);
 });
+
+/** The longest time that the loop stood still while something was done, in milliseconds. */
+async function longestPause(work: () => Promise<void>): Promise<number> {
+	let longest = 0;
+	let last = performance.now();
+	const timer = setInterval(() => {
+		longest = Math.max(longest, performance.now() - last);
+		last = performance.now();
+	}, 5);
+	await work();
+	clearInterval(timer);
+	return Math.max(longest, performance.now() - last);
+}
+
+const large = 6_000;
+
+for (const [form, write] of [
+	["documents", (names: readonly string[]) => names.map(entry).join("---\n")],
+	[
+		"items of one List",
+		(names: readonly string[]) =>
+			`apiVersion: v1\nkind: List\nitems:\n${names.map((name) => `- ${entry(name).trimEnd().replaceAll("\n", "\n  ")}\n`).join("")}`,
+	],
+] as const) {
+	test(`followDirectory answers others while it reads a changed file of ${large} ${form}`, async (context) => {
+		const directory = makeWorld(`large-${form.slice(0, 5)}`, 1);
+		const world = await followDirectory(directory, () => {});
+		context.after(() => world.stop());
+		const text = write(Array.from({ length: large }, (_, index) => `large${index}`));
+		writeFileSync(join(folder.path, "alone.yaml"), text);
+		const before = performance.now();
+		readManifests([join(folder.path, "alone.yaml")]);
+		const reading = performance.now() - before;
+		const longest = await longestPause(async () => {
+			writeFileSync(join(directory, "large.yaml"), text);
+			await until("the large file is in the world", () => world.status().objects === large + 1, 60_000);
+		});
+		assert.ok(longest < reading / 4, `${longest} ms, and ${reading} ms for a reading`);
+		assert.notEqual(world.state.get("ServiceEntry", "shop", `large${large - 1}`), undefined);
+	});
+}
+
+test("followDirectory names what is wrong in a large file by its line, and keeps the last good world", async (context) => {
+	const directory = makeWorld("large-wrong", 1);
+	const world = await followDirectory(directory, () => {});
+	context.after(() => world.stop());
+	const text = Array.from({ length: 500 }, (_, index) => entry(`large${index}`)).join("---\n");
+	writeFileSync(
+		join(directory, "large.yaml"),
+		`${text}---\n${entry("wrong").replace("[wrong.example.com]", "wrong.example.com")}`,
+	);
+	await until("the problem is told", () => world.status().problems.length > 0, 30_000);
+	const [problem] = world.status().problems;
+	assert.match(problem ?? "", /large\.yaml:2504: spec\.hosts: a list belongs here/);
+	assert.equal(world.status().objects, 1);
+	writeFileSync(join(directory, "large.yaml"), text);
+	await until("the mended file is in the world", () => world.status().objects === 501, 30_000);
+});
+
+test("followDirectory stops while it reads a large file", async () => {
+	const directory = makeWorld("large-stop", 1);
+	const world = await followDirectory(directory, () => {});
+	const names = Array.from({ length: 20_000 }, (_, index) => `large${index}`);
+	writeFileSync(join(directory, "large.yaml"), names.map(entry).join("---\n"));
+	// Two looks and the beginning of a reading.
+	await sleep(600);
+	const started = performance.now();
+	await world.stop();
+	assert.ok(performance.now() - started < 2_000, `${performance.now() - started} ms`);
+	assert.equal(world.status().objects, 1);
+	assert.deepEqual(world.status().problems, []);
+});
