@@ -150,7 +150,7 @@ interface Silence {
 function* silencesOf(telemetry: Telemetry): Iterable<Silence> {
 	yield* silencedLogs(telemetry);
 	for (const [index, { overrides, providers }] of (telemetry.spec?.metrics ?? []).entries()) {
-		yield* otherProviders(providers, ["spec", "metrics", index], "the metrics");
+		yield* otherProviders(providers, ["spec", "metrics", index], "metrics");
 		for (const [place, { disabled, match, tagOverrides }] of (overrides ?? []).entries()) {
 			if (disabled === true && match?.mode !== "CLIENT") {
 				const metric = match?.customMetric ?? match?.metric ?? "ALL_METRICS";
@@ -173,7 +173,7 @@ function* silencedTraces({ spec }: Telemetry): Iterable<Silence> {
 		if (tracing.match?.mode === "CLIENT") {
 			continue;
 		}
-		yield* otherProviders(tracing.providers, path, "the traces");
+		yield* otherProviders(tracing.providers, path, "traces");
 		if (tracing.disableSpanReporting === true) {
 			yield { path: [...path, "disableSpanReporting"], what: "the traces" };
 		} else if (tracing.randomSamplingPercentage === 0) {
@@ -182,14 +182,24 @@ function* silencedTraces({ spec }: Telemetry): Iterable<Silence> {
 	}
 }
 
+type Signal = "access log" | "metrics" | "traces";
+
+/** The providers that a mesh has without naming any (pkg/config/mesh: DefaultMeshConfig). */
+const usualProviders: Readonly<Partial<Record<Signal, string>>> = {
+	"access log": "envoy",
+	metrics: "prometheus",
+};
+
 /** Providers stand in the place of those that the mesh or the security team chose (telemetry.go: mergeLogs, mergeMetrics). */
 function* otherProviders(
-	providers: readonly unknown[] | null | undefined,
+	providers: readonly { readonly name?: string | null | undefined }[] | null | undefined,
 	base: Path,
-	what: string,
+	signal: Signal,
 ): Iterable<Silence> {
-	if ((providers ?? []).length > 0) {
-		yield { path: [...base, "providers"], what, isPartial: true };
+	const names = (providers ?? []).map(({ name }) => name ?? "");
+	const usual = usualProviders[signal];
+	if (names.length > 0 && (usual === undefined || !names.includes(usual))) {
+		yield { path: [...base, "providers"], what: `the ${signal}`, isPartial: true };
 	}
 }
 
@@ -200,7 +210,7 @@ function* silencedLogs({ spec }: Telemetry): Iterable<Silence> {
 			continue;
 		}
 		if (disabled !== true) {
-			yield* otherProviders(providers, path, "the access log");
+			yield* otherProviders(providers, path, "access log");
 		}
 		if (disabled === true) {
 			yield { path: [...path, "disabled"], what: "the access log" };

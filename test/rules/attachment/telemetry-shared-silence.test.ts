@@ -67,8 +67,10 @@ testRule(rule, {
 	},
 	"accepts what switches more on": {
 		object: silent({
-			accessLogging: [{}],
-			metrics: [{ overrides: [{ tagOverrides: { team: { value: "'shop'" } } }] }],
+			accessLogging: [{}, { providers: [{ name: "otel" }, { name: "envoy" }] }],
+			metrics: [
+				{ providers: [{ name: "prometheus" }], overrides: [{ tagOverrides: { team: { value: "'shop'" } } }] },
+			],
 			tracing: [{ randomSamplingPercentage: 100 }],
 		}),
 		given,
