@@ -19,10 +19,13 @@ export interface ClusterReading {
 	readonly problem: string | undefined;
 }
 
-/** Kinds that Waymark does not judge and that may hold for the pods of an egress gateway. */
+/** Kinds that Waymark does not judge and that may belong to an egress gateway. */
 const unjudgedKinds: readonly RawResource[] = [
 	unjudgedKind("security.istio.io", "PeerAuthentication", "peerauthentications"),
 	unjudgedKind("networking.istio.io", "ProxyConfig", "proxyconfigs"),
+	unjudgedKind("gateway.networking.k8s.io", "ListenerSet", "listenersets"),
+	unjudgedKind("gateway.networking.x-k8s.io", "XListenerSet", "xlistenersets"),
+	unjudgedKind("gateway.networking.x-k8s.io", "XBackend", "xbackends"),
 ];
 
 function unjudgedKind(group: string, kind: string, plural: string): RawResource {

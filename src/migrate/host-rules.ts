@@ -39,6 +39,8 @@ export function hostRules(conversion: Conversion, entries: readonly BoundEntry[]
 	const served = new Set([
 		...carried.map(({ host }) => host),
 		...step.bundle.participants.flatMap(({ role, input }) => (role === "host rule" ? [ruleHost(input)] : [])),
+		// An XBackend says by itself whether TLS begins.
+		...step.bundle.participants.flatMap(({ role, hosts }) => (role === "backend" ? hosts : [])),
 	]);
 	const assumed = entries.flatMap((entry) =>
 		entry.hosts.filter((host) => !served.has(host)).flatMap((host) => assumedRule(host, entry, step)),

@@ -5,19 +5,23 @@ import { convertAsm } from "./asm.ts";
 import type { BoundEntry } from "./bound-entry.ts";
 import { bundlesOf, egressParticipants } from "./bundles.ts";
 import { boundEntries } from "./entries.ts";
+import { externalBackends } from "./external-backends.ts";
 import { fieldsOf } from "./fields.ts";
 import { gatewayApiRoutes } from "./gateway-api-routes.ts";
+import type { GatewayApiWorld } from "./gateway-api-world.ts";
+import { backendOf, gatewayApiWorld, gatewayOfSet, isListenerSet } from "./gateway-api-world.ts";
 import { hostRules } from "./host-rules.ts";
 import type { InputObject, Output } from "./input-object.ts";
 import { outputKey } from "./input-object.ts";
 import type { LedgerEntry } from "./ledger.ts";
 import { ledgerOf } from "./ledger.ts";
 import { noteOldObjects } from "./old-objects.ts";
-import type { Bundle } from "./participant.ts";
+import type { Bundle, Participant } from "./participant.ts";
 import { movedPolicies } from "./policies.ts";
 import { portDemandsOf } from "./port-demands.ts";
 import { removalsOf } from "./removals.ts";
 import { carriedRoutes } from "./route-features.ts";
+import { sharedGateways } from "./shared-gateways.ts";
 import type { Conversion } from "./step.ts";
 import { newWaypoint, waypointFor } from "./waypoints.ts";
 
@@ -48,12 +52,15 @@ export interface Migration {
 
 /** Finds the bundles of sidecar-style egress in a world and turns each into ambient manifests. */
 export function migrate(
-	inputs: readonly InputObject[],
-	inventory: Inventory,
+	given: readonly InputObject[],
+	known: Inventory,
 	asked: WaypointReference | undefined,
 ): Migration {
-	const found = bundlesOf(egressParticipants(inputs, inventory), inputs, inventory);
-	const bundles = withOwnNames(found.map((bundle) => convert(bundle, inputs, inventory, asked)));
+	const world = gatewayApiWorld(given, known);
+	const { inputs, inventory } = world;
+	const participants = withParts(egressParticipants(inputs, inventory), world);
+	const found = bundlesOf(participants, inputs, inventory);
+	const bundles = withOwnNames(found.map((bundle) => convert(bundle, world, asked)));
 	const entries = bundles.flatMap((each) => each.entries);
 	const waypoints = [...new Set(entries.map(({ namespace }) => namespace))]
 		.map((namespace) => waypointFor(namespace, inventory, asked))
@@ -67,14 +74,29 @@ export function migrate(
 		}
 	}
 	const involved = new Set([
-		...found.flatMap(({ participants }) => participants.map(({ input }) => input)),
+		...bundles.flatMap(({ bundle }) => bundle.participants.map(({ input }) => input)),
 		...bundles.flatMap(({ ledger }) => ledger.map(({ input }) => input)),
 	]);
 	return {
 		bundles,
 		outputs: [...outputs.values()],
-		untouched: inputs.filter((input) => !involved.has(input)),
+		untouched: given.filter((input) => !involved.has(input)),
 	};
+}
+
+/** The participants with the ListenerSets and XBackends that they use. */
+function withParts(participants: readonly Participant[], world: GatewayApiWorld): readonly Participant[] {
+	const parts = new Map<InputObject, Participant>();
+	for (const { input: user, hosts } of participants) {
+		for (const input of world.usedBy(user)) {
+			const backend = backendOf(input);
+			const part: Participant = isListenerSet(input)
+				? { input, role: "listeners", hosts: [], ties: [`kubernetes ${gatewayOfSet(input)}`] }
+				: { input, role: "backend", hosts: backend === undefined ? hosts : [backend.host], ties: [] };
+			parts.set(input, part);
+		}
+	}
+	return [...participants, ...parts.values()];
 }
 
 /** Gives another name to an object that would overwrite another one that the migration writes. */
@@ -97,10 +119,10 @@ function withOwnNames(bundles: readonly ConvertedBundle[]): readonly ConvertedBu
 
 function convert(
 	bundle: Bundle,
-	inputs: readonly InputObject[],
-	inventory: Inventory,
+	world: GatewayApiWorld,
 	asked: WaypointReference | undefined,
 ): ConvertedBundle {
+	const { inputs, inventory, originalOf } = world;
 	const { demands, outcomes } = portDemandsOf(bundle, inventory);
 	const conversion: Conversion = {
 		bundle,
@@ -116,23 +138,32 @@ function convert(
 	const routes = carriedRoutes(conversion, entries);
 	const gatewayApi = gatewayApiRoutes(conversion, entries);
 	const policies = movedPolicies(conversion, entries, inputs);
+	const backends = externalBackends(conversion, entries);
+	const shared = sharedGateways(conversion, world, entries);
 	const removal = removalsOf(conversion, entries, rules.replaced, bound.dropped);
-	const steps = [asm, bound, old, rules, routes, gatewayApi, policies, removal];
-	const noted = [...outcomes, ...steps.flatMap((step) => step.outcomes)];
-	const own = [...new Set([...bundle.participants, ...noted].map(({ input }) => input))];
+	const steps = [asm, bound, old, rules, routes, gatewayApi, policies, backends, shared, removal];
+	const noted = [...outcomes, ...steps.flatMap((step) => step.outcomes)].map((each) => ({
+		...each,
+		input: originalOf(each.input),
+	}));
+	const written = bundle.participants.map((each) => ({ ...each, input: originalOf(each.input) }));
+	const own = [...new Set([...written, ...noted].map(({ input }) => input))];
 	return {
-		bundle,
+		bundle: { ...bundle, participants: written },
 		entries,
 		outputs: [
-			...entries.map((entry) => withItsRule(entry, rules.outputs)),
+			...entries.map((entry) => withItsRule(entry, [...rules.outputs, ...backends.outputs])),
 			...steps.flatMap((step) => step.outputs),
 		],
 		blocked: new Map(
-			[...rules.blocked, ...asm.blocked].map(([entry, reason]) => [outputKey(entry.output.object), reason]),
+			[...rules.blocked, ...asm.blocked, ...backends.blocked].map(([entry, reason]) => [
+				outputKey(entry.output.object),
+				reason,
+			]),
 		),
 		isReplaced: entries.length > 0,
-		removals: removal.removals,
-		steering: removal.steering,
+		removals: removal.removals.filter((each) => !shared.staying.has(each)).map(originalOf),
+		steering: removal.steering.map(originalOf),
 		ledger: ledgerOf(own, noted),
 		notes: [...new Set(steps.flatMap((step) => step.notes))],
 	};

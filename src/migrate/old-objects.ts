@@ -23,6 +23,15 @@ export function noteOldObjects(conversion: Conversion, entries: readonly BoundEn
 			case "gateway":
 				noteGateway(participant.input, step, entries);
 				break;
+			case "listeners":
+				step.ledger.note(
+					participant.input,
+					["spec", "parentRef"],
+					"implied",
+					"the waypoint takes the gateway's place",
+				);
+				noteGateway(participant.input, step, entries);
+				break;
 			case "route":
 				noteRoute(participant, step, entries);
 				break;
@@ -81,6 +90,7 @@ function noteGateway(input: InputObject, { ledger, notes }: Step, entries: reado
 	const spec = fieldsOf(input.object.spec);
 	ledger.note(input, ["spec", "selector"], "implied", "the waypoint has pods of its own");
 	ledger.note(input, ["spec", "gatewayClassName"], "implied", "the waypoint has a class of its own");
+	ledger.note(input, ["spec", "allowedListeners"], "implied", "the waypoint takes every ServiceEntry");
 	ledger.note(input, ["spec", "addresses"], "implied", "the waypoint has an address of its own");
 	for (const [index, server] of listOf(spec.servers).map(fieldsOf).entries()) {
 		const base = ["spec", "servers", index];

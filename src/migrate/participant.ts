@@ -13,7 +13,9 @@ export type Role =
 	| "mesh"
 	| "policy"
 	| "gateway policy"
-	| "asm";
+	| "asm"
+	| "listeners"
+	| "backend";
 
 /** An object with its part and what ties it to others. */
 export interface Participant {

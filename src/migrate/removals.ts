@@ -13,6 +13,8 @@ const goingRoles: ReadonlySet<string> = new Set([
 	"sidecar",
 	"policy",
 	"asm",
+	"listeners",
+	"backend",
 ]);
 
 /** What to delete when the old gateway is silent. */
