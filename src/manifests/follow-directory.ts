@@ -62,7 +62,10 @@ export async function followDirectory(
 	const stopping = new AbortController();
 	let timer: NodeJS.Timeout | undefined;
 
-	const apply = (files: ReadonlyMap<string, KnownFile>, unreadable: readonly Unreadable[]): void => {
+	const apply = async (
+		files: ReadonlyMap<string, KnownFile>,
+		unreadable: readonly Unreadable[],
+	): Promise<void> => {
 		const readings = [...files.values()].map((each) => each.reading);
 		const wrong = [
 			...unreadable,
@@ -73,7 +76,7 @@ export async function followDirectory(
 		const problems = wrong.map((each) => `${each.file}:${each.line}: ${each.message}`);
 		known = files;
 		if (problems.length === 0) {
-			fill(state, readings);
+			await fill(state, readings);
 		}
 		const count = readings.reduce((sum, each) => sum + each.count, 0);
 		const objects = problems.length === 0 ? count : status.objects;
@@ -99,7 +102,7 @@ export async function followDirectory(
 			return false;
 		}
 		applied = text;
-		apply(files, unreadable);
+		await apply(files, unreadable);
 		return false;
 	};
 
@@ -162,10 +165,16 @@ function watchBelow(directory: string, onEvent: () => void): FSWatcher | undefin
 	}
 }
 
-function fill(state: ClusterState, readings: readonly PlainReading[]): void {
+/** Makes a world what was read: aside in steps, for the world is judged by meanwhile, and then at once. */
+async function fill(state: ClusterState, readings: readonly PlainReading[]): Promise<void> {
 	const fresh = new ClusterState(state.settings, { offline: true });
+	let left = batch;
 	for (const { kind, object } of readings.flatMap((each) => each.objects)) {
 		addToWorld(fresh, kind, object);
+		if (--left === 0) {
+			left = batch;
+			await turn();
+		}
 	}
 	for (const kind of allKinds) {
 		state.replace(kind, fresh.all(kind) as Iterable<Resources[Kind] & AnyObject>);

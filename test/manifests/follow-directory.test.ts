@@ -95,7 +95,7 @@ async function longestPause(work: () => Promise<void>): Promise<number> {
 	return Math.max(longest, performance.now() - last);
 }
 
-const large = 6_000;
+const large = 3_000;
 
 for (const [form, write] of [
 	["documents", (names: readonly string[]) => names.map(entry).join("---\n")],
