@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import type { AnyObject } from "../../../src/core/kinds.ts";
 import { kinds } from "../../../src/core/kinds.ts";
 import { mostKeptBytes, weightOf } from "../../../src/core/weight.ts";
+import { KindStore } from "../../../src/kube/watch/kind-store.ts";
 import { isCut, keepBounded, keptBytes, projectionOf } from "../../../src/kube/watch/projection.ts";
 import { heavyEntry, routedService } from "../../support/heavy-objects.ts";
 
@@ -51,6 +52,43 @@ test("projectionOf() keeps only light objects whole while memory is tight", () =
 	assert.ok(cut.spec.http.length > 0 && cut.spec.http.length < 75);
 	const light = { metadata: { name: "x", namespace: "a" }, spec: { hosts: ["x.example"] } };
 	assert.equal(isCut(project(light, "v1") as AnyObject), false);
+});
+
+test("KindStore takes an object anew whose change lies beyond what is kept of it", () => {
+	const project = projectionOf(
+		"ServiceEntry",
+		keepBounded(1e9, () => 0),
+	);
+	let now: readonly AnyObject[] = [];
+	const store = new KindStore((raw) => project(raw, "v1"), {
+		replace(objects) {
+			now = [...objects];
+		},
+		set() {},
+		delete() {},
+	});
+	const list = (version: string, last: string): AnyObject | undefined => {
+		const { metadata, spec, ...rest } = heavyEntry(1);
+		const endpoints = [...spec.endpoints, { address: last }];
+		store.begin();
+		store.collect({
+			...rest,
+			metadata: { ...metadata, resourceVersion: version },
+			spec: { ...spec, endpoints },
+		});
+		store.commit(version);
+		return now[0];
+	};
+	const first = list("1", "203.0.113.1");
+	assert.ok(first !== undefined && isCut(first));
+	assert.equal(list("1", "203.0.113.1"), first, "nothing changed");
+	const second = list("2", "203.0.113.2") as AnyObject;
+	assert.notEqual(second, first);
+	assert.deepEqual(
+		(second as { spec?: object }).spec,
+		(first as { spec?: object }).spec,
+		"what is kept is the same",
+	);
 });
 
 // A part of the image's heap, and a quarter of what is large in a large mesh.
