@@ -47,7 +47,7 @@ ${clusterUsage}
   --waypoint          the waypoint to bind to; else the policy's, one of the input, or a new one for each namespace
   --clients TEXT      where the clients are: ambient=NAMESPACE,... or sidecar=NAMESPACE,..., may be repeated
   --config FILE       the cluster configuration
-  --output json       the result for programs (docs/schemas/migrate.schema.json) on the standard output
+  --output json       the result for programs on the standard output (docs/schemas/migrate.schema.json, verify.schema.json)
 
 Exit: 0 everything carried, 1 something was not carried or held back, 64 usage, 65 unreadable input, 70 fault`;
 

@@ -80,15 +80,22 @@ function notYet(object: Fields, live: LiveObjects): string | undefined {
 /** Something that was written and is otherwise in the cluster; what servers add is no difference. */
 function firstDifference(written: Fields, live: Fields): Path | undefined {
 	for (const path of leavesOf(written)) {
-		const isServers =
-			path[0] === "apiVersion" ||
-			path[0] === "status" ||
-			(path[0] === "metadata" && (serverFields.includes(String(path[1])) || path[1] === "annotations"));
-		if (!isServers && JSON.stringify(valueAt(written, path)) !== JSON.stringify(valueAt(live, path))) {
+		if (!isServers(path) && JSON.stringify(valueAt(written, path)) !== JSON.stringify(valueAt(live, path))) {
 			return path;
 		}
 	}
 	return undefined;
+}
+
+/** What the API server, a controller or kubectl writes into an object. */
+function isServers([first, second, third]: Path): boolean {
+	return (
+		first === "apiVersion" ||
+		first === "status" ||
+		(first === "metadata" &&
+			(serverFields.includes(String(second)) ||
+				(second === "annotations" && third === "kubectl.kubernetes.io/last-applied-configuration")))
+	);
 }
 
 function notReady(written: Fields, live: Fields): string | undefined {

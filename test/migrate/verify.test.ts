@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { it } from "node:test";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import type { Fields } from "../../src/migrate/fields.ts";
 import { verifyStages } from "../../src/migrate/verify.ts";
 
@@ -48,6 +50,33 @@ it("verifyStages names what is not there, differs, or is not bound", () => {
 	]);
 	const served = { ...entry, spec: { ...(entry.spec as Fields), location: "MESH_EXTERNAL" }, status: bound };
 	assert.deepEqual(states([served])[0], { name: "1-add", objects: 2, done: 2, missing: [], breaks: [] });
+});
+
+it("verifyStages compares annotations too, but for kubectl's own", () => {
+	const applied = { "kubectl.kubernetes.io/last-applied-configuration": "{}" };
+	const find = (annotations: Fields) => (object: Fields) => ({
+		...object,
+		metadata: annotations,
+		status: bound,
+	});
+	const own: Fields = {
+		...entry,
+		metadata: { annotations: { ...applied, "example.com/owner": "payments" } },
+	};
+	const state = (annotations: Fields): readonly string[] | undefined =>
+		verifyStages(new Map([["1-add", [own]]]), { find: find({ annotations }), namespaces: [] })[0]?.missing;
+	assert.deepEqual(state({ "example.com/owner": "payments" }), []);
+	assert.match(state({ "example.com/owner": "others" })?.[0] ?? "", /differs at metadata\.annotations/);
+});
+
+it("verifyStages is described by verify.schema.json", () => {
+	const text = readFileSync(new URL("../../docs/schemas/verify.schema.json", import.meta.url), "utf8");
+	const validate = new Ajv2020({ strict: false }).compile(JSON.parse(text));
+	for (const live of [[], [old], [entry]]) {
+		const result = { version: 1, stages: states(live) };
+		assert.ok(validate(result), JSON.stringify(validate.errors));
+	}
+	assert.ok(!validate({ version: 1, stages: [{ name: "4-rest" }] }));
 });
 
 it("verifyStages says what a removal would break: earlier stages, and namespaces that get sidecars", () => {
