@@ -14,7 +14,8 @@ interface Task {
 export function readAside(bytes: Buffer, file: string, signal: AbortSignal): Promise<PlainReading> {
 	return new Promise((resolve) => {
 		const task: Task = { bytes, file };
-		const worker = new Worker(new URL(import.meta.url), { workerData: task });
+		// Flags that say how the program was started, such as --eval, are not for the thread.
+		const worker = new Worker(new URL(import.meta.url), { workerData: task, execArgv: [] });
 		const end = (): void => {
 			worker.terminate().catch(() => {});
 		};
@@ -23,15 +24,19 @@ export function readAside(bytes: Buffer, file: string, signal: AbortSignal): Pro
 			resolve(reading);
 		};
 		worker.once("message", finish);
-		worker.once("error", (error: NodeJS.ErrnoException) =>
-			finish(nothingRead(file, `cannot be read (${error.code ?? error.message})`)),
-		);
+		worker.once("error", (error: NodeJS.ErrnoException) => finish(nothingRead(file, reasonOf(error))));
 		worker.once("exit", () => finish(nothingRead(file, "cannot be read: reading was ended")));
 		signal.addEventListener("abort", end, { once: true });
 		if (signal.aborted) {
 			end();
 		}
 	});
+}
+
+function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+	return code === "ERR_WORKER_OUT_OF_MEMORY"
+		? "is too large for the memory of this process: split the file"
+		: `cannot be read (${code ?? message})`;
 }
 
 // This file is also what the thread runs; another thread that loads it has no such task.
