@@ -1,49 +1,8 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { it } from "node:test";
-import { parse } from "yaml";
-import { runVerb, temporaryFolder } from "../support/run-verb.ts";
+import { migrations } from "../support/migration.ts";
 
-const folder = temporaryFolder();
-
-interface Outcome {
-	readonly code: number;
-	readonly notes: string;
-	readonly lost: readonly string[];
-	readonly withheld: readonly string[];
-	// biome-ignore lint/suspicious/noExplicitAny: tests look into manifests of every kind
-	readonly written: ReadonlyMap<string, any>;
-	readonly removed: readonly string[];
-}
-
-let runs = 0;
-
-async function migrate(...documents: readonly string[]): Promise<Outcome> {
-	const name = `asm-${runs++}`;
-	const out = join(folder.path, name);
-	const file = folder.write(`${name}.yaml`, documents.join("---\n"));
-	const { code, out: json, error } = await runVerb("migrate", file, "--out", out, "--output", "json");
-	assert.ok(code < 2, error);
-	const { bundles, withheld } = JSON.parse(json);
-	const stages = ["1-add", "2-switch"].filter((stage) => existsSync(join(out, stage)));
-	const files = stages.flatMap((stage) => readdirSync(join(out, stage)).map((each) => `${stage}/${each}`));
-	return {
-		code,
-		notes: bundles.flatMap((each: { notes: string[] }) => each.notes).join("\n"),
-		lost: bundles
-			.flatMap((each: { ledger: { path: string; fate: string }[] }) => each.ledger)
-			.filter((each: { fate: string }) => each.fate === "not carried")
-			.map((each: { path: string }) => each.path),
-		withheld: withheld.map((each: { title: string }) => each.title),
-		written: new Map(files.map((path) => [path.slice(path.indexOf("/") + 1), read(join(out, path))])),
-		removed: existsSync(join(out, "3-remove")) ? readdirSync(join(out, "3-remove")) : [],
-	};
-}
-
-function read(path: string): unknown {
-	return parse(readFileSync(path, "utf8"));
-}
+const migrate = migrations();
 
 function policy(name: string, rules: string, version = "v1beta1", status = ""): string {
 	return `apiVersion: istio.alibabacloud.com/${version}
@@ -78,7 +37,7 @@ it("migrate names a field of an ASMEgressTrafficPolicy that it does not know", a
 		"{hosts: [www.pay.example], port: {number: 80, name: http, protocol: HTTP}, retries: {attempts: 3}}";
 	const result = await migrate(policy("a", rule("shop", to)));
 	assert.equal(result.code, 1);
-	assert.deepEqual(result.lost, ["spec.egressRules[0].to[0].retries.attempts"]);
+	assert.deepEqual(result.lost, ["ASMEgressTrafficPolicy spec.egressRules[0].to[0].retries.attempts"]);
 });
 
 it("migrate writes one entry for a host that two ASMEgressTrafficPolicies let different callers reach", async () => {
@@ -133,7 +92,7 @@ it("migrate takes an empty workloadSelector for every workload, and a caller wit
 	assert.deepEqual([whole.code, whole.lost], [0, []]);
 	const nobody = await migrate(policy("a", from("{workloadSelector: {app: a}}")));
 	assert.equal(nobody.code, 1);
-	assert.deepEqual(nobody.lost, ["spec.egressRules[0].from[0].workloadSelector.app"]);
+	assert.deepEqual(nobody.lost, ["ASMEgressTrafficPolicy spec.egressRules[0].from[0].workloadSelector.app"]);
 	const { spec } = nobody.written.get("authorizationpolicy.istio-egress.a-www-pay-example.yaml");
 	assert.deepEqual([spec.action, spec.rules], ["ALLOW", undefined]);
 });

@@ -1,49 +1,8 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { it } from "node:test";
-import { parse } from "yaml";
-import { runVerb, temporaryFolder } from "../support/run-verb.ts";
+import { migrations } from "../support/migration.ts";
 
-const folder = temporaryFolder();
-
-interface Outcome {
-	readonly code: number;
-	readonly notes: string;
-	readonly lost: readonly string[];
-	readonly withheld: readonly string[];
-	// biome-ignore lint/suspicious/noExplicitAny: tests look into manifests of every kind
-	readonly written: ReadonlyMap<string, any>;
-	readonly removed: readonly string[];
-}
-
-let runs = 0;
-
-async function migrate(...documents: readonly string[]): Promise<Outcome> {
-	const name = `shape-${runs++}`;
-	const out = join(folder.path, name);
-	const file = folder.write(`${name}.yaml`, documents.join("---\n"));
-	const { code, out: json, error } = await runVerb("migrate", file, "--out", out, "--output", "json");
-	assert.ok(code < 2, error);
-	const { bundles, withheld } = JSON.parse(json);
-	const stages = ["1-add", "2-switch"].filter((stage) => existsSync(join(out, stage)));
-	const files = stages.flatMap((stage) => readdirSync(join(out, stage)).map((each) => `${stage}/${each}`));
-	return {
-		code,
-		notes: bundles.flatMap((each: { notes: string[] }) => each.notes).join("\n"),
-		lost: bundles
-			.flatMap((each: { ledger: { object: { kind: string }; path: string; fate: string }[] }) => each.ledger)
-			.filter((each: { fate: string }) => each.fate === "not carried")
-			.map((each: { object: { kind: string }; path: string }) => `${each.object.kind} ${each.path}`),
-		withheld: withheld.map((each: { title: string }) => each.title),
-		written: new Map(files.map((path) => [path.slice(path.indexOf("/") + 1), read(join(out, path))])),
-		removed: existsSync(join(out, "3-remove")) ? readdirSync(join(out, "3-remove")) : [],
-	};
-}
-
-function read(path: string): unknown {
-	return parse(readFileSync(path, "utf8"));
-}
+const migrate = migrations();
 
 const entry = `apiVersion: networking.istio.io/v1
 kind: ServiceEntry
