@@ -355,6 +355,7 @@ describe("an installation", () => {
 		stack.defer(() => deleteNamespaces(plane, home, "chart-team"));
 		stack.defer(async () => {
 			await plane.kubectl(["delete", "--ignore-not-found", leftOver, "waymark"]);
+			await plane.kubectl(["delete", "--namespace=istio-system", "role,rolebinding", "waymark"]);
 		});
 		const isBlocked = async (): Promise<boolean> =>
 			/failed calling webhook/.test((await plane.tryApply(entry("x", "x.example.com"))).stderr);

@@ -106,7 +106,7 @@ function filesOf(out: string, stage: string): readonly string[] {
 
 /** The commands that the report names for the window in which the clients move. */
 function deletions(out: string): readonly (readonly string[])[] {
-	const report = readFileSync(join(out, "REPORT.md"), "utf8");
+	const [report = ""] = readFileSync(join(out, "REPORT.md"), "utf8").split("### Back");
 	return [...report.matchAll(/^ +kubectl (delete [a-z]+\..*)$/gm)].map(([, command = ""]) =>
 		command.split(" "),
 	);
