@@ -264,6 +264,7 @@ describe("the chart's Roles", () => {
 			`${home}: create secrets`,
 			`${home}: get+update secrets waymark-ca`,
 			`${home}: list endpointslices`,
+			`${home}: get configmaps waymark-break-glass`,
 			`${home}: create serviceentries`,
 			"istio-system: get configmaps istio",
 		]);

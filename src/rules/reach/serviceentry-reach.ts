@@ -24,7 +24,7 @@ export const serviceentryReach: Rule<"ServiceEntry"> = {
 		why: "A ServiceEntry serves the pods of every namespace that sees it. The policy of its own namespace allowed it to be written; the policies of the others are not asked, and their pods reach the host all the same, through the waypoint, until an AuthorizationPolicy there refuses them. It depends on all namespaces, so no request is judged by it: lint, the auditor and the inventory are.",
 		fix: "Set reach: enforce in the configuration, and Waymark keeps an AuthorizationPolicy on the entry; or apply what waymark export authorization-policies prints. Where no waypoint is on the way, bind the entry to one: nothing else in the mesh can refuse a connection.",
 		sources: [
-			"istio/istio pilot/pkg/serviceregistry/kube/controller/ambient/services.go",
+			"istio/istio pilot/pkg/serviceregistry/ambient/services.go",
 			"istio.io/docs/reference/config/security/authorization-policy",
 		],
 		since: "0.1.0",
