@@ -15,7 +15,14 @@ function patching(name: string): EnvoyFilter {
 				{
 					applyTo: "HTTP_FILTER",
 					match: {
-						listener: { filterChain: { filter: { subFilter: { name: "envoy.filters.http.rbac" } } } },
+						listener: {
+							filterChain: {
+								filter: {
+									name: "envoy.filters.network.http_connection_manager",
+									subFilter: { name: "envoy.filters.http.rbac" },
+								},
+							},
+						},
 					},
 					patch: { operation: "REMOVE" },
 				},

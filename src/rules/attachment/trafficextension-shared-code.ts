@@ -10,7 +10,7 @@ function running(name: string): TrafficExtension {
 		apiVersion: "extensions.istio.io/v1alpha1",
 		kind: "TrafficExtension",
 		metadata: { name: "payments", namespace: "team" },
-		spec: { targetRefs: [toEntry(name)], lua: { inlineCode: "" } },
+		spec: { targetRefs: [toEntry(name)], lua: { inlineCode: "function envoy_on_request(handle) end" } },
 	} as TrafficExtension;
 }
 

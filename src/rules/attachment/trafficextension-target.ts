@@ -9,7 +9,7 @@ function targeting(name: string): TrafficExtension {
 		apiVersion: "extensions.istio.io/v1alpha1",
 		kind: "TrafficExtension",
 		metadata: { name: "payments", namespace: "team" },
-		spec: { targetRefs: [toEntry(name)] },
+		spec: { targetRefs: [toEntry(name)], lua: { inlineCode: "function envoy_on_request(handle) end" } },
 	} as TrafficExtension;
 }
 

@@ -9,7 +9,7 @@ function targeting(name: string): WasmPlugin {
 		apiVersion: "extensions.istio.io/v1alpha1",
 		kind: "WasmPlugin",
 		metadata: { name: "payments", namespace: "team" },
-		spec: { targetRefs: [toEntry(name)] },
+		spec: { targetRefs: [toEntry(name)], url: "oci://registry.example/payments:1.0" },
 	} as WasmPlugin;
 }
 

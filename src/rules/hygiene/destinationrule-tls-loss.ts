@@ -8,13 +8,14 @@ import { egressNamespace, egressWaypoint, teamNamespace } from "../examples.ts";
 import { tlsLossProblems } from "./tls-loss.ts";
 
 function originating(mode: string): DestinationRule {
+	const certificate = mode === "MUTUAL" ? { credentialName: "payments-client" } : {};
 	return {
 		apiVersion: "networking.istio.io/v1",
 		kind: "DestinationRule",
 		metadata: { name: "payments", namespace: "team" },
 		spec: {
 			host: "api.payments.example.com",
-			trafficPolicy: { portLevelSettings: [{ port: { number: 80 }, tls: { mode } }] },
+			trafficPolicy: { portLevelSettings: [{ port: { number: 80 }, tls: { mode, ...certificate } }] },
 		},
 	};
 }
