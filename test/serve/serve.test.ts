@@ -378,7 +378,10 @@ test("serve ends with 65 and the reason when its world or its configuration cann
 		[["--world", world, "--config", join(cwd, "none.yaml")], /none\.yaml/],
 		[[], /this is no pod/],
 	];
-	const all = await Promise.all(cases.map(([args]) => runScript("src/main.ts", ["serve", ...args], { cwd })));
+	const free = ["--listen", "127.0.0.1:0", "--operations", "127.0.0.1:0"];
+	const all = await Promise.all(
+		cases.map(([args]) => runScript("src/main.ts", ["serve", ...free, ...args], { cwd })),
+	);
 	for (const [index, { code, error }] of all.entries()) {
 		const message = cases[index]?.[1] ?? /^$/;
 		assert.equal(code, 65, error);
