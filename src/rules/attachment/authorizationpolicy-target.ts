@@ -2,7 +2,7 @@ import type { AuthorizationPolicy } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
 import { targetingConfirms, targetingReads } from "../../istio/attachment/targets.ts";
 import { sharedWaypoint, toEntry } from "./examples.ts";
-import { targetProblems } from "./target-problems.ts";
+import { selectorOf, targetProblems } from "./target-problems.ts";
 
 function targeting(name: string): AuthorizationPolicy {
 	return {
@@ -40,10 +40,7 @@ export const authorizationpolicyTarget: Rule<"AuthorizationPolicy"> = {
 	*check(object, context) {
 		yield* targetProblems(object, context, {
 			kind: "AuthorizationPolicy",
-			selector: {
-				labels: object.spec?.selector?.matchLabels ?? {},
-				path: ["spec", "selector", "matchLabels"],
-			},
+			selector: selectorOf(object),
 			isReadOnlyByTarget: true,
 		});
 	},

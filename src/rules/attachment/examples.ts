@@ -14,6 +14,22 @@ export const sharedWaypoint: readonly AnyObject[] = [
 	httpEntry,
 ];
 
+/** A waypoint of the team's own, and the entry `local` that is bound to it. */
+export const ownWaypoint: readonly AnyObject[] = [
+	{
+		...egressWaypoint,
+		metadata: { name: "own", namespace: "team" },
+		spec: {
+			gatewayClassName: "istio-waypoint",
+			listeners: [{ name: "mesh", port: 15008, protocol: "HBONE" }],
+		},
+	} as AnyObject,
+	{
+		...httpEntry,
+		metadata: { name: "local", namespace: "team", labels: { "istio.io/use-waypoint": "own" } },
+	},
+];
+
 /** The reference to a ServiceEntry. */
 export function toEntry(name: string): ObjectReference {
 	return { group: "networking.istio.io", kind: "ServiceEntry", name };

@@ -2,7 +2,7 @@ import type { RequestAuthentication } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
 import { targetingConfirms, targetingReads } from "../../istio/attachment/targets.ts";
 import { sharedWaypoint, toEntry } from "./examples.ts";
-import { targetProblems } from "./target-problems.ts";
+import { selectorOf, targetProblems } from "./target-problems.ts";
 
 function targeting(name: string): RequestAuthentication {
 	return {
@@ -39,10 +39,7 @@ export const requestauthenticationTarget: Rule<"RequestAuthentication"> = {
 	*check(object, context) {
 		yield* targetProblems(object, context, {
 			kind: "RequestAuthentication",
-			selector: {
-				labels: object.spec?.selector?.matchLabels ?? {},
-				path: ["spec", "selector", "matchLabels"],
-			},
+			selector: selectorOf(object),
 			isReadOnlyByTarget: true,
 			isAboutHttp: true,
 		});

@@ -32,6 +32,20 @@ export interface Reading {
 	readonly isAboutHttp?: boolean;
 }
 
+/** An object that selects pods by `spec.selector.matchLabels`. */
+interface Selecting {
+	readonly spec?: { readonly selector?: Selector | null | undefined } | null | undefined;
+}
+
+interface Selector {
+	readonly matchLabels?: Readonly<Record<string, string>> | null | undefined;
+}
+
+/** The selector of an object, and where it stands. */
+export function selectorOf({ spec }: Selecting): Reading["selector"] {
+	return { labels: spec?.selector?.matchLabels ?? {}, path: ["spec", "selector", "matchLabels"] };
+}
+
 /** Where what an object attaches to is not where a waypoint would look: it holds nowhere, and nothing says so. */
 export function* targetProblems(
 	object: Attachable,

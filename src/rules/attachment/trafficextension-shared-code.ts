@@ -1,8 +1,7 @@
-import type { KubernetesGateway, ServiceEntry, TrafficExtension } from "../../core/kinds.ts";
+import type { TrafficExtension } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
 import { targetingConfirms, targetingReads } from "../../istio/attachment/targets.ts";
-import { egressWaypoint } from "../examples.ts";
-import { developer, editors, httpEntry, sharedWaypoint, toEntry } from "./examples.ts";
+import { developer, editors, ownWaypoint, sharedWaypoint, toEntry } from "./examples.ts";
 import { codeProblems } from "./shared-code.ts";
 
 function running(name: string): TrafficExtension {
@@ -13,20 +12,6 @@ function running(name: string): TrafficExtension {
 		spec: { targetRefs: [toEntry(name)], lua: { inlineCode: "function envoy_on_request(handle) end" } },
 	} as TrafficExtension;
 }
-
-const ownWaypoint: KubernetesGateway = {
-	...egressWaypoint,
-	metadata: { name: "own", namespace: "team" },
-	spec: {
-		gatewayClassName: "istio-waypoint",
-		listeners: [{ name: "mesh", port: 15008, protocol: "HBONE" }],
-	},
-};
-
-const ownEntry: ServiceEntry = {
-	...httpEntry,
-	metadata: { name: "local", namespace: "team", labels: { "istio.io/use-waypoint": "own" } },
-};
 
 /** A TrafficExtension brings no code of a tenant's into a waypoint that is not the tenant's own. */
 export const trafficextensionSharedCode: Rule<"TrafficExtension"> = {
@@ -47,7 +32,7 @@ export const trafficextensionSharedCode: Rule<"TrafficExtension"> = {
 		since: "0.1.0",
 		good: running("local"),
 		bad: running("payments"),
-		given: [...sharedWaypoint, ownWaypoint, ownEntry],
+		given: [...sharedWaypoint, ...ownWaypoint],
 		settings: editors,
 		requester: developer,
 	},

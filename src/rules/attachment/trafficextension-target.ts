@@ -2,7 +2,7 @@ import type { TrafficExtension } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
 import { targetingConfirms, targetingReads } from "../../istio/attachment/targets.ts";
 import { sharedWaypoint, toEntry } from "./examples.ts";
-import { targetProblems } from "./target-problems.ts";
+import { selectorOf, targetProblems } from "./target-problems.ts";
 
 function targeting(name: string): TrafficExtension {
 	return {
@@ -35,10 +35,7 @@ export const trafficextensionTarget: Rule<"TrafficExtension"> = {
 	*check(object, context) {
 		yield* targetProblems(object, context, {
 			kind: "TrafficExtension",
-			selector: {
-				labels: object.spec?.selector?.matchLabels ?? {},
-				path: ["spec", "selector", "matchLabels"],
-			},
+			selector: selectorOf(object),
 			isReadOnlyByTarget: true,
 		});
 	},

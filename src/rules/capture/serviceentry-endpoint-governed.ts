@@ -7,8 +7,8 @@ import {
 	workloadsOfEntry,
 } from "../../istio/capture/workload-address.ts";
 import { hasEndpoints } from "../../istio/entry/facts.ts";
-import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
-import { takenAddress } from "./taken-address.ts";
+import { boundEntry, withSpec } from "../examples.ts";
+import { governedBlock, takenAddress } from "./taken-address.ts";
 
 /** An endpoint has no address that another entry sends through a waypoint. */
 export const serviceentryEndpointGoverned: Rule<"ServiceEntry"> = {
@@ -31,20 +31,7 @@ export const serviceentryEndpointGoverned: Rule<"ServiceEntry"> = {
 		since: "0.1.0",
 		good: withSpec(boundEntry, { resolution: "STATIC", endpoints: [{ address: "198.51.100.7" }] }),
 		bad: withSpec(boundEntry, { resolution: "STATIC", endpoints: [{ address: "203.0.113.10" }] }),
-		given: [
-			teamNamespace,
-			egressNamespace,
-			egressWaypoint,
-			{ ...teamNamespace, metadata: { ...teamNamespace.metadata, name: "other" } },
-			{
-				...withSpec(boundEntry, {
-					hosts: ["partner.example.net"],
-					resolution: "NONE",
-					addresses: ["203.0.113.0/24"],
-				}),
-				metadata: { ...boundEntry.metadata, name: "partner", namespace: "other" },
-			},
-		],
+		given: governedBlock,
 	},
 	when: hasEndpoints,
 	*check(entry, { namespace, name, inventory }) {

@@ -7,8 +7,7 @@ import {
 	workloadAddressReads,
 	workloadOf,
 } from "../../istio/capture/workload-address.ts";
-import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
-import { takenAddress } from "./taken-address.ts";
+import { governedBlock, takenAddress } from "./taken-address.ts";
 
 function machine(address: string): WorkloadEntry {
 	return {
@@ -40,20 +39,7 @@ export const workloadentryAddressGoverned: Rule<"WorkloadEntry"> = {
 		since: "0.1.0",
 		good: machine("198.51.100.7"),
 		bad: machine("203.0.113.10"),
-		given: [
-			teamNamespace,
-			egressNamespace,
-			egressWaypoint,
-			{ ...teamNamespace, metadata: { ...teamNamespace.metadata, name: "other" } },
-			{
-				...withSpec(boundEntry, {
-					hosts: ["partner.example.net"],
-					resolution: "NONE",
-					addresses: ["203.0.113.0/24"],
-				}),
-				metadata: { ...boundEntry.metadata, name: "partner", namespace: "other" },
-			},
-		],
+		given: governedBlock,
 	},
 	*check(entry, { namespace, name, inventory }) {
 		const workload = workloadOf(entry, { namespace, name }, inventory);
