@@ -1,6 +1,6 @@
 import type { Verdict } from "../core/evaluate.ts";
 import type { Finding } from "../core/finding.ts";
-import { formatPath, quote } from "../core/finding.ts";
+import { formatPath, quote, unprintable } from "../core/finding.ts";
 import { toJsonPatch } from "../core/patch.ts";
 import { rulePage } from "../core/rule.ts";
 import type { Settings } from "../core/settings.ts";
@@ -195,7 +195,7 @@ function withoutTail(text: string): string {
 
 // The API server drops a warning with control characters in it (apimachinery pkg/util/net/http.go).
 function oneLine(text: string): string {
-	return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, " ");
+	return text.replace(unprintable, " ");
 }
 
 function auditAnnotations(verdict: Verdict): Readonly<Record<string, string>> {

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { Gaps } from "../core/gaps.ts";
 import type { Inventory } from "../core/inventory.ts";
+import { alteredInventory } from "../core/inventory.ts";
 import type { AuthorizationPolicy, Kind, Resources } from "../core/kinds.ts";
 import type { Settings } from "../core/settings.ts";
 import { ambientStances, modes } from "../core/settings.ts";
@@ -313,19 +314,12 @@ function gapsIn(inventory: Inventory, today: string): Gaps | undefined {
 }
 
 function withPolicies(inventory: Inventory, policies: readonly AuthorizationPolicy[]): Inventory {
-	return {
-		settings: inventory.settings,
-		mesh: inventory.mesh,
-		offline: inventory.offline,
-		get: (kind, namespace, name) => inventory.get(kind, namespace, name),
-		inNamespace: (kind, namespace) => inventory.inNamespace(kind, namespace),
+	return alteredInventory(inventory, {
 		all: <K extends Kind>(kind: K): Iterable<Resources[K]> =>
 			kind === "AuthorizationPolicy"
 				? [...inventory.all(kind), ...(policies as readonly Resources[K][])]
 				: inventory.all(kind),
-		lookup: (index, key) => inventory.lookup(index, key),
-		policy: (namespace) => inventory.policy(namespace),
-	};
+	});
 }
 
 function render(

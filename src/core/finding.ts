@@ -61,8 +61,8 @@ export function jsonPointer(path: Path): string {
 	return pointer;
 }
 
-// Control characters, line separators and bidirectional overrides would forge log lines or hide text.
-const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+/** Control characters, line separators and bidirectional overrides, which would forge log lines or hide text. */
+export const unprintable: RegExp = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
 // Cutting a text may leave the first half of a character that UTF-16 writes as two.
 const halfCharacter = /[\uD800-\uDBFF]$/;

@@ -21,3 +21,18 @@ export interface Inventory {
 	/** The policy of a namespace, of the cluster's defaults when the namespace is not known. */
 	policy(namespace: string): Policy;
 }
+
+/** The same world, but for what is given. */
+export function alteredInventory(inventory: Inventory, altered: Partial<Inventory>): Inventory {
+	return {
+		settings: inventory.settings,
+		mesh: inventory.mesh,
+		offline: inventory.offline,
+		get: (kind, namespace, name) => inventory.get(kind, namespace, name),
+		inNamespace: (kind, namespace) => inventory.inNamespace(kind, namespace),
+		all: (kind) => inventory.all(kind),
+		lookup: (index, key) => inventory.lookup(index, key),
+		policy: (namespace) => inventory.policy(namespace),
+		...altered,
+	};
+}

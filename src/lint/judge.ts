@@ -6,6 +6,7 @@ import type { Finding } from "../core/finding.ts";
 import { formatPath, mention } from "../core/finding.ts";
 import type { Gaps } from "../core/gaps.ts";
 import type { Inventory } from "../core/inventory.ts";
+import { alteredInventory } from "../core/inventory.ts";
 import type { Kind } from "../core/kinds.ts";
 import { aboutOf } from "../core/ratchet.ts";
 import type { Rule } from "../core/rule.ts";
@@ -62,16 +63,9 @@ export interface Assumption {
 
 /** The world as if every namespace had said so. */
 export function assuming(inventory: Inventory, assumption: Assumption): Inventory {
-	return {
-		settings: inventory.settings,
-		mesh: inventory.mesh,
-		offline: inventory.offline,
-		get: (kind, namespace, name) => inventory.get(kind, namespace, name),
-		inNamespace: (kind, namespace) => inventory.inNamespace(kind, namespace),
-		all: (kind) => inventory.all(kind),
-		lookup: (index, key) => inventory.lookup(index, key),
+	return alteredInventory(inventory, {
 		policy: (namespace) => ({ ...inventory.policy(namespace), ...assumption }),
-	};
+	});
 }
 
 /** Judges every object of a reading in a world, by the same engine as the webhook. */

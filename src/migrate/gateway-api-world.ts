@@ -1,5 +1,6 @@
 import { canonicalHost } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
+import { alteredInventory } from "../core/inventory.ts";
 import type { Kind, KubernetesGateway, Resources } from "../core/kinds.ts";
 import { kinds } from "../core/kinds.ts";
 import type { Fields } from "./fields.ts";
@@ -172,17 +173,10 @@ function parentsOf(set: InputObject, { sectionName, port }: Fields): readonly Fi
 }
 
 function withGateways(inventory: Inventory, gateways: ReadonlyMap<string, KubernetesGateway>): Inventory {
-	return {
-		settings: inventory.settings,
-		mesh: inventory.mesh,
-		offline: inventory.offline,
+	return alteredInventory(inventory, {
 		get: <K extends Kind>(kind: K, namespace: string, name: string): Resources[K] | undefined =>
 			kinds[kind] === kinds.KubernetesGateway && gateways.has(`${namespace}/${name}`)
 				? (gateways.get(`${namespace}/${name}`) as Resources[K] | undefined)
 				: inventory.get(kind, namespace, name),
-		inNamespace: (kind, namespace) => inventory.inNamespace(kind, namespace),
-		all: (kind) => inventory.all(kind),
-		lookup: (index, key) => inventory.lookup(index, key),
-		policy: (namespace) => inventory.policy(namespace),
-	};
+	});
 }

@@ -1,5 +1,4 @@
-/** Control characters of either kind, and what reorders or hides text: on a terminal they would be obeyed. */
-const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+import { unprintable } from "../core/finding.ts";
 
 const plainValue = /^[\w.,:;/@*+=()[\]-]+$/;
 
@@ -28,6 +27,7 @@ function formatValue(value: unknown): string {
 	return printable(plainValue.test(text) ? text : typeof value === "string" ? JSON.stringify(text) : text);
 }
 
+/** A text whose control characters no terminal obeys. */
 function printable(text: string): string {
 	return text.replace(unprintable, "\u{FFFD}");
 }
