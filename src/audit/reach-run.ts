@@ -1,4 +1,3 @@
-import type { Gaps } from "../core/gaps.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { Stepwise } from "../core/stepwise.ts";
 import type { FoundGaps } from "../reach/gaps.ts";
@@ -24,7 +23,6 @@ export interface ReachOptions {
 /** Reach that is worked out again and again. */
 export interface ReachRun {
 	/** As last worked out; undefined before the first time, and while `reach` is off. */
-	gaps(): Gaps | undefined;
 	found(): FoundGaps | undefined;
 	/** The world is another one. */
 	wake(): void;
@@ -95,7 +93,6 @@ export function runReach(options: ReachOptions): ReachRun {
 	};
 	begin(0);
 	return {
-		gaps: () => found,
 		found: () => found,
 		wake() {
 			isStale = true;

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { WorldChange } from "../audit/auditor.ts";
 import type { ReachRun } from "../audit/reach-run.ts";
 import { runReach } from "../audit/reach-run.ts";
+import type { Gaps } from "../core/gaps.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { AuthorizationPolicy, Kind } from "../core/kinds.ts";
 import { kinds } from "../core/kinds.ts";
@@ -38,7 +39,7 @@ export interface ReachKeeping {
 
 /** Reach as one replica looks after it. */
 export interface ReachKeeper {
-	gaps(): ReturnType<ReachRun["gaps"]>;
+	gaps(): Gaps | undefined;
 	/** The configuration is another one, or the day. */
 	configured(): void;
 	check(): Check;
@@ -113,7 +114,7 @@ export function keepReach(options: ReachKeeping): ReachKeeper {
 	);
 	const status = (): KeepStatus | undefined => keeping?.keeper.status();
 	return {
-		gaps: () => run?.gaps(),
+		gaps: () => run?.found(),
 		configured() {
 			if (mode() !== "enforce") {
 				letGo();

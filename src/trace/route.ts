@@ -141,8 +141,8 @@ function workloadInTheWay(
 	inventory: Inventory,
 ): WorkloadAddress | undefined {
 	const listed = capture.addresses === "listed" ? rangesOf(entry, capture) : [];
+	const own = [...workloadsOfEntry(entry, { namespace, name }, inventory)];
 	for (const range of asked === undefined ? listed.filter(isSingle) : [asked]) {
-		const own = [...workloadsOfEntry(entry, { namespace, name }, inventory)];
 		const all = [
 			...own.filter((each) => rangeContains(range, each.address)),
 			...workloadsWithin(range, { namespace, name }, inventory),
