@@ -3,13 +3,13 @@ import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeObject } from "./api.ts";
 import type { ProcessGroup } from "./processes.ts";
 import { createProcessGroup } from "./processes.ts";
 import type { ServeReplica, ServeReplicas } from "./serve-replicas.ts";
 import { installed, startServeReplicas } from "./serve-replicas.ts";
 import { useControlPlane } from "./shared.ts";
+import { untilFound } from "./until-found.ts";
 import { createNamespace, createWaypoint, deleteNamespaces, serviceEntry } from "./world.ts";
 
 const plane = await useControlPlane();
@@ -29,20 +29,6 @@ function waymark(...args: readonly string[]): Promise<Outcome> {
 			resolve({ code: typeof error?.code === "number" ? error.code : 0, stdout, stderr });
 		});
 	});
-}
-
-async function until<T>(
-	what: string,
-	find: () => Promise<T | undefined | false>,
-	limitMs = 30_000,
-): Promise<T> {
-	for (const deadline = Date.now() + limitMs; ; await sleep(100)) {
-		const found = await find();
-		if (found !== undefined && found !== false) {
-			return found;
-		}
-		assert.ok(Date.now() < deadline, `${what} within ${limitMs} ms`);
-	}
 }
 
 const annotate = (values: Readonly<Record<string, string>>): Promise<KubeObject> =>
@@ -137,7 +123,7 @@ describe("adopting Waymark in a cluster full of old egress", { timeout: 300_000 
 
 	it("4. with a waypoint named, a new entry is bound and an old one is not", async () => {
 		await annotate({ waypoint: `${egress}/waypoint` });
-		const made = await until("the annotation is known", async () => {
+		const made = await untilFound("the annotation is known", async () => {
 			await plane.api.delete("ServiceEntry", shop, "four");
 			const entry = await plane.api.apply(serviceEntry(shop, "four", "four.adopt.example.com"));
 			return entry.metadata.labels?.["istio.io/use-waypoint"] === undefined ? undefined : entry;
@@ -148,7 +134,7 @@ describe("adopting Waymark in a cluster full of old egress", { timeout: 300_000 
 	});
 
 	it("5. backfilling counts with report, and with apply binds what is there by the labels alone", async () => {
-		await until("two entries are to be bound", async () =>
+		await untilFound("two entries are to be bound", async () =>
 			(await ready()).includes("backfill: reporting, 2 to bind"),
 		);
 		const user = `system:serviceaccount:${installed.namespace}:${installed.name}`;
@@ -168,7 +154,7 @@ describe("adopting Waymark in a cluster full of old egress", { timeout: 300_000 
 		assert.equal(await canPatch().catch(() => "no"), "no");
 		await serve("warn", "apply");
 		assert.equal(await canPatch(), "yes");
-		await until("nothing is left to bind", async () =>
+		await untilFound("nothing is left to bind", async () =>
 			(await ready()).includes("backfill: done, 0 to bind, 2 bound"),
 		);
 		for (const name of ["one", "two"]) {
@@ -219,7 +205,7 @@ describe("adopting Waymark in a cluster full of old egress", { timeout: 300_000 
 			[],
 		);
 		await serve("warn", "report");
-		const metrics = await until("the metric counts it", async () => {
+		const metrics = await untilFound("the metric counts it", async () => {
 			const text = await (await fetch(`${replica?.operations}/metrics`)).text();
 			return /waymark_audit_exemptions\{left="14 days"\} [1-9]/.test(text) ? text : undefined;
 		});
@@ -229,13 +215,13 @@ describe("adopting Waymark in a cluster full of old egress", { timeout: 300_000 
 		);
 		const told = async (): Promise<readonly KubeObject[]> =>
 			(await plane.api.list("Event.events.k8s.io", shop)).filter(({ reason }) => reason === "ExemptionEnds");
-		await until("the Event is there", async () => (await told()).length === 1);
+		await untilFound("the Event is there", async () => (await told()).length === 1);
 		assert.match(String((await told())[0]?.note), /in 3 days/);
 	});
 
 	it("7. enforced, a new mistake is refused, and what is there can still be edited", async () => {
 		await annotate({ mode: "enforce" });
-		const { code, stderr } = await until("a mistake is refused", async () => {
+		const { code, stderr } = await untilFound("a mistake is refused", async () => {
 			const result = await plane.tryApply([oldWay]);
 			return result.code === 0 ? undefined : result;
 		});

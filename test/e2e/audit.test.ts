@@ -7,8 +7,9 @@ import type { ProcessGroup } from "./processes.ts";
 import { createProcessGroup } from "./processes.ts";
 import { reportCrds } from "./report-crds.ts";
 import type { ServeReplica, ServeReplicas } from "./serve-replicas.ts";
-import { installed, startServeReplicas } from "./serve-replicas.ts";
+import { installed, metric, startServeReplicas } from "./serve-replicas.ts";
 import { useControlPlane } from "./shared.ts";
+import { untilFound } from "./until-found.ts";
 import { createNamespace, createWaypoint, deleteNamespaces, serviceEntry, useWaypoint } from "./world.ts";
 
 const plane = await useControlPlane();
@@ -33,29 +34,9 @@ interface Report extends KubeObject {
 const reportOf = async (namespace: string): Promise<Report | undefined> =>
 	(await plane.get("Report", namespace, "waymark")) as Report | undefined;
 
-async function until<T>(
-	what: string,
-	find: () => Promise<T | undefined | false>,
-	limitMs = 30_000,
-): Promise<T> {
-	for (const deadline = Date.now() + limitMs; ; await sleep(100)) {
-		const found = await find();
-		if (found !== undefined && found !== false) {
-			return found;
-		}
-		assert.ok(Date.now() < deadline, `${what} within ${limitMs} ms`);
-	}
-}
-
 async function auditLine(replica: ServeReplica): Promise<string> {
 	const text = await (await fetch(`${replica.operations}/readyz?verbose`)).text();
 	return text.split("\n").find((line) => line.includes("audit:")) ?? "";
-}
-
-async function metric(replica: ServeReplica, name: string): Promise<number> {
-	const text = await (await fetch(`${replica.operations}/metrics`)).text();
-	const line = text.split("\n").find((each) => each.startsWith(`${name} `));
-	return Number(line?.slice(name.length + 1));
 }
 
 async function applyReportCrds(): Promise<void> {
@@ -63,7 +44,7 @@ async function applyReportCrds(): Promise<void> {
 	for (const definition of definitions.filter((each) => each !== null)) {
 		await plane.api.apply(definition);
 	}
-	await until("the report CRDs are served", async () =>
+	await untilFound("the report CRDs are served", async () =>
 		reportOf("default").then(
 			() => true,
 			() => false,
@@ -86,7 +67,7 @@ describe("auditing, with a real API server", { timeout: 300_000 }, () => {
 		});
 		await plane.api.apply(bound);
 		await plane.api.apply(serviceEntry(shop, "wild", "*.example.org", { spec: { resolution: "NONE" } }));
-		await until("istiod has bound the entry", async () => {
+		await untilFound("istiod has bound the entry", async () => {
 			const condition = await plane.istiod.waypointBound(shop, "bound");
 			return condition?.status === "True";
 		});
@@ -100,7 +81,7 @@ describe("auditing, with a real API server", { timeout: 300_000 }, () => {
 	});
 
 	const holder = async (): Promise<ServeReplica> =>
-		until("a replica holds the Lease", async () => {
+		untilFound("a replica holds the Lease", async () => {
 			for (const replica of served.replicas) {
 				if (replica.process().isRunning() && (await metric(replica, "waymark_audit_holder")) === 1) {
 					return replica;
@@ -110,7 +91,7 @@ describe("auditing, with a real API server", { timeout: 300_000 }, () => {
 		});
 
 	it("one replica writes a report of each namespace, which the CRD's own schema takes", async () => {
-		const report = await until("the report", () => reportOf(shop));
+		const report = await untilFound("the report", () => reportOf(shop));
 		assert.ok((report.summary.fail ?? 0) >= 1, JSON.stringify(report.summary));
 		const wild = report.results.find(({ policy }) => policy === "serviceentry-wildcard-resolution");
 		assert.equal(wild?.result, "fail");
@@ -140,7 +121,7 @@ describe("auditing, with a real API server", { timeout: 300_000 }, () => {
 	it("a waypoint that is deleted is told within seconds, by report, Event and metric", async () => {
 		await plane.kubectl(["delete", "gateways.gateway.networking.k8s.io", "waypoint", "-n", egress]);
 		const began = performance.now();
-		const report = await until("the report says so", async () => {
+		const report = await untilFound("the report says so", async () => {
 			const now = await reportOf(shop);
 			return now?.results.some(({ policy }) => policy === "serviceentry-waypoint-existence")
 				? now
@@ -148,7 +129,7 @@ describe("auditing, with a real API server", { timeout: 300_000 }, () => {
 		});
 		console.log(`# the report said so after ${Math.round(performance.now() - began)} ms`);
 		assert.ok(report.results.some(({ resources }) => resources?.some(({ name }) => name === "bound")));
-		const events = await until("Events", async () => {
+		const events = await untilFound("Events", async () => {
 			const list = await plane.kubectl(["get", "events.events.k8s.io", "-n", shop, "-o", "json"]);
 			const { items } = JSON.parse(list.stdout) as {
 				readonly items: readonly {
@@ -169,7 +150,7 @@ describe("auditing, with a real API server", { timeout: 300_000 }, () => {
 
 	it("the other replica takes over when the holder stops, and rewrites no report that is right", async () => {
 		const first = await holder();
-		await until(
+		await untilFound(
 			"all reports are written",
 			async () => (await metric(first, "waymark_audit_reports_waiting")) === 0,
 		);
@@ -177,7 +158,7 @@ describe("auditing, with a real API server", { timeout: 300_000 }, () => {
 		assert.equal(await first.stop("SIGTERM"), "code 0");
 		const second = await holder();
 		assert.notEqual(second, first);
-		await until("everything is judged", async () =>
+		await untilFound("everything is judged", async () =>
 			(await auditLine(second)).includes("every stored object is judged"),
 		);
 		await sleep(500);
@@ -190,18 +171,18 @@ describe("auditing, with a real API server", { timeout: 300_000 }, () => {
 		await plane.api.apply(
 			serviceEntry("audit-gone", "wild", "*.example.net", { spec: { resolution: "NONE" } }),
 		);
-		await until("its report", () => reportOf("audit-gone"));
+		await untilFound("its report", () => reportOf("audit-gone"));
 		await deleteNamespaces(plane, "audit-gone");
 		const names = ["reports.openreports.io", "clusterreports.openreports.io"];
 		await plane.kubectl(["delete", "crd", ...names]);
 		await plane.api.apply(serviceEntry(shop, "late", "*.example.edu", { spec: { resolution: "NONE" } }));
 		const replica = await holder();
-		await until("the missing CRD is said", async () =>
+		await untilFound("the missing CRD is said", async () =>
 			(await auditLine(replica)).includes("reports: missing"),
 		);
 		assert.match(await (await fetch(`${replica.operations}/readyz`)).text(), /ok|ready/i);
 		await applyReportCrds();
-		const report = await until("reports are written again", () => reportOf(shop));
+		const report = await untilFound("reports are written again", () => reportOf(shop));
 		assert.ok(report.results.some(({ resources }) => resources?.some(({ name }) => name === "late")));
 	});
 

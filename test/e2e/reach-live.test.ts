@@ -8,8 +8,9 @@ import type { KubeObject } from "./api.ts";
 import type { ProcessGroup } from "./processes.ts";
 import { createProcessGroup } from "./processes.ts";
 import type { ServeReplica, ServeReplicas } from "./serve-replicas.ts";
-import { installed, startServeReplicas } from "./serve-replicas.ts";
+import { installed, metric, startServeReplicas } from "./serve-replicas.ts";
 import { useControlPlane } from "./shared.ts";
+import { untilFound } from "./until-found.ts";
 import { createNamespace, createWaypoint, deleteNamespaces, serviceEntry, useWaypoint } from "./world.ts";
 
 const plane = await useControlPlane();
@@ -27,25 +28,8 @@ interface Policy extends KubeObject {
 const policyOf = async (): Promise<Policy | undefined> =>
 	(await plane.get("AuthorizationPolicy", bank, policyName)) as Policy | undefined;
 
-async function until<T>(
-	what: string,
-	find: () => Promise<T | undefined | false>,
-	limitMs = 20_000,
-): Promise<T> {
-	for (const deadline = Date.now() + limitMs; ; await sleep(50)) {
-		const found = await find();
-		if (found !== undefined && found !== false) {
-			return found;
-		}
-		assert.ok(Date.now() < deadline, `${what} within ${limitMs} ms`);
-	}
-}
-
-async function metric(replica: ServeReplica, name: string): Promise<number> {
-	const text = await (await fetch(`${replica.operations}/metrics`)).text();
-	const line = text.split("\n").find((each) => each.startsWith(`${name} `));
-	return Number(line?.slice(name.length + 1));
-}
+const until = <T>(what: string, find: () => Promise<T | undefined | false>, limitMs = 20_000): Promise<T> =>
+	untilFound(what, find, limitMs);
 
 const entry = (): KubeObject =>
 	serviceEntry(bank, "api", host, { labels: useWaypoint("waypoint", egress) }) as KubeObject;

@@ -179,6 +179,13 @@ function createReplica(
 	};
 }
 
+/** A sample without labels of a replica's `/metrics`; NaN when there is none. */
+export async function metric(replica: ServeReplica, name: string): Promise<number> {
+	const text = await (await fetch(`${replica.operations}/metrics`)).text();
+	const line = text.split("\n").find((each) => each.startsWith(`${name} `));
+	return Number(line?.slice(name.length + 1));
+}
+
 interface StoredWebhook {
 	readonly name: string;
 	readonly failurePolicy: string;
