@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseDocument, stringify } from "yaml";
 import { printManifests } from "../src/cli/export-admission-policies.ts";
-import { isMended } from "../src/core/engine.ts";
+import { isFixedOnAdmission } from "../src/core/engine.ts";
 import type { Kind } from "../src/core/kinds.ts";
 import { allKinds, kinds } from "../src/core/kinds.ts";
 import type { Rule } from "../src/core/rule.ts";
@@ -122,9 +122,9 @@ export function deletedKinds(rules: readonly Rule[]): readonly Kind[] {
 	return allKinds.filter((kind) => rules.some((rule) => rule.kind === kind && rule.onDelete !== undefined));
 }
 
-/** The kinds of which some rule is mended on admission. */
-export function mendedKinds(rules: readonly Rule[]): readonly Kind[] {
-	return allKinds.filter((kind) => rules.some((rule) => rule.kind === kind && isMended(rule)));
+/** The kinds of which some rule is fixed on admission. */
+export function kindsFixedOnAdmission(rules: readonly Rule[]): readonly Kind[] {
+	return allKinds.filter((kind) => rules.some((rule) => rule.kind === kind && isFixedOnAdmission(rule)));
 }
 
 function renderTemplates(rules: readonly Rule[]): string {
@@ -134,7 +134,7 @@ function renderTemplates(rules: readonly Rule[]): string {
 		["auditReads", auditRules(rules)],
 		["judged", webhookRules(judgedKinds(rules))],
 		["deleted", webhookRules(deletedKinds(rules))],
-		["mended", webhookRules(mendedKinds(rules))],
+		["fixed", webhookRules(kindsFixedOnAdmission(rules))],
 		["mutateConditions", conditions(mutateUpdates)],
 		["validateConditions", conditions(validateUpdates)],
 		["namespaceConditions", conditions(namespaces)],

@@ -35,8 +35,7 @@ export interface MatchCondition {
 
 const notBeingDeleted: MatchCondition = {
 	name: "not-being-deleted",
-	reason:
-		"An object that is being deleted is not mended: nothing may stand in the way of its last finalizer.",
+	reason: "An object that is being deleted is not fixed: nothing may stand in the way of its last finalizer.",
 	expression: "!has(object.metadata.deletionTimestamp)",
 	holds: ({ object }) => object.metadata?.deletionTimestamp === undefined,
 };
@@ -94,12 +93,12 @@ const aliased: MatchCondition = {
 	holds: ({ object }) => (object.spec as { readonly type?: unknown } | undefined)?.type === "ExternalName",
 };
 
-/** Only what is mended on admission is sent: what each such rule says of itself in `sentWhen`, joined. */
+/** Only what is fixed on admission is sent: what each such rule says of itself in `sentWhen`, joined. */
 function fixable(rules: readonly Rule[]): MatchCondition {
 	const sent = rules.flatMap(({ kind, sentWhen }) => (sentWhen === undefined ? [] : [{ kind, ...sentWhen }]));
 	const byKind = Map.groupBy(sent, ({ kind }) => kinds[kind].plural);
 	return {
-		name: "mendable",
+		name: "fixable",
 		reason: `Only what has a fix is sent: ${sent.map(({ what }) => what).join(", ")}.`,
 		expression: [...byKind]
 			.map(([plural, all]) => {

@@ -330,6 +330,12 @@ describe("the text of src/", () => {
 		);
 	});
 
+	it("nothing is told in a word of our own for which Kubernetes or Istio has one", () => {
+		const words =
+			/\b(?:[mM]end(?:s|ed|ing|able)?|isMended|complaints?|in vain|silentIf|standingOf|missingTwin|reachesFurther|judgesChange|satellites?)\b/;
+		assert.deepEqual(holders(words), []);
+	});
+
 	it("nobody ends the process but a second signal: verbs return exit codes", () => {
 		assert.deepEqual(holders(/\bprocess\.exit\(/), ["src/server/signals.ts"]);
 	});

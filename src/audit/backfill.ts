@@ -48,7 +48,7 @@ const bindingLabels: readonly string[] = [useWaypointLabel, useWaypointNamespace
 
 /**
  * What the mutating webhook would do to a stored entry, if that is to bind it: the two labels, where the mode of its
- * namespace mends, and where the entry breaks no rule as an error once it has them.
+ * namespace fixes, and where the entry breaks no rule as an error once it has them.
  */
 export function unboundEntry(
 	engine: Engine,

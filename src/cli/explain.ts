@@ -1,7 +1,7 @@
 import { parseArgs, styleText } from "node:util";
 import { stringify } from "yaml";
 import { closest } from "../core/closest.ts";
-import { isMended } from "../core/engine.ts";
+import { isFixedOnAdmission } from "../core/engine.ts";
 import { quote } from "../core/finding.ts";
 import type { Rule } from "../core/rule.ts";
 import { ruleUrl } from "../core/rule.ts";
@@ -14,7 +14,7 @@ import { readSettings } from "./world.ts";
 
 /** `waymark explain`: the page of a rule, in the terminal. */
 export const explain: Verb = {
-	summary: "Explain a rule: what it wants, why, and how to mend what it finds",
+	summary: "Explain a rule: what it wants, why, and how to fix what it finds",
 	usage: `Usage: waymark explain RULE [--output text|json] [--config FILE]
 
 RULE may be the address of the rule's page, as messages name it where the configuration has links.
@@ -57,7 +57,9 @@ function howMended(rule: Pick<Rule, "fixable" | "sentWhen">): string {
 	if (!rule.fixable) {
 		return "";
 	}
-	return isMended(rule) ? " · the mutating webhook and lint --fix mend it" : " · lint --fix mends it";
+	return isFixedOnAdmission(rule)
+		? " · the mutating webhook and lint --fix fix it"
+		: " · lint --fix fixes it";
 }
 
 /** The id in what a person copied: the id itself, or the end of an address, of a page or of a file. */
@@ -96,7 +98,7 @@ function page(rule: Rule, url: string | undefined, streams: Streams): string {
 		bold("Why"),
 		...wrapped(docs.why, streams.width),
 		"",
-		bold("How to mend it"),
+		bold("How to fix it"),
 		...wrapped(docs.fix, streams.width),
 		"",
 		bold("Refused"),

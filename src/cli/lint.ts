@@ -117,14 +117,14 @@ export const lint: Verb = {
 	},
 };
 
-/** Judges files, after they were mended where that is asked for. */
+/** Judges files, after they were fixed where that is asked for. */
 function judgeFiles(options: Options, settings: Settings, streams: Streams): Judgement {
 	const judgement = judgeInput(readInput(options.input, streams), settings, options);
 	if (!options.fix || judgement.manifestFixes.length === 0) {
 		return judgement;
 	}
 	const { files, left } = fixFiles(judgement.manifestFixes);
-	streams.error([...(files.length > 0 ? [`mended ${files.join(", ")}`] : []), ...left, ""].join("\n"));
+	streams.error([...(files.length > 0 ? [`fixed ${files.join(", ")}`] : []), ...left, ""].join("\n"));
 	return judgeInput(readInput(options.input, streams), settings, options);
 }
 
@@ -190,7 +190,7 @@ function readOptions(argv: readonly string[]): Options {
 		);
 	}
 	if (values.cluster && (positionals.length > 0 || values.context.length > 0 || values.fix)) {
-		throw new UsageError("--cluster judges what is in the cluster: it takes no files, and mends nothing");
+		throw new UsageError("--cluster judges what is in the cluster: it takes no files, and fixes nothing");
 	}
 	const access = readAccess(values);
 	if (values.namespace !== undefined && !values.cluster) {

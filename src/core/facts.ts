@@ -45,9 +45,9 @@ export function listRules(rules: readonly Rule[]): RuleList {
 export interface AbsenceRecord {
 	/** A rule begins: nothing is missing for it yet. */
 	begin(): void;
-	/** How much was asked for in vain since the rule began. */
+	/** How much was asked for and not found since the rule began. */
 	readonly missing: number;
-	/** What was asked for in vain since the rule began. */
+	/** What was asked for and not found since the rule began. */
 	absences(): readonly Absence[];
 	addAbsences(missing: readonly Absence[]): void;
 }
@@ -56,7 +56,7 @@ interface Known {
 	readonly fact: unknown;
 	readonly about: object;
 	readonly answer: unknown;
-	/** What was asked for in vain on the way: whoever uses the answer rests on that too. */
+	/** What was asked for and not found on the way: whoever uses the answer rests on that too. */
 	readonly missing: readonly Absence[];
 }
 

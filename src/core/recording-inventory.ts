@@ -7,7 +7,7 @@ import type { MeshFacts } from "./mesh.ts";
 import type { Policy } from "./policy.ts";
 import type { Settings } from "./settings.ts";
 
-/** Passes every question on and remembers which objects were asked for in vain since the last `begin`. */
+/** Passes every question on and remembers which objects were asked for and not found since the last `begin`. */
 export class RecordingInventory implements Inventory, AbsenceRecord {
 	readonly #inner: Inventory;
 	#missing: Absence[] = [];

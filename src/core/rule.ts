@@ -126,7 +126,7 @@ export interface Rule<K extends Kind = Kind> {
 	readonly fixable: boolean;
 	/**
 	 * Which updates may leave something to fix; the mutating webhook is not sent any other. Only a rule that says it is
-	 * mended on admission, and only the labels of a binding are: whatever else an author wrote stays as it
+	 * fixed on admission, and only the labels of a binding are: whatever else an author wrote stays as it
 	 * is written, so that appliers and GitOps find what they sent.
 	 */
 	readonly sentWhen?: SentWhen<Resources[K]>;

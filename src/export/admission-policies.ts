@@ -171,11 +171,11 @@ function policies(options: BackstopOptions, plan: Plan): readonly Manifest[] {
 		problems: (rule.cel?.problems ?? []).filter((problem) => problem.needs === plan.needs),
 	}));
 	const findings = chosen.flatMap((each) => ruleVariables(each, plan.subjects, options.settings));
-	const furthers = plan.words.some((word) => word.name === "reachesFurther");
+	const widens = plan.words.some((word) => word.name === "widensEgress");
 	const variables = [
 		...plan.words,
 		...findings.map(({ name, expression }) => ({ name, expression })),
-		...findingWords(findings, furthers),
+		...findingWords(findings, widens),
 	];
 	return options.actions.flatMap((action) =>
 		policy(options, {
@@ -482,7 +482,7 @@ function found(id: string, { each, when, path, message, hint }: CelProblem): str
 }
 
 /** All findings of the object, and those that count. */
-function findingWords(found: readonly FindingVariable[], furthers: boolean): readonly CelVariable[] {
+function findingWords(found: readonly FindingVariable[], widens: boolean): readonly CelVariable[] {
 	const listOf = (whole: boolean): string => {
 		const names = found.filter((each) => each.whole === whole).map(({ name }) => `variables.${name}[i]`);
 		return names.length === 0
@@ -504,8 +504,8 @@ function findingWords(found: readonly FindingVariable[], furthers: boolean): rea
 			// An update is refused for what it brings, not for what was there.
 			expression: `oldObject == null ? variables.ofItems[0] + variables.ofWhole[0] :
   variables.ofItems[0].filter(f, !(f in variables.ofItems[1]) ||
-    variables.ofItems[0].filter(g, g == f).size() > variables.ofItems[1].filter(g, g == f).size()${furthers ? " ||\n    variables.addsHosts && f.split(': ')[1] != 'spec.hosts'" : ""}) +
-  variables.ofWhole[0].filter(f, !(f in variables.ofWhole[1])${furthers ? " || variables.reachesFurther" : ""})`,
+    variables.ofItems[0].filter(g, g == f).size() > variables.ofItems[1].filter(g, g == f).size()${widens ? " ||\n    variables.addsHosts && f.split(': ')[1] != 'spec.hosts'" : ""}) +
+  variables.ofWhole[0].filter(f, !(f in variables.ofWhole[1])${widens ? " || variables.widensEgress" : ""})`,
 		},
 		{
 			name: "findings",

@@ -355,7 +355,7 @@ export function entryWords(settings: Settings): readonly CelVariable[] {
 		target: `b.refuses ? '' : b.own != '' ? b.own : b.leaves && variables.wanted.contains('/') ? variables.wanted
       : variables.inherited`,
 		// The author named the policy's waypoint without its namespace.
-		missingTwin: `b.own != '' && b.leaves && variables.wanted.contains('/') && !(${N} in b.s.labels) &&
+		omitsNamespace: `b.own != '' && b.leaves && variables.wanted.contains('/') && !(${N} in b.s.labels) &&
       b.own != variables.wanted && variables.wanted.endsWith('/' + b.s.labels[?${U}].orValue(''))`,
 	});
 	return [
@@ -375,7 +375,7 @@ export function entryWords(settings: Settings): readonly CelVariable[] {
 		{
 			// An update that adds something to reach takes old mistakes of the whole object along: an old opt-out is no way
 			// out for other hosts. Of a long list of endpoints, any change counts as an addition.
-			name: "reachesFurther",
+			name: "widensEgress",
 			expression: `variables.entries.size() == 2 && [variables.entries].exists(x,
   x[0].names.exists(n, !(n in x[1].names)) ||
   x[0].addresses.exists(a, !(a in x[1].addresses)) ||
@@ -459,7 +459,7 @@ export function tableWords({ defaults }: Settings): CelVariable {
 		name: "bound",
 		expression: `variables.entries.map(e, {
     'e': dyn(e),
-    'looked': dyn(e.missingTwin || !e.readable ? '' : e.target),
+    'looked': dyn(e.omitsNamespace || !e.readable ? '' : e.target),
     'origin': dyn(e.own != '' ? 'its label names' : e.expected != '' && variables.named != ''
       ? 'the policy of this namespace (' + (${source}) + ') names' : 'the label of its namespace names')})
   .map(b, {

@@ -171,16 +171,16 @@ export function staleNotes(
 	file: string,
 ): readonly Remark[] {
 	const present = new Set(judgement.judged.map(({ object }) => objectTitle(object)));
-	const mended = stale.filter(({ object }) => present.has(object));
+	const fixed = stale.filter(({ object }) => present.has(object));
 	const lines = new Map(
 		baseline.findings.map(({ fingerprint, severity }, index) => [`${fingerprint} ${severity}`, index + 4]),
 	);
 	const lineOf = ({ fingerprint, severity }: BaselineEntry): number =>
 		lines.get(`${fingerprint} ${severity}`) ?? 1;
-	const absent = stale.length - mended.length;
-	const rest = mended.length - mostStale;
+	const absent = stale.length - fixed.length;
+	const rest = fixed.length - mostStale;
 	return [
-		...mended.slice(0, mostStale).map((entry) => ({
+		...fixed.slice(0, mostStale).map((entry) => ({
 			file,
 			line: lineOf(entry),
 			message: `Stale: ${entry.rule} is not found at ${entry.path} of ${entry.object} any more (--write-baseline takes it out)`,

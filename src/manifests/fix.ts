@@ -52,7 +52,7 @@ export function fixFiles(fixes: readonly ManifestFix[]): FixReport {
 		left.push(
 			...unfixed.map(({ manifest }) => {
 				const { line } = manifest.position([]);
-				return `${file}:${line}: not mended, since its form leaves no simple place for the change: do it by hand`;
+				return `${file}:${line}: not fixed, since its form leaves no simple place for the change: do it by hand`;
 			}),
 		);
 		try {
@@ -61,7 +61,7 @@ export function fixFiles(fixes: readonly ManifestFix[]): FixReport {
 				files.push(file);
 			}
 		} catch (error) {
-			left.push(`${file}: not mended, since it cannot be written (${codeOf(error)})`);
+			left.push(`${file}: not fixed, since it cannot be written (${codeOf(error)})`);
 		}
 	}
 	return { files, left };

@@ -168,7 +168,7 @@ function strangeRoute(route: Readonly<Record<string, unknown>>, bundle: Bundle):
 	);
 	const foreign = hosts.filter((host) => !bundle.hosts.includes(canonicalHost(host)));
 	return foreign.length > 0
-		? `it leads to ${foreign.join(", ")}, which is none of the hosts: register it as a host of its own, or let go of it`
+		? `it leads to ${foreign.join(", ")}, which is none of the hosts: register it as a host of its own, or delete it`
 		: "it is no hop of the way out: if it serves other traffic, keep it by hand";
 }
 

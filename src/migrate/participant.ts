@@ -23,7 +23,7 @@ export interface Participant {
 	readonly role: Role;
 	/** External hosts that it is about, in canonical form. */
 	readonly hosts: readonly string[];
-	/** Other ties: Gateways as NAMESPACE/NAME and the like. */
+	/** Other ties: such as Gateways, written NAMESPACE/NAME. */
 	readonly ties: readonly string[];
 	/** For a VirtualService: its hops. */
 	readonly hops?: Hops;

@@ -60,7 +60,7 @@ export function reportOf(migration: HeldMigration, context: ReportContext): read
 		paragraph(
 			bundles.length === 0
 				? "No sidecar-style egress was found in the input."
-				: `${count(bundles.length, "way")} out found, ${replaced.length} of them replaced. ${fateOf(total, replaced.length > 0)}`,
+				: `${count(bundles.length, "way")} out found, ${replaced.length} of them replaced. ${outcomeText(total, replaced.length > 0)}`,
 		),
 		...orderOf(migration, context),
 		...withheld.map(
@@ -90,7 +90,7 @@ export function reportOf(migration: HeldMigration, context: ReportContext): read
 	];
 }
 
-function fateOf(total: Readonly<Record<Outcome, number>>, isReplaced: boolean): string {
+function outcomeText(total: Readonly<Record<Outcome, number>>, isReplaced: boolean): string {
 	const { carried, implied, "not carried": lost } = total;
 	if (!isReplaced) {
 		return `Of their fields ${carried} would be carried over, ${implied} would not be needed any more, ${lost} could not be carried.`;
@@ -326,7 +326,7 @@ function whyNotReplaced({ entries }: ConvertedBundle): string {
 function tableOf(entries: readonly LedgerEntry[]): Block {
 	return {
 		kind: "table",
-		columns: ["object", "field", "fate", "why, or where to"],
+		columns: ["object", "field", "outcome", "why, or where to"],
 		rows: entries.map(({ input, path, outcome, note }) => [code(titleOf(input)), code(path), outcome, note]),
 	};
 }

@@ -187,7 +187,7 @@ async function keepTable(
 	const { inventory, log } = options;
 	const isOther = createWatch(inventory);
 	let written = { text: "", at: Number.NEGATIVE_INFINITY };
-	let complained = "";
+	let logged = "";
 	while (!signal.aborted) {
 		const mayBeOther = options.isFresh() && (isOther() || written.text === "");
 		const isOld = performance.now() - written.at > times.vouchMs;
@@ -200,13 +200,13 @@ async function keepTable(
 					written = { text, at: performance.now() };
 					tell(`written ${new Date().toISOString()}`, true);
 				}
-				complained = "";
+				logged = "";
 			} catch (error) {
 				written = { text: "", at: Number.NEGATIVE_INFINITY };
 				const problem = statusOf(error) === 404 ? "its definition is not installed" : String(error);
 				tell(`cannot be written: ${problem}`, false);
-				if (problem !== complained) {
-					complained = problem;
+				if (problem !== logged) {
+					logged = problem;
 					log.warn({ problem }, "mesh table not written");
 				}
 				await sleep(1_000, undefined, { signal, ref: false }).catch(() => {});

@@ -151,7 +151,7 @@ export function canaryShare(
 /** What a connection without a waypoint comes to. */
 export function unboundOutcome({ entry, capture }: Candidate): string {
 	return specOf(entry).resolution === "DYNAMIC_DNS" && capture.host.startsWith("*")
-		? "directly, and in vain: without a waypoint nobody resolves the hosts of DYNAMIC_DNS"
+		? "directly, and fails: without a waypoint nobody resolves the hosts of DYNAMIC_DNS"
 		: "directly, past every waypoint";
 }
 

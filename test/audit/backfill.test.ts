@@ -50,7 +50,7 @@ describe("unboundEntry()", () => {
 		});
 	});
 
-	test("gives nothing where the mode mends nothing, where there is no waypoint, or for one that is bound", () => {
+	test("gives nothing where the mode fixes nothing, where there is no waypoint, or for one that is bound", () => {
 		const entry = stored("a");
 		for (const mode of ["audit", "off"]) {
 			const namespace = withAnnotations(teamNamespace, { "egress.waymark.dev/mode": mode });

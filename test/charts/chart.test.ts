@@ -4,7 +4,13 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "yaml";
-import { confirmedKinds, describeValues, judgedKinds, mendedKinds, readRules } from "../../scripts/chart.ts";
+import {
+	confirmedKinds,
+	describeValues,
+	judgedKinds,
+	kindsFixedOnAdmission,
+	readRules,
+} from "../../scripts/chart.ts";
 import { systemNamespaces } from "../../src/core/exempt-namespaces.ts";
 import type { Kind } from "../../src/core/kinds.ts";
 import { allKinds, kinds } from "../../src/core/kinds.ts";
@@ -211,7 +217,7 @@ describe("the generated templates", () => {
 		}
 	});
 
-	it("send the webhooks exactly the kinds that some rule judges or mends", () => {
+	it("send the webhooks exactly the kinds that some rule judges or fixes", () => {
 		const judged = new Set(rules.map((rule) => rule.kind));
 		assert.deepEqual(
 			judgedKinds(rules),
@@ -219,7 +225,7 @@ describe("the generated templates", () => {
 		);
 		assert.ok(judged.has("Namespace") && judged.has("Service"), "both have webhooks of their own");
 		assert.deepEqual(
-			new Set(mendedKinds(rules)),
+			new Set(kindsFixedOnAdmission(rules)),
 			new Set(rules.filter((rule) => rule.sentWhen !== undefined).map((rule) => rule.kind)),
 		);
 	});

@@ -16,7 +16,7 @@ import { exampleWorld, subjectOf } from "../support/rule-example.ts";
 import { serviceEntry } from "../support/service-entry-arbitrary.ts";
 
 const engine = createEngine(rules);
-const mending = fixingPart(engine);
+const fixing = fixingPart(engine);
 const conditions = matchConditions(rules);
 
 /**
@@ -49,7 +49,7 @@ function assertNothingSkipped(subject: Subject, world: Inventory): Verdict {
 		assert.equal(verdict.decision, "allow", `denied unseen: ${JSON.stringify(verdict.denials)}`);
 	}
 	if (subject.kind !== "Namespace" && !calls("mutate", subject)) {
-		assert.deepEqual(evaluate(mending, world, subject).fixes, [], "mended unseen");
+		assert.deepEqual(evaluate(fixing, world, subject).fixes, [], "fixed unseen");
 	}
 	return verdict;
 }
@@ -133,7 +133,7 @@ describe("matchConditions", () => {
 			{ "istio.io/use-waypoint": "egress", "istio.io/use-waypoint-namespace": "istio-egress" },
 			{ "istio.io/use-waypoint-namespace": "istio-egress" },
 		);
-		let mended = 0;
+		let fixed = 0;
 		let denied = 0;
 		let spared = 0;
 		fc.assert(
@@ -145,14 +145,14 @@ describe("matchConditions", () => {
 					}) as AnyObject;
 				const subject = subjectOf(named(one), isUpdate ? stored(touched(named(other))) : undefined);
 				const verdict = assertNothingSkipped(subject, world);
-				mended += evaluate(mending, world, subject).fixes.length > 0 ? 1 : 0;
+				fixed += evaluate(fixing, world, subject).fixes.length > 0 ? 1 : 0;
 				denied += verdict.decision === "deny" ? 1 : 0;
 				spared += calls("mutate", subject) && calls("validate", subject) ? 0 : 1;
 			}),
 			{ numRuns: 2000 },
 		);
 		// A property that meets none of the cases proves nothing.
-		assert.ok(mended > 100 && denied > 100 && spared > 100, JSON.stringify({ mended, denied, spared }));
+		assert.ok(fixed > 100 && denied > 100 && spared > 100, JSON.stringify({ fixed, denied, spared }));
 	});
 
 	it("spare what the seed's story does most: a bound entry that is applied again", () => {

@@ -332,7 +332,7 @@ describe("waymark lint --baseline", () => {
 		);
 	});
 
-	it("shrinks only: --write-baseline takes out what is mended and adds nothing, and what is stale is said", async () => {
+	it("shrinks only: --write-baseline takes out what is fixed and adds nothing, and what is stale is said", async () => {
 		const file = folder.write("shrink/all.yaml", [gatewayOf("one"), gatewayOf("two")].join("---\n"));
 		const known = join(folder.path, "shrink/known.json");
 		await runVerb("lint", ...assume, file, "--baseline", known, "--write-baseline");
@@ -383,7 +383,7 @@ describe("waymark lint --baseline", () => {
 });
 
 describe("waymark lint --fix", () => {
-	it("mends what can be mended and keeps comments, order and style", async () => {
+	it("fixes what can be fixed and keeps comments, order and style", async () => {
 		const file = folder.write("fix.yaml", [namespace, waypoint, entry].join("---\n"));
 		const before = await lintJson(file);
 		assert.ok(before.report.findings.some((each) => each.fixable));
@@ -391,11 +391,11 @@ describe("waymark lint --fix", () => {
 		assert.equal(code, 0, JSON.stringify(report.findings));
 		const added =
 			"  labels:\n    istio.io/use-waypoint: egress\n    istio.io/use-waypoint-namespace: istio-egress\n";
-		const mended = entry.replace("  namespace: shop\n", `  namespace: shop\n${added}`);
-		assert.equal(readFileSync(file, "utf8"), [namespace, waypoint, mended].join("---\n"));
+		const fixed = entry.replace("  namespace: shop\n", `  namespace: shop\n${added}`);
+		assert.equal(readFileSync(file, "utf8"), [namespace, waypoint, fixed].join("---\n"));
 	});
 
-	it("mends JSON as JSON", async () => {
+	it("fixes JSON as JSON", async () => {
 		const object = {
 			apiVersion: "networking.istio.io/v1",
 			kind: "ServiceEntry",
@@ -409,8 +409,8 @@ describe("waymark lint --fix", () => {
 		const file = folder.write("json/fix.json", JSON.stringify(object, undefined, 2));
 		folder.write("json/world.yaml", [namespace, waypoint].join("---\n"));
 		assert.equal((await runVerb("lint", "--fix", join(folder.path, "json"))).code, 0);
-		const mended = JSON.parse(readFileSync(file, "utf8")) as typeof object;
-		assert.deepEqual(mended, {
+		const fixed = JSON.parse(readFileSync(file, "utf8")) as typeof object;
+		assert.deepEqual(fixed, {
 			...object,
 			metadata: {
 				...object.metadata,

@@ -171,7 +171,7 @@ describe("evaluate() of what is not judged", () => {
 		assert.deepEqual(verdict.findings, []);
 	});
 
-	it("evaluate() judges an object that is being deleted, which Istio obeys until it is gone, and does not mend it", () => {
+	it("evaluate() judges an object that is being deleted, which Istio obeys until it is gone, and does not fix it", () => {
 		const metadata = { namespace: "team", deletionTimestamp: "2026-11-23T00:00:00Z" };
 		const dying = { ...plainEntry, metadata: { ...metadata, finalizers: ["example.com/keep"] } };
 		const changed = judged({ rules: [badHosts], object: { ...hosts("bad.com"), metadata }, old: dying });

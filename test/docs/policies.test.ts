@@ -69,8 +69,8 @@ describe("docs/policies.md", () => {
 			const state = world([egressNamespace, egressWaypoint, ...objects.slice(0, -1)]);
 			const subject = subjectOf(judged);
 			const { fixes } = evaluate(engine, state, subject);
-			const mended = applyEdits(judged, fixes) as AnyObject;
-			const verdict = evaluate(engine, state, { ...subject, object: mended });
+			const fixed = applyEdits(judged, fixes) as AnyObject;
+			const verdict = evaluate(engine, state, { ...subject, object: fixed });
 			const denying = [...new Set(verdict.denials.map(({ rule }) => rule))];
 			const refused = /^refused by (.+)$/.exec(promise)?.[1]?.split(", ");
 			if (refused !== undefined) {
@@ -84,8 +84,8 @@ describe("docs/policies.md", () => {
 			assert.deepEqual(denying, [], JSON.stringify(verdict.denials));
 			const bound = /^bound to (.+)\/(.+)$/.exec(promise);
 			if (bound !== null) {
-				assert.equal(mended.metadata?.labels?.["istio.io/use-waypoint-namespace"], bound[1]);
-				assert.equal(mended.metadata?.labels?.["istio.io/use-waypoint"], bound[2]);
+				assert.equal(fixed.metadata?.labels?.["istio.io/use-waypoint-namespace"], bound[1]);
+				assert.equal(fixed.metadata?.labels?.["istio.io/use-waypoint"], bound[2]);
 			} else if (promise.startsWith("warned of by ")) {
 				const warning = verdict.warnings.map(({ rule }) => rule);
 				assert.ok(warning.includes(promise.slice("warned of by ".length)), warning.join(", "));

@@ -195,7 +195,7 @@ for (const source of ["world", "kubeconfig"] as const) {
 					for (const pattern of expected[object.kind] ?? [/^$/]) {
 						assert.match(stderr, pattern);
 					}
-					// Every line: rule, field, what and why, how to mend it, page.
+					// Every line: rule, field, what and why, how to fix it, page.
 					for (const line of stderr.split("denied the request: ")[1]?.trim().split("\n") ?? []) {
 						assert.match(line, /^[a-z-]+: \S+: .+\. .+ \(waymark explain [a-z-]+\)$/);
 					}

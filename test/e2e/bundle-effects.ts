@@ -208,7 +208,7 @@ async function migrateBundle(plan: Plan, index: number, folder: string): Promise
 		`b${index}x`,
 		plan.base,
 		plan.features
-			.filter((feature) => (!named.includes(feature) || isLimit(feature)) && !mended.has(feature.name))
+			.filter((feature) => (!named.includes(feature) || isLimit(feature)) && !fixed.has(feature.name))
 			.map(atGateway(plan, named)),
 	);
 	return { plan, full, expected, named, code: run.code, withheld: json.withheld, out };
@@ -218,7 +218,7 @@ async function migrateBundle(plan: Plan, index: number, folder: string): Promise
 const isLimit = ({ name }: Feature): boolean => name.endsWith("#streams");
 
 /** What made the old way lead nowhere, and cannot in ambient: resolution NONE of a name, routes that no gateway sees. */
-const mended: ReadonlySet<string> = new Set([
+const fixed: ReadonlySet<string> = new Set([
 	"entry: resolution#none",
 	"route: exportTo#own",
 	"entry: exportTo#own",

@@ -4,7 +4,7 @@ import { reviewOf } from "../support/reviews.ts";
 import type { Api, ApiAnswer, KubeObject } from "./api.ts";
 
 /**
- * What became of one attempt: `right`, `wrong` (let through, refused or not mended against the rules), `failed`
+ * What became of one attempt: `right`, `wrong` (let through, refused or not fixed against the rules), `failed`
  * (a webhook was called and did not answer), `unanswered` (the API server itself was away).
  */
 export interface Outcome {
@@ -84,10 +84,10 @@ export async function loadUntil(rate: number, attempt: Attempt, during: Promise<
 	};
 }
 
-/** Objects that must be let through and mended, and objects that must be refused by a rule. */
+/** Objects that must be let through and fixed, and objects that must be refused by a rule. */
 export interface Judgement {
 	readonly good: (index: number) => KubeObject;
-	/** The label that mending adds. */
+	/** The label that fixing adds. */
 	readonly label: string;
 	readonly bad: (index: number) => KubeObject;
 	/** Part of the message of the denial. */

@@ -236,7 +236,7 @@ describe("waymark lint --output sarif", () => {
 	});
 });
 
-describe("waymark lint --output sarif, for a finding that can be mended", () => {
+describe("waymark lint --output sarif, for a finding that can be fixed", () => {
 	it("offers the labels as an insertion", async () => {
 		const world = `apiVersion: v1
 kind: Namespace

@@ -16,10 +16,10 @@ const label: Edit = { op: "set", path: ["metadata", "labels", "x"], value: "y" }
 const noLabel: Edit = { op: "remove", path: ["metadata", "labels", "x"] };
 
 /** A text with the edits made to each of its objects; undefined where one had to be left. */
-function mended(text: string, ...edits: readonly Edit[]): string | undefined {
+function fixed(text: string, ...edits: readonly Edit[]): string | undefined {
 	const { manifests } = parseManifests(text, "a.yaml");
-	const mendings = manifests.map((manifest) => ({ manifest, edits }));
-	const result = fixedText(manifests[0]?.source ?? { text, place: () => ({ line: 1, column: 1 }) }, mendings);
+	const fixes = manifests.map((manifest) => ({ manifest, edits }));
+	const result = fixedText(manifests[0]?.source ?? { text, place: () => ({ line: 1, column: 1 }) }, fixes);
 	return result.unfixed.length === 0 ? result.text : undefined;
 }
 
@@ -127,17 +127,17 @@ describe("fixedText", () => {
 		],
 	] as const) {
 		it(`changes ${what} and nothing else`, () => {
-			assert.equal(mended(before, edit), after);
+			assert.equal(fixed(before, edit), after);
 		});
 	}
 
 	it("leaves what it could only change together with something else", () => {
-		assert.equal(mended("spec:\n  hosts: [&h A.example]\n  x: [*h]\n", host), undefined);
-		assert.equal(mended("spec:\n  hosts: [B.example]\nspec:\n  hosts: [A.example]\n", host), undefined);
-		assert.equal(mended("a: &a {hosts: [A.example]}\nspec:\n  <<: *a\n", host), undefined);
+		assert.equal(fixed("spec:\n  hosts: [&h A.example]\n  x: [*h]\n", host), undefined);
+		assert.equal(fixed("spec:\n  hosts: [B.example]\nspec:\n  hosts: [A.example]\n", host), undefined);
+		assert.equal(fixed("a: &a {hosts: [A.example]}\nspec:\n  <<: *a\n", host), undefined);
 	});
 
-	it("mends the others where one has to be left", () => {
+	it("fixes the others where one has to be left", () => {
 		const text = "spec:\n  hosts: [&h A.example]\n  x: [*h]\n---\nspec:\n  hosts: [A.example]\n";
 		const { manifests } = parseManifests(text, "a.yaml");
 		const [one, two] = manifests.map((manifest) => ({ manifest, edits: [host] }));
@@ -155,7 +155,7 @@ describe("fixFiles", () => {
 		const anchored = folder.write("anchored.yaml", entry("hosts: [&h A.example]\n  subjectAltNames: [*h]"));
 		assert.match(
 			(await runVerb("lint", "--fix", anchored)).error,
-			/anchored\.yaml:1: not mended, since its form/,
+			/anchored\.yaml:1: not fixed, since its form/,
 		);
 		const locked = folder.write("locked.yaml", entry("hosts: [A.example]"));
 		chmodSync(locked, 0o444);
@@ -163,7 +163,7 @@ describe("fixFiles", () => {
 		const { error } = await runVerb("lint", "--fix", locked);
 		// The superuser may write everything.
 		if (process.getuid?.() !== 0) {
-			assert.match(error, /locked\.yaml: not mended, since it cannot be written \(EACCES\)/);
+			assert.match(error, /locked\.yaml: not fixed, since it cannot be written \(EACCES\)/);
 			assert.equal(readFileSync(locked, "utf8"), before);
 		}
 	});

@@ -137,7 +137,7 @@ test("followDirectory names what is wrong in a large file by its line, and keeps
 	assert.match(problem ?? "", /large\.yaml:2504: spec\.hosts: a list belongs here/);
 	assert.equal(world.status().objects, 1);
 	writeFileSync(join(directory, "large.yaml"), text);
-	await until("the mended file is in the world", () => world.status().objects === 501, 30_000);
+	await until("the fixed file is in the world", () => world.status().objects === 501, 30_000);
 });
 
 test("followDirectory stops while it reads a large file", async () => {

@@ -52,7 +52,7 @@ for (const rule of rules) {
 			}
 		});
 
-		it("is mended by its own fix, applied by another library", () => {
+		it("is fixed by its own fix, applied by another library", () => {
 			const { fixes } = judgeExample(rule, rule.docs.bad);
 			assert.ok(rule.fixable || rule.sentWhen === undefined, "says in sentWhen what it cannot fix");
 			if (!rule.fixable) {

@@ -144,7 +144,7 @@ test("serve --world takes an edited, a new, a renamed and a deleted file without
 	assert.equal((await server.end()).code, 0);
 });
 
-test("serve --world reports a broken file with file and line, keeps the last good world, and mends itself", async (context) => {
+test("serve --world reports a broken file with file and line, keeps the last good world, and takes the next good one", async (context) => {
 	const { cwd, world } = makeFolder(context);
 	const server = await startServe(context, ["--world", world], { cwd });
 	const file = join(world, "teams/team.yaml");
@@ -196,7 +196,7 @@ test("serve --world reports a file that kubectl could not read, an emptied one a
 	const read = () => ready(server, "?verbose");
 	const isWell = ({ text }: { readonly text: string }): boolean => text.includes("[+] world: 3 objects");
 	const bad = join(world, "bad.yaml");
-	const mend = join(world, "teams/team.yaml");
+	const team = join(world, "teams/team.yaml");
 	for (const [text, reason] of [
 		[
 			"apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: &s {self: *s}\n",
@@ -211,10 +211,10 @@ test("serve --world reports a file that kubectl could not read, an emptied one a
 		rmSync(bad);
 		await eventually(read, isWell);
 	}
-	writeFileSync(mend, "");
+	writeFileSync(team, "");
 	await eventually(read, ({ text }) => text.includes("has become empty"));
 	assert.equal((await server.ask("validate", reviewOf(plainEntry))).allowed, false);
-	write(mend, teamNamespace);
+	write(team, teamNamespace);
 	await eventually(read, isWell);
 	execFileSync("mkfifo", [join(world, "pipe.yaml")]);
 	await sleep(2_500);

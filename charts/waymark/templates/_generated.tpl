@@ -204,7 +204,7 @@
     - gatewayclasses
   scope: Cluster
 {{- end -}}
-{{- define "waymark.mended" -}}
+{{- define "waymark.fixed" -}}
 - apiGroups:
     - networking.istio.io
   apiVersions:
@@ -218,7 +218,7 @@
 {{- define "waymark.mutateConditions" -}}
 - name: not-being-deleted
   expression: "!has(object.metadata.deletionTimestamp)"
-- name: mendable
+- name: fixable
   expression: (request.resource.resource == 'serviceentries' && (!('istio.io/use-waypoint' in object.metadata.?labels.orValue({}))))
 {{- end -}}
 {{- define "waymark.validateConditions" -}}

@@ -126,7 +126,7 @@ function output(
 	const name = config.command ?? "";
 	return new Promise((accept, reject) => {
 		const child = spawn(program, [...(config.args ?? [])], { env, stdio: ["ignore", "pipe", "pipe"] });
-		let [text, complaint] = ["", ""];
+		let [text, errorText] = ["", ""];
 		const timer = setTimeout(() => {
 			child.kill("SIGKILL");
 			reject(failure(name, `it did not end within ${limitMs / 1000} s`, config));
@@ -139,7 +139,7 @@ function output(
 			}
 		});
 		child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-			complaint = (complaint + chunk).slice(-1000);
+			errorText = (errorText + chunk).slice(-1000);
 		});
 		child.once("error", (error) => {
 			clearTimeout(timer);
@@ -150,7 +150,7 @@ function output(
 			if (code === 0) {
 				accept(text);
 			} else {
-				const said = complaint.trim() === "" ? "" : `: ${complaint.trim()}`;
+				const said = errorText.trim() === "" ? "" : `: ${errorText.trim()}`;
 				reject(failure(name, `it ended with ${signal ?? `exit code ${code}`}${said}`, config));
 			}
 		});

@@ -178,9 +178,9 @@ async function tryOnce(options: BootstrapOptions, exchange: ApiRequest): Promise
 		if (strict === null) {
 			return { state: "strict", reason: "every validating webhook fails closed" };
 		}
-		const doubt = await doubtOf(options, configuration, exchange);
-		if (doubt !== null) {
-			return { state: "lax", reason: doubt };
+		const reason = await reasonNotToFailClosed(options, configuration, exchange);
+		if (reason !== null) {
+			return { state: "lax", reason: reason };
 		}
 		// Carries the version that was proved: whatever changed in between makes this fail, and the proof starts again.
 		const written = await writeConfiguration(options.api, ref, strict, exchange);
@@ -210,7 +210,7 @@ async function giveUpClaim(
 }
 
 /** The first reason not to fail closed yet, or `null` when everything is proved. */
-async function doubtOf(
+async function reasonNotToFailClosed(
 	options: BootstrapOptions,
 	configuration: WebhookConfiguration,
 	exchange: ApiRequest,

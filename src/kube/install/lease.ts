@@ -124,15 +124,15 @@ export function keepLease(options: LeaseOptions): LeaseKeeper {
 			endWork(`it is ${seen.holder}'s`);
 		}
 	};
-	let isComplaining = false;
+	let isFailing = false;
 	const loop = async (): Promise<void> => {
 		while (!ending.signal.aborted) {
 			try {
 				await attempt();
-				isComplaining = false;
+				isFailing = false;
 			} catch (error) {
-				if (!ending.signal.aborted && !isConflict(error) && !isComplaining) {
-					isComplaining = true;
+				if (!ending.signal.aborted && !isConflict(error) && !isFailing) {
+					isFailing = true;
 					log.warn({ lease: name, status: statusOf(error), err: error }, "lease not renewed");
 				}
 			}

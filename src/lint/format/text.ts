@@ -82,7 +82,7 @@ function paragraph(
 ): readonly string[] {
 	const { file, line, column, severity, rule, path, message, hint, fixable } = finding;
 	const place = paint("bold", `${printable(file)}:${line}:${column}`);
-	const fix = fixable ? paint("dim", "  (--fix mends it)") : "";
+	const fix = fixable ? paint("dim", "  (fixable with --fix)") : "";
 	const frame = frameOf(lines, line, column, width);
 	return [
 		`${place}  ${paint(styles[severity], severity)}  ${rule}${fix}`,

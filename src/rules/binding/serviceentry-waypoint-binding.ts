@@ -124,7 +124,7 @@ export const serviceentryWaypointBinding: Rule<"ServiceEntry"> = {
 		gap: "whether the waypoint takes the entry: an unbound one is refused all the same",
 		problems: [
 			{
-				when: `e.target != '' && e.expected != '' && !e.missingTwin && e.readable && e.own == '' &&
+				when: `e.target != '' && e.expected != '' && !e.omitsNamespace && e.readable && e.own == '' &&
   (variables.inherited != e.expected || variables.named != '' && e.external) &&
   e.labels[?'${useWaypointNamespaceLabel}'].orValue(e.expected.split('/')[0]) == e.expected.split('/')[0]`,
 				path: "metadata.labels",

@@ -65,7 +65,7 @@ export const serviceentryWaypointChoice: Rule<"ServiceEntry"> = {
 	cel: {
 		problems: [
 			{
-				when: `e.expected != '' && variables.named != '' && !e.missingTwin && e.readable &&
+				when: `e.expected != '' && variables.named != '' && !e.omitsNamespace && e.readable &&
   e.own != '' && e.own != e.expected`,
 				path: `metadata.labels["${useWaypointLabel}"]`,
 				message: "Names the waypoint {e.own}, but the policy of this namespace names {e.expected}",

@@ -62,7 +62,7 @@ export const serviceentryWaypointReadiness: Rule<"ServiceEntry"> = {
 			yield {
 				path: found.targetPath,
 				message: `Waypoint ${formatWaypoint(found.target)}, which ${found.origin}, can never become ready, since ${state.neverReady}: traffic would leave the cluster without it`,
-				hint: "Mend the Gateway, or name another waypoint",
+				hint: "Fix the Gateway, or name another waypoint",
 			};
 		} else if (!state.ready) {
 			yield {
@@ -81,5 +81,5 @@ export const serviceentryWaypointReadiness: Rule<"ServiceEntry"> = {
 			};
 		}
 	},
-	cel: waypointFault("serviceentry-waypoint-readiness", "Mend the Gateway, or name another waypoint"),
+	cel: waypointFault("serviceentry-waypoint-readiness", "Fix the Gateway, or name another waypoint"),
 };

@@ -30,7 +30,7 @@ export const serviceentryWaypointSelector: Rule<"ServiceEntry"> = {
 		summary:
 			"The waypoint that a ServiceEntry is bound to must have a namespace selector that istiod can parse",
 		why: "The first ServiceEntry that binds to a waypoint with a malformed selector makes istiod panic, and again at every restart: the whole mesh stops getting configuration.",
-		fix: "Mend the selector on the waypoint's listener before anything binds to it.",
+		fix: "Fix the selector on the waypoint's listener before anything binds to it.",
 		sources: [
 			"istio/istio pilot/pkg/serviceregistry/ambient/waypoints.go: makeWaypointSelector",
 			"seen on a running istiod of the 1.31 line",
@@ -50,12 +50,12 @@ export const serviceentryWaypointSelector: Rule<"ServiceEntry"> = {
 			yield {
 				path: found.targetPath,
 				message: `Waypoint ${formatWaypoint(found.target)}, which ${found.origin}, has a malformed namespace selector (${found.state.selectorFault}): binding to it would stop istiod`,
-				hint: "Mend allowedRoutes.namespaces.selector of the waypoint's HBONE listener first",
+				hint: "Fix allowedRoutes.namespaces.selector of the waypoint's HBONE listener first",
 			};
 		}
 	},
 	cel: waypointFault(
 		"serviceentry-waypoint-selector",
-		"Mend allowedRoutes.namespaces.selector of the waypoint's HBONE listener first",
+		"Fix allowedRoutes.namespaces.selector of the waypoint's HBONE listener first",
 	),
 };

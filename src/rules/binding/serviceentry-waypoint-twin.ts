@@ -63,7 +63,7 @@ export const serviceentryWaypointTwin: Rule<"ServiceEntry"> = {
 	cel: {
 		problems: [
 			{
-				when: "e.missingTwin",
+				when: "e.omitsNamespace",
 				path: `metadata.labels["${useWaypointLabel}"]`,
 				message:
 					"Names the waypoint without its namespace, so Istio looks for it in {request.namespace} and not in {e.expected.split('/')[0]}, and traffic leaves the cluster without it",

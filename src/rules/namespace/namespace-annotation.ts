@@ -12,7 +12,7 @@ export const namespaceAnnotation: Rule<"Namespace"> = {
 	fixable: false,
 	docs: {
 		summary: "Every egress.waymark.dev annotation of a namespace must be well-formed",
-		why: "An annotation that cannot be read protects nothing. It is refused when it is written, whatever the namespace's mode, since its author is there to mend it.",
+		why: "An annotation that cannot be read protects nothing. It is refused when it is written, whatever the namespace's mode, since its author is there to fix it.",
 		fix: "Write the form that the message names.",
 		sources: ["docs/policies.md"],
 		since: "0.1.0",

@@ -23,7 +23,7 @@ import {
 const bothLabels = { "istio.io/use-waypoint": "egress", "istio.io/use-waypoint-namespace": "istio-egress" };
 const found = ["error metadata.labels"];
 
-function mended(object: ServiceEntry = plainEntry, circumstances: Circumstances = {}): unknown {
+function fixed(object: ServiceEntry = plainEntry, circumstances: Circumstances = {}): unknown {
 	const fixes = judge(rule, object, circumstances).flatMap((each) => each.fix ?? []);
 	return applyEdits(object, fixes).metadata?.labels;
 }
@@ -31,13 +31,13 @@ function mended(object: ServiceEntry = plainEntry, circumstances: Circumstances 
 describe("serviceentry-waypoint-binding", () => {
 	it("serviceentry-waypoint-binding adds both labels of the policy's waypoint to a plain entry", () => {
 		assert.deepEqual(places(rule, plainEntry), found);
-		assert.deepEqual(mended(), bothLabels);
+		assert.deepEqual(fixed(), bothLabels);
 	});
 
 	it("serviceentry-waypoint-binding adds both labels where labels are null or others are there", () => {
-		assert.deepEqual(mended({ ...plainEntry, metadata: { namespace: "team", labels: null } }), bothLabels);
+		assert.deepEqual(fixed({ ...plainEntry, metadata: { namespace: "team", labels: null } }), bothLabels);
 		const other = { ...plainEntry, metadata: { namespace: "team", labels: { app: "shop" } } };
-		assert.deepEqual(mended(other), { app: "shop", ...bothLabels });
+		assert.deepEqual(fixed(other), { app: "shop", ...bothLabels });
 	});
 
 	it("serviceentry-waypoint-binding takes a location that is absent, null or unknown for external", () => {
@@ -99,17 +99,17 @@ describe("serviceentry-waypoint-binding", () => {
 	it("serviceentry-waypoint-binding adds the policy's waypoint where the namespace's label names another", () => {
 		const namespace = team({ waypoint: "istio-egress/egress" }, { "istio.io/use-waypoint": "local" });
 		const given = [namespace, waypoint("team/local"), ...surroundings];
-		assert.deepEqual(mended(plainEntry, { given }), bothLabels);
+		assert.deepEqual(fixed(plainEntry, { given }), bothLabels);
 	});
 
 	it("serviceentry-waypoint-binding adds the policy's waypoint where the namespace's label opts out", () => {
 		const namespace = team({ waypoint: "istio-egress/egress" }, { "istio.io/use-waypoint": "none" });
-		assert.deepEqual(mended(plainEntry, { given: [namespace, ...surroundings] }), bothLabels);
+		assert.deepEqual(fixed(plainEntry, { given: [namespace, ...surroundings] }), bothLabels);
 	});
 
 	it("serviceentry-waypoint-binding reads a bare name as a waypoint of the namespace itself", () => {
 		const given = [team({ waypoint: "local" }), waypoint("team/local", { spec: listeners(undefined) })];
-		assert.deepEqual(mended(plainEntry, { given }), {
+		assert.deepEqual(fixed(plainEntry, { given }), {
 			"istio.io/use-waypoint": "local",
 			"istio.io/use-waypoint-namespace": "team",
 		});
@@ -117,7 +117,7 @@ describe("serviceentry-waypoint-binding", () => {
 
 	it("serviceentry-waypoint-binding takes the cluster's default, unless the namespace says none", () => {
 		const settings = { defaults: { waypoint: "istio-egress/egress" } };
-		assert.deepEqual(mended(plainEntry, { given: [team({}), ...surroundings], settings }), bothLabels);
+		assert.deepEqual(fixed(plainEntry, { given: [team({}), ...surroundings], settings }), bothLabels);
 		const given = [team({ waypoint: "none" }), ...surroundings];
 		assert.deepEqual(places(rule, plainEntry, { given, settings }), []);
 	});
@@ -135,7 +135,7 @@ describe("serviceentry-waypoint-binding", () => {
 			...plainEntry,
 			metadata: { namespace: "team", labels: { "istio.io/use-waypoint-namespace": namespace } },
 		});
-		assert.deepEqual(mended(labelled("istio-egress")), bothLabels);
+		assert.deepEqual(fixed(labelled("istio-egress")), bothLabels);
 		assert.deepEqual(places(rule, labelled("elsewhere")), []);
 	});
 

@@ -48,7 +48,7 @@ describe("object-size", () => {
 		);
 	});
 
-	it("evaluate() asks nobody else about an object that is too large, and mends nothing in it", () => {
+	it("evaluate() asks nobody else about an object that is too large, and fixes nothing in it", () => {
 		const entry = withSpec(plainEntry, { hosts: ["x".repeat(5000)] });
 		const verdict = evaluate(engine, state, subjectOf(entry));
 		assert.deepEqual(

@@ -78,7 +78,7 @@ describe("namespace-annotation", () => {
 	});
 
 	for (const mode of ["warn", "audit", "off"]) {
-		it(`namespace-annotation denies in mode ${mode} too: the one who writes it is there to mend it`, () => {
+		it(`namespace-annotation denies in mode ${mode} too: the one who writes it is there to fix it`, () => {
 			const namespace = team({ mode, ambient: "yes" });
 			const engine = createEngine([rule as never]);
 			assert.equal(evaluate(engine, world(), subjectOf(namespace)).decision, "deny");
