@@ -11,7 +11,7 @@ COPY package.json package-lock.json .npmrc ./
 COPY tools tools
 # First what changes least: an edit of the source does not install again.
 RUN npm ci
-COPY tsconfig.json tsconfig.build.json ./
+COPY scripts scripts
 COPY src src
 # What only development needs stays here.
 RUN npm run build \

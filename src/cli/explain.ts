@@ -34,7 +34,7 @@ Exit: 0, 64 usage or no such rule, 70 fault`,
 			throw new UsageError("explain needs one RULE");
 		}
 		const id = idOf(given);
-		const settings = readSettings(values.config);
+		const settings = await readSettings(values.config);
 		const rule = rules.find((each) => each.id === id);
 		if (rule === undefined) {
 			throw new UsageError(`there is no rule ${quote(id)}${suggestion(id)}`);

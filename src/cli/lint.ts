@@ -97,7 +97,7 @@ export const lint: Verb = {
 	async run(argv, streams) {
 		const options = readOptions(argv);
 		const started = performance.now();
-		const settings = readSettings(options.config);
+		const settings = await readSettings(options.config);
 		let baseline: ReturnType<typeof openBaseline>;
 		try {
 			baseline = openBaseline(options);

@@ -74,7 +74,7 @@ export const migrate: Verb = {
 			const { verifyMigration } = await import("./verify-migration.ts");
 			return verifyMigration({ ...options, folder: options.out }, streams);
 		}
-		const settings = readSettings(options.config);
+		const settings = await readSettings(options.config);
 		const { reading, facts, problem } = options.cluster
 			? await readClusterManifests(options.access)
 			: { reading: readManifests(options.paths), facts: {}, problem: undefined };

@@ -28,7 +28,7 @@ Exit: 0, 64 usage, 70 fault`,
 		if (values.family !== undefined && !families.some((each) => each === values.family)) {
 			throw new UsageError(`--family must be one of ${families.join(", ")}`);
 		}
-		const settings = readSettings(values.config);
+		const settings = await readSettings(values.config);
 		const chosen = table.filter((rule) => values.family === undefined || rule.family === values.family);
 		if (values.output === "json") {
 			const list = chosen.map(({ id, family, kind, severity, fixable, reads, docs }) => ({

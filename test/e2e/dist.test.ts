@@ -26,17 +26,7 @@ it("dist/ serves with the packages of the image, from a folder that it does not 
 	const group = await createProcessGroup();
 	stack.defer(() => group.stop());
 	const app = join(group.folder, "app");
-	execFileSync(
-		process.execPath,
-		[
-			join(root, "node_modules/typescript/bin/tsc"),
-			"-p",
-			"tsconfig.build.json",
-			"--outDir",
-			join(app, "dist"),
-		],
-		{ cwd: root },
-	);
+	execFileSync(process.execPath, [join(root, "scripts/build.ts"), join(app, "dist")], { cwd: root });
 	for (const path of packagesOfImage()) {
 		mkdirSync(dirname(join(app, path)), { recursive: true });
 		cpSync(join(root, path), join(app, path), { recursive: true, dereference: true });
