@@ -9,6 +9,8 @@ export interface EntryGap {
 	readonly count: number;
 	/** The first few of them, in order. */
 	readonly namespaces: readonly string[];
+	/** Who: every pod of them, or those alone whose ServiceAccount `allowed-service-accounts` does not name. */
+	readonly whose: "all" | "unnamed";
 }
 
 /** What the pods of a namespace reach although its policy does not allow it, and nothing refuses them. */
@@ -21,6 +23,12 @@ export interface NamespaceGap {
 	readonly direct: number;
 }
 
+/** The gaps of a namespace: of all of its pods, and of those alone whose ServiceAccount its policy does not name. */
+export interface NamespaceGaps {
+	readonly all: NamespaceGap | undefined;
+	readonly unnamed: NamespaceGap | undefined;
+}
+
 /**
  * Where enforced policies are not kept, worked out for a whole world: it depends on every namespace, entry, waypoint and
  * AuthorizationPolicy, so that no single request can be judged by it.
@@ -28,5 +36,5 @@ export interface NamespaceGap {
 export interface Gaps {
 	/** Ordered by host. */
 	ofEntry(namespace: string, name: string): readonly EntryGap[];
-	ofNamespace(namespace: string): NamespaceGap | undefined;
+	ofNamespace(namespace: string): NamespaceGaps | undefined;
 }

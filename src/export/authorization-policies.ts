@@ -7,9 +7,9 @@ import { captureOf } from "../istio/capture/capture.ts";
 import type { Bits } from "../reach/bits.ts";
 import { both, except, hasBit, isEmpty, numbersOf, rememberSets } from "../reach/bits.ts";
 import type { ObjectName, Outlet, Reach } from "../reach/reach.ts";
-import { addressesOf } from "../reach/reach.ts";
+import { addressesOf, limitedAccounts } from "../reach/reach.ts";
 import { enforcedPart } from "../reach/verdicts.ts";
-import { refusalOf, weightOf } from "../reach/word.ts";
+import { refusalOf } from "../reach/word.ts";
 
 /** The label of what Waymark generates; its value names the ServiceEntry, as far as a label can. */
 export const generatedLabel = "egress.waymark.dev/generated-from";
@@ -222,9 +222,8 @@ function accountSources(
 	inventory: Inventory,
 ): readonly { readonly place: number; readonly source: AuthorizationSource }[] {
 	return namespaces.flatMap((namespace, place) => {
-		const policy = inventory.policy(namespace);
-		const accounts = policy.allowedServiceAccounts;
-		if (accounts === undefined || weightOf(policy, inventory.settings) !== "enforced") {
+		const accounts = limitedAccounts(namespace, inventory);
+		if (accounts === undefined) {
 			return [];
 		}
 		// The trust domain is left open; istiod does not let serviceAccounts stand beside namespaces.

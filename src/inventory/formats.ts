@@ -21,11 +21,11 @@ export function* inventoryJson(table: Table, style: SetStyle = "names"): Iterabl
 	yield "\n]}\n";
 }
 
-const sets = ["may", "can", "gap", "past", "refused"] as const;
+const sets = ["may", "can", "gap", "unnamed", "past", "refused"] as const;
 
 function rowJson(row: Row, write: (bits: Bits) => string): string {
 	const written = sets.map((name) => `${JSON.stringify(name)}:${write(row[name])}`).join(",");
-	const { may, can, gap, past, refused, ...rest } = row;
+	const { may, can, gap, unnamed, past, refused, ...rest } = row;
 	return `${JSON.stringify(rest).slice(0, -1)},${written}}`;
 }
 

@@ -40,7 +40,7 @@ function element(name, text, className) {
 
 function fits(row) {
   const place = data.namespaces.indexOf(state.namespace);
-  return (state.way === "" || (state.way === "gap" ? sets[row.gap].size > 0 : row.way === state.way)) &&
+  return (state.way === "" || (state.way === "gap" ? sets[row.gap].size + sets[row.unnamed].size > 0 : row.way === state.way)) &&
     (state.text === "" || (label(row) + " " + row.search).toLowerCase().includes(state.text)) &&
     (place < 0 || sets[row.can].has(place) || sets[row.may].has(place) || sets[row.refused].has(place));
 }
@@ -131,7 +131,7 @@ function names(set) {
 
 function facts(row) {
   return [["Way", shapes[row.way] + " " + words[row.way]], ["Waypoint", row.waypoint || "–"], ["Protocol", row.protocol || "any"], ["TLS", row.tls],
-    ["May", names(row.may)], ["Can", names(row.can)], ["Gap", names(row.gap)], ["Refused", names(row.refused)], ["Past the mesh", names(row.past)],
+    ["May", names(row.may)], ["Can", names(row.can)], ["Gap", names(row.gap)], ["Gap of other ServiceAccounts", names(row.unnamed)], ["Refused", names(row.refused)], ["Past the mesh", names(row.past)],
     ["Declared by", row.declaredBy.join(", ")], ["Policy", row.allowedBy.join("; ") || "no list limits it"],
     ["Owner", row.owner || "–"], ["Ticket", row.ticket || "–"], ["Reason", row.reason || "–"], ["Review by", row.reviewBy || "–"], ["Exemptions", row.exemptions.join("; ") || "–"]];
 }

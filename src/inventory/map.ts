@@ -1,7 +1,7 @@
 import type { Bits } from "../reach/bits.ts";
 import { numbersOf, rememberSets } from "../reach/bits.ts";
 import { mapScript, mapStyle } from "./map-page.ts";
-import { setWriter, wayText } from "./people.ts";
+import { gapText, setWriter, wayText } from "./people.ts";
 import type { Row, Table } from "./rows.ts";
 
 /**
@@ -72,6 +72,7 @@ function dataJson(table: Table): string {
 		may: set(row.may),
 		can: set(row.can),
 		gap: set(row.gap),
+		unnamed: set(row.unnamed),
 		past: set(row.past),
 		refused: set(row.refused),
 		declaredBy: row.declaredBy.map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`),
@@ -105,6 +106,6 @@ function stepsOf(row: Row, words: (bits: Bits) => string): readonly string[] {
 		`Policies allow it to: ${words(row.may)}`,
 		`AuthorizationPolicies at the waypoint refuse: ${words(row.refused)}`,
 		`Past every waypoint get there: ${words(row.past)}`,
-		`Against their policy get there: ${words(row.gap)}`,
+		`Against their policy get there: ${gapText(row, words)}`,
 	];
 }

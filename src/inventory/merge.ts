@@ -22,7 +22,7 @@ export function mergeInventories(inventories: readonly WrittenInventory[]): Merg
 	return { version: 1, clusters: [...new Set(clusters)], hosts: hosts.toSorted(byHost) };
 }
 
-const sets: readonly string[] = ["may", "can", "gap", "past", "refused"];
+const sets: readonly string[] = ["may", "can", "gap", "unnamed", "past", "refused"];
 
 function expanded(row: WrittenRow, namespaces: readonly string[]): Partial<WrittenRow> {
 	return Object.fromEntries(

@@ -49,6 +49,15 @@ export function wayText({ way, waypoint }: Pick<Row, "way" | "waypoint">): strin
 	}
 }
 
+/** Who gets there against a policy: namespaces, and those of which only ServiceAccounts that their policy does not name do. */
+export function gapText({ gap, unnamed }: Pick<Row, "gap" | "unnamed">, set: (bits: Bits) => string): string {
+	if (isEmpty(unnamed)) {
+		return set(gap);
+	}
+	const accounts = `other ServiceAccounts of ${set(unnamed)}`;
+	return isEmpty(gap) ? accounts : `${set(gap)}; ${accounts}`;
+}
+
 /** The columns of every table for people, and what a row has in them. */
 export function columnsOf(table: Table): readonly (readonly [string, (row: Row) => string])[] {
 	const set = setWriter(table);
@@ -59,7 +68,7 @@ export function columnsOf(table: Table): readonly (readonly [string, (row: Row) 
 		["WAY", wayText],
 		["MAY", ({ may }) => set(may)],
 		["CAN", ({ can }) => set(can)],
-		["GAP", ({ gap }) => set(gap)],
+		["GAP", (row) => gapText(row, set)],
 		[
 			"DECLARED BY",
 			({ declaredBy }) => declaredBy.map(({ namespace, name }) => `${namespace}/${name}`).join(", "),

@@ -36,6 +36,8 @@ export interface Row {
 	readonly may: Bits;
 	readonly can: Bits;
 	readonly gap: Bits;
+	/** Whose policy allows it to some ServiceAccounts only, while pods of others get there. */
+	readonly unnamed: Bits;
 	/** Part of `can`: connections that no entry answers, or that ztunnel does not see. */
 	readonly past: Bits;
 	/** Those whom AuthorizationPolicies at the waypoint refuse. */
@@ -103,6 +105,7 @@ function rowOf(outlets: readonly Outlet[], inventory: Inventory, day: string): R
 		may: first.may,
 		can,
 		gap: except(can, first.may),
+		unnamed: union((outlet) => either(outlet.unnamed, outlet.unnamedPast)),
 		past: first.past,
 		refused: except(
 			union((outlet) => outlet.refused),

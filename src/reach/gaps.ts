@@ -1,4 +1,4 @@
-import type { EntryGap, Gaps, NamespaceGap } from "../core/gaps.ts";
+import type { EntryGap, Gaps, NamespaceGap, NamespaceGaps } from "../core/gaps.ts";
 import type { Stepwise } from "../core/stepwise.ts";
 import { finish } from "../core/stepwise.ts";
 import type { Bits } from "./bits.ts";
@@ -31,43 +31,34 @@ export function findGaps(reach: Reach): FoundGaps {
  * request or on a CUSTOM provider is not refused.
  */
 export function* walkGaps(reach: Reach): Stepwise<FoundGaps> {
-	const entries = new Map<string, EntryGap[]>();
-	const namespaces = new Map<number, { count: number; direct: number; destinations: string[] }>();
+	const entries = new Map<string, readonly EntryGap[]>();
 	const total = { waypoint: 0, direct: 0 };
+	const all = new NamespaceCount(reach);
+	const unnamed = new NamespaceCount(reach);
 	const places = new Map(reach.namespaces.map((namespace, place) => [namespace, place]));
 	for (const answers of byEntryHost(reach.outlets)) {
 		yield;
-		const gap = gapOf(answers, reach, places);
-		if (gap !== undefined) {
+		const gaps = [gapOf(answers, reach, places), unnamedGapOf(answers, reach)].filter(
+			(gap) => gap !== undefined,
+		);
+		if (gaps.length > 0) {
 			const key = keyOf(answers[0]);
-			entries.set(key, [...(entries.get(key) ?? []), gap]);
+			entries.set(key, [...(entries.get(key) ?? []), ...gaps]);
 		}
 	}
 	for (const [destination, outlets] of byDestination(reach.outlets)) {
 		yield;
 		const size = reach.namespaces.length;
-		const against = outlets.map(({ can, refuse }) => both(can, refuse)).reduce(either, noBits(size));
-		const governed = outlets
-			.map(({ served, can, refuse, waypoint }) =>
-				waypoint === undefined ? noBits(size) : both(both(served, can), refuse),
-			)
-			.reduce(either, noBits(size));
-		const through = countOf(governed);
-		total.waypoint += through;
-		total.direct += countOf(against) - through;
-		for (const place of numbersOf(against)) {
-			const known = namespaces.get(place) ?? { count: 0, direct: 0, destinations: [] };
-			namespaces.set(place, known);
-			known.count++;
-			known.direct += hasBit(governed, place) ? 0 : 1;
-			if (known.destinations.length < mostNames) {
-				known.destinations.push(destination);
-			}
-		}
+		const union = (setOf: (outlet: Outlet) => Bits): Bits => outlets.map(setOf).reduce(either, noBits(size));
+		all.add(destination, union(against), union(governed), total);
+		unnamed.add(
+			destination,
+			union((outlet) => either(outlet.unnamed, outlet.unnamedPast)),
+			union((outlet) => (outlet.waypoint === undefined ? noBits(size) : outlet.unnamed)),
+			total,
+		);
 	}
-	const ofNamespace = new Map<string, NamespaceGap>(
-		[...namespaces].map(([place, gap]) => [reach.namespaces[place] ?? "", gap]),
-	);
+	const ofNamespace = namespaceGaps(reach, all, unnamed);
 	return {
 		total,
 		marks: marksOf(entries, ofNamespace),
@@ -76,23 +67,92 @@ export function* walkGaps(reach: Reach): Stepwise<FoundGaps> {
 	};
 }
 
+/** Who gets there against an enforced policy. */
+function against({ can, refuse }: Outlet): Bits {
+	return both(can, refuse);
+}
+
+/** Those of them who come through a waypoint. */
+function governed({ waypoint, served, can, refuse }: Outlet): Bits {
+	return waypoint === undefined ? except(can, can) : both(both(served, can), refuse);
+}
+
+/** Counts what each namespace reaches, and keeps the first few. */
+class NamespaceCount {
+	readonly #counts = new Map<number, { count: number; direct: number; destinations: string[] }>();
+	readonly #namespaces: readonly string[];
+
+	constructor({ namespaces }: Reach) {
+		this.#namespaces = namespaces;
+	}
+
+	/** One port of a host: who reaches it, and who of them by a waypoint. */
+	add(destination: string, reaching: Bits, through: Bits, total: { waypoint: number; direct: number }): void {
+		const governedCount = countOf(through);
+		total.waypoint += governedCount;
+		total.direct += countOf(reaching) - governedCount;
+		for (const place of numbersOf(reaching)) {
+			const known = this.#counts.get(place) ?? { count: 0, direct: 0, destinations: [] };
+			this.#counts.set(place, known);
+			known.count++;
+			known.direct += hasBit(through, place) ? 0 : 1;
+			if (known.destinations.length < mostNames) {
+				known.destinations.push(destination);
+			}
+		}
+	}
+
+	byName(): ReadonlyMap<string, NamespaceGap> {
+		return new Map([...this.#counts].map(([place, gap]) => [this.#namespaces[place] ?? "", gap]));
+	}
+}
+
+function namespaceGaps(
+	{ namespaces }: Reach,
+	all: NamespaceCount,
+	unnamed: NamespaceCount,
+): ReadonlyMap<string, NamespaceGaps> {
+	const [ofAll, ofUnnamed] = [all.byName(), unnamed.byName()];
+	const found = new Map<string, NamespaceGaps>();
+	for (const name of namespaces) {
+		const gaps = { all: ofAll.get(name), unnamed: ofUnnamed.get(name) };
+		if (gaps.all !== undefined || gaps.unnamed !== undefined) {
+			found.set(name, gaps);
+		}
+	}
+	return found;
+}
+
 /**
  * What one entry lets through to one host: those whom it answers, not those who leave past it, and not its own namespace,
  * whose policy the entry itself breaks: rules of the family `policy` say so.
  */
 function gapOf(
 	outlets: readonly Outlet[],
-	{ namespaces }: Reach,
+	reach: Reach,
 	places: ReadonlyMap<string, number>,
 ): EntryGap | undefined {
+	const own = noBits(reach.namespaces.length);
+	setBit(own, places.get(outlets[0]?.declaredBy.namespace ?? "") ?? 0);
+	return openGap(outlets, reach, "all", ({ served, can, refuse }) =>
+		except(both(both(served, can), refuse), own),
+	);
+}
+
+/** The same of pods whose ServiceAccount is not named; of the entry's own namespace too, for no other rule speaks of it. */
+function unnamedGapOf(outlets: readonly Outlet[], reach: Reach): EntryGap | undefined {
+	return openGap(outlets, reach, "unnamed", ({ unnamed }) => unnamed);
+}
+
+function openGap(
+	outlets: readonly Outlet[],
+	{ namespaces }: Reach,
+	whose: EntryGap["whose"],
+	clientsOf: (outlet: Outlet) => Bits,
+): EntryGap | undefined {
 	const [first] = outlets;
-	const own = noBits(namespaces.length);
-	setBit(own, places.get(first?.declaredBy.namespace ?? "") ?? 0);
 	const open = outlets
-		.map(({ port, served, can, refuse }) => ({
-			port,
-			clients: except(both(both(served, can), refuse), own),
-		}))
+		.map((outlet) => ({ port: outlet.port, clients: clientsOf(outlet) }))
 		.filter(({ clients }) => !isEmpty(clients));
 	if (first === undefined || open.length === 0) {
 		return undefined;
@@ -104,6 +164,7 @@ function gapOf(
 		waypoint: first.waypoint,
 		count: countOf(clients),
 		namespaces: [...firstOf(numbersOf(clients))].map((place) => namespaces[place] ?? ""),
+		whose,
 	};
 }
 
@@ -131,7 +192,7 @@ function byDestination(outlets: readonly Outlet[]): Iterable<readonly [string, r
 
 function marksOf(
 	entries: ReadonlyMap<string, readonly EntryGap[]>,
-	namespaces: ReadonlyMap<string, NamespaceGap>,
+	namespaces: ReadonlyMap<string, NamespaceGaps>,
 ): ReadonlyMap<string, string> {
 	const marks = new Map<string, string>();
 	for (const [key, gaps] of entries) {

@@ -21,6 +21,7 @@ import type { Clients } from "./sources.ts";
 import { listClients } from "./sources.ts";
 import type { Verdict, Verdicts } from "./verdicts.ts";
 import { walkVerdicts } from "./verdicts.ts";
+import { weightOf } from "./word.ts";
 
 /** An object by its names. */
 export interface ObjectName {
@@ -71,6 +72,10 @@ export interface Outlet {
 	readonly can: Bits;
 	/** Who gets there against their policy. */
 	readonly gap: Bits;
+	/** Whose policy allows it to some ServiceAccounts, and is enforced, while pods of others are answered and not refused. */
+	readonly unnamed: Bits;
+	/** The same for connections that no entry answers: they leave directly. */
+	readonly unnamedPast: Bits;
 }
 
 /** Who may and who can reach what, in a whole cluster. */
@@ -121,6 +126,11 @@ export function* walkReach(inventory: Inventory, today: string): Stepwise<Reach>
 			inventory.mesh.trustDomains,
 		),
 		ambient: ambientOf(namespaces, inventory),
+		limiting: limitingOf(namespaces, inventory),
+		strangers: listClients(
+			namespaces.map((namespace) => ({ namespace, serviceAccount: stranger })),
+			inventory.mesh.trustDomains,
+		),
 		policies: indexPolicies(inventory),
 		everyone: allBits(namespaces.length),
 	};
@@ -139,6 +149,10 @@ interface World {
 	readonly clients: Clients;
 	/** Those whose pods ztunnel sees. */
 	readonly ambient: Bits;
+	/** Those whose policy names ServiceAccounts, and is enforced. */
+	readonly limiting: Bits;
+	/** A pod of each whose ServiceAccount nobody names. */
+	readonly strangers: Clients;
 	readonly policies: ReturnType<typeof indexPolicies>;
 	readonly everyone: Bits;
 }
@@ -164,6 +178,25 @@ function ambientOf(namespaces: readonly string[], inventory: Inventory): Bits {
 		}
 	}
 	return bits;
+}
+
+/** No name that a ServiceAccount can have, so that no list and no AuthorizationPolicy names it. */
+const stranger = "?";
+
+function limitingOf(namespaces: readonly string[], inventory: Inventory): Bits {
+	const bits = noBits(namespaces.length);
+	for (const [place, name] of namespaces.entries()) {
+		if (limitedAccounts(name, inventory) !== undefined) {
+			setBit(bits, place);
+		}
+	}
+	return bits;
+}
+
+/** The ServiceAccounts that the enforced policy of a namespace allows to leave; undefined where it allows all. */
+export function limitedAccounts(namespace: string, inventory: Inventory): readonly string[] | undefined {
+	const policy = inventory.policy(namespace);
+	return weightOf(policy, inventory.settings) === "enforced" ? policy.allowedServiceAccounts : undefined;
 }
 
 function* walkAnswers(inventory: Inventory): Stepwise<readonly Answer[]> {
@@ -224,11 +257,14 @@ function outletOf(
 	const { entry, declaredBy, capture } = answer;
 	const verdict: Verdict = verdicts.of(capture.host, port.number, port.protocol);
 	const waypoint = isCaptured(capture) ? capture.waypoint : undefined;
-	const ruling = waypoint === undefined ? undefined : rulingOf(answer, port, waypoint, world);
+	const ruling = waypoint === undefined ? undefined : rulingOf(answer, port, waypoint, world.clients, world);
 	const none = world.clients.nobody.certain;
 	const isDropped = waypoint !== undefined && port.protocol.toUpperCase() === "UDP";
 	const refused = isDropped ? served : ruling === undefined ? none : both(served, ruling.refused);
 	const can = either(except(served, refused), past);
+	// A set of its own for each of ten thousand outlets weighs: where nobody limits accounts, all share the empty one.
+	const limiting = isEmpty(world.limiting) ? none : except(world.limiting, verdict.refuse);
+	const answered = isEmpty(limiting) ? none : both(served, limiting);
 	return {
 		host: capture.host,
 		port: port.number,
@@ -249,7 +285,24 @@ function outletOf(
 		past,
 		can,
 		gap: except(can, verdict.may),
+		unnamed: isDropped ? none : unnamedOf(answer, port, waypoint, answered, world),
+		unnamedPast: isEmpty(limiting) ? none : both(past, limiting),
 	};
+}
+
+/** Of namespaces that name ServiceAccounts: those of whose other pods the waypoint does not refuse every connection. */
+function unnamedOf(
+	answer: Answer,
+	port: EntryPort,
+	waypoint: string | undefined,
+	limited: Bits,
+	world: World,
+): Bits {
+	if (waypoint === undefined || isEmpty(limited)) {
+		return limited;
+	}
+	const ruling = rulingOf(answer, port, waypoint, world.strangers, world);
+	return ruling === undefined ? limited : except(limited, either(ruling.refused, ruling.unknown));
 }
 
 function boundTo({ entry, declaredBy, capture }: Answer, inventory: Inventory): string | undefined {
@@ -270,10 +323,16 @@ function wayOf({ capture }: Answer, waypoint: string | undefined, isRefused: boo
 }
 
 /** What the AuthorizationPolicies at the waypoint do on a port; undefined where there are none. */
-function rulingOf(answer: Answer, port: EntryPort, waypoint: string, world: World): Ruling | undefined {
+function rulingOf(
+	answer: Answer,
+	port: EntryPort,
+	waypoint: string,
+	clients: Clients,
+	world: World,
+): Ruling | undefined {
 	const crossing = crossingOf(answer, port, waypoint);
 	const attached = world.policies.attachedTo(crossing);
-	return attached.length === 0 ? undefined : rule(attached, crossing, world.clients);
+	return attached.length === 0 ? undefined : rule(attached, crossing, clients);
 }
 
 /** What AuthorizationPolicies at a waypoint are asked about a port of a host. */

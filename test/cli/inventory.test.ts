@@ -95,6 +95,7 @@ describe("inventory", () => {
 			may: ["bank"],
 			can: ["bank", "intern"],
 			gap: ["intern"],
+			unnamed: [],
 			past: [],
 			refused: [],
 			allowedBy: [{ namespace: "bank", line: "allowed-hosts *.bank.example" }],
@@ -122,6 +123,20 @@ describe("inventory", () => {
 		);
 		const closed = await json(worldFile(bank, intern, waypoint, api, guard));
 		assert.deepEqual(closed.hosts[0]?.refused, ["intern"]);
+	});
+
+	it("inventory names the namespaces whose other ServiceAccounts get there, until something refuses them", async () => {
+		const limited = namespace("bank", { "allowed-service-accounts": "settle" });
+		const { hosts } = await json(worldFile(limited, waypoint, api));
+		assert.deepEqual(hosts[0]?.unnamed, ["bank"]);
+		assert.deepEqual(hosts[0]?.gap, []);
+		const { out } = await run(worldFile(limited, namespace("shop"), waypoint, api));
+		assert.match(out, / +all +other ServiceAccounts of bank +payments/);
+		const only = policy("bank/only", "api", {
+			action: "DENY",
+			rules: [{ from: [{ source: { namespaces: ["bank"], notPrincipals: ["*/ns/bank/sa/settle"] } }] }],
+		});
+		assert.deepEqual((await json(worldFile(limited, waypoint, api, only))).hosts[0]?.unnamed, []);
 	});
 
 	it("inventory knows TLS that the waypoint begins", async () => {

@@ -1,5 +1,6 @@
 import { annotationPrefix } from "../../core/annotations.ts";
-import type { Path } from "../../core/finding.ts";
+import type { Path, Problem } from "../../core/finding.ts";
+import type { NamespaceGap } from "../../core/gaps.ts";
 import type { Namespace } from "../../core/kinds.ts";
 import { isAmbientNamespace } from "../../core/policy.ts";
 import type { Rule } from "../../core/rule.ts";
@@ -36,25 +37,38 @@ export const namespaceReach: Rule<"Namespace"> = {
 		given: [teamNamespace, egressNamespace, egressWaypoint, boundEntry],
 	},
 	*check(object, { gaps, namespace }) {
-		const gap = gaps?.ofNamespace(namespace);
-		if (gap === undefined) {
-			return;
-		}
-		const { count, direct, destinations } = gap;
-		const more = count > destinations.length ? ` and ${count - destinations.length} more` : "";
-		const what = count === 1 ? "a port of a host" : `${count} ports of hosts`;
+		const { all, unnamed } = gaps?.ofNamespace(namespace) ?? {};
 		const isOutside = !isAmbientNamespace(object.metadata?.labels ?? {});
-		yield {
-			path: pathOf(object),
+		const found = (gap: NamespaceGap, path: Path, who: string): Problem => ({
+			path,
 			...(isOutside ? { severity: "info" as const } : {}),
-			message: `Its pods reach ${what} that its policy does not allow (${destinations.join(", ")}${more}), ${reason(count, direct, isOutside)}`,
+			message: `${who} (${namesOf(gap)}), ${reason(gap.count, gap.direct, isOutside)}`,
 			hint:
-				direct === count
+				gap.direct === gap.count
 					? "waymark export network-policies prints what stops connections past the waypoints"
 					: "Set reach: enforce in the configuration, or apply what waymark export authorization-policies prints",
-		};
+		});
+		if (all !== undefined) {
+			yield found(all, pathOf(object), `Its pods reach ${whatOf(all)} that its policy does not allow`);
+		}
+		if (unnamed !== undefined) {
+			yield found(
+				unnamed,
+				["metadata", "annotations", `${annotationPrefix}allowed-service-accounts`],
+				`Its pods whose ServiceAccount this list does not name reach ${whatOf(unnamed)}`,
+			);
+		}
 	},
 };
+
+function whatOf({ count }: NamespaceGap): string {
+	return count === 1 ? "a port of a host" : `${count} ports of hosts`;
+}
+
+function namesOf({ count, destinations }: NamespaceGap): string {
+	const more = count > destinations.length ? ` and ${count - destinations.length} more` : "";
+	return `${destinations.join(", ")}${more}`;
+}
 
 function reason(count: number, direct: number, isOutside: boolean): string {
 	if (isOutside) {

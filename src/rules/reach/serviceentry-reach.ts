@@ -59,7 +59,7 @@ export const serviceentryReach: Rule<"ServiceEntry"> = {
 	},
 };
 
-function openTo({ host, ports, count, namespaces }: EntryGap): string {
+function openTo({ host, ports, count, namespaces, whose }: EntryGap): string {
 	const shown = ports.slice(0, 4).join(", ");
 	const port =
 		ports.length > 4
@@ -69,5 +69,7 @@ function openTo({ host, ports, count, namespaces }: EntryGap): string {
 		count > namespaces.length
 			? `${namespaces.join(", ")} and ${count - namespaces.length} more`
 			: namespaces.join(", ");
-	return `Host ${quote(host)}, ${port}, is reached from ${count === 1 ? "a namespace whose policy does" : `${count} namespaces whose policies do`} not allow it (${names})`;
+	return whose === "unnamed"
+		? `Host ${quote(host)}, ${port}, is reached by ServiceAccounts that ${count === 1 ? "the policy of their namespace does" : `the policies of ${count} namespaces do`} not name (${names})`
+		: `Host ${quote(host)}, ${port}, is reached from ${count === 1 ? "a namespace whose policy does" : `${count} namespaces whose policies do`} not allow it (${names})`;
 }

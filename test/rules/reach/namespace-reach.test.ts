@@ -48,6 +48,30 @@ describe("namespace-reach", () => {
 		);
 	});
 
+	it("namespace-reach tells the pods whose ServiceAccount the list does not name, beside the others", () => {
+		const limited = intern({ "allowed-service-accounts": "web" });
+		assert.deepEqual(places(rule, limited, world), [
+			'warning metadata.annotations["egress.waymark.dev/allowed-service-accounts"]',
+		]);
+		assert.equal(
+			message(rule, limited, world),
+			"Its pods whose ServiceAccount this list does not name reach a port of a host (api.payments.example.com:443), and nothing refuses them at the waypoints",
+		);
+		const outside = { ...plainEntry, metadata: { name: "direct", namespace: "team" } };
+		assert.match(
+			message(rule, limited, { given: [team(), ...surroundings, outside] }),
+			/this list does not name reach a port of a host .*, past every waypoint$/,
+		);
+		const denied = intern({
+			"allowed-service-accounts": "web",
+			"denied-hosts": "api.payments.example.com",
+		});
+		// What is forbidden to all of its pods is told once.
+		assert.deepEqual(places(rule, denied, world), [
+			'warning metadata.annotations["egress.waymark.dev/denied-hosts"]',
+		]);
+	});
+
 	it("namespace-reach is a hint where the pods are not in ambient, and silent where nothing is forbidden or enforced", () => {
 		const annotations = { "denied-hosts": "api.payments.example.com" };
 		assert.deepEqual(places(rule, intern(annotations, {}), world), [

@@ -23,6 +23,15 @@ function denying(
 	};
 }
 
+/** The AuthorizationPolicies that Waymark writes for a world. */
+function generatedFor(given: readonly AnyObject[]): readonly AnyObject[] {
+	const state = new ClusterState(defaultSettings, { offline: true });
+	for (const object of given) {
+		state.set(kindOfObject(object) ?? "Namespace", object);
+	}
+	return generatePolicies(readReach(state, "2026-11-26"), state, "2026-11-26").policies;
+}
+
 const home: Circumstances = { given: [team(), ...surroundings] };
 
 describe("serviceentry-reach", () => {
@@ -57,17 +66,45 @@ describe("serviceentry-reach", () => {
 
 	it("serviceentry-reach is silent where the policies that Waymark writes are applied, and about each port alone", () => {
 		const given: readonly AnyObject[] = [team(), ...surroundings, denying("intern"), boundEntry];
-		const state = new ClusterState(defaultSettings, { offline: true });
-		for (const object of given) {
-			state.set(kindOfObject(object) ?? "Namespace", object);
-		}
-		const { policies } = generatePolicies(readReach(state, "2026-11-26"), state, "2026-11-26");
+		const policies = generatedFor(given);
 		assert.equal(policies.length, 1);
 		assert.deepEqual(places(rule, boundEntry, { given: [...given, ...policies] }), []);
 		const ports = [...(boundEntry.spec?.ports ?? []), { number: 80, name: "http", protocol: "HTTP" }];
 		const limited = team({ "allowed-ports": "443/TLS" });
 		const two = beside(home, { ...limited, metadata: { ...limited.metadata, name: "intern" } });
 		assert.match(message(rule, withSpec(boundEntry, { ports }), two), /, port 80, is reached/);
+	});
+
+	it("serviceentry-reach tells the ServiceAccounts that a policy does not name, until something refuses them", () => {
+		const limiting = (name: string, mode = "enforce"): Namespace => {
+			const like = team({ "allowed-service-accounts": "web", mode });
+			return { ...like, metadata: { ...like.metadata, name } };
+		};
+		const given: readonly AnyObject[] = [team(), ...surroundings, limiting("intern"), boundEntry];
+		assert.equal(
+			message(rule, boundEntry, { given }),
+			'Host "api.payments.example.com", port 443, is reached by ServiceAccounts that the policy of their namespace does not name (intern), and nothing refuses them at waypoint istio-egress/egress',
+		);
+		assert.match(
+			message(rule, boundEntry, { given: [...given, limiting("shop")] }),
+			/that the policies of 2 namespaces do not name \(intern, shop\)/,
+		);
+		assert.deepEqual(places(rule, boundEntry, beside(home, limiting("intern", "warn"))), []);
+		const allowWeb: AnyObject = {
+			apiVersion: "security.istio.io/v1",
+			kind: "AuthorizationPolicy",
+			metadata: { name: "web", namespace: boundEntry.metadata?.namespace ?? "" },
+			spec: {
+				targetRefs: [
+					{ group: "networking.istio.io", kind: "ServiceEntry", name: boundEntry.metadata?.name ?? "" },
+				],
+				rules: [{ from: [{ source: { principals: ["cluster.local/ns/intern/sa/web"] } }] }],
+			},
+		} as AnyObject;
+		assert.deepEqual(places(rule, boundEntry, { given: [...given, allowWeb] }), []);
+		const generated = generatedFor(given);
+		assert.equal(generated.length, 1);
+		assert.deepEqual(places(rule, boundEntry, { given: [...given, ...generated] }), []);
 	});
 
 	it("serviceentry-reach is silent in admission, which knows no gaps", () => {
