@@ -36,6 +36,7 @@ export const indexes: {
 	readonly virtualServiceByHost: Index<"VirtualService">;
 	readonly virtualServiceByGateway: Index<"VirtualService">;
 	readonly virtualServiceByService: Index<"VirtualService">;
+	readonly virtualServiceByDelegate: Index<"VirtualService">;
 } = {
 	/** ServiceEntries of all namespaces by a host of theirs in canonical form. */
 	serviceEntryByHost: index("ServiceEntry", (entry) => new Set((entry.spec?.hosts ?? []).map(canonicalHost))),
@@ -113,6 +114,8 @@ export const indexes: {
 	virtualServiceByGateway: index("VirtualService", gatewaysNamed),
 	/** VirtualServices of all namespaces by a Service that they route to, as NAMESPACE/NAME. */
 	virtualServiceByService: index("VirtualService", servicesRouted),
+	/** VirtualServices of all namespaces by one to which they delegate, as NAMESPACE/NAME. */
+	virtualServiceByDelegate: index("VirtualService", delegatesNamed),
 };
 
 /** The indexes of each kind, with their names. */
@@ -207,6 +210,14 @@ function gatewaysNamed(rule: VirtualService): ReadonlySet<string> {
 	const matches = [...(http ?? []), ...(tls ?? []), ...(tcp ?? [])].flatMap((route) => route.match ?? []);
 	const names = [...(gateways ?? []), ...matches.flatMap((match) => match.gateways ?? [])];
 	return new Set(names.map((name) => gatewayOfReference(name, rule.metadata?.namespace ?? "")));
+}
+
+function delegatesNamed({ metadata, spec }: VirtualService): ReadonlySet<string> {
+	return new Set(
+		(spec?.http ?? []).flatMap(({ delegate }) =>
+			delegate?.name ? [`${delegate.namespace ?? metadata?.namespace ?? ""}/${delegate.name}`] : [],
+		),
+	);
 }
 
 function servicesRouted(rule: VirtualService): ReadonlySet<string> {

@@ -49,34 +49,44 @@ export function* virtualServiceTargets(
 		};
 	}
 	const ofMesh = (route.spec?.gateways ?? [meshGateway]).includes(meshGateway);
-	for (const [index, { match, redirect, rewrite, headers, route: destinations }] of (
-		route.spec?.http ?? []
-	).entries()) {
-		const named = (match ?? []).flatMap((each) => each.gateways ?? []);
+	for (const [index, http] of (route.spec?.http ?? []).entries()) {
+		const named = (http.match ?? []).flatMap((each) => each.gateways ?? []);
 		const fromMesh = named.length > 0 ? named.includes(meshGateway) : ofMesh;
-		for (const [field, authority] of [
-			["redirect", redirect?.authority],
-			["rewrite", rewrite?.authority],
-		] as const) {
-			if (authority) {
-				const path = ["spec", "http", index, field, "authority"];
-				yield { path, ...authorityOf(authority), fromMesh, gateways: [] };
-			}
-		}
 		const base: Path = ["spec", "http", index];
-		for (const written of [
-			...headerAuthorities(headers, [...base, "headers"]),
-			...(destinations ?? []).flatMap((each, at) =>
-				headerAuthorities(each.headers, [...base, "route", at, "headers"]),
-			),
-		]) {
+		for (const written of httpAuthorities(http, base)) {
 			yield { ...written, fromMesh, gateways: [] };
+		}
+		const { delegate } = http;
+		const child = delegate?.name
+			? inventory.get("VirtualService", delegate.namespace ?? namespace, delegate.name)
+			: undefined;
+		for (const each of child?.spec?.http ?? []) {
+			for (const written of httpAuthorities(each, [])) {
+				yield { ...written, path: [...base, "delegate", "name"], fromMesh, gateways: [] };
+			}
 		}
 	}
 }
 
 type HttpRoute = NonNullable<NonNullable<VirtualService["spec"]>["http"]>[number];
 type WrittenAuthority = Omit<RouteTarget, "fromMesh" | "gateways">;
+
+/** Every authority that a route of a VirtualService writes into requests or answers. */
+function* httpAuthorities(http: HttpRoute, base: Path): Generator<WrittenAuthority> {
+	const { redirect, rewrite, headers, route: destinations } = http;
+	for (const [field, authority] of [
+		["redirect", redirect?.authority],
+		["rewrite", rewrite?.authority],
+	] as const) {
+		if (authority) {
+			yield { path: [...base, field, "authority"], ...authorityOf(authority) };
+		}
+	}
+	yield* headerAuthorities(headers, [...base, "headers"]);
+	for (const [at, each] of (destinations ?? []).entries()) {
+		yield* headerAuthorities(each.headers, [...base, "route", at, "headers"]);
+	}
+}
 
 /** Whether Istio takes a header for the authority of a request (pilot/pkg/networking/core/route: isAuthorityHeader). */
 function isAuthorityHeader(name: string): boolean {

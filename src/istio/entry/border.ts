@@ -36,7 +36,7 @@ export function isGoverned(entry: ServiceEntry, surroundings: Surroundings): boo
 /**
  * Whether traffic can leave the cluster by an entry, whatever its author says of its location: ambient does not read
  * the location. Inside is what the configuration calls internal (the cluster's domain in any case), what a Service of
- * the cluster answers, and what a selector finds, unless it finds a machine on the internet.
+ * the cluster answers, and what a selector finds, unless it finds a machine that leads outside (`opensEntry`).
  */
 function leadsOutside(entry: ServiceEntry, surroundings: Surroundings): boolean {
 	const { inventory } = surroundings;
@@ -50,7 +50,7 @@ function leadsOutside(entry: ServiceEntry, surroundings: Surroundings): boolean 
 	}
 	if (selector !== undefined) {
 		return machinesOf(selector, surroundings).some(({ spec }) =>
-			isOutsideMachine(spec?.address ?? "", inventory),
+			opensEntry(spec?.address ?? "", hosts, inventory),
 		);
 	}
 	return (
@@ -190,6 +190,19 @@ export function isSelected(
 ): boolean {
 	return Object.entries(selector).every(
 		([key, value]) => (labelOf(spec?.labels, key) ?? labelOf(metadata?.labels, key)) === value,
+	);
+}
+
+/**
+ * Whether a machine leads an entry that selects it out of the cluster: it is none of the mesh's, or it stands at an
+ * address that nobody calls internal for a name that nobody does either. What only pods answer stays inside.
+ */
+export function opensEntry(address: string, hosts: readonly string[], inventory: Inventory): boolean {
+	return (
+		isOutsideMachine(address, inventory) ||
+		(isIPAddress(address) &&
+			!isInsideAddress(address, inventory) &&
+			hosts.some((host) => isOutsideHost(host, inventory)))
 	);
 }
 

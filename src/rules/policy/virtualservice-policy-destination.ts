@@ -1,4 +1,7 @@
-import type { Rule } from "../../core/rule.ts";
+import type { Problem } from "../../core/finding.ts";
+import { mention } from "../../core/finding.ts";
+import type { VirtualService } from "../../core/kinds.ts";
+import type { Rule, RuleContext } from "../../core/rule.ts";
 import { virtualServiceTargets } from "../../istio/egress/route-targets.ts";
 import { egressNamespace, egressWaypoint } from "../examples.ts";
 import { routedEntry } from "../sidecar-egress/examples.ts";
@@ -32,5 +35,26 @@ export const virtualservicePolicyDestination: Rule<"VirtualService"> = {
 		const { namespace, inventory } = context;
 		const targets = virtualServiceTargets(route, namespace, inventory);
 		yield* routeDestinationProblems(targets, externalHostOf(route, context), context);
+		yield* delegationProblems(route, context);
 	},
 };
+
+/** What the policies of other namespaces say of a VirtualService to which theirs delegate. */
+function* delegationProblems(route: VirtualService, context: RuleContext): Generator<Problem> {
+	const { namespace, name, inventory } = context;
+	const judged = new Set([namespace]);
+	for (const root of inventory.lookup("virtualServiceByDelegate", `${namespace}/${name ?? ""}`)) {
+		const home = root.metadata?.namespace ?? "";
+		if (!judged.has(home)) {
+			judged.add(home);
+			const asRoot = { ...context, namespace: home, policy: inventory.policy(home) };
+			const targets = virtualServiceTargets(route, namespace, inventory);
+			for (const problem of routeDestinationProblems(targets, externalHostOf(root, asRoot), asRoot)) {
+				yield {
+					...problem,
+					message: `VirtualService ${mention(`${home}/${root.metadata?.name ?? ""}`)} delegates to this one: ${problem.message}`,
+				};
+			}
+		}
+	}
+}

@@ -1,9 +1,15 @@
 import type { Problem } from "../../core/finding.ts";
 import { mention, quote } from "../../core/finding.ts";
-import type { ServiceEntry, WorkloadEntry } from "../../core/kinds.ts";
+import type { Service, ServiceEntry, WorkloadEntry } from "../../core/kinds.ts";
 import { allows } from "../../core/policy.ts";
 import type { Rule, RuleContext } from "../../core/rule.ts";
-import { isDeclaredInside, isOutsideMachine, isSelected, outsideName } from "../../istio/entry/border.ts";
+import {
+	isDeclaredInside,
+	isOutsideMachine,
+	isSelected,
+	opensEntry,
+	outsideName,
+} from "../../istio/entry/border.ts";
 import { specOf } from "../../istio/entry/entry.ts";
 import { isInternal } from "../../istio/entry/facts.ts";
 import { formatWaypoint, isSameWaypoint } from "../../istio/waypoint/binding.ts";
@@ -30,12 +36,15 @@ function workload(address: string): WorkloadEntry {
 /** Entries that a selector kept inside the cluster, and that this machine would lead out of it. */
 function* openedEntries(machine: WorkloadEntry, context: RuleContext): Iterable<Problem> {
 	const { namespace, policy, inventory } = context;
-	if (!isOutsideMachine(machine.spec?.address ?? "", inventory)) {
-		return;
-	}
+	const address = machine.spec?.address ?? "";
 	for (const entry of inventory.inNamespace("ServiceEntry", namespace)) {
 		const { selector, hosts } = specOf(entry);
-		if (selector === undefined || !isInternal(entry) || !isSelected(machine, selector)) {
+		if (
+			selector === undefined ||
+			!isInternal(entry) ||
+			!isSelected(machine, selector) ||
+			!opensEntry(address, hosts, inventory)
+		) {
 			continue;
 		}
 		const path = ["spec", "address"];
@@ -47,15 +56,19 @@ function* openedEntries(machine: WorkloadEntry, context: RuleContext): Iterable<
 		if (problem !== undefined) {
 			yield {
 				path,
+				// A private address under an outside name may be a machine of the mesh that nobody calls internal.
+				...(isOutsideMachine(address, inventory) ? {} : { severity: "warning" as const }),
 				message: `ServiceEntry ${mention(entry.metadata?.name ?? "")} selects this machine, so its traffic would leave the cluster: ${problem.message}`,
-				hint: "Use the address of a machine of your own network, or ask the security team",
+				hint: isOutsideMachine(address, inventory)
+					? "Use the address of a machine of your own network, or ask the security team"
+					: "Write the ServiceEntry again, so that it is bound, or let the configuration call the address internal",
 			};
 		}
 	}
 }
 
 function* passedWaypoint(
-	entry: ServiceEntry,
+	{ metadata }: ServiceEntry | Service,
 	{ namespace, policy, inventory }: RuleContext,
 ): Iterable<{ readonly message: string }> {
 	const { waypoint } = policy;
@@ -63,9 +76,57 @@ function* passedWaypoint(
 		return;
 	}
 	const labels = inventory.get("Namespace", "", namespace)?.metadata?.labels;
-	const request = requestedWaypoint(entry.metadata?.labels, namespace, labels);
+	const request = requestedWaypoint(metadata?.labels, namespace, labels);
 	if (!(request.asked && isSameWaypoint(request.waypoint, waypoint))) {
 		yield { message: `it is not bound to the waypoint ${formatWaypoint(waypoint)} of the policy` };
+	}
+}
+
+/** The waypoint that a Service leads past when it selects a machine outside; undefined where that matters to nobody. */
+function passableWaypoint(machine: WorkloadEntry, { policy, inventory }: RuleContext): string | undefined {
+	const { waypoint } = policy;
+	return policy.ambient === "enforced" &&
+		waypoint !== undefined &&
+		waypoint !== "none" &&
+		policy.waypointSource !== "namespace label" &&
+		isOutsideMachine(machine.spec?.address ?? "", inventory)
+		? formatWaypoint(waypoint)
+		: undefined;
+}
+
+const endpointHint = "Delete it, and list the address among the endpoints of the ServiceEntry";
+
+/** A Service that selects a machine outside leads there by a name of the cluster. */
+function* servedOutside(machine: WorkloadEntry, context: RuleContext): Iterable<Problem> {
+	if (passableWaypoint(machine, context) === undefined) {
+		return;
+	}
+	const path = ["spec", "address"];
+	for (const service of context.inventory.inNamespace("Service", context.namespace)) {
+		const selector = service.spec?.selector ?? {};
+		if (Object.keys(selector).length > 0 && isSelected(machine, selector)) {
+			const [passed] = passedWaypoint(service, context);
+			yield {
+				path,
+				...(passed === undefined ? { severity: "warning" as const } : {}),
+				message: `Service ${mention(service.metadata?.name ?? "")} selects this machine, so its traffic would leave the cluster for ${quote(machine.spec?.address ?? "")}: ${passed?.message ?? "nobody holds the ports of a Service to the policy"}`,
+				hint: endpointHint,
+			};
+			return;
+		}
+	}
+}
+
+/** A Service that selects and is written later is judged by nobody, so what it could do is said of the machine. */
+function* possibleServices(machine: WorkloadEntry, context: RuleContext): Iterable<Problem> {
+	const waypoint = passableWaypoint(machine, context);
+	if (waypoint !== undefined) {
+		yield {
+			path: ["spec", "address"],
+			severity: "warning",
+			message: `A Service that selects this machine would lead to ${quote(machine.spec?.address ?? "")} past ${waypoint}, and Services are not judged for that`,
+			hint: endpointHint,
+		};
 	}
 }
 
@@ -92,39 +153,52 @@ export const workloadentryAddress: Rule<"WorkloadEntry"> = {
 		given: [withAnnotations(teamNamespace, { "egress.waymark.dev/allowed-hosts": "*.example.com" })],
 	},
 	*check(entry, context) {
-		const { policy, inventory } = context;
-		const address = entry.spec?.address ?? "";
-		const path = ["spec", "address"];
-		if (isUnixSocket(address)) {
-			if (policy.ambient === "enforced") {
-				yield {
-					path,
-					message: `No proxy of ambient should open ${quote(address)}: a waypoint would open it in its own pod`,
-					hint: "Run what listens on the socket as a Service",
-				};
-			}
-			return;
+		let isSaid = false;
+		for (const problem of addressProblems(entry, context)) {
+			isSaid = true;
+			yield problem;
 		}
-		yield* forbiddenAddress(address, path, inventory.settings);
-		if (isDeclaredInside(address, inventory)) {
-			return;
-		}
-		for (const [name, number] of Object.entries(entry.spec?.ports ?? {})) {
-			yield* forbiddenPort(number, ["spec", "ports", name], policy);
-		}
-		const target = outsideName(address, inventory);
-		if (target !== undefined) {
-			yield* forbiddenHost("Address", target, path, policy);
-		}
-		yield* openedEntries(entry, context);
-		const strict = limitOnAddress(address, policy);
-		if (strict !== undefined) {
-			yield {
-				path,
-				severity: "warning",
-				message: `Traffic for what selects it goes to ${quote(address)}, which is not among the hosts that ${allows(strict.by)}`,
-				hint: "Ask the security team to allow the address: it may stand in allowed-hosts",
-			};
+		for (const problem of isSaid ? [] : possibleServices(entry, context)) {
+			yield problem;
 		}
 	},
 };
+
+/** What is wrong with the machine as it stands among what selects it. */
+function* addressProblems(entry: WorkloadEntry, context: RuleContext): Iterable<Problem> {
+	const { policy, inventory } = context;
+	const address = entry.spec?.address ?? "";
+	const path = ["spec", "address"];
+	if (isUnixSocket(address)) {
+		if (policy.ambient === "enforced") {
+			yield {
+				path,
+				message: `No proxy of ambient should open ${quote(address)}: a waypoint would open it in its own pod`,
+				hint: "Run what listens on the socket as a Service",
+			};
+		}
+		return;
+	}
+	yield* forbiddenAddress(address, path, inventory.settings);
+	if (isDeclaredInside(address, inventory)) {
+		return;
+	}
+	for (const [name, number] of Object.entries(entry.spec?.ports ?? {})) {
+		yield* forbiddenPort(number, ["spec", "ports", name], policy);
+	}
+	const target = outsideName(address, inventory);
+	if (target !== undefined) {
+		yield* forbiddenHost("Address", target, path, policy);
+	}
+	yield* openedEntries(entry, context);
+	yield* servedOutside(entry, context);
+	const strict = limitOnAddress(address, policy);
+	if (strict !== undefined) {
+		yield {
+			path,
+			severity: "warning",
+			message: `Traffic for what selects it goes to ${quote(address)}, which is not among the hosts that ${allows(strict.by)}`,
+			hint: "Ask the security team to allow the address: it may stand in allowed-hosts",
+		};
+	}
+}

@@ -118,6 +118,21 @@ describe("leavesCluster() and isGoverned()", () => {
 		const other = { ...spec, workloadSelector: { labels: { app: "other" } } };
 		assert.deepEqual(leaves(other, [machine("203.0.113.66")]), inside);
 	});
+
+	it("leavesCluster() takes a machine that nobody calls internal, under a name outside, for one outside", () => {
+		const spec = {
+			hosts: ["db.partner.example"],
+			resolution: "STATIC",
+			workloadSelector: { labels: { app: "vm" } },
+		};
+		const machines = [machine("10.99.0.1")];
+		assert.deepEqual(leaves(spec, machines), out);
+		// What only pods answer stays inside; the name is held to the lists all the same.
+		assert.deepEqual(leaves(spec), [false, true]);
+		assert.deepEqual(leaves(spec, [machine("10.80.0.7")], internal), [false, true]);
+		assert.deepEqual(leaves(spec, machines, { internal: { hosts: ["partner.example"] } }), inside);
+		assert.deepEqual(leaves({ ...spec, location: "MESH_EXTERNAL" }, machines), out);
+	});
 });
 
 describe("outsideName()", () => {

@@ -17,6 +17,12 @@ const service = (namespace: string, name: string, spec: object = {}): AnyObject 
 	({ apiVersion: "v1", kind: "Service", metadata: { name, namespace }, spec }) as AnyObject;
 const ingress = networking("Gateway", "in", { selector: { istio: "ingressgateway" }, servers: [] });
 
+const rootOf = (namespace: string): AnyObject =>
+	networking("VirtualService", "root", {
+		hosts: ["api.shop.example"],
+		http: [{ delegate: { name: "child", namespace } }],
+	});
+
 testRule(rule, {
 	"refuses requests for an allowed host that go to another namespace's host": {
 		object: virtualService({ http: [toHost("files.bank.example")] }),
@@ -62,6 +68,35 @@ testRule(rule, {
 		object: networking("VirtualService", "child", { http: [toHost("files.bank.example")] }),
 		given,
 		finds: [destination],
+	},
+	"refuses what a delegate of another namespace leads to, when the delegate is written after its root": {
+		object: networking("VirtualService", "child", { http: [toHost("files.bank.example")] }, "free"),
+		given: [...given, rootOf("free")],
+		finds: [destination],
+		says: /^VirtualService shop\/root delegates to this one: Destination "files\.bank\.example" /,
+	},
+	"refuses the authority that a delegate writes, at the delegate and at its root": {
+		object: rootOf("free"),
+		given: [
+			...given,
+			networking(
+				"VirtualService",
+				"child",
+				{ http: [{ ...toHost("api.shop.example"), rewrite: { authority: "files.bank.example" } }] },
+				"free",
+			),
+		],
+		finds: ["error spec.http[0].delegate.name"],
+	},
+	"leaves a delegate alone whose root may reach the host": {
+		object: networking("VirtualService", "child", { http: [toHost("www.payments.example")] }, "free"),
+		given: [...given, rootOf("free")],
+		finds: [],
+	},
+	"leaves a delegate of another namespace alone that no root names": {
+		object: networking("VirtualService", "child", { http: [toHost("files.bank.example")] }, "free"),
+		given: [...given, rootOf("elsewhere")],
+		finds: [],
 	},
 	"refuses an authority for clients of the mesh that is no allowed host": {
 		object: virtualService({

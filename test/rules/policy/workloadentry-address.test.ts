@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import type { ServiceEntry } from "../../../src/core/kinds.ts";
+import type { AnyObject, ServiceEntry } from "../../../src/core/kinds.ts";
 import {
 	boundEntry,
 	plainEntry,
@@ -21,9 +21,39 @@ function at(address: string | null, given: Parameters<typeof spots>[2] = limited
 }
 
 it("workloadentry-address accepts machines of one's own network, names of the cluster and what is allowed", () => {
-	for (const address of ["10.20.0.7", "fd00::7", "ledger.team.svc", "vm.example.com", "8.8.8.8", "", null]) {
+	for (const address of ["10.20.0.7", "fd00::7", "ledger.team.svc", "", null]) {
 		assert.deepEqual(at(address), [], String(address));
 	}
+});
+
+it("workloadentry-address warns of an allowed machine outside, to which a Service could lead past the waypoint", () => {
+	for (const address of ["vm.example.com", "8.8.8.8"]) {
+		assert.deepEqual(at(address, [teamNamespace]), ["warning spec.address"], address);
+	}
+});
+
+it("workloadentry-address refuses a machine outside that a Service selects which is not bound", () => {
+	const service = (metadata: object, selector: object | undefined): AnyObject =>
+		({
+			apiVersion: "v1",
+			kind: "Service",
+			metadata: { name: "ledger", namespace: "team", ...metadata },
+			spec: { ...(selector === undefined ? {} : { selector }), ports: [{ port: 443 }] },
+		}) as AnyObject;
+	const app = { app: "ledger" };
+	const { labels } = boundEntry.metadata ?? {};
+	for (const [what, given, expected] of [
+		["unbound", service({}, app), "error spec.address"],
+		["opted out", service({ labels: { "istio.io/use-waypoint": "none" } }, app), "error spec.address"],
+		["bound", service({ labels }, app), "warning spec.address"],
+		["another selector", service({}, { app: "other" }), "warning spec.address"],
+		["no selector", service({}, undefined), "warning spec.address"],
+	] as const) {
+		const machine = { ...rule.docs.good, spec: { address: "vm.example.com", labels: app } };
+		assert.deepEqual(spots(rule, machine, [teamNamespace, given]), [expected], what);
+	}
+	const inside = { ...rule.docs.good, spec: { address: "10.20.0.7", labels: app } };
+	assert.deepEqual(spots(rule, inside, [teamNamespace, service({}, app)]), []);
 });
 
 it("workloadentry-address refuses denied ranges in every spelling", () => {
@@ -45,8 +75,9 @@ it("workloadentry-address refuses names and sockets, and warns of addresses on t
 });
 
 it("workloadentry-address asks nothing where nothing is limited, and leaves sidecars their sockets", () => {
-	assert.deepEqual(at("files.example.org", [teamNamespace]), []);
-	assert.deepEqual(at("1.1.1.1", [teamNamespace]), []);
+	const free = [{ ...teamNamespace, metadata: { name: "team" } }];
+	assert.deepEqual(at("files.example.org", free), []);
+	assert.deepEqual(at("1.1.1.1", free), []);
 	assert.deepEqual(at("unix:///run/app.sock", [{ ...teamNamespace, metadata: { name: "team" } }]), []);
 });
 
@@ -84,9 +115,17 @@ it("workloadentry-address looks at the entries that the machine would lead out o
 	assert.deepEqual(places(rule, machine, { given: [ports, selecting({})] }), error);
 	assert.deepEqual(places(rule, machine, { given: [teamNamespace, selecting({})] }), error);
 	const bound = { ...selecting({}), metadata: boundEntry.metadata };
-	assert.deepEqual(places(rule, machine, { given: [teamNamespace, bound] }), []);
+	assert.deepEqual(places(rule, machine, { given: [teamNamespace, bound] }), ["warning spec.address"]);
 	const other = selecting({ workloadSelector: { labels: { app: "other" } } });
 	assert.deepEqual(places(rule, machine, { given: [ports, other] }), []);
 	const inside = { ...machine, spec: { ...machine.spec, address: "10.0.0.1" } };
 	assert.deepEqual(places(rule, inside, { given: [ports, selecting({})] }), []);
+	const outside = selecting({ hosts: ["db.partner.example"] });
+	assert.deepEqual(places(rule, inside, { given: [teamNamespace, outside] }), ["warning spec.address"]);
+	assert.deepEqual(
+		places(rule, inside, { given: [teamNamespace, { ...outside, metadata: boundEntry.metadata }] }),
+		[],
+	);
+	const settings = { internal: { addresses: ["10.0.0.0/8"] } };
+	assert.deepEqual(places(rule, inside, { given: [teamNamespace, outside], settings }), []);
 });
