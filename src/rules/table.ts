@@ -46,6 +46,7 @@ import { serviceentryAddressRival } from "./capture/serviceentry-address-rival.t
 import { serviceentryAddressService } from "./capture/serviceentry-address-service.ts";
 import { serviceentryAddressShadow } from "./capture/serviceentry-address-shadow.ts";
 import { serviceentryAddressShared } from "./capture/serviceentry-address-shared.ts";
+import { serviceentryAddressUnspecified } from "./capture/serviceentry-address-unspecified.ts";
 import { serviceentryAddressWidth } from "./policy/serviceentry-address-width.ts";
 import { serviceentryAddressWorkload } from "./capture/serviceentry-address-workload.ts";
 import { serviceentryAnnotationReserved } from "./validity/serviceentry-annotation-reserved.ts";
@@ -186,6 +187,7 @@ export const rules: readonly Rule[] = [
 	serviceentryAddressService,
 	serviceentryAddressShadow,
 	serviceentryAddressShared,
+	serviceentryAddressUnspecified,
 	serviceentryAddressWidth,
 	serviceentryAddressWorkload,
 	serviceentryAnnotationReserved,
