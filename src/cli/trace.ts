@@ -30,6 +30,7 @@ Exit: 0, 64 usage, 65 unreadable input, 70 fault`;
 /** What a way depends on. */
 const kinds: readonly Kind[] = [
 	"ServiceEntry",
+	"WorkloadEntry",
 	"KubernetesGateway",
 	"GatewayClass",
 	"Namespace",

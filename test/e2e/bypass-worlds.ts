@@ -7,6 +7,7 @@ import { dumpConfig, waitForPush } from "./ads.ts";
 import type { KubeObject } from "./api.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { inParallel } from "./generated-worlds.ts";
+import { decodeAddress } from "./oracles.ts";
 import { createNamespace, createWaypoint, serviceEntry, useWaypoint } from "./world.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -726,12 +727,4 @@ function followAliases(target: string, { aliases }: Sight): string {
 		name = aliases.get(name) ?? name;
 	}
 	return name;
-}
-
-function decodeAddress(base64: string): string {
-	const bytes = Buffer.from(base64, "base64");
-	if (bytes.length === 4) {
-		return [...bytes].join(".");
-	}
-	return bytes.length === 16 ? (bytes.toString("hex").match(/.{4}/g) ?? []).join(":") : bytes.toString();
 }

@@ -34,6 +34,16 @@ export interface AmbientService {
 	readonly canonical: boolean;
 }
 
+/** A workload as ztunnels are sent it: asked before any service about a connection to one of its addresses. */
+export interface AmbientWorkload {
+	readonly namespace: string;
+	readonly name: string;
+	/** Plain IP addresses, IPv6 in eight groups. */
+	readonly addresses: readonly string[];
+	/** Whether connections to it go through a waypoint of its own. */
+	readonly hasWaypoint: boolean;
+}
+
 /** What istiod itself says. */
 export interface IstiodOracles {
 	/** Debug and readiness, plain HTTP. */
@@ -50,6 +60,8 @@ export interface IstiodOracles {
 	waypointBound(namespace: string, name: string, kind?: string): Promise<WaypointBound>;
 	/** What ztunnels are sent at this moment; call `settle` first where something was just written. */
 	ambientz(): Promise<readonly AmbientService[]>;
+	/** The workloads that ztunnels are sent at this moment: pods, endpoints and WorkloadEntries. */
+	ambientWorkloads(): Promise<readonly AmbientWorkload[]>;
 	/** Settles, then returns the services of one ServiceEntry: one for each host, none when istiod ignores it. */
 	ambientServices(namespace: string, name: string): Promise<readonly AmbientService[]>;
 	/** Polls until the predicate holds, and returns the services; throws with the last ones after `timeout` ms (10 s). */
@@ -77,11 +89,11 @@ export function createIstiodOracles(api: Api, ports: Ports): IstiodOracles {
 	const openWebhook = async (): Promise<Agent> =>
 		new Agent({ connect: { ca: await ca(), servername: "istiod.istio-system.svc" } });
 
-	const rawServices = async (): Promise<readonly RawService[]> => {
+	const view = async (): Promise<RawView> => {
 		const response = await httpRequest(`${httpUrl}/debug/ambientz`);
-		const { services } = (await response.body.json()) as { services: readonly RawService[] | null };
-		return services ?? [];
+		return (await response.body.json()) as RawView;
 	};
+	const rawServices = async (): Promise<readonly RawService[]> => (await view()).services ?? [];
 	const ambientz = async (): Promise<readonly AmbientService[]> =>
 		(await rawServices()).map(decodeService).filter(({ name }) => !name.startsWith(markerPrefix));
 	const isCaptured = async (name: string): Promise<boolean> =>
@@ -111,6 +123,14 @@ export function createIstiodOracles(api: Api, ports: Ports): IstiodOracles {
 		httpsUrl,
 		ca,
 		ambientz,
+		async ambientWorkloads() {
+			return ((await view()).workloads ?? []).map(({ namespace, name, addresses, waypoint }) => ({
+				namespace,
+				name,
+				addresses: (addresses ?? []).map(decodeAddress),
+				hasWaypoint: waypoint !== undefined && waypoint !== null,
+			}));
+		},
 		settle,
 		async validate(object, old) {
 			webhook ??= openWebhook();
@@ -183,6 +203,19 @@ interface RawVerdict {
 }
 
 /** workloadapi.Service in protojson (istio.io/istio pkg/workloadapi/workload.proto): what is false or empty is left out. */
+interface RawView {
+	readonly services: readonly RawService[] | null;
+	readonly workloads: readonly RawWorkload[] | null;
+}
+
+interface RawWorkload {
+	readonly name: string;
+	readonly namespace: string;
+	/** Base64 of the bytes of each address, or of its text. */
+	readonly addresses?: readonly string[];
+	readonly waypoint?: unknown;
+}
+
 interface RawService {
 	readonly name: string;
 	readonly namespace: string;
@@ -217,6 +250,15 @@ function nameWaypoint({ hostname, address }: NonNullable<RawService["waypoint"]>
 	const suffix = `.${hostname.namespace}.svc.cluster.local`;
 	const { namespace, hostname: host } = hostname;
 	return `${namespace}/${host.endsWith(suffix) ? host.slice(0, -suffix.length) : host}`;
+}
+
+/** An address as istiod's debug page writes it for a workload: IPv4 or IPv6 in bytes, or text, in base64. */
+export function decodeAddress(base64: string): string {
+	const bytes = Buffer.from(base64, "base64");
+	if (bytes.length === 4) {
+		return [...bytes].join(".");
+	}
+	return bytes.length === 16 ? (bytes.toString("hex").match(/.{4}/g) ?? []).join(":") : bytes.toString();
 }
 
 function decodeText(base64: string): string {

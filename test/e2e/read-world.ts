@@ -6,6 +6,7 @@ import type { ControlPlane } from "./control-plane.ts";
 
 const read: readonly Kind[] = [
 	"ServiceEntry",
+	"WorkloadEntry",
 	"KubernetesGateway",
 	"GatewayClass",
 	"Namespace",
