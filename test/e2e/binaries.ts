@@ -69,10 +69,10 @@ const manifests = {
 	},
 };
 
-const moduleFolder = join(import.meta.dirname, "control-plane");
+/** The Go module that pins the control plane: `control-plane/`, or the second one of `npm run test:matrix`. */
+export const controlPlaneModule: string = process.env.WAYMARK_CONTROL_PLANE_MODULE || "control-plane";
 
-// Without the version flag, clients and charts see v0.0.0-master.
-const linkerFlags = "-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3";
+const moduleFolder = join(import.meta.dirname, controlPlaneModule);
 
 /**
  * Finds the control plane's files, building what the cache lacks with Go (about 12 minutes on two cores, once).
@@ -104,7 +104,17 @@ export async function findControlPlane(): Promise<ControlPlaneFiles> {
 	return found as unknown as ControlPlaneFiles;
 }
 
-/** The cache directory: one for each content of `control-plane/go.mod` and `go.sum`, outside node_modules. */
+/** The version that the control plane's go.mod pins a module to, such as v1.36.3 for `k8s.io/kubernetes`. */
+export async function pinnedVersion(module: string): Promise<string> {
+	const lines = (await readFile(join(moduleFolder, "go.mod"), "utf8")).split("\n");
+	const version = lines.map((line) => line.trim().split(" ")).find(([name]) => name === module)?.[1];
+	if (version === undefined) {
+		throw new Error(`Cannot tell the version of ${module}: ${controlPlaneModule}/go.mod does not name it`);
+	}
+	return version;
+}
+
+/** The cache directory: one for each content of the module's `go.mod` and `go.sum`, outside node_modules. */
 export async function cacheFolder(): Promise<string> {
 	const chosen = process.env.WAYMARK_CONTROL_PLANE_CACHE;
 	if (chosen !== undefined && chosen !== "") {
@@ -168,6 +178,9 @@ async function build(work: string, missing: readonly Program[]): Promise<void> {
 	const began = Date.now();
 	const names = missing.map(({ name }) => name).join(", ");
 	process.stderr.write(`control plane: building ${names} with Go; about 12 minutes on two cores, once\n`);
+	// Without the version flag, clients and charts see v0.0.0-master.
+	const kubernetes = await pinnedVersion("k8s.io/kubernetes");
+	const linkerFlags = `-s -w -X k8s.io/component-base/version.gitVersion=${kubernetes}`;
 	const child = spawn(
 		"go",
 		["install", "-v", "-trimpath", "-ldflags", linkerFlags, ...missing.map((program) => program.package)],

@@ -16,7 +16,16 @@ try {
 	for (let seed = 1; seed <= seeds; seed++) {
 		const plans = attackPlans(2000 + seed, worlds);
 		for (let start = 0; start < worlds; start += batch) {
-			const result = await runAttacks(plane, plans.slice(start, start + batch), start + seed * 1000);
+			const run = (): ReturnType<typeof runAttacks> =>
+				runAttacks(plane, plans.slice(start, start + batch), start + seed * 1000);
+			// A crowded API server closes a connection now and then: the batch is written once more, from the start.
+			const result = await run().catch((error: NodeJS.ErrnoException) => {
+				if (error.code !== "UND_ERR_SOCKET") {
+					throw error;
+				}
+				console.log(`seed ${2000 + seed}, from ${start}: the API server closed a connection`);
+				return run();
+			});
 			silent += result.silent.length;
 			for (const hit of result.silent) {
 				console.error(`seed ${2000 + seed}: ${hit}`);
