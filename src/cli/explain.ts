@@ -77,11 +77,11 @@ function suggestion(id: string): string {
 		.toSorted((one, other) => score(other) - score(one))
 		.slice(0, 5)
 		.map((rule) => rule.id);
-	if (close.length > 0) {
-		return `; did you mean ${close.join(", ")}?`;
-	}
 	const like = closest(id.slice(0, 64), [...rules.map((rule) => rule.id)]);
-	return like === undefined ? "; waymark rules lists them" : `; did you mean ${like}?`;
+	if (like !== undefined) {
+		return `; did you mean ${like}?`;
+	}
+	return close.length > 0 ? `; did you mean ${close.join(", ")}?` : "; waymark rules lists them";
 }
 
 function page(rule: Rule, url: string | undefined, streams: Streams): string {

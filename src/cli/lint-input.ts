@@ -36,7 +36,7 @@ export function readInput({ paths, context, exclude }: InputChoice, streams: Str
 	let told = started;
 	let count = 0;
 	const read = (file: string): Reading => {
-		const reading = readManifestFile(file);
+		const reading = readManifestFile(file, streams.input);
 		count += 1;
 		const now = performance.now();
 		if (streams.progress !== undefined && now - told > 1000) {

@@ -10,6 +10,8 @@ export interface Streams {
 	readonly width?: number | undefined;
 	/** Shows how far a long run is, on a line that the next one replaces; "" clears it. Only on a terminal. */
 	readonly progress?: (text: string) => void;
+	/** What stands for the standard input, where that is not the process's own. */
+	readonly input?: string;
 	/** Signals caught since the process began, for a verb that has something to finish. */
 	readonly signals?: CaughtSignals;
 }

@@ -12,5 +12,6 @@ export const verbs: ReadonlyMap<string, () => Promise<Verb>> = new Map([
 	["exemptions", async () => (await import("./exemptions.ts")).exemptions],
 	["rules", async () => (await import("./rules.ts")).rules],
 	["config", async () => (await import("./config-check.ts")).configCheck],
+	["mcp", async () => (await import("./mcp.ts")).mcp],
 	["completion", async () => (await import("./completion.ts")).completionOf(verbs)],
 ]);

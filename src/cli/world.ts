@@ -49,7 +49,7 @@ export async function readWorld(
 	if (flags.cluster) {
 		return await showingProgress(streams, "reading the cluster", () => readCluster(access, kinds, settings));
 	}
-	const { manifests, unreadable, notes } = readManifests(paths);
+	const { manifests, unreadable, notes } = readManifests(paths, streams.input);
 	for (const { file, line, message } of notes) {
 		streams.error(`waymark: note: ${file}:${line}: ${message}\n`);
 	}

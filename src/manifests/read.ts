@@ -66,10 +66,12 @@ export interface Reading {
 
 const extensions: ReadonlySet<string> = new Set([".yaml", ".yml", ".json"]);
 
-/** The manifests in files, in directories (recursively, sorted) and, for `-`, on the standard input. */
-export function readManifests(paths: readonly string[]): Reading {
+/** The manifests in files, in directories (recursively, sorted) and, for `-`, on the standard input or in what stands for it. */
+export function readManifests(paths: readonly string[], input?: string): Reading {
 	const unreadable: Unreadable[] = [];
-	const readings = paths.flatMap((path) => filesOf(path, unreadable)).map(readManifestFile);
+	const readings = paths
+		.flatMap((path) => filesOf(path, unreadable))
+		.map((file) => readManifestFile(file, input));
 	return joinReadings([{ manifests: [], unreadable, notes: [] }, ...readings]);
 }
 
@@ -171,9 +173,12 @@ function reasonOf(error: unknown): string {
 	return code === "ENOENT" ? "no such file or directory" : `cannot be read (${code})`;
 }
 
-/** The manifests in one file, or on the standard input for `-`. */
-export function readManifestFile(file: string): Reading {
+/** The manifests in one file, or on the standard input for `-`; a text that is given stands for that. */
+export function readManifestFile(file: string, input?: string): Reading {
 	try {
+		if (file === "-" && input !== undefined) {
+			return readManifestBytes(Buffer.from(input), "<stdin>");
+		}
 		// Descriptor 0 is the standard input.
 		return readManifestBytes(readFileSync(file === "-" ? 0 : file), file === "-" ? "<stdin>" : file);
 	} catch (error) {

@@ -5,6 +5,7 @@ import {
 	mkdtempSync,
 	readdirSync,
 	readFileSync,
+	realpathSync,
 	rmSync,
 	symlinkSync,
 	writeFileSync,
@@ -12,6 +13,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { Client } from "@modelcontextprotocol/client";
+import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { stringify } from "yaml";
 import {
 	boundEntry,
@@ -121,6 +124,46 @@ describe("the packed tarball, installed in an empty directory", () => {
 		);
 		const own = sizeOf(unpacked) - sizeOf(join(unpacked, "node_modules"));
 		assert.ok(own < 5e6, `${own} bytes`);
+	});
+
+	it("waymark mcp answers under Node's permission model, as docs/agents.md starts it", async () => {
+		const repository = realpathSync(empty);
+		const client = new Client({ name: "test", version: "1" });
+		await client.connect(
+			new StdioClientTransport({
+				command: process.execPath,
+				args: [
+					"--permission",
+					`--allow-fs-read=${realpathSync(unpacked)}`,
+					`--allow-fs-read=${repository}`,
+					join(realpathSync(unpacked), "dist/main.js"),
+					"mcp",
+					repository,
+				],
+			}),
+		);
+		const manifest = [egressNamespace, egressWaypoint, teamNamespace, boundEntry]
+			.map((each) => stringify(each))
+			.join("---\n");
+		const answer = await client.callTool({ name: "lint", arguments: { manifest } });
+		await client.close();
+		assert.match(JSON.stringify(answer.structuredContent), /"errors":0/);
+	});
+
+	it("waymark lint of one file takes about 0.3 s of processor time", () => {
+		writeFileSync(join(empty, "entry.yaml"), stringify(teamNamespace));
+		const command = `TIMEFORMAT='%U %S'; time ${process.execPath} ${join(bin, "waymark")} lint entry.yaml >/dev/null`;
+		const seconds = Array.from({ length: 5 }, () => {
+			const { stderr } = spawnSync("bash", ["-c", command], { cwd: empty, encoding: "utf8" });
+			return stderr
+				.trim()
+				.split(" ")
+				.map(Number)
+				.reduce((sum, each) => sum + each, 0);
+		});
+		// The best of five, since other files run meanwhile, and they lengthen what a processor takes.
+		assert.ok(Math.min(...seconds) < 0.5, seconds.join(", "));
+		rmSync(join(empty, "entry.yaml"));
 	});
 
 	it("kubectl finds it as a plugin", async () => {
