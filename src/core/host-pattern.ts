@@ -11,11 +11,25 @@ const unicodeHost = /^[\p{L}\p{N}\p{M}._*-]+$/u;
 
 /** The one spelling under which hosts are compared: lower case, no trailing dot, punycode (RFC 5891). */
 export function canonicalHost(host: string): string {
+	if (isCanonical(host)) {
+		return host;
+	}
 	let text = host.toLowerCase();
 	if (text.endsWith(".") && text.length > 1) {
 		text = text.slice(0, -1);
 	}
 	return isAscii(text) ? text : toAscii(text);
+}
+
+/** Whether a host is ASCII in lower case without a dot at its end, as nearly all are. */
+function isCanonical(host: string): boolean {
+	for (let index = 0; index < host.length; index++) {
+		const code = host.charCodeAt(index);
+		if (code > 127 || (code >= 65 && code <= 90)) {
+			return false;
+		}
+	}
+	return host.length <= 1 || host.charCodeAt(host.length - 1) !== 46;
 }
 
 function isAscii(text: string): boolean {

@@ -1,8 +1,8 @@
 import { pruneNulls } from "./prune-nulls.ts";
 import type { Infer, Shape } from "./shape.ts";
 import { conforms, resolveShape } from "./shape.ts";
-import type { Excess } from "./size.ts";
-import { measure } from "./size.ts";
+import type { Excess, Measure } from "./size.ts";
+import { measureOf } from "./size.ts";
 
 /** Shapes that several kinds share, by the name under which the rows below refer to them. */
 const parts = {
@@ -655,6 +655,8 @@ export interface KindInfo {
 	readonly namespaced: boolean;
 	/** What the guard checks and what a watch keeps. */
 	readonly shape: Shape;
+	/** Whether an object has the shape, and is not too large to judge. */
+	readonly measure: Measure;
 }
 
 /** All kind keys, in the order of the table. */
@@ -668,7 +670,8 @@ export const kinds: { readonly [K in Kind]: KindInfo } = Object.fromEntries(
 function infoOf(key: Kind): KindInfo {
 	const { fields, ...names } = table[key];
 	const common = { apiVersion: "string", kind: "string", metadata: "Metadata" } as const;
-	return { ...names, shape: resolveShape({ fields: { ...common, ...fields } }, parts) };
+	const shape = resolveShape({ fields: { ...common, ...fields } }, parts);
+	return { ...names, shape, measure: measureOf(shape) };
 }
 
 const byGroupKind: ReadonlyMap<string, Kind> = new Map(
@@ -704,8 +707,8 @@ export type ObjectReading =
  * in some CRDs, and whoever may write it must not silence what is said about the rest.
  */
 export function readObject(kind: Kind, object: unknown): ObjectReading {
-	const { shape } = kinds[kind];
-	const written = measure(object, shape);
+	const { measure } = kinds[kind];
+	const written = measure(object);
 	if (written.fits) {
 		return { state: "right", object };
 	}
@@ -714,7 +717,7 @@ export function readObject(kind: Kind, object: unknown): ObjectReading {
 	}
 	const stored = pruneNulls(object);
 	for (const candidate of [stored, withoutStatus(stored)]) {
-		const { fits, excess } = measure(candidate, shape);
+		const { fits, excess } = measure(candidate);
 		if (excess !== undefined) {
 			return { state: "oversized", object, excess };
 		}

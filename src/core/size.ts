@@ -23,66 +23,103 @@ interface Count {
 	excess: Excess | undefined;
 }
 
-/**
- * Whether a value has a shape, and what is too large in it: the first that is ends the look at it, so an object of any
- * size is read in a bounded time. What the shape does not name is not looked at.
- */
-export function measure(
-	value: unknown,
-	shape: Shape,
-): { readonly fits: boolean; readonly excess: Excess | undefined } {
-	const count: Count = { left: mostValues, fits: true, excess: undefined };
-	const isBounded = look(value, shape, count, longestText);
-	const excess =
-		count.excess ?? (isBounded ? undefined : { path: [], reason: `has more than ${mostValues} values` });
-	return { fits: count.fits && isBounded, excess };
+/** Whether a value has a shape, and what is too large in it. */
+export interface Measurement {
+	readonly fits: boolean;
+	readonly excess: Excess | undefined;
 }
 
+/** Looks at a value of a kind's shape, in one pass. */
+export type Measure = (value: unknown) => Measurement;
+
 /** Looks at a value and what is in it; false as soon as that is too large. */
-function look(value: unknown, shape: Shape, count: Count, longest: number): boolean {
+type Look = (value: unknown, count: Count) => boolean;
+
+const fitting: Measurement = { fits: true, excess: undefined };
+const misfitting: Measurement = { fits: false, excess: undefined };
+
+/**
+ * Makes the look at values of a shape, once for each kind, since every verdict begins with it: whether one has the
+ * shape, and what is too large in it. The first that is ends the look, so an object of any size is read in a bounded
+ * time. What the shape does not name is not looked at.
+ */
+export function measureOf(shape: Shape): Measure {
+	const look = lookOf(shape, longestText);
+	return (value) => {
+		const count: Count = { left: mostValues, fits: true, excess: undefined };
+		if (look(value, count)) {
+			return count.fits ? fitting : misfitting;
+		}
+		const excess = count.excess ?? { path: [], reason: `has more than ${mostValues} values` };
+		return { fits: false, excess };
+	};
+}
+
+function lookOf(shape: Shape, longest: number): Look {
+	if (typeof shape === "string") {
+		return (value, count) => lookAtScalar(value, count, shape, longest);
+	}
+	if ("list" in shape) {
+		const most = shape.most ?? mostItems;
+		const look = lookOf(shape.list, longestText);
+		return (value, count) =>
+			isOpen(value, count, true) ?? lookAtItems(value as readonly unknown[], count, most, look);
+	}
+	if ("map" in shape) {
+		const look = lookOf(shape.map, shape.longest ?? longestText);
+		return (value, count) => isOpen(value, count, false) ?? lookAtMap(value as Content, count, look);
+	}
+	const names = Object.keys(shape.fields);
+	const looks = Object.values(shape.fields).map((inner) => lookOf(inner, longestText));
+	return (value, count) => isOpen(value, count, false) ?? lookAtFields(value as Content, count, names, looks);
+}
+
+type Content = Readonly<Record<string, unknown>>;
+
+function lookAtScalar(
+	value: unknown,
+	count: Count,
+	type: "string" | "number" | "boolean",
+	longest: number,
+): boolean {
 	if (--count.left < 0) {
 		return false;
 	}
-	if (typeof shape === "string") {
-		if (typeof value !== shape) {
-			count.fits = false;
-		}
-		return typeof value !== "string" || lookAtText(value, count, longest);
+	if (typeof value !== type) {
+		count.fits = false;
 	}
-	if (typeof value !== "object" || value === null || Array.isArray(value) !== "list" in shape) {
+	if (typeof value !== "string") {
+		return true;
+	}
+	count.left -= value.length >> 6;
+	return value.length <= longest || exceed(count, `has more than ${longest} characters`);
+}
+
+/** Counts a list or a map; undefined: it is one, and is to be looked into. */
+function isOpen(value: unknown, count: Count, isList: boolean): boolean | undefined {
+	if (--count.left < 0) {
+		return false;
+	}
+	if (typeof value !== "object" || value === null || Array.isArray(value) !== isList) {
 		count.fits = false;
 		return true;
 	}
-	if ("list" in shape) {
-		return lookAtItems(value as readonly unknown[], shape, count);
-	}
-	return "map" in shape ? lookAtMap(value, shape, count) : lookAtFields(value, shape, count);
+	return undefined;
 }
 
-function lookAtText(text: string, count: Count, longest: number): boolean {
-	count.left -= text.length >> 6;
-	return text.length <= longest || exceed(count, `has more than ${longest} characters`);
-}
-
-function lookAtItems(
-	items: readonly unknown[],
-	shape: Extract<Shape, { list: Shape }>,
-	count: Count,
-): boolean {
-	const most = shape.most ?? mostItems;
+function lookAtItems(items: readonly unknown[], count: Count, most: number, look: Look): boolean {
 	if (items.length > most) {
 		return exceed(count, `has more than ${most} items`);
 	}
 	for (let index = 0; index < items.length; index++) {
-		if (!look(items[index], shape.list, count, longestText)) {
+		if (!look(items[index], count)) {
 			return within(index, count);
 		}
 	}
 	return true;
 }
 
-function lookAtMap(value: object, shape: Extract<Shape, { map: Shape }>, count: Count): boolean {
-	const map = value as Readonly<Record<string, unknown>>;
+function lookAtMap(map: Content, count: Count, look: Look): boolean {
 	let keys = 0;
 	for (const key in map) {
 		if (++keys > mostItems) {
@@ -91,21 +128,24 @@ function lookAtMap(value: object, shape: Extract<Shape, { map: Shape }>, count: 
 		if (key.length > longestText) {
 			return exceed(count, `has a key of more than ${longestText} characters`);
 		}
-		if (!look(map[key], shape.map, count, shape.longest ?? longestText)) {
+		if (!look(map[key], count)) {
 			return within(key, count);
 		}
 	}
 	return true;
 }
 
-function lookAtFields(value: object, shape: Extract<Shape, { fields: unknown }>, count: Count): boolean {
-	const { fields } = shape;
-	for (const field in fields) {
-		const content = (value as Readonly<Record<string, unknown>>)[field];
-		const expected = fields[field];
-		const isThere = content !== undefined && content !== null && expected !== undefined;
-		if (isThere && !look(content, expected, count, longestText)) {
-			return within(field, count);
+function lookAtFields(
+	value: Content,
+	count: Count,
+	names: readonly string[],
+	looks: readonly Look[],
+): boolean {
+	for (let index = 0; index < names.length; index++) {
+		const name = names[index] ?? "";
+		const content = value[name];
+		if (content !== undefined && content !== null && looks[index]?.(content, count) === false) {
+			return within(name, count);
 		}
 	}
 	return true;

@@ -127,18 +127,18 @@ export function targetState(entry: ServiceEntry, context: RuleContext): TargetSt
 }
 
 function readTarget(entry: ServiceEntry, context: RuleContext): TargetState | undefined {
-	const binding = entryBinding(entry, context);
-	if (
-		binding.target === undefined ||
-		binding.omittedNamespace !== undefined ||
-		context.know(hasUnreadableLabels, entry)
-	) {
+	const { request, expected, target, targetPath, origin, omittedNamespace } = entryBinding(entry, context);
+	if (target === undefined || omittedNamespace !== undefined || context.know(hasUnreadableLabels, entry)) {
 		return undefined;
 	}
 	return {
-		...binding,
-		target: binding.target,
-		state: inspectWaypoint(binding.target, context.namespace, context.inventory),
+		request,
+		expected,
+		target,
+		targetPath,
+		origin,
+		omittedNamespace,
+		state: inspectWaypoint(target, context.namespace, context.inventory),
 	};
 }
 

@@ -79,8 +79,14 @@ const builtInClasses: ReadonlyMap<string, string> = new Map([
 
 /** The controller of a Gateway's class; undefined when the class is neither built in nor in the cluster. */
 export function controllerOf(gateway: KubernetesGateway, inventory: Inventory): string | undefined {
-	const name = gateway.spec?.gatewayClassName ?? "";
-	return classOf(gateway, inventory)?.spec?.controllerName ?? builtInClasses.get(name);
+	return controllerByClass(gateway, classOf(gateway, inventory));
+}
+
+function controllerByClass(
+	gateway: KubernetesGateway,
+	gatewayClass: GatewayClass | undefined,
+): string | undefined {
+	return gatewayClass?.spec?.controllerName ?? builtInClasses.get(gateway.spec?.gatewayClassName ?? "");
 }
 
 function classOf(gateway: KubernetesGateway, inventory: Inventory): GatewayClass | undefined {
@@ -92,12 +98,20 @@ function classOf(gateway: KubernetesGateway, inventory: Inventory): GatewayClass
  * that it is none of Istio's.
  */
 export function isWaypoint(gateway: KubernetesGateway, inventory: Inventory): boolean | undefined {
+	return isWaypointClass(gateway, classOf(gateway, inventory), inventory);
+}
+
+function isWaypointClass(
+	gateway: KubernetesGateway,
+	gatewayClass: GatewayClass | undefined,
+	inventory: Inventory,
+): boolean | undefined {
 	const { controllers, classes } = inventory.settings.waypoints;
 	const name = gateway.spec?.gatewayClassName ?? "";
 	if (classes.has(name)) {
 		return true;
 	}
-	const controller = controllerOf(gateway, inventory);
+	const controller = controllerByClass(gateway, gatewayClass);
 	if (controller === undefined) {
 		return undefined;
 	}
@@ -112,9 +126,13 @@ const bindingAnnotation = "ambient.istio.io/waypoint-inbound-binding";
 
 /** The traffic that a waypoint serves: `service` unless its label, else its class's, says otherwise, verbatim. */
 export function trafficTypeOf(gateway: KubernetesGateway, inventory: Inventory): string {
+	return trafficByClass(gateway, classOf(gateway, inventory));
+}
+
+function trafficByClass(gateway: KubernetesGateway, gatewayClass: GatewayClass | undefined): string {
 	return (
 		labelOf(gateway.metadata?.labels, trafficLabel) ??
-		labelOf(classOf(gateway, inventory)?.metadata?.labels, trafficLabel) ??
+		labelOf(gatewayClass?.metadata?.labels, trafficLabel) ??
 		"service"
 	);
 }
@@ -124,8 +142,15 @@ export function attachmentListener(
 	gateway: KubernetesGateway,
 	inventory: Inventory,
 ): { readonly index: number; readonly listener: GatewayListener } | undefined {
+	return listenerByClass(gateway, classOf(gateway, inventory));
+}
+
+function listenerByClass(
+	gateway: KubernetesGateway,
+	gatewayClass: GatewayClass | undefined,
+): { readonly index: number; readonly listener: GatewayListener } | undefined {
 	const listeners = gateway.spec?.listeners ?? [];
-	const index = boundListener(gateway, inventory, listeners);
+	const index = boundListener(gateway, gatewayClass, listeners);
 	const chosen =
 		index >= 0 ? index : listeners.findIndex((each) => each.protocol === "HBONE" && each.port === 15008);
 	const listener = listeners[chosen];
@@ -134,12 +159,12 @@ export function attachmentListener(
 
 function boundListener(
 	gateway: KubernetesGateway,
-	inventory: Inventory,
+	gatewayClass: GatewayClass | undefined,
 	listeners: readonly GatewayListener[],
 ): number {
 	const annotation =
 		labelOf(gateway.metadata?.annotations, bindingAnnotation) ??
-		labelOf(classOf(gateway, inventory)?.metadata?.annotations, bindingAnnotation);
+		labelOf(gatewayClass?.metadata?.annotations, bindingAnnotation);
 	const match = annotation === undefined ? null : /^(NONE|PROXY)(?:\/(.*))?$/s.exec(annotation);
 	if (match === null || match[2]?.includes("/")) {
 		return -1;
@@ -194,15 +219,18 @@ export function inspectWaypoint(
 			forbidden: false,
 		};
 	}
-	const trafficType = trafficTypeOf(gateway, inventory);
+	const gatewayClass = classOf(gateway, inventory);
+	const trafficType = trafficByClass(gateway, gatewayClass);
 	const neverReady = neverReadyReason(gateway, inventory);
+	const { admits, selectorFault: fault } = attachment(gateway, gatewayClass, reference, namespace, inventory);
 	return {
 		gateway,
-		waypointClass: isWaypoint(gateway, inventory),
+		waypointClass: isWaypointClass(gateway, gatewayClass, inventory),
 		ready: isReady(gateway, inventory, neverReady),
 		neverReady,
 		reachable: isReachable(gateway, inventory),
-		...attachment(gateway, reference, namespace, inventory),
+		admits,
+		selectorFault: fault,
 		trafficType,
 		servesServices: trafficType === "service" || trafficType === "all",
 		forbidden: reference.namespace !== namespace && isNamespaceVisible(namespace, inventory),
@@ -253,11 +281,12 @@ function neverReadyReason(gateway: KubernetesGateway, inventory: Inventory): str
 
 function attachment(
 	gateway: KubernetesGateway,
+	gatewayClass: GatewayClass | undefined,
 	reference: WaypointReference,
 	namespace: string,
 	inventory: Inventory,
 ): Pick<WaypointState, "admits" | "selectorFault"> {
-	const namespaces = attachmentListener(gateway, inventory)?.listener.allowedRoutes?.namespaces;
+	const namespaces = listenerByClass(gateway, gatewayClass)?.listener.allowedRoutes?.namespaces;
 	switch (namespaces?.from) {
 		case "All":
 			return { admits: true, selectorFault: undefined };

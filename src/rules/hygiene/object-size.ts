@@ -1,6 +1,6 @@
 import { kinds } from "../../core/kinds.ts";
 import type { Rule } from "../../core/rule.ts";
-import { measure, mostItems } from "../../core/size.ts";
+import { mostItems } from "../../core/size.ts";
 
 /** An object that is not too large has nothing that this rule is about. */
 function isOversized(): boolean {
@@ -41,7 +41,7 @@ export const objectSize: Rule<"VirtualService"> = {
 	},
 	when: isOversized,
 	*check(object, { kind }) {
-		const { excess } = measure(object, kinds[kind].shape);
+		const { excess } = kinds[kind].measure(object);
 		if (excess !== undefined) {
 			yield {
 				path: excess.path,

@@ -1,6 +1,7 @@
 import { annotationPrefix } from "../../core/annotations.ts";
 import type { Path, Problem } from "../../core/finding.ts";
 import type { NamespaceGap } from "../../core/gaps.ts";
+import { areGapsKnown } from "../../core/gaps.ts";
 import type { Namespace } from "../../core/kinds.ts";
 import { isAmbientNamespace } from "../../core/policy.ts";
 import type { Rule } from "../../core/rule.ts";
@@ -36,6 +37,7 @@ export const namespaceReach: Rule<"Namespace"> = {
 		},
 		given: [teamNamespace, egressNamespace, egressWaypoint, boundEntry],
 	},
+	when: areGapsKnown,
 	*check(object, { gaps, namespace }) {
 		const { all, unnamed } = gaps?.ofNamespace(namespace) ?? {};
 		const isOutside = !isAmbientNamespace(object.metadata?.labels ?? {});

@@ -1,5 +1,6 @@
 import { quote } from "../../core/finding.ts";
 import type { EntryGap } from "../../core/gaps.ts";
+import { areGapsKnown } from "../../core/gaps.ts";
 import type { Rule } from "../../core/rule.ts";
 import {
 	boundEntry,
@@ -44,6 +45,7 @@ export const serviceentryReach: Rule<"ServiceEntry"> = {
 			},
 		],
 	},
+	when: areGapsKnown,
 	*check(entry, { gaps, namespace, name }) {
 		const hosts = entry.spec?.hosts ?? [];
 		for (const gap of gaps?.ofEntry(namespace, name ?? "") ?? []) {
