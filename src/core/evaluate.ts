@@ -80,7 +80,7 @@ export function evaluate(engine: Engine, inventory: Inventory, given: Subject): 
 		return allowed("off", undefined);
 	}
 	const { state, object } = readObject(given.kind, given.object);
-	const subject = { ...given, object };
+	const subject = object === given.object ? given : { ...given, object };
 	const policy = policyOf(subject, state, inventory);
 	const mode = subject.kind === "Namespace" ? "enforce" : policy.mode;
 	if (mode === "off") {
@@ -344,7 +344,7 @@ function decide(run: Run, findings: readonly Finding[]): Verdict {
 	const denials: Finding[] = [];
 	const warnings: Finding[] = [];
 	const fixes: Edit[] = [];
-	const restores = isRestoration(run);
+	const restores = findings.length > 0 && isRestoration(run);
 	let isRestored = false;
 	for (const finding of findings) {
 		const denies = finding.severity === "error" && finding.inherited !== true && mode === "enforce";
@@ -358,7 +358,7 @@ function decide(run: Run, findings: readonly Finding[]): Verdict {
 			fixes.push(...finding.fix);
 		}
 	}
-	return {
+	const verdict: Verdict = {
 		decision: denials.length > 0 ? "deny" : "allow",
 		mode,
 		policy: run.policy,
@@ -366,10 +366,10 @@ function decide(run: Run, findings: readonly Finding[]): Verdict {
 		denials,
 		warnings,
 		fixes,
-		...(isRestored ? { isRestored } : {}),
 		faults: run.faults,
 		absences: absencesOf(run, findings),
 	};
+	return isRestored ? { ...verdict, isRestored } : verdict;
 }
 
 /** What an old policy tolerated comes back from a backup; what is too large or misshapen to be judged does not. */

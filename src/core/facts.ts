@@ -22,6 +22,7 @@ export interface RuleList {
 /** Whether a fact holds: 0 where that is not known. */
 type Answer = 0 | 1 | 2;
 
+const unknown = 0;
 const no = 1;
 const yes = 2;
 
@@ -37,7 +38,7 @@ export function listRules(rules: readonly Rule[]): RuleList {
 		all,
 		always: all.filter((place) => rules[place]?.when === undefined),
 		slots: rules.map(({ when }) => slotOf.get(when)),
-		unknown: facts.map(() => 0),
+		unknown: facts.map(() => unknown),
 	};
 }
 
@@ -83,16 +84,20 @@ export class Facts {
 	/** The places of the rules to ask: those that are about what holds, and those that are about nothing. */
 	concerned(context: RuleContext): readonly number[] {
 		const { facts, all, always, slots } = this.#list;
+		const answers = this.#answers;
 		let holds = false;
 		for (let slot = 0; slot < facts.length; slot++) {
-			holds = this.#holds(slot, context) || holds;
+			if (answers[slot] === unknown) {
+				answers[slot] = this.#workOut(slot, context) ? yes : no;
+			}
+			holds ||= answers[slot] === yes;
 		}
 		if (!holds) {
 			return always;
 		}
 		return all.filter((place) => {
 			const slot = slots[place];
-			return slot === undefined || this.#answers[slot] === yes;
+			return slot === undefined || answers[slot] === yes;
 		});
 	}
 
@@ -134,25 +139,26 @@ export class Facts {
 	}
 
 	#holds(slot: number, context: RuleContext): boolean {
-		if (this.#answers[slot] === 0) {
+		if (this.#answers[slot] === unknown) {
 			this.#answers[slot] = this.#workOut(slot, context) ? yes : no;
 		}
 		return this.#answers[slot] === yes;
 	}
 
-	/** True as well where a fact fails, so that the rules are asked, and fail by their names. */
+	/** True as well where a fact fails. */
 	#workOut(slot: number, context: RuleContext): boolean {
 		const record = this.#record;
 		const before = record.missing;
+		let holds = true;
 		try {
-			return this.#list.facts[slot]?.(this.#object, context) !== false;
+			holds = this.#list.facts[slot]?.(this.#object, context) !== false;
 		} catch {
-			return true;
-		} finally {
-			if (record.missing > before) {
-				this.#grounds ??= new Map();
-				this.#grounds.set(slot, record.absences().slice(before));
-			}
+			// The rules that are then asked fail by their names.
 		}
+		if (record.missing > before) {
+			this.#grounds ??= new Map();
+			this.#grounds.set(slot, record.absences().slice(before));
+		}
+		return holds;
 	}
 }

@@ -36,11 +36,27 @@ export interface EntryBinding {
 	readonly omittedNamespace: string | undefined;
 }
 
-const waypointName = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/;
-
-/** Whether the value of a waypoint label is a name that istiod, its validation and its status all read alike. */
+/**
+ * Whether the value of a waypoint label is a name that istiod, its validation and its status all read alike: lower case
+ * and digits, and dots and hyphens between them. Every verdict asks, so it is read letter by letter.
+ */
 export function isWaypointLabelValue(value: string): boolean {
-	return value === "none" || (waypointName.test(value) && value.length <= 63);
+	const last = value.length - 1;
+	if (last < 0 || last > 62 || !(isLetter(value.charCodeAt(0)) && isLetter(value.charCodeAt(last)))) {
+		return false;
+	}
+	for (let index = 1; index < last; index++) {
+		const code = value.charCodeAt(index);
+		if (!(isLetter(code) || code === 45 || code === 46)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/** Whether a character is a letter in lower case or a digit. */
+function isLetter(code: number): boolean {
+	return (code >= 97 && code <= 122) || (code >= 48 && code <= 57);
 }
 
 /** Whether an entry's own waypoint labels can be read at all; another rule speaks when they cannot. */
