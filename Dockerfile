@@ -18,6 +18,15 @@ RUN npm run build \
  && npm prune --no-save --omit=dev --omit=optional --ignore-scripts \
  && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.cts' -o -name '*.d.mts' -o -name '*.md' \) -delete
 
+# The documentation, which serve shows where it is asked to (--docs).
+COPY README.md CONTRIBUTING.md SECURITY.md CHANGELOG.md ./
+COPY docs docs
+COPY charts charts
+COPY certs certs
+COPY examples examples
+COPY test/e2e/README.md test/e2e/README.md
+RUN node scripts/site.ts --out /app/site
+
 # What V8 makes of the modules, so that a start need not do it again; Node keeps one for each user.
 RUN mkdir compile-cache && chown 65532:65532 compile-cache \
  && NODE_COMPILE_CACHE=/app/compile-cache setpriv --reuid=65532 --regid=65532 --clear-groups node --input-type=module --eval \
@@ -32,7 +41,7 @@ RUN set -eu; root=/root-of-image; node="$(command -v node)"; \
     done; \
     echo 'nonroot:x:65532:65532:nonroot:/:/sbin/nologin' > "$root/etc/passwd"; \
     echo 'nonroot:x:65532:' > "$root/etc/group"; \
-    cp -a package.json node_modules dist compile-cache "$root/app/"; \
+    cp -a package.json node_modules dist site compile-cache "$root/app/"; \
     chmod -R a+rX,go-w "$root"
 
 FROM scratch

@@ -1,11 +1,14 @@
 import { stringify } from "yaml";
 import { isFixedOnAdmission } from "../src/core/engine.ts";
+import type { Severity } from "../src/core/finding.ts";
 import { formatPath } from "../src/core/finding.ts";
 import { applyEdits } from "../src/core/patch.ts";
 import type { Rule } from "../src/core/rule.ts";
 import { families } from "../src/core/rule.ts";
 import { kubectlYaml } from "../src/manifests/kubectl-yaml.ts";
 import { findExample } from "../test/support/rule-example.ts";
+
+const severities: readonly Severity[] = ["error", "warning"];
 
 /** The pages of all rules and their index, by path from the root of the repository. */
 export function renderPages(rules: readonly Rule[]): ReadonlyMap<string, string> {
@@ -35,6 +38,11 @@ function renderIndex(rules: readonly Rule[]): string {
 				);
 			}
 		}
+	}
+	for (const severity of severities) {
+		const members = rules.filter((rule) => rule.severity === severity);
+		lines.push("", `## ${severity}`, "", `${members.length} rules:`, "");
+		lines.push(...members.map(({ id, family }) => `- [${id}](${id}.md) (${family})`));
 	}
 	return `${lines.join("\n")}\n`;
 }

@@ -53,6 +53,7 @@ export function valuesSchema(config: Readonly<Record<string, unknown>>): object 
 				}),
 				replicas: { type: "integer", minimum: 0, maximum: 50 },
 				config: settings,
+				docs: strict({ enabled: bool }),
 				audit: strict({ enabled: bool, backfill: { enum: ["off", "report", "apply"] } }),
 				istio: strict({ readConfig: bool }),
 				certificates: strict({

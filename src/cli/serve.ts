@@ -11,7 +11,7 @@ import { exitCodes, UsageError } from "./verb.ts";
 import { ownVersion } from "./version.ts";
 
 const usage = `Usage: waymark serve [--world DIR | --kubeconfig FILE] [--config FILE]
-                     [--listen HOST:PORT] [--operations HOST:PORT]
+                     [--listen HOST:PORT] [--operations HOST:PORT] [--docs DIR]
                      [--certificates throw-away|self|DIR] [--bootstrap] [--backstop validate|full]
                      [--audit [--backfill report|apply]]
                      [--client-ca FILE [--client-name NAME]…] [--tls-min-version 1.2|1.3]
@@ -26,6 +26,7 @@ Serves POST /mutate and POST /validate over HTTPS, and /livez, /readyz and /metr
   --listen            127.0.0.1:8443 with --world, else 0.0.0.0:8443; port 0 takes any free one,
                       and no HOST every address
   --operations        127.0.0.1:8081 with --world, else 0.0.0.0:8081
+  --docs DIR          show the built documentation (npm run site) on the operations port, under /docs/
   --certificates      throw-away: made in memory, its CA written below .waymark/ (the default);
                       self: of an own CA, kept in a Secret and published to the webhook configurations;
                       DIR: tls.crt, tls.key and perhaps ca.crt, followed as they change
@@ -131,6 +132,7 @@ function readOptions(argv: readonly string[], environment: Environment): ServeOp
 			world: { type: "string" },
 			kubeconfig: { type: "string" },
 			config: { type: "string" },
+			docs: { type: "string" },
 			certificates: { type: "string" },
 			bootstrap: { type: "boolean", default: false },
 			audit: { type: "boolean", default: false },
@@ -169,6 +171,7 @@ function readOptions(argv: readonly string[], environment: Environment): ServeOp
 		variables: environment.variables,
 		apiServer: { host: environment.kubernetesHost, port: environment.kubernetesPort },
 		config: values.config,
+		docs: values.docs,
 		certificates: values.certificates ?? "throw-away",
 		bootstrap: values.bootstrap,
 		audit: values.audit,

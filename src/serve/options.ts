@@ -27,6 +27,8 @@ export interface ServeOptions {
 	/** Where a Pod finds its API server, from its environment. */
 	readonly apiServer: { readonly host: string | undefined; readonly port: string | undefined };
 	readonly config: string | undefined;
+	/** The folder of the built documentation, shown on the operations port; undefined: it is not shown. */
+	readonly docs: string | undefined;
 	readonly certificates: string;
 	readonly bootstrap: boolean;
 	/** Whether what is stored is judged, too, by the replica that holds the Lease. */

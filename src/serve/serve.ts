@@ -1,12 +1,14 @@
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
+import { quote } from "../core/finding.ts";
 import type { Rule } from "../core/rule.ts";
 import type { DrainOutcome, DrainTimes } from "../server/drain.ts";
 import { defaultDrainTimes } from "../server/drain.ts";
 import { watchMemory } from "../server/memory-metrics.ts";
 import type { Metrics } from "../server/metrics.ts";
 import { createMetrics } from "../server/metrics.ts";
+import type { Pages } from "../server/pages.ts";
 import type { Check } from "../server/probes.ts";
 import type { CaughtSignals } from "../server/signals.ts";
 import { untilSignalled } from "../server/signals.ts";
@@ -15,7 +17,7 @@ import type { Backstop } from "./backstop.ts";
 import type { FailurePolicy, FailurePolicyMeans, Installation } from "./installation.ts";
 import type { ServeOptions } from "./options.ts";
 import type { ServedWorld } from "./world.ts";
-import { serveCluster, serveDirectory } from "./world.ts";
+import { serveCluster, serveDirectory, WorldError } from "./world.ts";
 
 /** Where a server answers, for people: `HOST:PORT`. */
 export interface Serving {
@@ -211,10 +213,25 @@ async function openOperations(
 	stops: (() => unknown)[],
 ): Promise<FastifyInstance> {
 	const { createOperations } = await import("../server/probes.ts");
-	const operations = createOperations(checks, metrics);
+	const operations = createOperations(checks, metrics, await openPages(options.docs));
 	await operations.listen(options.operations);
 	stops.push(() => operations.close());
 	return operations;
+}
+
+/** @throws WorldError when a folder is named that cannot be shown */
+async function openPages(folder: string | undefined): Promise<Pages | undefined> {
+	if (folder === undefined) {
+		return undefined;
+	}
+	const { PagesError, readPages } = await import("../server/pages.ts");
+	try {
+		return readPages(folder);
+	} catch (error) {
+		throw error instanceof PagesError
+			? new WorldError(`Cannot show the documentation in ${quote(folder)}: ${error.message}`)
+			: error;
+	}
 }
 
 /** Begins to audit, where that is asked for and there is a cluster; nothing waits for its first judgement. */

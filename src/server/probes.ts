@@ -2,6 +2,8 @@ import type { FastifyInstance } from "fastify";
 import { fastify } from "fastify";
 import { limitConnections, operationsConnectionLimits } from "./connections.ts";
 import type { Metrics } from "./metrics.ts";
+import type { Pages } from "./pages.ts";
+import { showPages } from "./pages.ts";
 
 /** One condition of readiness; `detail` says what is the matter or how things stand. */
 export interface Check {
@@ -15,8 +17,11 @@ export interface Check {
 /** Gives the checks as they stand now. */
 export type Checks = () => readonly Check[];
 
-/** The operations server: plain HTTP for the kubelet and Prometheus, on a port of its own. */
-export function createOperations(checks: Checks, metrics: Metrics): FastifyInstance {
+/**
+ * The operations server: plain HTTP for the kubelet and Prometheus, on a port of its own.
+ * @param pages the documentation, shown below `/docs/`; undefined: there is none
+ */
+export function createOperations(checks: Checks, metrics: Metrics, pages?: Pages): FastifyInstance {
 	const app = fastify({
 		logger: false,
 		http: { headersTimeout: 5_000, connectionsCheckingInterval: 2_000 },
@@ -45,5 +50,8 @@ export function createOperations(checks: Checks, metrics: Metrics): FastifyInsta
 		const text = await metrics.registry.metrics();
 		return reply.type(metrics.registry.contentType).send(text);
 	});
+	if (pages !== undefined) {
+		showPages(app, pages);
+	}
 	return app;
 }

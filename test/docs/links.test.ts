@@ -40,6 +40,16 @@ describe("the documentation", () => {
 		});
 	}
 
+	it("docs/README.md, the contents, names every page of docs/, and README.md names the contents", () => {
+		const contents = read("docs/README.md");
+		const pages = globSync("docs/*.md", { cwd: root }).map((page) => page.replaceAll("\\", "/"));
+		const missing = pages.filter(
+			(page) => page !== "docs/README.md" && !contents.includes(`](${page.slice("docs/".length)})`),
+		);
+		assert.deepEqual(missing, [], "name them in docs/README.md");
+		assert.ok(read("README.md").includes("](docs/README.md)"));
+	});
+
 	for (const [page, count] of [
 		["docs/threat-model.md", 18],
 		["docs/good-practices.md", 41],

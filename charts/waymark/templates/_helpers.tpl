@@ -132,6 +132,9 @@ annotations:
 {{- if ne (include "waymark.wantedFailurePolicy" .) "Ignore" }}
 - --bootstrap
 {{- end }}
+{{- if .Values.docs.enabled }}
+- --docs=/app/site
+{{- end }}
 {{- if .Values.audit.enabled }}
 - --audit
 {{- if ne .Values.audit.backfill "off" }}
