@@ -8,6 +8,8 @@ import { ruleUrl } from "../core/rule.ts";
 import { wrapped } from "../lint/format/wrap.ts";
 import { kubectlYaml } from "../manifests/kubectl-yaml.ts";
 import { rules } from "../rules/table.ts";
+import type { PagePart } from "./rule-page.ts";
+import { rulePageParts } from "./rule-page.ts";
 import type { Streams, Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
 import { readSettings } from "./world.ts";
@@ -53,7 +55,7 @@ Exit: 0, 64 usage or no such rule, 70 fault`,
 	},
 };
 
-function howMended(rule: Pick<Rule, "fixable" | "sentWhen">): string {
+function howFixed(rule: Pick<Rule, "fixable" | "sentWhen">): string {
 	if (!rule.fixable) {
 		return "";
 	}
@@ -88,27 +90,33 @@ function page(rule: Rule, url: string | undefined, streams: Streams): string {
 	const { id, family, kind, severity, docs } = rule;
 	const bold = (text: string): string =>
 		streams.colour ? styleText("bold", text, { validateStream: false }) : text;
-	const example = (object: unknown): string => stringify(object, kubectlYaml).replaceAll(/^(?=.)/gm, "    ");
 	return [
 		bold(id),
-		`${family} · ${severity} · ${kind}${howMended(rule)}`,
+		`${family} · ${severity} · ${kind}${howFixed(rule)}`,
 		"",
 		...wrapped(`${docs.summary}.`, streams.width),
 		"",
-		bold("Why"),
-		...wrapped(docs.why, streams.width),
-		"",
-		bold("How to fix it"),
-		...wrapped(docs.fix, streams.width),
-		"",
-		bold("Refused"),
-		example(docs.bad),
-		bold("Accepted"),
-		example(docs.good),
-		bold("Sources"),
-		...docs.sources.flatMap((source) => wrapped(source, streams.width, "- ", "  ")),
-		"",
+		...rulePageParts(rule).flatMap((part) => linesOf(part, bold, streams.width)),
 		`Since ${docs.since}${url === undefined ? "" : ` · ${url}`}`,
 		"",
 	].join("\n");
+}
+
+function linesOf(
+	part: PagePart,
+	bold: (text: string) => string,
+	width: number | undefined,
+): readonly string[] {
+	if ("heading" in part) {
+		return [bold(part.heading)];
+	}
+	if ("text" in part) {
+		return [...wrapped(part.text, width), ""];
+	}
+	if ("said" in part) {
+		return [...part.said.flatMap(({ path, sentence }) => wrapped(`${path}: ${sentence}`, width, "    ")), ""];
+	}
+	return "list" in part
+		? [...part.list.flatMap((item) => wrapped(item, width, "- ", "  ")), ""]
+		: [stringify(part.example, kubectlYaml).replaceAll(/^(?=.)/gm, "    ")];
 }

@@ -67,7 +67,7 @@ describe("createOperations() with pages", () => {
 			["/docs", "docs/"],
 			["/docs/rules", "rules/"],
 		] as const) {
-			assert.match(await raw(port, path), new RegExp(`^HTTP/1.1 308[sS]*\\r\\nlocation: ${to}\\r\\n`));
+			assert.match(await raw(port, path), new RegExp(`^HTTP/1.1 308[\\s\\S]*\\r\\nlocation: ${to}\\r\\n`));
 		}
 		assert.equal(await (await fetch(`http://127.0.0.1:${port}/docs`)).text(), "<h1>Contents</h1>");
 		assert.equal(await (await fetch(`http://127.0.0.1:${port}/docs/rules/`)).text(), "<h1>Rules</h1>");

@@ -1,80 +1,46 @@
-import { ClusterState } from "../../src/core/cluster-state.ts";
+import {
+	exampleSubject,
+	gapsBeside,
+	verdictOnExample,
+	worldOf,
+	worldOfExample,
+} from "../../src/cli/rule-example.ts";
+import type { ClusterState } from "../../src/core/cluster-state.ts";
 import { createEngine } from "../../src/core/engine.ts";
 import type { Subject, Verdict } from "../../src/core/evaluate.ts";
 import { evaluate } from "../../src/core/evaluate.ts";
 import type { Finding } from "../../src/core/finding.ts";
 import type { Inventory } from "../../src/core/inventory.ts";
-import type { AnyObject, Kind, Resources } from "../../src/core/kinds.ts";
-import { allKinds, kindOfObject, kinds } from "../../src/core/kinds.ts";
+import type { AnyObject } from "../../src/core/kinds.ts";
 import type { Rule } from "../../src/core/rule.ts";
 import type { SettingsFile } from "../../src/core/settings.ts";
-import { parseSettings } from "../../src/core/settings.ts";
-import { findGaps } from "../../src/reach/gaps.ts";
-import { readReach } from "../../src/reach/reach.ts";
 
 /** A fixed day, so that examples with dates mean the same for ever. */
 export const exampleDay = "2026-11-23";
 
 /** A world of these objects. */
 export function world(objects: readonly AnyObject[] = [], settings: SettingsFile = {}): ClusterState {
-	const state = new ClusterState(parseSettings(settings).settings);
-	for (const object of objects) {
-		const kind = kindOfObject(object);
-		if (kind === undefined) {
-			throw new Error(`Cannot put ${object.kind} into the world: unknown kind`);
-		}
-		state.set(kind, object as Resources[Kind]);
-	}
-	return state;
+	return worldOf(objects, settings);
 }
 
 /** What is judged when an object is created or, with `old`, updated. */
 export function subjectOf(object: AnyObject, old?: AnyObject): Subject {
-	const kind = kindOfObject(object);
-	if (kind === undefined) {
-		throw new Error(`Cannot judge ${object.kind}: unknown kind`);
-	}
-	return {
-		kind,
-		namespace: kinds[kind].namespaced ? (object.metadata?.namespace ?? "default") : "",
-		name: object.metadata?.name ?? undefined,
-		object,
-		...(old === undefined ? {} : { old }),
-		today: exampleDay,
-	};
+	return exampleSubject(object, old);
 }
 
 /** The cluster of a rule's examples. */
 export function exampleWorld(rule: Rule): ClusterState {
-	const state = world(rule.docs.given, rule.docs.settings);
-	state.learn(rule.docs.mesh ?? {});
-	return state;
+	return worldOfExample(rule);
 }
 
 /** The verdict of one rule on an object in the cluster of the rule's own examples. */
 export function judgeExample(rule: Rule, object: AnyObject, inventory?: Inventory): Verdict {
-	const { old, requester } = rule.docs;
-	const surroundings = inventory ?? exampleWorld(rule);
-	return evaluate(createEngine([rule]), surroundings, {
-		...subjectOf(object, old),
-		...gapsAround(rule, object, surroundings),
-		...(requester === undefined ? {} : { requester }),
-	});
+	return verdictOnExample(rule, object, inventory);
 }
 
 /** Where policies are not kept in a world with the object, for a rule that asks. */
 export function gapsAround(rule: Rule, object: AnyObject, inventory: Inventory): Pick<Subject, "gaps"> {
-	const kind = kindOfObject(object);
-	if (rule.asksGaps !== true || kind === undefined) {
-		return {};
-	}
-	// As files are read: without a cluster nobody has allocated addresses, and nobody takes that for a gap.
-	const state = new ClusterState(inventory.settings, { offline: true });
-	for (const each of allKinds) {
-		state.replace(each, inventory.all(each) as Iterable<never>);
-	}
-	state.set(kind, object as Resources[Kind]);
-	return { gaps: findGaps(readReach(state, exampleDay)) };
+	return gapsBeside(rule, object, inventory);
 }
 
 /** The findings of one rule on an object in the cluster of the rule's own examples. */

@@ -93,7 +93,14 @@ async function searcher() {
 		index = new globalThis.MiniSearch({
 			fields: ["heading", "page", "text"],
 			storeFields: ["url", "page", "heading", "text"],
-			searchOptions: { boost: { heading: 3, page: 2 }, prefix: true, fuzzy: 0.15, combineWith: "AND" },
+			searchOptions: {
+				boost: { heading: 3, page: 2 },
+				prefix: true,
+				fuzzy: 0.15,
+				combineWith: "AND",
+				// What was changed or decided once is seldom what one looks for.
+				boostDocument: (_id, _term, { url }) => (/^(?:changelog|decisions)/.test(url) ? 0.2 : 1),
+			},
 		});
 		index.addAll(globalThis.searchParts);
 	}
@@ -146,7 +153,9 @@ function offerSearch() {
 			close();
 			return;
 		}
-		const results = (await searcher()).search(asked).slice(0, 12);
+		const pages = await searcher();
+		const exact = pages.search(asked);
+		const results = (exact.length > 0 ? exact : pages.search(asked, { combineWith: "OR" })).slice(0, 12);
 		if (input.value.trim().slice(0, 200) !== asked) {
 			return;
 		}
