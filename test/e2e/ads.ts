@@ -92,16 +92,26 @@ export async function waitForPush(plane: ControlPlane, timeout = 15_000): Promis
  */
 function watchAnswers(stream: ClientHttp2Stream): { has(...wanted: readonly string[]): Promise<void> } {
 	let pending = Buffer.alloc(0);
+	// Joined only when a message is whole: one of fifty megabytes comes in thousands of pieces.
+	let pieces: Buffer[] = [];
+	let size = 0;
 	const seen = new Set<string>();
 	let wake: () => void = () => {};
 	let failure: Error | undefined;
 	stream.on("data", (chunk: Buffer) => {
-		pending = Buffer.concat([pending, chunk]);
+		pieces.push(chunk);
+		size += chunk.length;
+		if (pending.length >= 5 && size < 5 + pending.readUInt32BE(1)) {
+			return;
+		}
+		pending = Buffer.concat(pieces);
 		while (pending.length >= 5 && pending.length >= 5 + pending.readUInt32BE(1)) {
 			const end = 5 + pending.readUInt32BE(1);
 			seen.add(typeOfAnswer(pending.subarray(5, end)));
 			pending = pending.subarray(end);
 		}
+		pieces = [pending];
+		size = pending.length;
 		wake();
 	});
 	const fail = (reason: string): void => {
