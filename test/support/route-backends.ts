@@ -1,5 +1,5 @@
 import type { AnyObject } from "../../src/core/kinds.ts";
-import { twoTeams } from "./governed-shop.ts";
+import { governed, twoTeams } from "./governed-shop.ts";
 import type { RuleCase } from "./test-rule.ts";
 
 const entryParent = { group: "networking.istio.io", kind: "ServiceEntry", name: "api" };
@@ -29,10 +29,11 @@ function gateway(name: string, gatewayClassName: string): AnyObject {
 }
 
 const given = twoTeams;
+const externalBackend = { group: "gateway.networking.x-k8s.io", kind: "XBackend", name: "crm" };
 const backend = "error spec.rules[0].backendRefs[0].name";
 
 /** What holds for the backends of the routes of every kind of the Gateway API. */
-export function backendCases(kind: string): Readonly<Record<string, RuleCase>> {
+export function backendCases(kind: string): Readonly<Record<string, RuleCase | readonly RuleCase[]>> {
 	return {
 		"refuses requests for an allowed host that go to another namespace's host": {
 			object: routeOf(kind, [{ backendRefs: [hostname("files.bank.example")] }]),
@@ -40,6 +41,25 @@ export function backendCases(kind: string): Readonly<Record<string, RuleCase>> {
 			finds: [backend],
 			says: /^Destination "files\.bank\.example" is not among the hosts/,
 		},
+		"refuses an XBackend, whose host nobody reads, where hosts are limited": {
+			object: routeOf(kind, [{ backendRefs: [externalBackend] }]),
+			given,
+			finds: [backend],
+			says: /^XBackend crm names a host of its own, which nobody holds to the hosts/,
+		},
+		"warns of an XBackend where only a waypoint is named, and is silent where nothing is": [
+			{
+				object: routeOf(kind, [{ backendRefs: [externalBackend] }]),
+				given: [governed("shop", {})],
+				finds: ["warning spec.rules[0].backendRefs[0].name"],
+				says: /nothing binds it to istio-egress\/egress$/,
+			},
+			{
+				object: routeOf(kind, [{ backendRefs: [externalBackend] }]),
+				given: [{ apiVersion: "v1", kind: "Namespace", metadata: { name: "shop" } }],
+				finds: [],
+			},
+		],
 		"refuses it from a Service of the namespace's own, too": {
 			object: routeOf(kind, [{ backendRefs: [hostname("files.bank.example")] }], {
 				group: "",
@@ -112,7 +132,7 @@ function header(name: string, value: string): object {
 }
 
 /** What holds besides where a route can change or copy the requests that it carries. */
-export function mirrorCases(kind: string): Readonly<Record<string, RuleCase>> {
+export function mirrorCases(kind: string): Readonly<Record<string, RuleCase | readonly RuleCase[]>> {
 	return {
 		"refuses an authority that is written as a header, by a rule or for a backend": {
 			object: routeOf(kind, [

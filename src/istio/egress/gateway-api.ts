@@ -171,10 +171,12 @@ export function isServiceReference(backend: ObjectReference): boolean {
 
 /** Whether a backend is a host by its name, whatever namespace has it. */
 export function isHostReference(backend: ObjectReference): boolean {
-	return (
-		(backend.group === istioGroup && backend.kind === "Hostname") ||
-		(backend.group === "gateway.networking.x-k8s.io" && backend.kind === "XBackend")
-	);
+	return backend.group === istioGroup && backend.kind === "Hostname";
+}
+
+/** Whether a backend is an XBackend, which names a host outside (Gateway API apisx/v1alpha1, read by Istio from 1.32). */
+export function isExternalBackend(backend: ObjectReference): boolean {
+	return backend.group === "gateway.networking.x-k8s.io" && backend.kind === "XBackend";
 }
 
 // Istio calls the Service of an automated deployment GATEWAY-CLASS (conversion.go: getDefaultName).

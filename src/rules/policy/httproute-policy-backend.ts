@@ -1,9 +1,8 @@
 import type { Rule } from "../../core/rule.ts";
-import { gatewayRouteTargets } from "../../istio/egress/route-targets.ts";
 import { egressNamespace, egressWaypoint } from "../examples.ts";
 import { routedEntry } from "../sidecar-egress/examples.ts";
 import { gatewayRouteTo, limitedNamespace } from "./examples.ts";
-import { externalParentOf, routeDestinationProblems, routeDestinationReads } from "./route-destinations.ts";
+import { gatewayRouteProblems, routeDestinationReads } from "./route-destinations.ts";
 
 /** A HTTPRoute leads only to hosts that its namespace may reach, and past no waypoint. */
 export const httproutePolicyBackend: Rule<"HTTPRoute"> = {
@@ -28,9 +27,7 @@ export const httproutePolicyBackend: Rule<"HTTPRoute"> = {
 		bad: gatewayRouteTo("HTTPRoute", "files.example.org"),
 		given: [limitedNamespace, egressNamespace, egressWaypoint, routedEntry],
 	},
-	*check(route, context) {
-		const { namespace, inventory } = context;
-		const targets = gatewayRouteTargets(route, namespace, inventory);
-		yield* routeDestinationProblems(targets, externalParentOf(route, context), context);
+	check(route, context) {
+		return gatewayRouteProblems(route, context);
 	},
 };

@@ -8,8 +8,9 @@ import { allows } from "../../core/policy.ts";
 import type { RuleContext } from "../../core/rule.ts";
 import type { ServiceName } from "../../core/service-names.ts";
 import { serviceOfHost } from "../../core/service-names.ts";
+import { backendsOf, isExternalBackend } from "../../istio/egress/gateway-api.ts";
 import type { RouteTarget } from "../../istio/egress/route-targets.ts";
-import { routeTargetReads } from "../../istio/egress/route-targets.ts";
+import { gatewayRouteTargets, routeTargetReads } from "../../istio/egress/route-targets.ts";
 import { isEgressService } from "../../istio/egress/services.ts";
 import {
 	borderReads,
@@ -53,6 +54,37 @@ export function* routeDestinationProblems(
 			}
 		} else if (outside === undefined && externalHost !== undefined) {
 			yield* lentIdentity(target, externalHost, context);
+		}
+	}
+}
+
+/** What a namespace's policy says of a route of the Gateway API. */
+export function* gatewayRouteProblems(route: GatewayRoute, context: RuleContext): Generator<Problem> {
+	const { namespace, inventory } = context;
+	const targets = gatewayRouteTargets(route, namespace, inventory);
+	yield* routeDestinationProblems(targets, externalParentOf(route, context), context);
+	yield* unreadBackends(route, context);
+}
+
+/** Backends whose host outside stands in an object that Waymark does not read. */
+function* unreadBackends(route: GatewayRoute, context: RuleContext): Generator<Problem> {
+	const { policy } = context;
+	const [list] = [...policy.deniedHosts, ...policy.allowedHosts];
+	const waypoint = governingWaypoint(context);
+	if (list === undefined && waypoint === undefined) {
+		return;
+	}
+	for (const { path, backend } of backendsOf(route)) {
+		if (isExternalBackend(backend)) {
+			yield {
+				path: [...path, "name"],
+				...(list === undefined ? { severity: "warning" as const } : {}),
+				message:
+					list === undefined
+						? `XBackend ${mention(backend.name ?? "")} names a host of its own, and nothing binds it to ${waypoint}`
+						: `XBackend ${mention(backend.name ?? "")} names a host of its own, which nobody holds to the hosts that ${allows(list.by)}`,
+				hint: "Write a ServiceEntry for the host, and name the host as backend: group networking.istio.io, kind Hostname",
+			};
 		}
 	}
 }
