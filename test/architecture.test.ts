@@ -152,6 +152,23 @@ describe("the imports of src/", () => {
 		assert.deepEqual(wrong, []);
 	});
 
+	it("two files open connections, to the API server and to replicas, and none asks DNS or runs a fetch", () => {
+		// isIP of node:net opens nothing; the servers' own sockets are Fastify's.
+		const opens = files.filter((file) => {
+			const text = readFileSync(join(root, file), "utf8");
+			const named = [
+				...text.matchAll(/^import (?!type )\{([^}]*)\} from "node:(?:net|http|https|http2|tls)";$/gm),
+			];
+			const names = named.flatMap(([, list = ""]) => list.split(",").map((name) => name.trim()));
+			return names.some((name) => /\b(?:connect|request|createConnection|get)$|Request\b/i.test(name));
+		});
+		assert.deepEqual(opens, ["src/kube/client/http.ts", "src/kube/install/endpoints.ts"]);
+		const others = files.filter((file) =>
+			/"node:(?:dns|dgram)|\bfetch\(/.test(readFileSync(join(root, file), "utf8")),
+		);
+		assert.deepEqual(others, []);
+	});
+
 	it("no file loads a test or a script", () => {
 		const wrong = [...imports].filter(([, list]) =>
 			list.some(({ from }) => /^(?:test|scripts)\//.test(from)),

@@ -50,6 +50,46 @@ describe("the documentation", () => {
 		assert.ok(read("README.md").includes("](docs/README.md)"));
 	});
 
+	it("SECURITY.md names for every sentence of its lists a test that exists", () => {
+		const text = read("SECURITY.md");
+		const bullets = text.split(/^- /m).slice(1);
+		assert.ok(bullets.length > 10);
+		for (const bullet of bullets) {
+			const tests = [...bullet.matchAll(/`(test\/[^`]+)`/g)].map(([, path = ""]) => path);
+			assert.ok(tests.length > 0, bullet);
+			for (const path of tests) {
+				assert.ok(existsSync(join(root, path)), path);
+			}
+		}
+	});
+
+	it("docs/comparison.md is dated, and says of every other tool where that is written", () => {
+		const text = read("docs/comparison.md");
+		assert.match(text, /^For one purpose: .*As of \d+ \w+ 2026\./m);
+		const rows = text
+			.slice(text.indexOf("## What knows Istio's egress"), text.indexOf("## What nobody else"))
+			.split("\n")
+			.filter((line) => /^\| [^|-]/.test(line));
+		assert.ok(rows.length >= 8);
+		assert.deepEqual(
+			rows.filter((row) => !/\]\(https:\/\//.test(row)),
+			[],
+		);
+		for (const name of [
+			"Kyverno",
+			"Gatekeeper",
+			"Kubewarden",
+			"Kiali",
+			"UDS Core",
+			"Solo",
+			"ASM",
+			"GKE",
+			"Calico",
+		]) {
+			assert.ok(text.includes(name), name);
+		}
+	});
+
 	for (const [page, count] of [
 		["docs/threat-model.md", 18],
 		["docs/good-practices.md", 41],
