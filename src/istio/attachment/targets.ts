@@ -6,6 +6,7 @@ import type { AnyObject, Kind, KubernetesGateway, ServiceEntry } from "../../cor
 import type { RuleContext } from "../../core/rule.ts";
 import type { WaypointReference } from "../../core/settings.ts";
 import { isGoverned } from "../entry/border.ts";
+import { lossReads } from "../waypoint/losses.ts";
 import { attachmentListener, isWaypoint, requestedWaypoint } from "../waypoint/waypoint.ts";
 
 /** The name of the class that a policy in the root namespace targets to hold at every waypoint. */
@@ -14,15 +15,8 @@ export const waypointClass = "istio-waypoint";
 /** An object that may target something. */
 export type Attachable = AnyObject & Targeting;
 
-/** What looking at targets may look at. */
-export const targetingReads: readonly Kind[] = [
-	"ServiceEntry",
-	"WorkloadEntry",
-	"Service",
-	"Namespace",
-	"KubernetesGateway",
-	"GatewayClass",
-];
+/** What looking at targets may look at: they are entries and the waypoints that entries are bound to. */
+export const targetingReads: readonly Kind[] = lossReads;
 /** What of it an answer may rest on not being there. */
 export const targetingConfirms: readonly Kind[] = [
 	"ServiceEntry",
