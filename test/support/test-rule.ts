@@ -5,7 +5,7 @@ import { evaluate } from "../../src/core/evaluate.ts";
 import { formatPath } from "../../src/core/finding.ts";
 import type { AnyObject } from "../../src/core/kinds.ts";
 import type { Rule } from "../../src/core/rule.ts";
-import { exampleWorld, subjectOf, world } from "./rule-example.ts";
+import { exampleWorld, gapsAround, subjectOf, world } from "./rule-example.ts";
 import type { Circumstances } from "./team.ts";
 
 /** One judgement of one rule. */
@@ -14,10 +14,10 @@ export interface RuleCase extends Circumstances {
 	readonly object: object;
 	/** Where the rule finds something and how bad that is, such as `error spec.hosts[0]`; nothing for an object that it accepts. */
 	readonly finds: readonly string[];
-	/** What the message of the first finding says. */
-	readonly says?: RegExp;
-	/** What its hint says. */
-	readonly hints?: RegExp;
+	/** What the message of the first finding says: the whole of it, or what it matches. */
+	readonly says?: string | RegExp;
+	/** What its hint says, likewise. */
+	readonly hints?: string | RegExp;
 }
 
 /**
@@ -46,11 +46,15 @@ function check(rule: Rule, each: RuleCase, name: string): void {
 	const findings = judgeCase(rule, each);
 	const found = findings.map(({ severity, path }) => `${severity} ${formatPath(path)}`);
 	assert.deepEqual(found, each.finds, `${name}: it finds ${JSON.stringify(found)}`);
-	if (each.says !== undefined) {
-		assert.match(findings[0]?.message ?? "", each.says, name);
-	}
-	if (each.hints !== undefined) {
-		assert.match(findings[0]?.hint ?? "", each.hints, name);
+	assertText(findings[0]?.message, each.says, name);
+	assertText(findings[0]?.hint, each.hints, name);
+}
+
+function assertText(text: string | undefined, expected: string | RegExp | undefined, name: string): void {
+	if (typeof expected === "string") {
+		assert.equal(text, expected, name);
+	} else if (expected !== undefined) {
+		assert.match(text ?? "", expected, name);
 	}
 }
 
@@ -61,6 +65,7 @@ function judgeCase(rule: Rule, each: RuleCase): ReturnType<typeof evaluate>["fin
 	state.learn(mesh ?? {});
 	const verdict = evaluate(createEngine([rule]), state, {
 		...subjectOf(object as AnyObject, old),
+		...gapsAround(rule, object as AnyObject, state),
 		...(requester === undefined ? {} : { requester }),
 		...(today === undefined ? {} : { today }),
 	});

@@ -1,9 +1,9 @@
-import assert from "node:assert/strict";
-import { describe, it } from "node:test";
 import type { KubernetesGateway, ServiceEntry } from "../../../src/core/kinds.ts";
 import { kubernetesgatewayBoundEntries as rule } from "../../../src/rules/binding/kubernetesgateway-bound-entries.ts";
 import { boundEntry, egressNamespace, egressWaypoint, withLabels } from "../../../src/rules/examples.ts";
-import { judge, listeners, places, team } from "../../support/team.ts";
+import { listeners, team } from "../../support/team.ts";
+import type { RuleCase } from "../../support/test-rule.ts";
+import { testRule } from "../../support/test-rule.ts";
 
 const error = ["error metadata"];
 
@@ -11,11 +11,12 @@ function named(name: string, namespace = "team"): ServiceEntry {
 	return { ...boundEntry, metadata: { ...boundEntry.metadata, name, namespace } };
 }
 
-function after(object: KubernetesGateway, given: readonly object[] = [boundEntry]): readonly string[] {
-	return places(rule, object, {
+function after(object: KubernetesGateway, given: readonly object[] = [boundEntry]): Omit<RuleCase, "finds"> {
+	return {
+		object,
 		given: [team(), egressNamespace, egressWaypoint, ...(given as ServiceEntry[])],
 		old: egressWaypoint,
-	});
+	};
 }
 
 const changes: Readonly<Record<string, KubernetesGateway>> = {
@@ -37,49 +38,57 @@ const changes: Readonly<Record<string, KubernetesGateway>> = {
 	},
 };
 
-describe("kubernetesgateway-bound-entries", () => {
-	for (const [what, changed] of Object.entries(changes)) {
-		it(`kubernetesgateway-bound-entries refuses a waypoint that ${what} from now on`, () => {
-			assert.deepEqual(after(changed), error);
-			assert.deepEqual(after(changed, []), []);
-		});
-	}
+const labels = { "istio.io/use-waypoint": "egress", "istio.io/use-waypoint-namespace": "istio-egress" };
+const given = [team({ ambient: "enforced" }, labels), egressNamespace, egressWaypoint];
+const judged = withLabels(egressWaypoint, { "istio.io/waypoint-for": "none" });
+const plain = { ...boundEntry, metadata: { name: "payments", namespace: "team" } };
 
-	it("kubernetesgateway-bound-entries counts all entries and names three", () => {
-		const entries = ["a", "b", "c", "d", "e"].map((name) => named(name));
-		const [finding] = judge(rule, changes["serves workloads"] ?? {}, {
-			given: [team(), egressNamespace, egressWaypoint, ...entries],
+testRule(rule, {
+	...Object.fromEntries(
+		Object.entries(changes).map(([what, changed]) => [
+			`refuses a waypoint that ${what} from now on`,
+			[
+				{ ...after(changed), finds: error },
+				{ ...after(changed, []), finds: [] },
+			],
+		]),
+	),
+	"counts all entries and names three": {
+		object: changes["serves workloads"] ?? {},
+		given: [team(), egressNamespace, egressWaypoint, ...["a", "b", "c", "d", "e"].map((name) => named(name))],
+		old: egressWaypoint,
+		finds: ["error metadata"],
+		says: /5 ServiceEntries \(team\/a, team\/b, team\/c and 2 more\)/,
+	},
+	"counts entries that their namespace binds, and no others": [
+		{ object: judged, given: [...given, plain], old: egressWaypoint, finds: error },
+		{
+			object: judged,
+			given: [...given, withLabels(plain, { "istio.io/use-waypoint": "none" })],
 			old: egressWaypoint,
-		});
-		assert.match(finding?.message ?? "", /5 ServiceEntries \(team\/a, team\/b, team\/c and 2 more\)/);
-	});
-
-	it("kubernetesgateway-bound-entries counts entries that their namespace binds, and no others", () => {
-		const labels = { "istio.io/use-waypoint": "egress", "istio.io/use-waypoint-namespace": "istio-egress" };
-		const given = [team({ ambient: "enforced" }, labels), egressNamespace, egressWaypoint];
-		const judged = withLabels(egressWaypoint, { "istio.io/waypoint-for": "none" });
-		const plain = { ...boundEntry, metadata: { name: "payments", namespace: "team" } };
-		assert.deepEqual(places(rule, judged, { given: [...given, plain], old: egressWaypoint }), error);
-		const optedOut = withLabels(plain, { "istio.io/use-waypoint": "none" });
-		assert.deepEqual(places(rule, judged, { given: [...given, optedOut], old: egressWaypoint }), []);
-	});
-
-	it("kubernetesgateway-bound-entries only warns where the change is confirmed, or ambient is not enforced", () => {
-		const judged = changes["serves workloads"] ?? egressWaypoint;
-		const annotations = { "egress.waymark.dev/confirm": "SEC-1 moved" };
-		assert.deepEqual(after({ ...judged, metadata: { ...judged.metadata, annotations } }), [
-			"warning metadata",
-		]);
-		const given = [team({ ambient: "permitted" }), egressNamespace, egressWaypoint, boundEntry];
-		assert.deepEqual(places(rule, judged, { given, old: egressWaypoint }), ["warning metadata"]);
-	});
-
-	it("kubernetesgateway-bound-entries accepts what takes no waypoint from anybody, and creations", () => {
-		assert.deepEqual(
-			after(withLabels(egressWaypoint, { "istio.io/waypoint-for": "all", color: "blue" })),
-			[],
-		);
-		const judged = changes["serves workloads"] ?? egressWaypoint;
-		assert.deepEqual(places(rule, judged, { given: [team(), boundEntry] }), []);
-	});
+			finds: [],
+		},
+	],
+	"only warns where the change is confirmed, or ambient is not enforced": [
+		{
+			...after({
+				...(changes["serves workloads"] ?? egressWaypoint),
+				metadata: {
+					...(changes["serves workloads"] ?? egressWaypoint).metadata,
+					annotations: { "egress.waymark.dev/confirm": "SEC-1 moved" },
+				},
+			}),
+			finds: ["warning metadata"],
+		},
+		{
+			object: changes["serves workloads"] ?? egressWaypoint,
+			given: [team({ ambient: "permitted" }), egressNamespace, egressWaypoint, boundEntry],
+			old: egressWaypoint,
+			finds: ["warning metadata"],
+		},
+	],
+	"accepts what takes no waypoint from anybody, and creations": [
+		{ ...after(withLabels(egressWaypoint, { "istio.io/waypoint-for": "all", color: "blue" })), finds: [] },
+		{ object: changes["serves workloads"] ?? egressWaypoint, given: [team(), boundEntry], finds: [] },
+	],
 });

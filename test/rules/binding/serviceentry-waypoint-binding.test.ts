@@ -12,6 +12,7 @@ import type { Circumstances } from "../../support/team.ts";
 import {
 	boundTo,
 	entry,
+	inTeam,
 	judge,
 	listeners,
 	places,
@@ -19,6 +20,7 @@ import {
 	team,
 	waypoint,
 } from "../../support/team.ts";
+import { testRule } from "../../support/test-rule.ts";
 
 const bothLabels = { "istio.io/use-waypoint": "egress", "istio.io/use-waypoint-namespace": "istio-egress" };
 const found = ["error metadata.labels"];
@@ -27,6 +29,114 @@ function fixed(object: ServiceEntry = plainEntry, circumstances: Circumstances =
 	const fixes = judge(rule, object, circumstances).flatMap((each) => each.fix ?? []);
 	return applyEdits(object, fixes).metadata?.labels;
 }
+
+const unfit: readonly [string, ReturnType<typeof waypoint> | undefined][] = [
+	["does not exist", undefined],
+	["is no waypoint", waypoint("istio-egress/egress", { spec: { gatewayClassName: "istio", listeners: [] } })],
+	["admits its own namespace only", waypoint("istio-egress/egress", { spec: listeners(undefined) })],
+	["serves workloads", waypoint("istio-egress/egress", { labels: { "istio.io/waypoint-for": "workload" } })],
+	["belongs to another revision", waypoint("istio-egress/egress", { labels: { "istio.io/rev": "canary" } })],
+	[
+		"has a selector that would stop istiod",
+		waypoint("istio-egress/egress", {
+			spec: listeners({
+				from: "Selector",
+				selector: { matchExpressions: [{ key: "a", operator: "Gt", values: ["1"] }] },
+			}),
+		}),
+	],
+];
+const mesh = { serviceEntryVisibility: { defaultVisibility: "NAMESPACE", policies: [] } } as const;
+const namespace = team({ waypoint: "istio-egress/egress" }, bothLabels);
+const { location: _, ...spec } = plainEntry.spec ?? {};
+
+testRule(rule, {
+	"takes a location that is absent, null or unknown for external": [
+		{ object: entry({ location: null }), ...inTeam(), finds: found },
+		{ object: { ...plainEntry, spec }, ...inTeam(), finds: found },
+	],
+	"leaves an internal entry alone, and one that another rule refuses": [
+		{
+			object: entry({ location: "MESH_INTERNAL", workloadSelector: { labels: { app: "vm" } } }),
+			...inTeam(),
+			finds: [],
+		},
+		{ object: entry({ location: "MESH_INTERNAL" }), ...inTeam(), finds: [] },
+	],
+	"binds what leaves the cluster, whatever its location says": [
+		...[
+			{ hosts: ["db.partner.corp"] },
+			{ resolution: "STATIC", endpoints: [{ address: "10.99.0.1" }] },
+			{
+				hosts: ["proxy.team.svc.cluster.local"],
+				resolution: "STATIC",
+				endpoints: [{ address: "10.99.0.1" }],
+			},
+			{ hosts: ["net.team.svc.cluster.local"], resolution: "NONE", addresses: ["10.99.0.0/24"] },
+		].map((spec) => {
+			const judged = entry({ ...spec, location: "MESH_INTERNAL" });
+			return { object: judged, ...inTeam(), finds: ["error metadata.labels"] };
+		}),
+	],
+	"adds nothing to an entry that its own labels bind": {
+		object: boundTo("istio-egress/egress"),
+		...inTeam(),
+		finds: [],
+	},
+	"adds nothing where the namespace's own labels are all there is": {
+		object: plainEntry,
+		given: [team({}, bothLabels), ...surroundings],
+		finds: [],
+	},
+	"adds both labels where a policy names what the namespace's labels name": {
+		object: plainEntry,
+		given: [namespace, ...surroundings],
+		finds: ["error metadata.labels"],
+	},
+	"binds no second namespace to a host of the same waypoint": {
+		object: plainEntry,
+		given: [
+			team(),
+			...surroundings,
+			boundTo("istio-egress/egress", {
+				...plainEntry,
+				metadata: { name: "a", namespace: "other" },
+			}),
+		],
+		finds: [],
+	},
+	"takes the namespace's label for the policy where nothing else names a waypoint": {
+		object: plainEntry,
+		given: [team({}, bothLabels), ...surroundings],
+		finds: [],
+	},
+	"says nothing where no policy names a waypoint": {
+		object: plainEntry,
+		given: [team({}), ...surroundings],
+		finds: [],
+	},
+	"says nothing of an entry that opts out": { object: boundTo("none"), ...inTeam(), finds: [] },
+	"adds a waypoint that is not ready yet, so that both may be applied together": {
+		object: plainEntry,
+		given: [team(), waypoint("istio-egress/egress", { status: {} })],
+		finds: found,
+	},
+	...Object.fromEntries(
+		unfit.map(([what, gateway]) => {
+			const given = [team(), ...(gateway === undefined ? [] : [gateway])];
+			return [`never binds to a waypoint that ${what}`, { object: plainEntry, given, finds: [] }];
+		}),
+	),
+	"binds to a waypoint whose class is not known": {
+		object: plainEntry,
+		given: [team(), waypoint("istio-egress/egress", { spec: { gatewayClassName: "acme-waypoint" } })],
+		finds: found,
+	},
+	"does not bind across namespaces where the mesh forbids it": [
+		{ object: plainEntry, ...inTeam({ mesh }), finds: [] },
+		{ object: plainEntry, ...inTeam({ mesh: { ...mesh, istioMinor: 30 } }), finds: found },
+	],
+});
 
 describe("serviceentry-waypoint-binding", () => {
 	it("serviceentry-waypoint-binding adds both labels of the policy's waypoint to a plain entry", () => {
@@ -38,62 +148,6 @@ describe("serviceentry-waypoint-binding", () => {
 		assert.deepEqual(fixed({ ...plainEntry, metadata: { namespace: "team", labels: null } }), bothLabels);
 		const other = { ...plainEntry, metadata: { namespace: "team", labels: { app: "shop" } } };
 		assert.deepEqual(fixed(other), { app: "shop", ...bothLabels });
-	});
-
-	it("serviceentry-waypoint-binding takes a location that is absent, null or unknown for external", () => {
-		assert.deepEqual(places(rule, entry({ location: null })), found);
-		const { location: _, ...spec } = plainEntry.spec ?? {};
-		assert.deepEqual(places(rule, { ...plainEntry, spec }), found);
-	});
-
-	it("serviceentry-waypoint-binding leaves an internal entry alone, and one that another rule refuses", () => {
-		const inside = { location: "MESH_INTERNAL", workloadSelector: { labels: { app: "vm" } } };
-		assert.deepEqual(places(rule, entry(inside)), []);
-		assert.deepEqual(places(rule, entry({ location: "MESH_INTERNAL" })), []);
-	});
-
-	it("serviceentry-waypoint-binding binds what leaves the cluster, whatever its location says", () => {
-		for (const spec of [
-			{ hosts: ["db.partner.corp"] },
-			{ resolution: "STATIC", endpoints: [{ address: "10.99.0.1" }] },
-			{
-				hosts: ["proxy.team.svc.cluster.local"],
-				resolution: "STATIC",
-				endpoints: [{ address: "10.99.0.1" }],
-			},
-			{ hosts: ["net.team.svc.cluster.local"], resolution: "NONE", addresses: ["10.99.0.0/24"] },
-		]) {
-			const judged = entry({ ...spec, location: "MESH_INTERNAL" });
-			assert.deepEqual(places(rule, judged), ["error metadata.labels"], JSON.stringify(spec));
-		}
-	});
-
-	it("serviceentry-waypoint-binding adds nothing to an entry that its own labels bind", () => {
-		assert.deepEqual(places(rule, boundTo("istio-egress/egress")), []);
-	});
-
-	it("serviceentry-waypoint-binding adds nothing where the namespace's own labels are all there is", () => {
-		const namespace = team({}, bothLabels);
-		assert.deepEqual(places(rule, plainEntry, { given: [namespace, ...surroundings] }), []);
-	});
-
-	it("serviceentry-waypoint-binding adds both labels where a policy names what the namespace's labels name", () => {
-		const namespace = team({ waypoint: "istio-egress/egress" }, bothLabels);
-		const given = [namespace, ...surroundings];
-		assert.deepEqual(places(rule, plainEntry, { given }), ["error metadata.labels"]);
-	});
-
-	it("serviceentry-waypoint-binding binds no second namespace to a host of the same waypoint", () => {
-		const other = boundTo("istio-egress/egress", {
-			...plainEntry,
-			metadata: { name: "a", namespace: "other" },
-		});
-		assert.deepEqual(places(rule, plainEntry, { given: [team(), ...surroundings, other] }), []);
-	});
-
-	it("serviceentry-waypoint-binding takes the namespace's label for the policy where nothing else names a waypoint", () => {
-		const given = [team({}, bothLabels), ...surroundings];
-		assert.deepEqual(places(rule, plainEntry, { given }), []);
 	});
 
 	it("serviceentry-waypoint-binding adds the policy's waypoint where the namespace's label names another", () => {
@@ -122,14 +176,6 @@ describe("serviceentry-waypoint-binding", () => {
 		assert.deepEqual(places(rule, plainEntry, { given, settings }), []);
 	});
 
-	it("serviceentry-waypoint-binding says nothing where no policy names a waypoint", () => {
-		assert.deepEqual(places(rule, plainEntry, { given: [team({}), ...surroundings] }), []);
-	});
-
-	it("serviceentry-waypoint-binding says nothing of an entry that opts out", () => {
-		assert.deepEqual(places(rule, boundTo("none")), []);
-	});
-
 	it("serviceentry-waypoint-binding completes the author's namespace label and never overwrites it", () => {
 		const labelled = (namespace: string) => ({
 			...plainEntry,
@@ -137,54 +183,6 @@ describe("serviceentry-waypoint-binding", () => {
 		});
 		assert.deepEqual(fixed(labelled("istio-egress")), bothLabels);
 		assert.deepEqual(places(rule, labelled("elsewhere")), []);
-	});
-
-	it("serviceentry-waypoint-binding adds a waypoint that is not ready yet, so that both may be applied together", () => {
-		const given = [team(), waypoint("istio-egress/egress", { status: {} })];
-		assert.deepEqual(places(rule, plainEntry, { given }), found);
-	});
-
-	const unfit: readonly [string, ReturnType<typeof waypoint> | undefined][] = [
-		["does not exist", undefined],
-		[
-			"is no waypoint",
-			waypoint("istio-egress/egress", { spec: { gatewayClassName: "istio", listeners: [] } }),
-		],
-		["admits its own namespace only", waypoint("istio-egress/egress", { spec: listeners(undefined) })],
-		[
-			"serves workloads",
-			waypoint("istio-egress/egress", { labels: { "istio.io/waypoint-for": "workload" } }),
-		],
-		[
-			"belongs to another revision",
-			waypoint("istio-egress/egress", { labels: { "istio.io/rev": "canary" } }),
-		],
-		[
-			"has a selector that would stop istiod",
-			waypoint("istio-egress/egress", {
-				spec: listeners({
-					from: "Selector",
-					selector: { matchExpressions: [{ key: "a", operator: "Gt", values: ["1"] }] },
-				}),
-			}),
-		],
-	];
-	for (const [what, gateway] of unfit) {
-		it(`serviceentry-waypoint-binding never binds to a waypoint that ${what}`, () => {
-			const given = [team(), ...(gateway === undefined ? [] : [gateway])];
-			assert.deepEqual(places(rule, plainEntry, { given }), []);
-		});
-	}
-
-	it("serviceentry-waypoint-binding binds to a waypoint whose class is not known", () => {
-		const gateway = waypoint("istio-egress/egress", { spec: { gatewayClassName: "acme-waypoint" } });
-		assert.deepEqual(places(rule, plainEntry, { given: [team(), gateway] }), found);
-	});
-
-	it("serviceentry-waypoint-binding does not bind across namespaces where the mesh forbids it", () => {
-		const mesh = { serviceEntryVisibility: { defaultVisibility: "NAMESPACE", policies: [] } } as const;
-		assert.deepEqual(places(rule, plainEntry, { mesh }), []);
-		assert.deepEqual(places(rule, plainEntry, { mesh: { ...mesh, istioMinor: 30 } }), found);
 	});
 
 	for (const [mode, decision, warnings, fixes] of [

@@ -3,7 +3,8 @@ import { describe, it } from "node:test";
 import type { AnyObject } from "../../../src/core/kinds.ts";
 import { serviceentryWaypointClass as rule } from "../../../src/rules/binding/serviceentry-waypoint-class.ts";
 import { plainEntry } from "../../../src/rules/examples.ts";
-import { boundTo, judge, nameLabelPath, places, team, waypoint } from "../../support/team.ts";
+import { boundTo, inTeam, nameLabelPath, places, team, waypoint } from "../../support/team.ts";
+import { testRule } from "../../support/test-rule.ts";
 
 function ofClass(name: string, ...more: readonly AnyObject[]) {
 	return { given: [team(), waypoint("istio-egress/egress", { spec: { gatewayClassName: name } }), ...more] };
@@ -20,26 +21,54 @@ function gatewayClass(name: string, controllerName: string): AnyObject & { reado
 
 const bound = boundTo("istio-egress/egress");
 
+testRule(rule, {
+	...Object.fromEntries(
+		["istio", "istio-remote", "istio-east-west", "istio-agentgateway"].map((name) => [
+			`refuses the class ${name}, which is no waypoint's`,
+			{ object: bound, ...inTeam(ofClass(name)), finds: [`error ${nameLabelPath}`] },
+		]),
+	),
+	...Object.fromEntries(
+		["istio-waypoint", "istio-agentgateway-waypoint"].map((name) => [
+			`accepts the class ${name}, which needs no object in the cluster`,
+			{ object: bound, ...inTeam(ofClass(name)), finds: [] },
+		]),
+	),
+	"goes by the controller of a class and not by its name": [
+		{
+			object: bound,
+			...inTeam(ofClass("shop-waypoint", gatewayClass("shop-waypoint", "istio.io/mesh-controller"))),
+			finds: [],
+		},
+		{
+			object: bound,
+			...inTeam(ofClass("istio-waypoint", gatewayClass("istio-waypoint", "nginx.org/gateway"))),
+			finds: [`error ${nameLabelPath}`],
+		},
+	],
+	"warns of a class that nobody knows, and says where to name it": [
+		{
+			object: bound,
+			...inTeam(ofClass("acme")),
+			finds: [`warning ${nameLabelPath}`],
+			says: /the class "acme", of which nobody said that it makes waypoints$/,
+			hints: /waypoints\.classes/,
+		},
+		{
+			object: bound,
+			...inTeam(ofClass("acme", gatewayClass("acme", "istio.io/gateway-controller"))),
+			finds: [`error ${nameLabelPath}`],
+		},
+	],
+	"speaks of the policy's waypoint before the labels are there": {
+		object: plainEntry,
+		...inTeam(ofClass("istio")),
+		finds: ["error metadata.labels"],
+	},
+	"is silent where the Gateway does not exist": { object: bound, given: [team()], finds: [] },
+});
+
 describe("serviceentry-waypoint-class", () => {
-	for (const name of ["istio", "istio-remote", "istio-east-west", "istio-agentgateway"]) {
-		it(`serviceentry-waypoint-class refuses the class ${name}, which is no waypoint's`, () => {
-			assert.deepEqual(places(rule, bound, ofClass(name)), [`error ${nameLabelPath}`]);
-		});
-	}
-
-	for (const name of ["istio-waypoint", "istio-agentgateway-waypoint"]) {
-		it(`serviceentry-waypoint-class accepts the class ${name}, which needs no object in the cluster`, () => {
-			assert.deepEqual(places(rule, bound, ofClass(name)), []);
-		});
-	}
-
-	it("serviceentry-waypoint-class goes by the controller of a class and not by its name", () => {
-		const own = gatewayClass("shop-waypoint", "istio.io/mesh-controller");
-		assert.deepEqual(places(rule, bound, ofClass("shop-waypoint", own)), []);
-		const disguised = gatewayClass("istio-waypoint", "nginx.org/gateway");
-		assert.deepEqual(places(rule, bound, ofClass("istio-waypoint", disguised)), [`error ${nameLabelPath}`]);
-	});
-
 	it("serviceentry-waypoint-class accepts the controllers and the classes that the configuration names", () => {
 		const foreign = ofClass("acme", gatewayClass("acme", "acme.dev/waypoint"));
 		assert.deepEqual(places(rule, bound, foreign), [`warning ${nameLabelPath}`]);
@@ -50,22 +79,5 @@ describe("serviceentry-waypoint-class", () => {
 			places(rule, bound, { ...ofClass("acme"), settings: { waypoints: { classes: ["acme"] } } }),
 			[],
 		);
-	});
-
-	it("serviceentry-waypoint-class warns of a class that nobody knows, and says where to name it", () => {
-		assert.deepEqual(places(rule, bound, ofClass("acme")), [`warning ${nameLabelPath}`]);
-		const [finding] = judge(rule, bound, ofClass("acme"));
-		assert.match(finding?.message ?? "", /the class "acme", of which nobody said that it makes waypoints$/);
-		assert.match(finding?.hint ?? "", /waypoints\.classes/);
-		const ofOthers = gatewayClass("acme", "istio.io/gateway-controller");
-		assert.deepEqual(places(rule, bound, ofClass("acme", ofOthers)), [`error ${nameLabelPath}`]);
-	});
-
-	it("serviceentry-waypoint-class speaks of the policy's waypoint before the labels are there", () => {
-		assert.deepEqual(places(rule, plainEntry, ofClass("istio")), ["error metadata.labels"]);
-	});
-
-	it("serviceentry-waypoint-class is silent where the Gateway does not exist", () => {
-		assert.deepEqual(places(rule, bound, { given: [team()] }), []);
 	});
 });

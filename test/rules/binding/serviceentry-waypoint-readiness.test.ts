@@ -9,7 +9,8 @@ import { defaultSettings } from "../../../src/core/settings.ts";
 import { serviceentryWaypointReadiness as rule } from "../../../src/rules/binding/serviceentry-waypoint-readiness.ts";
 import { egressWaypoint, plainEntry } from "../../../src/rules/examples.ts";
 import { subjectOf } from "../../support/rule-example.ts";
-import { boundTo, judge, nameLabelPath, places, team, waypoint } from "../../support/team.ts";
+import { boundTo, inTeam, nameLabelPath, team, waypoint } from "../../support/team.ts";
+import { testRule } from "../../support/test-rule.ts";
 
 const bound = boundTo("istio-egress/egress");
 
@@ -25,85 +26,117 @@ const warning = [`warning ${nameLabelPath}`];
 const error = [`error ${nameLabelPath}`];
 const hbone = { port: 15008, protocol: "HBONE" };
 
-describe("serviceentry-waypoint-readiness", () => {
-	it("serviceentry-waypoint-readiness accepts an IP address and a host name, whatever Programmed says", () => {
-		assert.deepEqual(places(rule, bound, withAddress("IPAddress", "2001:db8::1")), []);
-		assert.deepEqual(places(rule, bound, withAddress("Hostname", "egress.istio-egress.svc")), []);
-		const conditions = [{ type: "Programmed", status: "False" }];
-		const addresses = [{ type: "IPAddress", value: "10.0.0.1" }];
-		assert.deepEqual(places(rule, bound, beside({ status: { addresses, conditions } })), []);
-	});
+const hopeless: readonly [string, Parameters<typeof waypoint>[1]][] = [
+	["a foreign revision", { labels: { "istio.io/rev": "canary" } }],
+	["an empty revision", { labels: { "istio.io/rev": "" } }],
+	[
+		"two HBONE listeners",
+		{
+			spec: {
+				listeners: [
+					{ name: "a", hostname: "a.example.com", ...hbone },
+					{ name: "b", hostname: "b.example.com", ...hbone },
+				],
+			},
+		},
+	],
+	["a host name in spec.addresses", { spec: { addresses: [{ type: "Hostname", value: "a.example.com" }] } }],
+];
 
-	it("serviceentry-waypoint-readiness reads an address without a type as an IP address, the CRD's default", () => {
-		assert.deepEqual(places(rule, bound, withAddress(null, "10.0.0.1")), []);
-	});
-
-	it("serviceentry-waypoint-readiness warns of a waypoint without an address, whatever Programmed says", () => {
-		const conditions = [{ type: "Programmed", status: "True" }];
-		assert.deepEqual(places(rule, bound, beside({ status: { conditions } })), warning);
-		assert.deepEqual(places(rule, bound, beside({ status: { addresses: [] } })), warning);
-		assert.deepEqual(places(rule, bound, beside({ status: null })), warning);
-	});
-
-	it("serviceentry-waypoint-readiness tells what to wait for: an address, not Programmed", () => {
-		const [finding] = judge(rule, bound, beside({ status: null }));
-		assert.match(
-			finding?.hint ?? "",
-			/kubectl wait -n istio-egress gateways\.gateway\.networking\.k8s\.io\/egress --for=jsonpath/,
-		);
-	});
-
-	it("serviceentry-waypoint-readiness refuses an address that ztunnel cannot use: bound, and yet no waypoint", () => {
-		assert.deepEqual(places(rule, bound, withAddress("acme.dev/address", "egress")), error);
-		assert.deepEqual(places(rule, bound, withAddress("IPAddress", "10.0.0.300")), error);
-		assert.deepEqual(places(rule, bound, withAddress("IPAddress", "10.0.0.1/32")), error);
-	});
-
-	it("serviceentry-waypoint-readiness accepts one usable address among others", () => {
-		const addresses = [
-			{ type: "acme.dev/address", value: "x" },
-			{ type: "IPAddress", value: "10.0.0.1" },
-		];
-		assert.deepEqual(places(rule, bound, beside({ status: { addresses } })), []);
-	});
-
-	const hopeless: readonly [string, Parameters<typeof waypoint>[1]][] = [
-		["a foreign revision", { labels: { "istio.io/rev": "canary" } }],
-		["an empty revision", { labels: { "istio.io/rev": "" } }],
-		[
-			"two HBONE listeners",
-			{
-				spec: {
-					listeners: [
-						{ name: "a", hostname: "a.example.com", ...hbone },
-						{ name: "b", hostname: "b.example.com", ...hbone },
+testRule(rule, {
+	"accepts an IP address and a host name, whatever Programmed says": [
+		{ object: bound, ...inTeam(withAddress("IPAddress", "2001:db8::1")), finds: [] },
+		{ object: bound, ...inTeam(withAddress("Hostname", "egress.istio-egress.svc")), finds: [] },
+		{
+			object: bound,
+			...inTeam(
+				beside({
+					status: {
+						addresses: [{ type: "IPAddress", value: "10.0.0.1" }],
+						conditions: [{ type: "Programmed", status: "False" }],
+					},
+				}),
+			),
+			finds: [],
+		},
+	],
+	"reads an address without a type as an IP address, the CRD's default": {
+		object: bound,
+		...inTeam(withAddress(null, "10.0.0.1")),
+		finds: [],
+	},
+	"warns of a waypoint without an address, whatever Programmed says": [
+		{
+			object: bound,
+			...inTeam(beside({ status: { conditions: [{ type: "Programmed", status: "True" }] } })),
+			finds: warning,
+		},
+		{ object: bound, ...inTeam(beside({ status: { addresses: [] } })), finds: warning },
+		{ object: bound, ...inTeam(beside({ status: null })), finds: warning },
+	],
+	"tells what to wait for: an address, not Programmed": {
+		object: bound,
+		...inTeam(beside({ status: null })),
+		finds: ['warning metadata.labels["istio.io/use-waypoint"]'],
+		hints: /kubectl wait -n istio-egress gateways\.gateway\.networking\.k8s\.io\/egress --for=jsonpath/,
+	},
+	"refuses an address that ztunnel cannot use: bound, and yet no waypoint": [
+		{ object: bound, ...inTeam(withAddress("acme.dev/address", "egress")), finds: error },
+		{ object: bound, ...inTeam(withAddress("IPAddress", "10.0.0.300")), finds: error },
+		{ object: bound, ...inTeam(withAddress("IPAddress", "10.0.0.1/32")), finds: error },
+	],
+	"accepts one usable address among others": {
+		object: bound,
+		...inTeam(
+			beside({
+				status: {
+					addresses: [
+						{ type: "acme.dev/address", value: "x" },
+						{ type: "IPAddress", value: "10.0.0.1" },
 					],
 				},
-			},
-		],
-		[
-			"a host name in spec.addresses",
-			{ spec: { addresses: [{ type: "Hostname", value: "a.example.com" }] } },
-		],
-	];
-	for (const [what, parts] of hopeless) {
-		it(`serviceentry-waypoint-readiness refuses a waypoint that ${what} keeps from ever being ready`, () => {
-			assert.deepEqual(places(rule, bound, beside({ ...parts, status: null })), error);
-		});
-	}
+			}),
+		),
+		finds: [],
+	},
+	...Object.fromEntries(
+		hopeless.map(([what, parts]) => [
+			`refuses a waypoint that ${what} keeps from ever being ready`,
+			{ object: bound, ...inTeam(beside({ ...parts, status: null })), finds: error },
+		]),
+	),
+	"believes an address more than the reasons against one": {
+		object: bound,
+		...inTeam(beside({ labels: { "istio.io/rev": "canary" } })),
+		finds: [],
+	},
+	"accepts the revisions of this mesh and an IP address asked for": [
+		{
+			object: bound,
+			...inTeam({
+				...beside({ labels: { "istio.io/rev": "canary" }, status: {} }),
+				mesh: { revisions: new Set(["canary"]) },
+			}),
+			finds: warning,
+		},
+		{
+			object: bound,
+			...inTeam(beside({ spec: { addresses: [{ type: "IPAddress", value: "10.0.0.9" }] }, status: {} })),
+			finds: warning,
+		},
+	],
+	"speaks of the policy's waypoint before the labels are there": {
+		object: plainEntry,
+		...inTeam(beside({ status: null })),
+		finds: ["warning metadata.labels"],
+	},
+	"leaves what is missing or no waypoint to other rules": [
+		{ object: bound, given: [team()], finds: [] },
+		{ object: bound, ...inTeam(beside({ spec: { gatewayClassName: "istio" }, status: null })), finds: [] },
+	],
+});
 
-	it("serviceentry-waypoint-readiness believes an address more than the reasons against one", () => {
-		assert.deepEqual(places(rule, bound, beside({ labels: { "istio.io/rev": "canary" } })), []);
-	});
-
-	it("serviceentry-waypoint-readiness accepts the revisions of this mesh and an IP address asked for", () => {
-		const circumstances = beside({ labels: { "istio.io/rev": "canary" }, status: {} });
-		const mesh = { revisions: new Set(["canary"]) };
-		assert.deepEqual(places(rule, bound, { ...circumstances, mesh }), warning);
-		const spec = { addresses: [{ type: "IPAddress", value: "10.0.0.9" }] };
-		assert.deepEqual(places(rule, bound, beside({ spec, status: {} })), warning);
-	});
-
+describe("serviceentry-waypoint-readiness", () => {
 	it("serviceentry-waypoint-readiness takes a waypoint without a status for ready where manifests are read", () => {
 		const { status: _, ...manifest } = egressWaypoint;
 		const readiness = (gateway: KubernetesGateway): number => {
@@ -120,14 +153,5 @@ describe("serviceentry-waypoint-readiness", () => {
 			metadata: { ...manifest.metadata, labels: { "istio.io/rev": revision } },
 		});
 		assert.deepEqual([readiness(ofRevision("x")), readiness(ofRevision(""))], [0, 1]);
-	});
-
-	it("serviceentry-waypoint-readiness speaks of the policy's waypoint before the labels are there", () => {
-		assert.deepEqual(places(rule, plainEntry, beside({ status: null })), ["warning metadata.labels"]);
-	});
-
-	it("serviceentry-waypoint-readiness leaves what is missing or no waypoint to other rules", () => {
-		assert.deepEqual(places(rule, bound, { given: [team()] }), []);
-		assert.deepEqual(places(rule, bound, beside({ spec: { gatewayClassName: "istio" }, status: null })), []);
 	});
 });

@@ -1,9 +1,8 @@
-import assert from "node:assert/strict";
-import { describe, it } from "node:test";
 import type { AnyObject } from "../../../src/core/kinds.ts";
 import { serviceentryWaypointTraffic as rule } from "../../../src/rules/binding/serviceentry-waypoint-traffic.ts";
 import { plainEntry } from "../../../src/rules/examples.ts";
-import { boundTo, message, nameLabelPath, places, team, waypoint } from "../../support/team.ts";
+import { boundTo, inTeam, nameLabelPath, team, waypoint } from "../../support/team.ts";
+import { testRule } from "../../support/test-rule.ts";
 
 const bound = boundTo("istio-egress/egress");
 const error = [`error ${nameLabelPath}`];
@@ -22,37 +21,42 @@ function serving(type: string | undefined, classType?: string) {
 	return { given: [team(), waypoint("istio-egress/egress", labels), ...classes] };
 }
 
-describe("serviceentry-waypoint-traffic", () => {
-	for (const type of [undefined, "service", "all"]) {
-		it(`serviceentry-waypoint-traffic accepts a waypoint for ${type ?? "what the default is"}`, () => {
-			assert.deepEqual(places(rule, bound, serving(type)), []);
-		});
-	}
+const labels = { "istio.io/waypoint-for": "workload" };
 
-	for (const type of ["workload", "none", "", "Service", "ALL", "services"]) {
-		it(`serviceentry-waypoint-traffic refuses a waypoint for "${type}", which istiod reads verbatim`, () => {
-			assert.deepEqual(places(rule, bound, serving(type)), error);
-			assert.match(
-				message(rule, bound, serving(type)),
-				new RegExp(`traffic type "${type}" and not services`),
-			);
-		});
-	}
-
-	it("serviceentry-waypoint-traffic reads the class's label where the Gateway has none, and only there", () => {
-		assert.deepEqual(places(rule, bound, serving(undefined, "workload")), error);
-		assert.deepEqual(places(rule, bound, serving("service", "workload")), []);
-		assert.deepEqual(places(rule, bound, serving("", "service")), error);
-	});
-
-	it("serviceentry-waypoint-traffic speaks of the policy's waypoint before the labels are there", () => {
-		assert.deepEqual(places(rule, plainEntry, serving("workload")), ["error metadata.labels"]);
-	});
-
-	it("serviceentry-waypoint-traffic leaves what is missing or no waypoint to other rules", () => {
-		assert.deepEqual(places(rule, bound, { given: [team()] }), []);
-		const labels = { "istio.io/waypoint-for": "workload" };
-		const ingress = waypoint("istio-egress/egress", { labels, spec: { gatewayClassName: "istio" } });
-		assert.deepEqual(places(rule, bound, { given: [team(), ingress] }), []);
-	});
+testRule(rule, {
+	...Object.fromEntries(
+		[undefined, "service", "all"].map((type) => [
+			`accepts a waypoint for ${type ?? "what the default is"}`,
+			{ object: bound, ...inTeam(serving(type)), finds: [] },
+		]),
+	),
+	...Object.fromEntries(
+		["workload", "none", "", "Service", "ALL", "services"].map((type) => [
+			`refuses a waypoint for "${type}", which istiod reads verbatim`,
+			{
+				object: bound,
+				...inTeam(serving(type)),
+				finds: error,
+				says: new RegExp(`traffic type "${type}" and not services`),
+			},
+		]),
+	),
+	"reads the class's label where the Gateway has none, and only there": [
+		{ object: bound, ...inTeam(serving(undefined, "workload")), finds: error },
+		{ object: bound, ...inTeam(serving("service", "workload")), finds: [] },
+		{ object: bound, ...inTeam(serving("", "service")), finds: error },
+	],
+	"speaks of the policy's waypoint before the labels are there": {
+		object: plainEntry,
+		...inTeam(serving("workload")),
+		finds: ["error metadata.labels"],
+	},
+	"leaves what is missing or no waypoint to other rules": [
+		{ object: bound, given: [team()], finds: [] },
+		{
+			object: bound,
+			given: [team(), waypoint("istio-egress/egress", { labels, spec: { gatewayClassName: "istio" } })],
+			finds: [],
+		},
+	],
 });

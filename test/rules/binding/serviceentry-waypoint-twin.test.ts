@@ -1,41 +1,39 @@
-import assert from "node:assert/strict";
-import { describe, it } from "node:test";
 import { serviceentryWaypointTwin as rule } from "../../../src/rules/binding/serviceentry-waypoint-twin.ts";
 import { plainEntry } from "../../../src/rules/examples.ts";
-import { boundTo, judge, nameLabelPath, namespaceLabelPath, places, team } from "../../support/team.ts";
+import { boundTo, inTeam, nameLabelPath, namespaceLabelPath, team } from "../../support/team.ts";
+import { testRule } from "../../support/test-rule.ts";
 
 function inNamespace(namespace: string) {
 	const labels = { "istio.io/use-waypoint-namespace": namespace };
 	return { ...plainEntry, metadata: { ...plainEntry.metadata, labels } };
 }
 
-describe("serviceentry-waypoint-twin", () => {
-	it("serviceentry-waypoint-twin refuses the policy's waypoint without its namespace, and names the label", () => {
-		assert.deepEqual(places(rule, boundTo("egress")), [`error ${nameLabelPath}`]);
-		const [finding] = judge(rule, boundTo("egress"));
-		assert.match(finding?.message ?? "", /looks for it in team and not in istio-egress/);
-		assert.match(finding?.hint ?? "", /istio\.io\/use-waypoint-namespace: istio-egress,/);
-	});
-
-	it("serviceentry-waypoint-twin refuses a namespace without a name, which Istio ignores", () => {
-		assert.deepEqual(places(rule, inNamespace("elsewhere")), [`error ${namespaceLabelPath}`]);
-		assert.deepEqual(places(rule, inNamespace("istio-egress"), { given: [team({})] }), [
-			`error ${namespaceLabelPath}`,
-		]);
-	});
-
-	it("serviceentry-waypoint-twin lets the webhook complete the namespace of the policy's waypoint", () => {
-		assert.deepEqual(places(rule, inNamespace("istio-egress")), []);
-	});
-
-	it("serviceentry-waypoint-twin accepts both labels, none, an opt-out, and another name", () => {
-		assert.deepEqual(places(rule, boundTo("istio-egress/egress")), []);
-		assert.deepEqual(places(rule, plainEntry), []);
-		assert.deepEqual(places(rule, boundTo("none")), []);
-		assert.deepEqual(places(rule, boundTo("local")), []);
-	});
-
-	it("serviceentry-waypoint-twin accepts a bare name where the policy's waypoint is in the same namespace", () => {
-		assert.deepEqual(places(rule, boundTo("egress"), { given: [team({ waypoint: "egress" })] }), []);
-	});
+testRule(rule, {
+	"refuses the policy's waypoint without its namespace, and names the label": {
+		object: boundTo("egress"),
+		...inTeam(),
+		finds: [`error ${nameLabelPath}`],
+		says: /looks for it in team and not in istio-egress/,
+		hints: /istio\.io\/use-waypoint-namespace: istio-egress,/,
+	},
+	"refuses a namespace without a name, which Istio ignores": [
+		{ object: inNamespace("elsewhere"), ...inTeam(), finds: [`error ${namespaceLabelPath}`] },
+		{ object: inNamespace("istio-egress"), given: [team({})], finds: [`error ${namespaceLabelPath}`] },
+	],
+	"lets the webhook complete the namespace of the policy's waypoint": {
+		object: inNamespace("istio-egress"),
+		...inTeam(),
+		finds: [],
+	},
+	"accepts both labels, none, an opt-out, and another name": [
+		{ object: boundTo("istio-egress/egress"), ...inTeam(), finds: [] },
+		{ object: plainEntry, ...inTeam(), finds: [] },
+		{ object: boundTo("none"), ...inTeam(), finds: [] },
+		{ object: boundTo("local"), ...inTeam(), finds: [] },
+	],
+	"accepts a bare name where the policy's waypoint is in the same namespace": {
+		object: boundTo("egress"),
+		given: [team({ waypoint: "egress" })],
+		finds: [],
+	},
 });

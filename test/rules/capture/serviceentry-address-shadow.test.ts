@@ -1,5 +1,3 @@
-import assert from "node:assert/strict";
-import { it } from "node:test";
 import type { AnyObject, ServiceEntry } from "../../../src/core/kinds.ts";
 import { serviceentryAddressShadow } from "../../../src/rules/capture/serviceentry-address-shadow.ts";
 import {
@@ -10,7 +8,8 @@ import {
 	teamNamespace,
 	withSpec,
 } from "../../../src/rules/examples.ts";
-import { spots } from "../../support/spots.ts";
+import type { RuleCase } from "../../support/test-rule.ts";
+import { testRule } from "../../support/test-rule.ts";
 
 const other = {
 	...teamNamespace,
@@ -29,58 +28,62 @@ function open(...addresses: readonly string[]): ServiceEntry {
 	};
 }
 
-function spotsOfHole(hole: ServiceEntry, holder: ServiceEntry): readonly string[] {
-	return spots(serviceentryAddressShadow, hole, [...world, holder]);
+function spotsOfHole(hole: ServiceEntry, holder: ServiceEntry): Omit<RuleCase, "finds"> {
+	return { object: hole, given: [...world, holder] };
 }
 
 const error = ["error spec.addresses[0]"];
 
-it("serviceentry-address-shadow sees a single address that takes from a block, whoever asks", () => {
-	assert.deepEqual(spotsOfHole(open("203.0.113.9"), governed("203.0.113.0/24")), error);
-	assert.deepEqual(spotsOfHole(open("2001:db8::9"), governed("2001:db8::/64")), error);
-});
-
-it("serviceentry-address-shadow knows that a block never takes from a single address", () => {
-	assert.deepEqual(spotsOfHole(open("203.0.113.0/24"), governed("203.0.113.9")), []);
-});
-
-it("serviceentry-address-shadow sees a broader block, which goes first in its own namespace", () => {
-	assert.deepEqual(spotsOfHole(open("203.0.0.0/8"), governed("203.0.113.0/24")), error);
-	assert.deepEqual(spotsOfHole(open("0.0.0.0/0"), governed("203.0.113.0/24")), error);
-});
-
-it("serviceentry-address-shadow lets a broader block stand behind a narrower one of the same namespace", () => {
-	const hole = { ...open("203.0.113.0/24"), metadata: { name: "hole", namespace: "other" } };
-	const holder = {
-		...governed("203.0.113.0/25"),
-		metadata: { ...boundEntry.metadata, namespace: "other" },
-	};
-	assert.deepEqual(spotsOfHole(hole, holder), []);
-});
-
-it("serviceentry-address-shadow compares addresses, not their spelling", () => {
-	assert.deepEqual(spotsOfHole(open("2001:DB8:0::9"), governed("2001:db8::9")), error);
-	assert.deepEqual(spotsOfHole(open("203.0.113.9/32"), governed("203.0.113.9")), error);
-});
-
-it("serviceentry-address-shadow warns on the governed side, where a hole exists already", () => {
-	assert.deepEqual(
-		spots(serviceentryAddressShadow, governed("203.0.113.0/24"), [...world, open("203.0.113.9")]),
-		["warning spec.addresses[0]"],
-	);
-});
-
-it("serviceentry-address-shadow is silent about two bound entries, and about addresses apart", () => {
-	const bound = { ...governed("203.0.113.9"), metadata: { ...boundEntry.metadata, name: "second" } };
-	assert.deepEqual(spots(serviceentryAddressShadow, bound, [...world, governed("203.0.113.0/24")]), []);
-	assert.deepEqual(spotsOfHole(open("198.51.100.9"), governed("203.0.113.0/24")), []);
-	assert.deepEqual(spotsOfHole(open("2001:db8::9"), governed("0.0.0.0/0")), []);
-});
-
-it("serviceentry-address-shadow is silent about an entry that istiod ignores", () => {
-	const ignored = {
-		...open("203.0.113.9"),
-		metadata: { name: "hole", namespace: "other", labels: { "istio.io/rev": "gone" } },
-	};
-	assert.deepEqual(spots(serviceentryAddressShadow, governed("203.0.113.0/24"), [...world, ignored]), []);
+testRule(serviceentryAddressShadow, {
+	"sees a single address that takes from a block, whoever asks": [
+		{ ...spotsOfHole(open("203.0.113.9"), governed("203.0.113.0/24")), finds: error },
+		{ ...spotsOfHole(open("2001:db8::9"), governed("2001:db8::/64")), finds: error },
+	],
+	"knows that a block never takes from a single address": {
+		...spotsOfHole(open("203.0.113.0/24"), governed("203.0.113.9")),
+		finds: [],
+	},
+	"sees a broader block, which goes first in its own namespace": [
+		{ ...spotsOfHole(open("203.0.0.0/8"), governed("203.0.113.0/24")), finds: error },
+		{ ...spotsOfHole(open("0.0.0.0/0"), governed("203.0.113.0/24")), finds: error },
+	],
+	"lets a broader block stand behind a narrower one of the same namespace": {
+		...spotsOfHole(
+			{ ...open("203.0.113.0/24"), metadata: { name: "hole", namespace: "other" } },
+			{
+				...governed("203.0.113.0/25"),
+				metadata: { ...boundEntry.metadata, namespace: "other" },
+			},
+		),
+		finds: [],
+	},
+	"compares addresses, not their spelling": [
+		{ ...spotsOfHole(open("2001:DB8:0::9"), governed("2001:db8::9")), finds: error },
+		{ ...spotsOfHole(open("203.0.113.9/32"), governed("203.0.113.9")), finds: error },
+	],
+	"warns on the governed side, where a hole exists already": {
+		object: governed("203.0.113.0/24"),
+		given: [...world, open("203.0.113.9")],
+		finds: ["warning spec.addresses[0]"],
+	},
+	"is silent about two bound entries, and about addresses apart": [
+		{
+			object: { ...governed("203.0.113.9"), metadata: { ...boundEntry.metadata, name: "second" } },
+			given: [...world, governed("203.0.113.0/24")],
+			finds: [],
+		},
+		{ ...spotsOfHole(open("198.51.100.9"), governed("203.0.113.0/24")), finds: [] },
+		{ ...spotsOfHole(open("2001:db8::9"), governed("0.0.0.0/0")), finds: [] },
+	],
+	"is silent about an entry that istiod ignores": {
+		object: governed("203.0.113.0/24"),
+		given: [
+			...world,
+			{
+				...open("203.0.113.9"),
+				metadata: { name: "hole", namespace: "other", labels: { "istio.io/rev": "gone" } },
+			},
+		],
+		finds: [],
+	},
 });

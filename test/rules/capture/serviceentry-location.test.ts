@@ -10,57 +10,50 @@ import {
 	withSpec,
 } from "../../../src/rules/examples.ts";
 import { spots } from "../../support/spots.ts";
+import { testRule } from "../../support/test-rule.ts";
 
-it("serviceentry-location accepts workloads on virtual machines, and names that nobody sells", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryLocation,
-			withSpec(plainEntry, {
-				location: "MESH_INTERNAL",
-				resolution: "STATIC",
-				endpoints: [{ address: "10.0.0.5" }],
-			}),
-			[teamNamespace, egressNamespace, egressWaypoint],
-		),
-		[],
-	);
-});
+const selecting = {
+	location: "MESH_INTERNAL",
+	resolution: "STATIC",
+	workloadSelector: { labels: { app: "vm" } },
+};
+const given = [teamNamespace, egressNamespace, egressWaypoint];
 
-it("serviceentry-location accepts a host of no public suffix", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryLocation,
-			withSpec(plainEntry, { location: "MESH_INTERNAL", hosts: ["db.corp.internal"] }),
-			[teamNamespace, egressNamespace, egressWaypoint],
-		),
-		[],
-	);
-});
-
-it("serviceentry-location only warns where the entry is bound all the same", () => {
-	assert.deepEqual(
-		spots(
-			serviceentryLocation,
-			withSpec(boundEntry, { location: "MESH_INTERNAL", hosts: ["*.payments.example.com"] }),
-			[teamNamespace, egressNamespace, egressWaypoint],
-		),
-		["warning spec.location"],
-	);
-});
-
-it("serviceentry-location warns of a host on the internet that a selector stands for, unless it is bound", () => {
-	const selecting = {
-		location: "MESH_INTERNAL",
-		resolution: "STATIC",
-		workloadSelector: { labels: { app: "vm" } },
-	};
-	const given = [teamNamespace, egressNamespace, egressWaypoint];
-	assert.deepEqual(spots(serviceentryLocation, withSpec(plainEntry, selecting), given), [
-		"warning spec.location",
-	]);
-	assert.deepEqual(spots(serviceentryLocation, withSpec(boundEntry, selecting), given), []);
-	const corporate = { ...selecting, hosts: ["vm.corp.internal"] };
-	assert.deepEqual(spots(serviceentryLocation, withSpec(plainEntry, corporate), given), []);
+testRule(serviceentryLocation, {
+	"accepts workloads on virtual machines, and names that nobody sells": {
+		object: withSpec(plainEntry, {
+			location: "MESH_INTERNAL",
+			resolution: "STATIC",
+			endpoints: [{ address: "10.0.0.5" }],
+		}),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: [],
+	},
+	"accepts a host of no public suffix": {
+		object: withSpec(plainEntry, { location: "MESH_INTERNAL", hosts: ["db.corp.internal"] }),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: [],
+	},
+	"only warns where the entry is bound all the same": {
+		object: withSpec(boundEntry, { location: "MESH_INTERNAL", hosts: ["*.payments.example.com"] }),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: ["warning spec.location"],
+	},
+	"warns of a host on the internet that a selector stands for, unless it is bound": [
+		{ object: withSpec(plainEntry, selecting), given, finds: ["warning spec.location"] },
+		{ object: withSpec(boundEntry, selecting), given, finds: [] },
+		{ object: withSpec(plainEntry, { ...selecting, hosts: ["vm.corp.internal"] }), given, finds: [] },
+	],
+	"leaves machines with public addresses alone where no waypoint is passed by": {
+		object: withSpec(boundEntry, {
+			location: "MESH_INTERNAL",
+			hosts: ["db.corp.internal"],
+			resolution: "STATIC",
+			endpoints: [{ address: "198.51.100.7" }],
+		}),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: [],
+	},
 });
 
 it("serviceentry-location looks at endpoints and addresses too, whatever the host is called", () => {
@@ -86,15 +79,4 @@ it("serviceentry-location looks at endpoints and addresses too, whatever the hos
 		spotsOf({ resolution: "STATIC", addresses: ["198.51.100.0/24"], endpoints: [{ address: "10.0.0.5" }] }),
 		[],
 	);
-});
-
-it("serviceentry-location leaves machines with public addresses alone where no waypoint is passed by", () => {
-	const machine = {
-		location: "MESH_INTERNAL",
-		hosts: ["db.corp.internal"],
-		resolution: "STATIC",
-		endpoints: [{ address: "198.51.100.7" }],
-	};
-	const world = [teamNamespace, egressNamespace, egressWaypoint];
-	assert.deepEqual(spots(serviceentryLocation, withSpec(boundEntry, machine), world), []);
 });

@@ -4,6 +4,7 @@ import { ClusterState } from "../../../src/core/cluster-state.ts";
 import { virtualserviceGatewayReference as rule } from "../../../src/rules/hygiene/virtualservice-gateway-reference.ts";
 import { istio } from "../../support/egress-rules.ts";
 import { findings, judgeExample } from "../../support/rule-example.ts";
+import { testRule } from "../../support/test-rule.ts";
 
 const route = (...gateways: readonly string[]) =>
 	istio("VirtualService", "r", { hosts: ["api.example.com"], gateways });
@@ -22,9 +23,13 @@ it("virtualservice-gateway-reference names the Gateway that a misspelt name was 
 	}
 });
 
-it("virtualservice-gateway-reference guesses nothing that is not alike", () => {
-	const [finding] = findings([rule], route("payments"), [gateway("public")]);
-	assert.match(finding?.hint ?? "", /^Correct the name/);
+testRule(rule, {
+	"guesses nothing that is not alike": {
+		object: route("payments"),
+		given: [gateway("public")],
+		finds: ["warning spec.gateways[0]"],
+		hints: /^Correct the name/,
+	},
 });
 
 it("virtualservice-gateway-reference reports a Gateway once, wherever it is named", () => {

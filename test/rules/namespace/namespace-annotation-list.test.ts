@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { namespaceAnnotationList as rule } from "../../../src/rules/namespace/namespace-annotation-list.ts";
-import { places, team } from "../../support/team.ts";
+import { inTeam, places, team } from "../../support/team.ts";
+import { testRule } from "../../support/test-rule.ts";
 
 const at = (name: string): readonly string[] => [
 	`warning metadata.annotations["egress.waymark.dev/${name}"]`,
@@ -22,8 +23,10 @@ it("namespace-annotation-list points out every list that is empty", () => {
 	assert.deepEqual(places(rule, team({ "allowed-hosts": "a.example" })), []);
 });
 
-it("namespace-annotation-list points out a denied suffix without its own name, by any spelling", () => {
-	assert.deepEqual(places(rule, team({ "denied-hosts": "*.evil.example" })), at("denied-hosts"));
-	assert.deepEqual(places(rule, team({ "denied-hosts": "*.evil.example EVIL.example." })), []);
-	assert.deepEqual(places(rule, team({ "allowed-hosts": "*.good.example" })), []);
+testRule(rule, {
+	"points out a denied suffix without its own name, by any spelling": [
+		{ object: team({ "denied-hosts": "*.evil.example" }), ...inTeam(), finds: at("denied-hosts") },
+		{ object: team({ "denied-hosts": "*.evil.example EVIL.example." }), ...inTeam(), finds: [] },
+		{ object: team({ "allowed-hosts": "*.good.example" }), ...inTeam(), finds: [] },
+	],
 });

@@ -3,6 +3,7 @@ import { it } from "node:test";
 import { boundEntry, egressNamespace, egressWaypoint } from "../../../src/rules/examples.ts";
 import { namespaceBoundEntries as rule } from "../../../src/rules/namespace/namespace-bound-entries.ts";
 import { places, team } from "../../support/team.ts";
+import { testRule } from "../../support/test-rule.ts";
 
 const pair = { "istio.io/use-waypoint": "egress", "istio.io/use-waypoint-namespace": "istio-egress" };
 const plain = { ...boundEntry, metadata: { name: "payments", namespace: "team" } };
@@ -21,7 +22,11 @@ it("namespace-bound-entries refuses a label that takes the waypoint from entries
 	assert.deepEqual(places(rule, team({}, { ...pair, a: "b" }), { given, old: before }), []);
 });
 
-it("namespace-bound-entries leaves entries alone that carry both labels", () => {
-	const given = [team({}, pair), egressNamespace, egressWaypoint, boundEntry];
-	assert.deepEqual(places(rule, team({}, {}), { given, old: team({}, pair) }), []);
+testRule(rule, {
+	"leaves entries alone that carry both labels": {
+		object: team({}, {}),
+		given: [team({}, pair), egressNamespace, egressWaypoint, boundEntry],
+		old: team({}, pair),
+		finds: [],
+	},
 });

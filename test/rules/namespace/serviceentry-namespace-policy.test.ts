@@ -7,30 +7,36 @@ import { plainEntry } from "../../../src/rules/examples.ts";
 import { serviceentryNamespacePolicy as rule } from "../../../src/rules/namespace/serviceentry-namespace-policy.ts";
 import { serviceentryPolicyHost } from "../../../src/rules/policy/serviceentry-policy-host.ts";
 import { subjectOf, world } from "../../support/rule-example.ts";
-import { entry, judge, places, team } from "../../support/team.ts";
+import { entry, inTeam, judge, places, team } from "../../support/team.ts";
+import { testRule } from "../../support/test-rule.ts";
 
 const at = ["error metadata.namespace"];
 
+const given = [team({ "allowed-ports": "443, https" })];
+
+testRule(rule, {
+	"refuses every entry while an annotation of its namespace cannot be read": [
+		{
+			object: plainEntry,
+			given,
+			finds: at,
+			says: /^Namespace team has the malformed annotation egress\.waymark\.dev\/allowed-ports, which item 2 at/,
+			hints: /^On the namespace: Each item must be a port/,
+		},
+		{ object: entry({ location: "MESH_INTERNAL" }), given, finds: at },
+	],
+	"names every bad annotation": {
+		object: plainEntry,
+		given: [team({ mode: "x", "allowed-hosts": "a b://c" })],
+		finds: [...at, ...at],
+	},
+	"has nothing against a namespace without faults, or one that nobody knows": [
+		{ object: plainEntry, ...inTeam(), finds: [] },
+		{ object: plainEntry, given: [], finds: [] },
+	],
+});
+
 describe("serviceentry-namespace-policy", () => {
-	it("serviceentry-namespace-policy refuses every entry while an annotation of its namespace cannot be read", () => {
-		const given = [team({ "allowed-ports": "443, https" })];
-		assert.deepEqual(places(rule, plainEntry, { given }), at);
-		assert.deepEqual(places(rule, entry({ location: "MESH_INTERNAL" }), { given }), at);
-		const [finding] = judge(rule, plainEntry, { given });
-		assert.match(
-			finding?.message ?? "",
-			/^Namespace team has the malformed annotation egress\.waymark\.dev\/allowed-ports, which item 2 at/,
-		);
-		assert.match(finding?.hint ?? "", /^On the namespace: Each item must be a port/);
-	});
-
-	it("serviceentry-namespace-policy names every bad annotation", () => {
-		assert.deepEqual(places(rule, plainEntry, { given: [team({ mode: "x", "allowed-hosts": "a b://c" })] }), [
-			...at,
-			...at,
-		]);
-	});
-
 	it("serviceentry-namespace-policy denies by the cluster's mode where the mode itself cannot be read", () => {
 		const engine = createEngine([rule as unknown as Rule]);
 		const decision = (mode: string) =>
@@ -43,11 +49,6 @@ describe("serviceentry-namespace-policy", () => {
 	it("serviceentry-namespace-policy leaves the other annotations in force", () => {
 		const given = [team({ "allowed-ports": "https", "allowed-hosts": "*.example.org" })];
 		assert.deepEqual(places(serviceentryPolicyHost, plainEntry, { given }), ["error spec.hosts[0]"]);
-	});
-
-	it("serviceentry-namespace-policy has nothing against a namespace without faults, or one that nobody knows", () => {
-		assert.deepEqual(places(rule, plainEntry), []);
-		assert.deepEqual(places(rule, plainEntry, { given: [] }), []);
 	});
 
 	it("serviceentry-namespace-policy quotes an annotation's name that could forge a line", () => {

@@ -10,7 +10,8 @@ import { boundEntry, plainEntry, withSpec } from "../../../src/rules/examples.ts
 import { serviceentryReach as rule } from "../../../src/rules/reach/serviceentry-reach.ts";
 import { findings } from "../../support/rule-example.ts";
 import type { Circumstances } from "../../support/team.ts";
-import { beside, message, places, surroundings, team } from "../../support/team.ts";
+import { beside, inTeam, message, places, surroundings, team } from "../../support/team.ts";
+import { testRule } from "../../support/test-rule.ts";
 
 function denying(
 	name: string,
@@ -34,28 +35,30 @@ function generatedFor(given: readonly AnyObject[]): readonly AnyObject[] {
 
 const home: Circumstances = { given: [team(), ...surroundings] };
 
+testRule(rule, {
+	"names the namespaces that reach the host against their policies, the first three of them": [
+		{
+			object: boundEntry,
+			...inTeam(beside(home, denying("intern"))),
+			finds: ["warning spec.hosts[0]"],
+			says: 'Host "api.payments.example.com", port 443, is reached from a namespace whose policy does not allow it (intern), and nothing refuses them at waypoint istio-egress/egress',
+		},
+		{
+			object: boundEntry,
+			...inTeam(beside(home, ...["a", "b", "c", "d", "e"].map((name) => denying(name)))),
+			finds: ["warning spec.hosts[0]"],
+			says: /from 5 namespaces whose policies do not allow it \(a, b, c and 2 more\)/,
+		},
+	],
+	"says where no waypoint is on the way": {
+		object: plainEntry,
+		...inTeam(beside(home, denying("intern"))),
+		finds: ["warning spec.hosts[0]"],
+		says: /, and no waypoint is on the way$/,
+	},
+});
+
 describe("serviceentry-reach", () => {
-	it("serviceentry-reach names the namespaces that reach the host against their policies, the first three of them", () => {
-		const one = beside(home, denying("intern"));
-		assert.deepEqual(places(rule, boundEntry, one), ["warning spec.hosts[0]"]);
-		assert.equal(
-			message(rule, boundEntry, one),
-			'Host "api.payments.example.com", port 443, is reached from a namespace whose policy does not allow it (intern), and nothing refuses them at waypoint istio-egress/egress',
-		);
-		const five = beside(home, ...["a", "b", "c", "d", "e"].map((name) => denying(name)));
-		assert.match(
-			message(rule, boundEntry, five),
-			/from 5 namespaces whose policies do not allow it \(a, b, c and 2 more\)/,
-		);
-	});
-
-	it("serviceentry-reach says where no waypoint is on the way", () => {
-		assert.match(
-			message(rule, plainEntry, beside(home, denying("intern"))),
-			/, and no waypoint is on the way$/,
-		);
-	});
-
 	it("serviceentry-reach is silent where a policy only watches, and where the pods are not in ambient", () => {
 		for (const mode of ["warn", "audit", "off"]) {
 			assert.deepEqual(places(rule, boundEntry, beside(home, denying("intern", mode))), [], mode);
