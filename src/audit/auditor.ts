@@ -8,6 +8,8 @@ import type { AnyObject, Kind, Resources, ServiceEntry } from "../core/kinds.ts"
 import { kinds } from "../core/kinds.ts";
 import { entriesAskingFor } from "../istio/waypoint/losses.ts";
 import { traceEntry } from "../trace/hosts.ts";
+import type { Reads } from "./reads.ts";
+import { questionsAbout, ReadNotes } from "./reads.ts";
 
 /** One finding as it is kept and reported: without the object, and short. */
 export interface AuditFinding {
@@ -49,14 +51,24 @@ export interface WorldChange {
 	readonly kind: Kind;
 	readonly namespace?: string;
 	readonly name?: string;
+	/** The object before and after, where there was and is one. */
+	readonly before?: AnyObject | undefined;
+	readonly after?: AnyObject | undefined;
+}
+
+/** The names of one object. */
+export interface NamedObject {
+	readonly kind: Kind;
+	readonly namespace: string;
+	readonly name: string;
 }
 
 /** Judges every stored object, and again what a change may have touched. */
 export interface Auditor {
-	/** Puts in line what a change may have touched: the object, then every kind whose rules read its kind. */
+	/** Puts in line what a change may have touched: the object, then every object whose judgement asked for it. */
 	changed(change: WorldChange): void;
 	/** Puts one object in line, and nothing else: of it alone something is another than before. */
-	rejudge(object: Required<WorldChange>): void;
+	rejudge(object: NamedObject): void;
 	/** Puts everything in line: another configuration, another day. */
 	restart(today: string): void;
 	/** Judges what is in line while `mayGoOn` says so, single objects first or alone; whether any of that is left. */
@@ -90,30 +102,36 @@ export function createAuditor(options: {
 	readonly gaps?: () => Gaps | undefined;
 	readonly onChange: (change: AuditChange) => void;
 }): Auditor {
-	const { engine, inventory, onChange } = options;
+	const { engine, onChange } = options;
+	const notes = new ReadNotes(options.inventory);
+	const { inventory } = options;
 	const judged = [...engine.byKind.keys()];
 	const readers = readersOf(engine);
-	const results = new Map<string, Map<string, AuditedObject>>();
-	const named = new Map<string, { readonly kind: Kind; readonly namespace: string; readonly name: string }>();
+	const results = new Map<string, Map<string, Kept>>();
+	const named = new Map<string, NamedObject>();
+	const affected = new Map<string, NamedObject>();
 	const sweeps = new Set<Kind>(judged);
 	let today = options.today;
 	let isComplete = false;
 	let sweep:
 		| { readonly kind: Kind; readonly objects: Iterator<AnyObject>; readonly gone: Set<string> }
 		| undefined;
+	/** The questions whose answers have changed since the last search for judgements that rest on them. */
+	let asked = new Set<number>();
+	let search: Iterator<void> | undefined;
 
-	const keep = (key: string, namespace: string, after: AuditedObject | undefined): void => {
+	const keep = (key: string, namespace: string, after: AuditedObject | undefined, reads: Reads): void => {
 		const names = results.get(namespace);
-		const before = names?.get(key);
+		const before = names?.get(key)?.object;
 		if (after === undefined) {
 			names?.delete(key);
 			if (names?.size === 0) {
 				results.delete(namespace);
 			}
 		} else if (names === undefined) {
-			results.set(namespace, new Map([[key, after]]));
+			results.set(namespace, new Map([[key, { object: after, reads }]]));
 		} else {
-			names.set(key, after);
+			names.set(key, { object: after, reads });
 		}
 		if (!isSame(before, after)) {
 			onChange({ before, after });
@@ -121,27 +139,50 @@ export function createAuditor(options: {
 	};
 	const judge = (kind: Kind, object: AnyObject): void => {
 		const { namespace = "", name = "" } = object.metadata ?? {};
-		keep(
-			keyOf(kind, name ?? ""),
-			namespace ?? "",
-			judgeObject(engine, inventory, kind, object, today, options.gaps?.()),
-		);
+		const key = keyOf(kind, name ?? "");
+		affected.delete(`${namespace ?? ""}\n${key}`);
+		const result = judgeObject(engine, notes, kind, object, today, options.gaps?.());
+		keep(key, namespace ?? "", result, notes.take());
 	};
-	const rejudge = ({ kind, namespace, name }: Required<WorldChange>): void => {
+	const rejudge = ({ kind, namespace, name }: NamedObject): void => {
 		if (engine.byKind.has(kind)) {
 			named.set(`${namespace}\n${keyOf(kind, name)}`, { kind, namespace, name });
 		}
 	};
-	const judgeNamed = (): void => {
-		for (const [key, { kind, namespace, name }] of named) {
-			named.delete(key);
+	const judgeFirst = (line: Map<string, NamedObject>): void => {
+		for (const [place, { kind, namespace, name }] of line) {
+			line.delete(place);
 			const object = inventory.get(kind, namespace, name);
 			if (object === undefined) {
-				keep(keyOf(kind, name), namespace, undefined);
+				keep(keyOf(kind, name), namespace, undefined, unread);
 			} else {
 				judge(kind, object);
 			}
 			return;
+		}
+	};
+	/** Puts in line every judgement that rests on a question that was asked before. */
+	const searchAll = function* (questions: ReadonlySet<number>): Iterator<void> {
+		let looked = 0;
+		for (const [namespace, names] of results) {
+			for (const [key, { object, reads }] of names) {
+				if (reads.some((read) => questions.has(read))) {
+					affected.set(`${namespace}\n${key}`, { kind: object.kind, namespace, name: object.name });
+				}
+				looked += 1;
+				if (looked % searchedAtOnce === 0) {
+					yield;
+				}
+			}
+		}
+	};
+	const searchOn = (): void => {
+		if (search === undefined) {
+			search = searchAll(asked);
+			asked = new Set();
+		}
+		if (search.next().done === true) {
+			search = undefined;
 		}
 	};
 	/** What is there before a sweep and not met by it is gone. */
@@ -150,8 +191,8 @@ export function createAuditor(options: {
 			sweeps.delete(kind);
 			const gone = new Set<string>();
 			for (const [namespace, names] of results) {
-				for (const [key, result] of names) {
-					if (result.kind === kind) {
+				for (const [key, { object }] of names) {
+					if (object.kind === kind) {
 						gone.add(`${namespace}\n${key}`);
 					}
 				}
@@ -174,7 +215,7 @@ export function createAuditor(options: {
 				const [namespace, key] = [place.slice(0, at), place.slice(at + 1)];
 				// It may have come back while the others were judged.
 				if (inventory.get(kind, namespace, key.slice(key.indexOf("/") + 1)) === undefined) {
-					keep(key, namespace, undefined);
+					keep(key, namespace, undefined, unread);
 				}
 			}
 			return;
@@ -183,24 +224,27 @@ export function createAuditor(options: {
 		gone.delete(`${namespace}\n${keyOf(kind, name ?? "")}`);
 		judge(kind, next.value);
 	};
+	const isRoundLeft = (): boolean =>
+		asked.size > 0 || search !== undefined || affected.size > 0 || sweep !== undefined || sweeps.size > 0;
 	return {
-		changed({ kind, namespace, name }) {
+		changed({ kind, namespace, name, before, after }) {
 			if (name === undefined || namespace === undefined) {
 				addAll(sweeps, engine.byKind.has(kind) ? [kind] : []);
-			} else {
-				rejudge({ kind, namespace, name });
-				// What this may unbind is judged at once; the round over all that reads the kind comes in its time.
-				for (const { metadata } of waypointKinds.has(kind)
-					? entriesAskingFor({ namespace, name }, inventory)
-					: []) {
-					rejudge({
-						kind: "ServiceEntry",
-						namespace: metadata?.namespace ?? "",
-						name: metadata?.name ?? "",
-					});
-				}
+				addAll(sweeps, readers.get(kind) ?? []);
+				return;
 			}
-			addAll(sweeps, readers.get(kind) ?? []);
+			rejudge({ kind, namespace, name });
+			addAll(asked, questionsAbout({ kind, namespace, name, before, after }));
+			// What this may unbind is judged at once; all else that asked for it comes in its time.
+			for (const { metadata } of waypointKinds.has(kind)
+				? entriesAskingFor({ namespace, name }, inventory)
+				: []) {
+				rejudge({
+					kind: "ServiceEntry",
+					namespace: metadata?.namespace ?? "",
+					name: metadata?.name ?? "",
+				});
+			}
 		},
 		rejudge,
 		restart(day) {
@@ -210,9 +254,13 @@ export function createAuditor(options: {
 		work(mayGoOn, extent = "all") {
 			while (mayGoOn()) {
 				if (named.size > 0) {
-					judgeNamed();
+					judgeFirst(named);
 				} else if (extent === "single objects") {
 					return false;
+				} else if (search !== undefined || asked.size > 0) {
+					searchOn();
+				} else if (affected.size > 0) {
+					judgeFirst(affected);
 				} else if (sweep !== undefined || beginSweep()) {
 					sweepOne();
 				} else {
@@ -220,19 +268,36 @@ export function createAuditor(options: {
 					return false;
 				}
 			}
-			return named.size > 0 || (extent === "all" && (sweep !== undefined || sweeps.size > 0));
+			return named.size > 0 || (extent === "all" && isRoundLeft());
 		},
 		isUrgent: () => named.size > 0,
 		isComplete: () => isComplete,
-		isIdle: () => named.size === 0 && sweep === undefined && sweeps.size === 0,
+		isIdle: () => named.size === 0 && !isRoundLeft(),
 		*objects() {
 			for (const names of results.values()) {
-				yield* names.values();
+				for (const { object } of names.values()) {
+					yield object;
+				}
 			}
 		},
-		inNamespace: (namespace) => results.get(namespace)?.values() ?? [],
+		*inNamespace(namespace) {
+			for (const { object } of results.get(namespace)?.values() ?? []) {
+				yield object;
+			}
+		},
 	};
 }
+
+/** A judgement with what it rests on. */
+interface Kept {
+	readonly object: AuditedObject;
+	readonly reads: Reads;
+}
+
+const unread: Reads = [];
+
+/** Judgements that are looked through between two looks at the clock. */
+const searchedAtOnce = 64;
 
 /** For each kind, the kinds with a rule that reads it; a policy comes from a Namespace, so all depend on that. */
 function readersOf(engine: Engine): ReadonlyMap<Kind, readonly Kind[]> {

@@ -4,7 +4,7 @@ import type { FoundGaps } from "../reach/gaps.ts";
 import { walkGaps } from "../reach/gaps.ts";
 import type { Reach } from "../reach/reach.ts";
 import { walkReach } from "../reach/reach.ts";
-import type { WorldChange } from "./auditor.ts";
+import type { NamedObject } from "./auditor.ts";
 import type { AuditPace } from "./run.ts";
 import { defaultPace } from "./run.ts";
 
@@ -16,7 +16,7 @@ export interface ReachOptions {
 	/** What else is made of a reach, in steps as well. */
 	readonly further: (reach: Reach) => Stepwise<void>;
 	/** Objects of which the gaps are others than before. */
-	readonly onGaps: (objects: readonly Required<WorldChange>[]) => void;
+	readonly onGaps: (objects: readonly NamedObject[]) => void;
 	readonly pace?: Partial<AuditPace>;
 }
 
@@ -116,17 +116,14 @@ function* walk({ inventory, today, further }: ReachOptions): Stepwise<FoundGaps>
 
 const nothing: ReadonlyMap<string, string> = new Map();
 
-function differences(
-	before: FoundGaps | undefined,
-	after: FoundGaps | undefined,
-): readonly Required<WorldChange>[] {
+function differences(before: FoundGaps | undefined, after: FoundGaps | undefined): readonly NamedObject[] {
 	const [old, fresh] = [before?.marks ?? nothing, after?.marks ?? nothing];
 	const keys = new Set([...old.keys(), ...fresh.keys()]);
 	return [...keys].filter((key) => old.get(key) !== fresh.get(key)).map(objectOf);
 }
 
 /** Marks of entries are `NAMESPACE/NAME`, those of namespaces have no slash. */
-function objectOf(mark: string): Required<WorldChange> {
+function objectOf(mark: string): NamedObject {
 	const slash = mark.indexOf("/");
 	return slash < 0
 		? { kind: "Namespace", namespace: "", name: mark }

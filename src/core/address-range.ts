@@ -137,13 +137,21 @@ export function narrowAddressBucket(range: AddressRange): string | undefined {
 		: `${range.family}/narrow/${range.bits >> (width - BigInt(prefix))}`;
 }
 
-/** The keys under which those that list a range may be found: its own buckets, and `all`. */
+/** The keys under which those that list a range may be found: its own buckets, and `all`; a single address has one of its own. */
 export function bucketsOfRange(range: AddressRange): readonly string[] {
 	const bucket = addressBucket(range);
 	if (bucket === undefined) {
 		return ["wide", "all"];
 	}
-	return [bucket, narrowAddressBucket(range) ?? `${bucket}/blocks`, "all"];
+	const narrow = narrowAddressBucket(range);
+	return narrow === undefined
+		? [bucket, `${bucket}/blocks`, "all"]
+		: [bucket, narrow, singleAddressKey(range) ?? `${narrow}/blocks`, "all"];
+}
+
+/** The key of one address; undefined for a block. */
+function singleAddressKey(range: AddressRange): string | undefined {
+	return isSingle(range) ? `${range.family}/one/${range.bits}` : undefined;
 }
 
 /** The keys under which everything stands that may have an address in common with a range. */
@@ -153,7 +161,13 @@ export function bucketsAround(range: AddressRange): readonly string[] {
 		return ["all"];
 	}
 	const narrow = narrowAddressBucket(range);
-	return narrow === undefined ? [bucket, "wide"] : [narrow, `${bucket}/blocks`, "wide"];
+	if (narrow === undefined) {
+		return [bucket, "wide"];
+	}
+	const single = singleAddressKey(range);
+	// A /24 may hold 256 entries, of which a single address meets none but its own.
+	const near = single === undefined ? [narrow] : [single, `${narrow}/blocks`];
+	return [...near, `${bucket}/blocks`, "wide"];
 }
 
 const nat64Prefix = 0x64ff9bn << 96n;

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
-import type { WorldChange } from "../audit/auditor.ts";
+import type { NamedObject, WorldChange } from "../audit/auditor.ts";
 import type { ReachRun } from "../audit/reach-run.ts";
 import { runReach } from "../audit/reach-run.ts";
 import type { Gaps } from "../core/gaps.ts";
@@ -33,7 +33,7 @@ export interface ReachKeeping {
 		listener: (change: WorldChange) => void,
 	) => { readonly synced: Promise<void>; stop(): Promise<void> };
 	/** Objects of which the gaps are others than before. */
-	readonly onGaps: (objects: readonly Required<WorldChange>[]) => void;
+	readonly onGaps: (objects: readonly NamedObject[]) => void;
 	readonly times?: Partial<KeepTimes>;
 }
 

@@ -7,7 +7,7 @@ import { reportContent } from "../../src/audit/report.ts";
 import type { ClusterState } from "../../src/core/cluster-state.ts";
 import { createEngine } from "../../src/core/engine.ts";
 import type { AnyObject, Kind, Resources } from "../../src/core/kinds.ts";
-import { kindOfObject } from "../../src/core/kinds.ts";
+import { conformsToKind, kindOfObject } from "../../src/core/kinds.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -49,15 +49,29 @@ function picture(auditor: Auditor): readonly AuditedObject[] {
 }
 
 /** Puts an object into a world as the feed does. */
-function set(state: ClusterState, auditor: Auditor, object: AnyObject): void {
-	const kind = kindOfObject(object) as Kind;
-	state.set(kind, object as Resources[Kind]);
-	auditor.changed({ kind, namespace: object.metadata?.namespace ?? "", name: object.metadata?.name ?? "" });
+function set(state: ClusterState, auditor: Auditor, after: AnyObject): void {
+	const kind = kindOfObject(after) as Kind;
+	const namespace = after.metadata?.namespace ?? "";
+	const name = after.metadata?.name ?? "";
+	const before = state.get(kind, namespace, name);
+	state.set(kind, after as Resources[Kind]);
+	auditor.changed({ kind, namespace, name, before, after });
 }
 
 function remove(state: ClusterState, auditor: Auditor, kind: Kind, namespace: string, name: string): void {
+	const before = state.get(kind, namespace, name);
 	state.delete(kind, namespace, name);
-	auditor.changed({ kind, namespace, name });
+	auditor.changed({ kind, namespace, name, before });
+}
+
+/** How many steps it takes until nothing is in line. */
+function stepsOf(auditor: Auditor): number {
+	let steps = 0;
+	auditor.work(() => {
+		steps += 1;
+		return true;
+	});
+	return steps;
 }
 
 type Step =
@@ -214,6 +228,89 @@ describe("createAuditor()", () => {
 				assert.deepEqual(picture(auditor), picture(anew));
 			}),
 			{ numRuns: 150, seed: 16 },
+		);
+	});
+});
+
+describe("createAuditor() and what a judgement asked for", () => {
+	const entryAt = (index: number): AnyObject => ({
+		...withSpec(boundEntry, { hosts: [`api-${index}.example.com`], addresses: [`10.0.0.${index}`] }),
+		metadata: { ...boundEntry.metadata, name: `entry-${index}`, namespace: `team-${index}` },
+	});
+	const namespaceAt = (index: number): AnyObject => ({
+		...teamNamespace,
+		metadata: { ...teamNamespace.metadata, name: `team-${index}` },
+	});
+	const places = Array.from({ length: 200 }, (_, index) => index);
+
+	test("judges again those that asked for what changed, and no others", () => {
+		const state = world([
+			egressNamespace,
+			egressWaypoint,
+			...places.flatMap((index) => [namespaceAt(index), entryAt(index)]),
+		]);
+		const { auditor, changes } = auditorOf(state);
+		assert.ok(stepsOf(auditor) > 400);
+		changes.length = 0;
+
+		// A second entry for the host and the address of another one: that one alone is touched besides.
+		const rival = entryAt(7);
+		set(state, auditor, {
+			...rival,
+			metadata: { ...rival.metadata, name: "rival", namespace: "team-8" },
+		} as AnyObject);
+		assert.ok(stepsOf(auditor) < 20);
+		assert.deepEqual(changes.map(({ after }) => after?.name).toSorted(), ["entry-7", "rival"]);
+
+		// Of a namespace's policy its own entries know.
+		const denying = { ...namespaceAt(9).metadata, annotations: { "egress.waymark.dev/denied-hosts": "*" } };
+		set(state, auditor, { ...namespaceAt(9), metadata: denying } as AnyObject);
+		assert.ok(stepsOf(auditor) < 20);
+		assert.ok(changes.some(({ after }) => after?.name === "entry-9"));
+
+		// The waypoint is asked for by every entry.
+		const { namespace, name } = egressWaypoint.metadata ?? {};
+		remove(state, auditor, "KubernetesGateway", namespace ?? "", name ?? "");
+		assert.ok(stepsOf(auditor) > 200);
+	});
+
+	test("has, after any changes of any kind that a rule knows, what judging everything anew has", () => {
+		const objects = rules
+			.flatMap(({ docs }): readonly AnyObject[] => [docs.good, docs.bad, ...(docs.given ?? [])])
+			// The feed keeps what has the shape of its kind.
+			.filter((object) => conformsToKind(kindOfObject(object) as Kind, object));
+		const change = record({
+			place: integer({ min: 0, max: objects.length - 1 }),
+			isGone: constantFrom(true, false, false),
+		});
+		hold(
+			property(
+				array(change, { minLength: 10, maxLength: 60 }),
+				integer({ min: 1, max: 40 }),
+				(steps, pause) => {
+					const state = world([]);
+					const { auditor } = auditorOf(state);
+					for (const [index, { place, isGone }] of steps.entries()) {
+						const object = objects[place] ?? boundEntry;
+						const kind = kindOfObject(object) as Kind;
+						if (isGone) {
+							const { namespace, name } = object.metadata ?? {};
+							remove(state, auditor, kind, namespace ?? "", name ?? "");
+						} else {
+							set(state, auditor, object);
+						}
+						if (index % 7 === 0) {
+							let left = pause;
+							auditor.work(() => left-- > 0);
+						}
+					}
+					settle(auditor);
+					const { auditor: anew } = auditorOf(state);
+					settle(anew);
+					assert.deepEqual(picture(auditor), picture(anew));
+				},
+			),
+			{ numRuns: 300, seed: 17 },
 		);
 	});
 });

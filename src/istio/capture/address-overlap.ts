@@ -19,10 +19,11 @@ const mostOverlaps = 256;
 /** The other entries that list an address in a range, each with the first such address of its own. */
 export function overlapsOf(range: AddressRange, self: Place, inventory: Inventory): readonly Overlap[] {
 	const overlaps: Overlap[] = [];
+	const span = { range, start: startOf(range), end: endOf(range) };
 	for (const key of bucketsAround(range)) {
 		for (const entry of inventory.lookup("serviceEntryByAddressBucket", key)) {
 			const place = { namespace: entry.metadata?.namespace ?? "", name: entry.metadata?.name ?? "" };
-			const met = firstMet(entry, range);
+			const met = firstMet(entry, span);
 			if (met !== undefined && (place.namespace !== self.namespace || place.name !== self.name)) {
 				overlaps.push({ entry, place, range: met });
 			}
@@ -65,13 +66,14 @@ function endOf(range: AddressRange): number {
 }
 
 /** The first address that an entry lists in a range. */
-function firstMet(entry: ServiceEntry, range: AddressRange): AddressRange | undefined {
+function firstMet(
+	entry: ServiceEntry,
+	{ range, start, end }: { readonly range: AddressRange; readonly start: number; readonly end: number },
+): AddressRange | undefined {
 	const { ranges, starts, ends } = listedBy(entry);
 	if (range.family !== 4) {
 		return ranges.find((each) => rangesOverlap(each, range));
 	}
-	const start = startOf(range);
-	const end = endOf(range);
 	for (let index = 0; index < ranges.length; index++) {
 		// No comparison with what is no number holds.
 		if ((starts[index] ?? Number.NaN) <= end && (ends[index] ?? Number.NaN) >= start) {

@@ -44,7 +44,10 @@ export interface Cluster {
 		objects: readonly { readonly kind: Kind; readonly namespace: string; readonly name: string }[],
 		deadlineMs: number,
 	): Promise<{ readonly found: boolean; readonly unconfirmed: boolean }>;
-	/** Follows further kinds, on which no readiness depends; when that is stopped, their objects leave the world. */
+	/**
+	 * Follows further kinds, on which no readiness depends; when that is stopped, their objects leave the world. Kinds that
+	 * are followed in any case stay as they are.
+	 */
 	followMore(
 		kinds: readonly Kind[],
 		onChange: (change: Change) => void,
@@ -102,7 +105,12 @@ export function followCluster(options: ClusterOptions): Cluster {
 				unconfirmed: objects.length > mostReads || answers.some((answer) => answer.status === "unconfirmed"),
 			};
 		},
-		followMore(kinds, onChange) {
+		followMore(asked, onChange) {
+			// What is followed in any case must not leave the world with whoever else asked for it.
+			const kinds = asked.filter((kind) => !options.kinds.includes(kind));
+			if (kinds.length === 0) {
+				return { synced: feed.synced, stop: async () => {} };
+			}
 			const more = startFeed({ connection, kinds, sink: state, log, onChange });
 			return {
 				synced: more.synced,

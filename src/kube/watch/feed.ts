@@ -6,6 +6,7 @@ import type { RestartReason } from "./backoff.ts";
 import { watchCrds } from "./crd-watch.ts";
 import type { FeedStatus, StaleKinds, Staleness } from "./feed-status.ts";
 import { defaultStaleness } from "./feed-status.ts";
+import type { Changes } from "./kind-store.ts";
 import { KindStore } from "./kind-store.ts";
 import { isCut, keepBounded, keepWhole, keptBytes, metadataOnlyKinds, projectionOf } from "./projection.ts";
 import type { ReflectorLimits, ReflectorStatus } from "./reflector.ts";
@@ -27,7 +28,13 @@ export interface Change {
 	readonly kind: Kind;
 	readonly namespace?: string;
 	readonly name?: string;
+	/** The object as it was and as it is, where there was and is one. */
+	readonly before?: AnyObject | undefined;
+	readonly after?: AnyObject | undefined;
 }
+
+/** A list that brings more changes than this is told as one change of the kind. */
+const mostTold = 1000;
 
 export interface FeedOptions {
 	readonly connection: Connection;
@@ -156,27 +163,33 @@ function startReflector(kind: Kind, store: KindStore, now: () => number, options
 }
 
 /** Hands the changes of one kind to the world; the projection has seen to it that they are objects of that kind. */
-function changesOf<K extends Kind>(
-	kind: K,
-	options: FeedOptions,
-): {
-	replace(objects: Iterable<AnyObject>): void;
-	set(object: AnyObject): void;
-	delete(namespace: string, name: string): void;
-} {
-	const { sink, onChange } = options;
+function changesOf<K extends Kind>(kind: K, { sink, onChange }: FeedOptions): Changes {
+	const tell = (before: AnyObject | undefined, after: AnyObject | undefined): void => {
+		const { namespace, name } = (after ?? before)?.metadata ?? {};
+		onChange?.({ kind, namespace: namespace ?? "", name: name ?? "", before, after });
+	};
 	return {
-		replace(objects) {
+		replace(objects, differences) {
 			sink.replace(kind, objects as Iterable<Resources[K]>);
-			onChange?.({ kind });
+			if (onChange === undefined) {
+				return;
+			}
+			const told = [...differences];
+			if (told.length > mostTold) {
+				onChange({ kind });
+				return;
+			}
+			for (const { before, after } of told) {
+				tell(before, after);
+			}
 		},
-		set(object) {
+		set(object, before) {
 			sink.set(kind, object as Resources[K]);
-			onChange?.({ kind, namespace: object.metadata?.namespace ?? "", name: object.metadata?.name ?? "" });
+			tell(before, object);
 		},
-		delete(namespace, name) {
+		delete(namespace, name, before) {
 			sink.delete(kind, namespace, name);
-			onChange?.({ kind, namespace, name });
+			tell(before, undefined);
 		},
 	};
 }

@@ -2,11 +2,17 @@ import type { AnyObject } from "../../core/kinds.ts";
 
 /** Who takes the objects of one kind; `ClusterState` with its kind given is one. */
 export interface Changes {
-	/** Makes the objects exactly these, in one step. */
-	replace(objects: Iterable<AnyObject>): void;
-	/** Adds an object or replaces the one of its namespace and name. */
-	set(object: AnyObject): void;
-	delete(namespace: string, name: string): void;
+	/** Makes the objects exactly these, in one step; what is another one then is told where it is asked for. */
+	replace(objects: Iterable<AnyObject>, differences: Iterable<Difference>): void;
+	/** Adds an object or replaces the one of its namespace and name, which is told where there was one. */
+	set(object: AnyObject, before: AnyObject | undefined): void;
+	delete(namespace: string, name: string, before: AnyObject): void;
+}
+
+/** One object as it was and as it is; undefined where there was or is none. */
+export interface Difference {
+	readonly before: AnyObject | undefined;
+	readonly after: AnyObject | undefined;
 }
 
 /** What one watch event did. */
@@ -108,20 +114,20 @@ export class KindStore {
 	/** Swaps the new set in; what it does not hold is gone. */
 	commit(resourceVersion: string | undefined): void {
 		const next = this.#aside ?? new Map();
+		const old = this.#objects;
 		this.#aside = undefined;
 		let count = 0;
 		let bytes = 0;
 		let cut = 0;
 		for (const [namespace, names] of next) {
-			const before = this.#objects.get(namespace);
 			for (const [name, object] of names) {
 				count++;
 				bytes += this.#weigh.keptBytes(object);
 				cut += this.#weigh.isCut(object) ? 1 : 0;
-				const old = before?.get(name);
-				if (old !== undefined && isSame(old, object)) {
+				const known = old.get(namespace)?.get(name);
+				if (known !== undefined && isSame(known, object)) {
 					// The object that readers already hold: nobody has to judge it again, and the copy can go.
-					names.set(name, old);
+					names.set(name, known);
 				}
 			}
 		}
@@ -130,7 +136,7 @@ export class KindStore {
 		this.#bytes = bytes;
 		this.#cut = cut;
 		this.#resume = resourceVersion;
-		this.#changes.replace(all(next));
+		this.#changes.replace(all(next), differences(old, next));
 	}
 
 	/** Takes one event of a watch. */
@@ -204,7 +210,7 @@ export class KindStore {
 		if (old !== undefined) {
 			this.#account(old, -1);
 		}
-		this.#changes.set(object);
+		this.#changes.set(object, old);
 		return true;
 	}
 
@@ -230,7 +236,7 @@ export class KindStore {
 			this.#objects.delete(namespace);
 		}
 		this.#count--;
-		this.#changes.delete(namespace, name);
+		this.#changes.delete(namespace, name, old);
 		return true;
 	}
 
@@ -276,6 +282,24 @@ function put(objects: Objects, object: AnyObject): void {
 function* all(objects: Objects): Iterable<AnyObject> {
 	for (const names of objects.values()) {
 		yield* names.values();
+	}
+}
+
+function* differences(before: Objects, after: Objects): Iterable<Difference> {
+	for (const [namespace, names] of after) {
+		for (const [name, object] of names) {
+			const old = before.get(namespace)?.get(name);
+			if (old !== object) {
+				yield { before: old, after: object };
+			}
+		}
+	}
+	for (const [namespace, names] of before) {
+		for (const [name, object] of names) {
+			if (after.get(namespace)?.get(name) === undefined) {
+				yield { before: object, after: undefined };
+			}
+		}
 	}
 }
 
