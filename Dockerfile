@@ -51,8 +51,9 @@ LABEL org.opencontainers.image.title="waymark" \
 COPY --from=build /root-of-image /
 WORKDIR /app
 USER 65532:65532
-# Less than the limit of 256 MiB that the chart sets: buffers and TLS live outside the heap.
-ENV NODE_ENV=production NODE_OPTIONS=--max-old-space-size=160 NODE_COMPILE_CACHE=/app/compile-cache
+# Less than the limit of 256 MiB that the chart sets: buffers and TLS live outside the heap. A young generation that
+# may grow to 64 MiB would take what the audit of a large cluster throws away at once.
+ENV NODE_ENV=production NODE_OPTIONS="--max-old-space-size=160 --max-semi-space-size=4" NODE_COMPILE_CACHE=/app/compile-cache
 EXPOSE 8443 8081
 ENTRYPOINT ["/usr/bin/node", "/app/dist/main.js"]
 CMD ["serve"]

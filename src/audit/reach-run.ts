@@ -1,7 +1,7 @@
 import type { Inventory } from "../core/inventory.ts";
 import type { Stepwise } from "../core/stepwise.ts";
 import type { FoundGaps } from "../reach/gaps.ts";
-import { walkGaps } from "../reach/gaps.ts";
+import { walkGaps, walkGapsOf } from "../reach/gaps.ts";
 import type { Reach } from "../reach/reach.ts";
 import { walkReach } from "../reach/reach.ts";
 import type { NamedObject } from "./auditor.ts";
@@ -13,7 +13,9 @@ export interface ReachOptions {
 	readonly inventory: Inventory;
 	/** The day in UTC, as YYYY-MM-DD. */
 	readonly today: () => string;
-	/** What else is made of a reach, in steps as well. */
+	/** Whether more is made of the reach of all hosts than gaps; else it is never held as a whole. */
+	readonly wantsReach: () => boolean;
+	/** What else is made of it, in steps as well. */
 	readonly further: (reach: Reach) => Stepwise<void>;
 	/** Objects of which the gaps are others than before. */
 	readonly onGaps: (objects: readonly NamedObject[]) => void;
@@ -107,7 +109,10 @@ export function runReach(options: ReachOptions): ReachRun {
 	};
 }
 
-function* walk({ inventory, today, further }: ReachOptions): Stepwise<FoundGaps> {
+function* walk({ inventory, today, wantsReach, further }: ReachOptions): Stepwise<FoundGaps> {
+	if (!wantsReach()) {
+		return yield* walkGapsOf(inventory, today());
+	}
 	const reach = yield* walkReach(inventory, today());
 	const found = yield* walkGaps(reach);
 	yield* further(reach);

@@ -1,9 +1,11 @@
 import type { EntryGap, Gaps, NamespaceGap, NamespaceGaps } from "../core/gaps.ts";
+import type { Inventory } from "../core/inventory.ts";
 import type { Stepwise } from "../core/stepwise.ts";
 import { finish } from "../core/stepwise.ts";
 import type { Bits } from "./bits.ts";
 import { both, countOf, either, except, hasBit, isEmpty, noBits, numbersOf, setBit } from "./bits.ts";
 import type { Outlet, Reach } from "./reach.ts";
+import { walkHosts } from "./reach.ts";
 
 /** The most namespaces, and the most destinations, that a gap names. */
 const mostNames = 3;
@@ -26,29 +28,42 @@ export function findGaps(reach: Reach): FoundGaps {
 	return finish(walkGaps(reach));
 }
 
-/**
- * The same in steps. A policy that only watches (mode `warn` or `audit`, an exemption) has no gap; what depends on the
- * request or on a CUSTOM provider is not refused.
- */
+/** The same in steps. */
 export function* walkGaps(reach: Reach): Stepwise<FoundGaps> {
+	const collector = gapCollector();
+	for (const outlets of Map.groupBy(reach.outlets, ({ host }) => host).values()) {
+		yield;
+		collector.add(reach.namespaces, outlets);
+	}
+	return collector.gaps(reach.namespaces);
+}
+
+/** Where the enforced policies of a world are not kept on a day, in steps: without ever holding the reach of all hosts. */
+export function* walkGapsOf(inventory: Inventory, today: string): Stepwise<FoundGaps> {
+	const collector = gapCollector();
+	return collector.gaps(yield* walkHosts(inventory, today, collector.add));
+}
+
+/** Gathers gaps host by host. */
+interface GapCollector {
+	/** Takes all outlets of one host. */
+	readonly add: (namespaces: readonly string[], outlets: readonly Outlet[]) => void;
+	readonly gaps: (namespaces: readonly string[]) => FoundGaps;
+}
+
+/**
+ * A policy that only watches (mode `warn` or `audit`, an exemption) has no gap; what depends on the request or on a CUSTOM
+ * provider is not refused.
+ */
+function gapCollector(): GapCollector {
 	const entries = new Map<string, readonly EntryGap[]>();
 	const total = { waypoint: 0, direct: 0 };
-	const all = new NamespaceCount(reach);
-	const unnamed = new NamespaceCount(reach);
-	const places = new Map(reach.namespaces.map((namespace, place) => [namespace, place]));
-	for (const answers of byEntryHost(reach.outlets)) {
-		yield;
-		const gaps = [gapOf(answers, reach, places), unnamedGapOf(answers, reach)].filter(
-			(gap) => gap !== undefined,
-		);
-		if (gaps.length > 0) {
-			const key = keyOf(answers[0]);
-			entries.set(key, [...(entries.get(key) ?? []), ...gaps]);
-		}
-	}
-	for (const [destination, outlets] of byDestination(reach.outlets)) {
-		yield;
-		const size = reach.namespaces.length;
+	const all = new NamespaceCount();
+	const unnamed = new NamespaceCount();
+	let places: ReadonlyMap<string, number> | undefined;
+	const addDestination = (size: number, outlets: readonly Outlet[]): void => {
+		const [first] = outlets;
+		const destination = `${first?.host ?? ""}:${first?.port ?? ""}`;
 		const union = (setOf: (outlet: Outlet) => Bits): Bits => outlets.map(setOf).reduce(either, noBits(size));
 		all.add(destination, union(against), union(governed), total);
 		unnamed.add(
@@ -57,13 +72,31 @@ export function* walkGaps(reach: Reach): Stepwise<FoundGaps> {
 			union((outlet) => (outlet.waypoint === undefined ? noBits(size) : outlet.unnamed)),
 			total,
 		);
-	}
-	const ofNamespace = namespaceGaps(reach, all, unnamed);
+	};
 	return {
-		total,
-		marks: marksOf(entries, ofNamespace),
-		ofEntry: (namespace, name) => entries.get(`${namespace}/${name}`) ?? [],
-		ofNamespace: (namespace) => ofNamespace.get(namespace),
+		add(namespaces, outlets) {
+			places ??= new Map(namespaces.map((namespace, place) => [namespace, place]));
+			for (const [key, answers] of Map.groupBy(outlets, keyOf)) {
+				const gaps = [gapOf(answers, namespaces, places), unnamedGapOf(answers, namespaces)].filter(
+					(gap) => gap !== undefined,
+				);
+				if (gaps.length > 0) {
+					entries.set(key, [...(entries.get(key) ?? []), ...gaps]);
+				}
+			}
+			for (const rivals of Map.groupBy(outlets, ({ port }) => port).values()) {
+				addDestination(namespaces.length, rivals);
+			}
+		},
+		gaps(namespaces) {
+			const ofNamespace = namespaceGaps(namespaces, all, unnamed);
+			return {
+				total,
+				marks: marksOf(entries, ofNamespace),
+				ofEntry: (namespace, name) => entries.get(`${namespace}/${name}`) ?? [],
+				ofNamespace: (namespace) => ofNamespace.get(namespace),
+			};
+		},
 	};
 }
 
@@ -80,11 +113,6 @@ function governed({ waypoint, served, can, refuse }: Outlet): Bits {
 /** Counts what each namespace reaches, and keeps the first few. */
 class NamespaceCount {
 	readonly #counts = new Map<number, { count: number; direct: number; destinations: string[] }>();
-	readonly #namespaces: readonly string[];
-
-	constructor({ namespaces }: Reach) {
-		this.#namespaces = namespaces;
-	}
 
 	/** One port of a host: who reaches it, and who of them by a waypoint. */
 	add(destination: string, reaching: Bits, through: Bits, total: { waypoint: number; direct: number }): void {
@@ -102,17 +130,17 @@ class NamespaceCount {
 		}
 	}
 
-	byName(): ReadonlyMap<string, NamespaceGap> {
-		return new Map([...this.#counts].map(([place, gap]) => [this.#namespaces[place] ?? "", gap]));
+	byName(namespaces: readonly string[]): ReadonlyMap<string, NamespaceGap> {
+		return new Map([...this.#counts].map(([place, gap]) => [namespaces[place] ?? "", gap]));
 	}
 }
 
 function namespaceGaps(
-	{ namespaces }: Reach,
+	namespaces: readonly string[],
 	all: NamespaceCount,
 	unnamed: NamespaceCount,
 ): ReadonlyMap<string, NamespaceGaps> {
-	const [ofAll, ofUnnamed] = [all.byName(), unnamed.byName()];
+	const [ofAll, ofUnnamed] = [all.byName(namespaces), unnamed.byName(namespaces)];
 	const found = new Map<string, NamespaceGaps>();
 	for (const name of namespaces) {
 		const gaps = { all: ofAll.get(name), unnamed: ofUnnamed.get(name) };
@@ -129,24 +157,24 @@ function namespaceGaps(
  */
 function gapOf(
 	outlets: readonly Outlet[],
-	reach: Reach,
+	namespaces: readonly string[],
 	places: ReadonlyMap<string, number>,
 ): EntryGap | undefined {
-	const own = noBits(reach.namespaces.length);
+	const own = noBits(namespaces.length);
 	setBit(own, places.get(outlets[0]?.declaredBy.namespace ?? "") ?? 0);
-	return openGap(outlets, reach, "all", ({ served, can, refuse }) =>
+	return openGap(outlets, namespaces, "all", ({ served, can, refuse }) =>
 		except(both(both(served, can), refuse), own),
 	);
 }
 
 /** The same of pods whose ServiceAccount is not named; of the entry's own namespace too, for no other rule speaks of it. */
-function unnamedGapOf(outlets: readonly Outlet[], reach: Reach): EntryGap | undefined {
-	return openGap(outlets, reach, "unnamed", ({ unnamed }) => unnamed);
+function unnamedGapOf(outlets: readonly Outlet[], namespaces: readonly string[]): EntryGap | undefined {
+	return openGap(outlets, namespaces, "unnamed", ({ unnamed }) => unnamed);
 }
 
 function openGap(
 	outlets: readonly Outlet[],
-	{ namespaces }: Reach,
+	namespaces: readonly string[],
 	whose: EntryGap["whose"],
 	clientsOf: (outlet: Outlet) => Bits,
 ): EntryGap | undefined {
@@ -180,14 +208,6 @@ function* firstOf(numbers: Iterable<number>): Iterable<number> {
 
 function keyOf(outlet: Outlet | undefined): string {
 	return `${outlet?.declaredBy.namespace ?? ""}/${outlet?.declaredBy.name ?? ""}`;
-}
-
-function byEntryHost(outlets: readonly Outlet[]): Iterable<readonly Outlet[]> {
-	return Map.groupBy(outlets, (outlet) => `${keyOf(outlet)} ${outlet.host}`).values();
-}
-
-function byDestination(outlets: readonly Outlet[]): Iterable<readonly [string, readonly Outlet[]]> {
-	return Map.groupBy(outlets, ({ host, port }) => `${host}:${port}`);
 }
 
 function marksOf(

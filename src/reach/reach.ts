@@ -113,10 +113,25 @@ export function readReach(inventory: Inventory, today: string): Reach {
 
 /** The same in steps. Where the world changes between two of them, the answer is a mixture, and is to be asked again. */
 export function* walkReach(inventory: Inventory, today: string): Stepwise<Reach> {
+	const outlets: Outlet[] = [];
+	const namespaces = yield* walkHosts(inventory, today, (_, each) => outlets.push(...each));
+	return { namespaces, outlets };
+}
+
+/**
+ * The same, host by host and in their order: `take` is given what a `Reach` would have of it, and may let go of it. A
+ * cluster of thousands of namespaces and hosts takes a hundred megabytes of sets, and for one host they are small.
+ * @param take is given the namespaces, and the outlets of one host, ordered by port and the entry's names
+ */
+export function* walkHosts(
+	inventory: Inventory,
+	today: string,
+	take: (namespaces: readonly string[], outlets: readonly Outlet[]) => void,
+): Stepwise<readonly string[]> {
 	const answers = yield* walkAnswers(inventory);
 	const namespaces = namespacesOf(inventory);
-	const hosts = [...new Set(answers.map(({ capture }) => capture.host))];
-	const verdicts = yield* walkVerdicts(namespaces, hosts, inventory, today);
+	const byHost = Map.groupBy(answers, ({ capture }) => capture.host);
+	const verdicts = yield* walkVerdicts(namespaces, [...byHost.keys()], inventory, today);
 	const world: World = {
 		inventory,
 		namespaces,
@@ -134,12 +149,11 @@ export function* walkReach(inventory: Inventory, today: string): Stepwise<Reach>
 		policies: indexPolicies(inventory),
 		everyone: allBits(namespaces.length),
 	};
-	const outlets: Outlet[] = [];
-	for (const rivals of Map.groupBy(answers, ({ capture }) => capture.host).values()) {
+	for (const [, rivals] of [...byHost].sort(([one], [other]) => compareText(one, other))) {
 		yield;
-		outlets.push(...outletsOf(rivals, verdicts, world));
+		take(namespaces, outletsOf(rivals, verdicts, world).toSorted(compareOutlets));
 	}
-	return { namespaces, outlets: outlets.sort(compareOutlets) };
+	return namespaces;
 }
 
 interface World {

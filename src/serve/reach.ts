@@ -81,8 +81,8 @@ export function keepReach(options: ReachKeeping): ReachKeeper {
 		generated = undefined;
 	};
 	const further = function* (reach: Reach): Stepwise<void> {
+		generated = yield* walkPolicies(reach, inventory, options.today(), "asking");
 		if (mode() === "enforce") {
-			generated = yield* walkPolicies(reach, inventory, options.today(), "asking");
 			keeper().want(generated.policies.flatMap((policy) => owned(policy, inventory)));
 		}
 	};
@@ -97,7 +97,13 @@ export function keepReach(options: ReachKeeping): ReachKeeper {
 		});
 		void following.synced.then(() => {
 			if (!signal.aborted) {
-				run = runReach({ inventory, today: options.today, further, onGaps: options.onGaps });
+				run = runReach({
+					inventory,
+					today: options.today,
+					wantsReach: () => mode() === "enforce",
+					further,
+					onGaps: options.onGaps,
+				});
 			}
 		});
 	};

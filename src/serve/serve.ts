@@ -5,7 +5,7 @@ import { quote } from "../core/finding.ts";
 import type { Rule } from "../core/rule.ts";
 import type { DrainOutcome, DrainTimes } from "../server/drain.ts";
 import { defaultDrainTimes } from "../server/drain.ts";
-import { watchMemory } from "../server/memory-metrics.ts";
+import { heapFigures, watchMemory } from "../server/memory-metrics.ts";
 import type { Metrics } from "../server/metrics.ts";
 import { createMetrics } from "../server/metrics.ts";
 import type { Pages } from "../server/pages.ts";
@@ -71,7 +71,7 @@ async function start(
 	stops: (() => unknown)[],
 ): Promise<{ readonly left: Promise<DrainOutcome> }> {
 	const metrics = createMetrics();
-	const memory = watchMemory(metrics.registry, log);
+	const memory = watchMemory(metrics.registry, log, () => heapFigures(options.variables.NODE_OPTIONS));
 	stops.push(() => memory.stop());
 	let audit: Audit | undefined;
 	let followed: ServedWorld | undefined;

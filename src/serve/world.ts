@@ -117,7 +117,7 @@ export async function serveCluster(
 		settings: defaultSettings,
 		log,
 		// What serves takes 30 MB, and garbage that waits to be collected as much again.
-		budgetBytes: heapLimit() * 0.45,
+		budgetBytes: heapLimit(options.variables.NODE_OPTIONS) * 0.45,
 		onEvent: (kind, lagMs) => feedMetrics.lag.observe({ kind }, lagMs / 1000),
 		onRestart: (kind, reason) => feedMetrics.restarts.inc({ kind, reason }),
 	});

@@ -20,7 +20,7 @@ const easedAt = 0.75;
 export function watchMemory(
 	registry: Registry,
 	log: Pick<Logger, "info" | "warn">,
-	read: () => { readonly used: number; readonly limit: number } = heapFigures,
+	read: () => { readonly used: number; readonly limit: number } = () => heapFigures(),
 	everyMs: number = checkEveryMs,
 ): MemoryWatch {
 	new Gauge({
@@ -69,16 +69,24 @@ export function watchMemory(
 	};
 }
 
-function heapFigures(): { readonly used: number; readonly limit: number } {
-	return { used: getHeapStatistics().used_heap_size, limit: heapLimit() };
+/** What the heap takes, and what it may take, in bytes. */
+export function heapFigures(nodeOptions = ""): { readonly used: number; readonly limit: number } {
+	return { used: getHeapStatistics().used_heap_size, limit: heapLimit(nodeOptions) };
 }
 
-// V8's own figure has room for three young generations of 64 MiB in it, whatever `--max-old-space-size` says.
-const youngBytes = 192 * 1024 * 1024;
+/** MiB of a young generation that V8 may grow one to, unless `--max-semi-space-size` says otherwise. */
+const usualYoung = 64;
 
-/** What long-lived objects may take, in bytes: `--max-old-space-size`, or what V8 chose. */
-export function heapLimit(): number {
+/**
+ * What long-lived objects may take, in bytes: `--max-old-space-size`, or what V8 chose.
+ * @param nodeOptions the environment's `NODE_OPTIONS`
+ */
+export function heapLimit(nodeOptions = ""): number {
 	const { heap_size_limit: limit } = getHeapStatistics();
+	const options = [...nodeOptions.split(/\s+/), ...process.execArgv];
+	const young = options.findLast((option) => option.startsWith("--max-semi-space-size="))?.split("=")[1];
+	// V8's own figure has room for three young generations in it, whatever `--max-old-space-size` says.
+	const youngBytes = 3 * Number(young ?? usualYoung) * 1024 * 1024;
 	return limit > youngBytes ? limit - youngBytes : limit;
 }
 

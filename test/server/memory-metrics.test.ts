@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import { test } from "node:test";
 import { Registry } from "prom-client";
 import { heapLimit, watchMemory } from "../../src/server/memory-metrics.ts";
@@ -29,6 +31,28 @@ test("watchMemory() logs when memory becomes scarce and when that is over, once 
 	assert.match(await registry.metrics(), /^waymark_heap_limit_bytes 100000000$/m);
 });
 
-test("heapLimit() is what --max-old-space-size says, or what V8 chose", () => {
+test("heapLimit() is what --max-old-space-size says, whatever the young generation may grow to, or what V8 chose", () => {
 	assert.ok(heapLimit() > 16e6);
+	const script = `import { heapLimit } from ${JSON.stringify(join(import.meta.dirname, "../../src/server/memory-metrics.ts"))}; console.log(heapLimit() / 2 ** 20);`;
+	const fromEnvironment = "--max-old-space-size=320 --max-semi-space-size=4";
+	const limits = [
+		["--max-old-space-size=320"],
+		["--max-old-space-size=320", "--max-semi-space-size=4"],
+		["--max-old-space-size=160", "--max-semi-space-size=4"],
+	].map((options) =>
+		Number(execFileSync(process.execPath, [...options, "--input-type=module-typescript", "--eval", script])),
+	);
+	assert.deepEqual(limits, [320, 320, 160]);
+	const told = execFileSync(
+		process.execPath,
+		[
+			"--input-type=module-typescript",
+			"--eval",
+			script.replace("heapLimit()", `heapLimit(${JSON.stringify(fromEnvironment)})`),
+		],
+		{
+			env: { NODE_OPTIONS: fromEnvironment },
+		},
+	);
+	assert.equal(Number(told), 320);
 });
