@@ -449,6 +449,9 @@ export async function nextSecond(): Promise<void> {
 /** What a world leaves in its namespaces: the rest is a ConfigMap of istiod's. */
 const leftovers = [
 	"ServiceEntry.networking.istio.io",
+	"WorkloadEntry.networking.istio.io",
+	"VirtualService.networking.istio.io",
+	"HTTPRoute.gateway.networking.k8s.io",
 	"Gateway.gateway.networking.k8s.io",
 	"EndpointSlice.discovery.k8s.io",
 	"Service",

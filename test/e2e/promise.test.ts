@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { sample } from "fast-check";
 import type { ServeProcess } from "../support/serve-process.ts";
 import { startServe } from "../support/serve-process.ts";
@@ -21,14 +22,19 @@ import {
 	rounds,
 	worldPlan,
 } from "./generated-worlds.ts";
+import { laterWrites, writeLater } from "./later-writes.ts";
 import { readCondition } from "./oracles.ts";
 import { registerWebhooks } from "./webhooks.ts";
 
 const seeds = [404, 505, 606];
 const batches = 2;
 const batchSize = 60;
+/** How many batches of a seed are changed afterwards; `WAYMARK_PROMISE=long` changes all. */
+const changedBatches = process.env.WAYMARK_PROMISE === "long" ? batches : 1;
 /** Fewer admitted entries than this would prove nothing; a fifth of all has a spelling that is warned of. */
 const leastAdmitted = 40;
+/** Of those, whose world nobody was warned of changing afterwards. */
+const leastKept = 10;
 
 // The whole way: the API server asks a webhook that follows it, and istiod has the last word.
 const stack = new AsyncDisposableStack();
@@ -60,8 +66,18 @@ function countReasons(texts: readonly string[]): void {
 }
 
 for (const seed of seeds) {
-	test(`an entry that is admitted without a warning is captured: ${batches * batchSize} worlds, seed ${seed}`, async () => {
-		const count = { written: 0, denied: 0, warned: 0, promised: 0 };
+	test(`an entry that is admitted without a warning is captured, and stays so until somebody is warned: ${batches * batchSize} worlds, seed ${seed}`, async () => {
+		const count = {
+			written: 0,
+			denied: 0,
+			warned: 0,
+			promised: 0,
+			later: 0,
+			laterDenied: 0,
+			laterSilent: 0,
+			laterWarned: 0,
+			kept: 0,
+		};
 		const broken: string[] = [];
 		for (let batch = 0; batch < batches; batch++) {
 			const worlds = sample(worldPlan, { seed: seed * 1000 + batch, numRuns: batchSize }).map(
@@ -81,14 +97,26 @@ for (const seed of seeds) {
 				namespaces: worlds.flatMap(namespacesOf),
 			});
 			const promised = await writeEntries(worlds, count);
-			await unregister();
 			await plane.istiod.settle();
 			broken.push(...(await unkept(promised)));
+			const isChanged = batch < changedBatches;
+			const histories = isChanged
+				? await changeWorlds(worlds, seed * 1000 + batch, count)
+				: new Map<string, readonly string[]>();
+			await unregister();
+			await plane.istiod.settle();
+			const kept = promised.filter(({ metadata }) => histories.has(worldOf(metadata.namespace)));
+			count.kept += kept.length;
+			for (const [text, { metadata }] of await unkeptOf(kept)) {
+				broken.push([text, ...(histories.get(worldOf(metadata.namespace)) ?? [])].join("\n\t"));
+			}
 			await deleteWorlds(plane, worlds);
 		}
 		console.log(`seed ${seed}: ${JSON.stringify({ ...count, ...Object.fromEntries(reasons) })}`);
 		assert.deepEqual(broken, []);
 		assert.ok(count.promised >= leastAdmitted, "too few entries were admitted without a warning");
+		assert.ok(count.kept >= leastKept, "too few worlds were changed without a warning");
+		assert.ok(count.laterSilent > 0 && count.laterDenied > 0, "the later writes prove nothing");
 	});
 }
 
@@ -127,11 +155,53 @@ async function writeEntries(
 	return promised;
 }
 
+function worldOf(namespace = ""): string {
+	return namespace.replace(/-[abw]$/, "");
+}
+
+/** Writes what comes later in each world, and returns the steps of those in which nobody was warned of anything. */
+async function changeWorlds(
+	worlds: readonly NamedWorld[],
+	seed: number,
+	count: { later: number; laterDenied: number; laterSilent: number; laterWarned: number },
+): Promise<ReadonlyMap<string, readonly string[]>> {
+	const plans = sample(laterWrites, { seed, numRuns: worlds.length });
+	const histories = new Map<string, string[]>(worlds.map(({ prefix }) => [prefix, []]));
+	const most = Math.max(...plans.map((plan) => plan.length));
+	for (let round = 0; round < most; round++) {
+		await inParallel(
+			worlds.map((world, index) => ({ world, write: plans[index]?.[round] })),
+			async ({ world, write }) => {
+				if (write === undefined) {
+					return;
+				}
+				const { isAdmitted, warnings, text } = await writeLater(plane, world, write);
+				count.later++;
+				count.laterDenied += text.includes("denied the request") ? 1 : 0;
+				count.laterSilent += isAdmitted && warnings.length === 0 ? 1 : 0;
+				if (isAdmitted && warnings.length > 0) {
+					count.laterWarned++;
+					histories.delete(world.prefix);
+				}
+				histories.get(world.prefix)?.push(text);
+			},
+		);
+		await sleep(150);
+	}
+	return histories;
+}
+
 /** The promises that istiod does not keep: not bound, or a host without an address or without the waypoint. */
 async function unkept(promised: readonly KubeObject[]): Promise<readonly string[]> {
+	return (await unkeptOf(promised)).map(([text]) => text);
+}
+
+async function unkeptOf(
+	promised: readonly KubeObject[],
+): Promise<readonly (readonly [text: string, entry: KubeObject])[]> {
 	for (let tries = 0; ; tries++) {
 		const services = await plane.istiod.ambientz();
-		const broken: string[] = [];
+		const broken: (readonly [string, KubeObject])[] = [];
 		for (const object of promised) {
 			const { namespace = "", name = "", labels = {} } = object.metadata;
 			const stored = await plane.get("ServiceEntry", namespace, name);
@@ -142,9 +212,10 @@ async function unkept(promised: readonly KubeObject[]): Promise<readonly string[
 					(each) => each.namespace === namespace && each.name === name && each.hostname === host,
 				);
 				if (bound !== "True" || (service?.addresses.length ?? 0) === 0 || service?.waypoint == null) {
-					broken.push(
+					broken.push([
 						`${host} of ${JSON.stringify(object)}: bound ${bound}, ${JSON.stringify(service)}, ${JSON.stringify(labels)}`,
-					);
+						object,
+					]);
 				}
 			}
 		}
