@@ -1,17 +1,22 @@
+import { parseAddressRange } from "../../core/address-range.ts";
 import type { Problem } from "../../core/finding.ts";
 import { mention, quote } from "../../core/finding.ts";
+import { canonicalHost } from "../../core/host-pattern.ts";
 import type { Service, ServiceEntry, WorkloadEntry } from "../../core/kinds.ts";
 import { allows } from "../../core/policy.ts";
 import type { Rule, RuleContext } from "../../core/rule.ts";
+import { serviceOfHost } from "../../core/service-names.ts";
 import {
 	isDeclaredInside,
+	isOutsideHost,
 	isOutsideMachine,
 	isSelected,
 	opensEntry,
 	outsideName,
 } from "../../istio/entry/border.ts";
+import { isClusterHost } from "../../istio/entry/cluster-hosts.ts";
 import { specOf } from "../../istio/entry/entry.ts";
-import { isInternal } from "../../istio/entry/facts.ts";
+import { isExternal, isInternal } from "../../istio/entry/facts.ts";
 import { formatWaypoint, isSameWaypoint } from "../../istio/waypoint/binding.ts";
 import { requestedWaypoint } from "../../istio/waypoint/waypoint.ts";
 import { teamNamespace, withAnnotations } from "../examples.ts";
@@ -80,6 +85,51 @@ function* passedWaypoint(
 	if (!(request.asked && isSameWaypoint(request.waypoint, waypoint))) {
 		yield { message: `it is not bound to the waypoint ${formatWaypoint(waypoint)} of the policy` };
 	}
+}
+
+/** The Service of another namespace that a machine really is, as people write it; undefined where it is none. */
+function foreignService(address: string, { namespace, inventory }: RuleContext): string | undefined {
+	const [service] = address === "None" ? [] : inventory.lookup("serviceByAddress", address);
+	const home = service?.metadata?.namespace ?? namespace;
+	if (home !== namespace) {
+		return `${home}/${service?.metadata?.name ?? ""}`;
+	}
+	const isName = address !== "" && parseAddressRange(address) === undefined;
+	const named =
+		isName && isClusterHost(address, inventory)
+			? serviceOfHost(canonicalHost(address), namespace)
+			: undefined;
+	return named === undefined || named.namespace === namespace
+		? undefined
+		: `${named.namespace}/${named.name}`;
+}
+
+/** A machine that is a Service of another namespace: what selects it arrives there with the waypoint's identity. */
+function* lentIdentity(machine: WorkloadEntry, context: RuleContext): Iterable<Problem> {
+	const { namespace, policy, inventory } = context;
+	const address = machine.spec?.address ?? "";
+	const service = policy.ambient === "enforced" ? foreignService(address, context) : undefined;
+	if (service === undefined) {
+		return;
+	}
+	const selecting = [...inventory.inNamespace("ServiceEntry", namespace)].find((entry) => {
+		const { selector, hosts } = specOf(entry);
+		return (
+			selector !== undefined &&
+			isSelected(machine, selector) &&
+			(isExternal(entry) || hosts.some((host) => isOutsideHost(host, inventory)))
+		);
+	});
+	const because =
+		selecting === undefined
+			? "an entry that selects this machine leads back into the cluster"
+			: `traffic of ServiceEntry ${mention(selecting.metadata?.name ?? "")} goes back into the cluster, with the identity of a waypoint`;
+	yield {
+		path: ["spec", "address"],
+		...(selecting === undefined ? { severity: "warning" as const } : {}),
+		message: `${quote(address)} is the Service ${mention(service)}, so ${because}`,
+		hint: "Let pods call the Service by its own name",
+	};
 }
 
 /** The waypoint that a Service leads past when it selects a machine outside; undefined where that matters to nobody. */
@@ -191,6 +241,7 @@ function* addressProblems(entry: WorkloadEntry, context: RuleContext): Iterable<
 		yield* forbiddenHost("Address", target, path, policy);
 	}
 	yield* openedEntries(entry, context);
+	yield* lentIdentity(entry, context);
 	yield* servedOutside(entry, context);
 	const strict = limitOnAddress(address, policy);
 	if (strict !== undefined) {

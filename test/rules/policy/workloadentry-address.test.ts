@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import type { AnyObject, ServiceEntry } from "../../../src/core/kinds.ts";
+import type { AnyObject, ServiceEntry, WorkloadEntry } from "../../../src/core/kinds.ts";
 import {
 	boundEntry,
+	exampleService,
 	plainEntry,
 	teamNamespace,
 	withAnnotations,
@@ -128,4 +129,25 @@ it("workloadentry-address looks at the entries that the machine would lead out o
 	);
 	const settings = { internal: { addresses: ["10.0.0.0/8"] } };
 	assert.deepEqual(places(rule, inside, { given: [teamNamespace, outside], settings }), []);
+});
+
+it("workloadentry-address refuses a machine that is a Service of another namespace, behind an entry for a host outside", () => {
+	const ledger = exampleService("ledger", "bank", "10.96.0.20");
+	const own = exampleService("ledger", "team", "10.96.0.21");
+	const given = [teamNamespace, ledger, own];
+	const selecting = withSpec(boundEntry, {
+		resolution: "STATIC",
+		workloadSelector: { labels: { app: "ledger" } },
+	});
+	const machine = (address: string): WorkloadEntry => ({
+		...rule.docs.good,
+		spec: { address, labels: { app: "ledger" } },
+	});
+	for (const address of ["10.96.0.20", "ledger.bank.svc.cluster.local", "Ledger.bank.svc"]) {
+		assert.deepEqual(spots(rule, machine(address), [...given, selecting]), ["error spec.address"], address);
+		assert.deepEqual(spots(rule, machine(address), given), ["warning spec.address"], address);
+	}
+	for (const address of ["10.96.0.21", "ledger.team.svc.cluster.local", "10.20.0.7"]) {
+		assert.deepEqual(spots(rule, machine(address), [...given, selecting]), [], address);
+	}
 });
