@@ -38,7 +38,7 @@ export function clusterManifests(state: ClusterState, followed: readonly Kind[])
 					"//",
 					"/",
 				),
-				source: { text: "", place: () => start },
+				source: { text: "", positionAt: () => start },
 				kind,
 				// What a watch keeps has no type of its own.
 				object: { ...object, apiVersion: object.apiVersion ?? apiVersion, kind: object.kind ?? name },

@@ -350,7 +350,7 @@ function linesOf({ source, document, position }: Manifest): (comment: IgnoreComm
 	}
 	return (comment) => {
 		const offset = offsets.get(comment.text);
-		return offset === undefined ? position([]).line : source.place(offset).line;
+		return offset === undefined ? position([]).line : source.positionAt(offset).line;
 	};
 }
 
@@ -401,8 +401,8 @@ function replacementsOf(fix: ManifestFix): readonly Replacement[] {
 }
 
 function replacementOf({ start, end, text }: Splice, source: Source): Replacement {
-	const from = source.place(start);
-	const to = source.place(end);
+	const from = source.positionAt(start);
+	const to = source.positionAt(end);
 	return {
 		startLine: from.line,
 		startColumn: from.column,

@@ -14,17 +14,17 @@ import type { Settings } from "../core/settings.ts";
 import { dialectOf } from "./dialect.ts";
 import { contentOf, differingScalars, KubectlRefusal, kubectlYaml } from "./kubectl-yaml.ts";
 
-/** A place in a file; both count from 1. */
+/** A position in a file; both count from 1. */
 export interface Position {
 	readonly line: number;
 	readonly column: number;
 }
 
-/** The text of a file and the places in it. */
+/** The text of a file and the positions in it. */
 export interface Source {
 	readonly text: string;
-	/** The place of a character, counted from 0. */
-	place(offset: number): Position;
+	/** The position of a character, counted from 0. */
+	positionAt(offset: number): Position;
 }
 
 /** One object of a file. */
@@ -212,7 +212,7 @@ export function parseManifests(text: string, file: string): Reading {
 	const notes: Note[] = [];
 	const source: Source = {
 		text,
-		place: (offset) => {
+		positionAt: (offset) => {
 			const { line, col } = lines.linePos(offset);
 			return { line: Math.max(line, 1), column: Math.max(col, 1) };
 		},
@@ -227,7 +227,7 @@ export function parseManifests(text: string, file: string): Reading {
 			unreadable.push({ file, line, message: (failure.message.split("\n")[0] ?? "").replace(/:$/, "") });
 		}
 		if (index > 0 && document.directives?.docStart !== true && document.contents !== null) {
-			const { line } = source.place(document.contents.range?.[0] ?? 0);
+			const { line } = source.positionAt(document.contents.range?.[0] ?? 0);
 			unreadable.push({ file, line, message: "kubectl reads nothing after ..., until the next ---" });
 			continue;
 		}
@@ -250,13 +250,13 @@ export function parseManifests(text: string, file: string): Reading {
 }
 
 /** kubectl takes nothing but a comment on the line of a `---` (k8s.io/apimachinery pkg/util/yaml/decoder.go). */
-function badSeparators({ text, place }: Source, file: string): readonly Unreadable[] {
+function badSeparators({ text, positionAt }: Source, file: string): readonly Unreadable[] {
 	if (/^\uFEFF?\s*\{/.test(text)) {
 		return [];
 	}
 	return [...text.matchAll(/^---(?!-)[ \t]*[^\s#].*$/gm)].map(({ index }) => ({
 		file,
-		line: place(index).line,
+		line: positionAt(index).line,
 		message: "kubectl takes nothing but a comment behind ---: put the object on the next line",
 	}));
 }
@@ -264,12 +264,12 @@ function badSeparators({ text, place }: Source, file: string): readonly Unreadab
 /** More words than this on one document are one habit. */
 const mostNotes = 8;
 
-function readOtherwise(document: Document, file: string, { place }: Source): readonly Note[] {
+function readOtherwise(document: Document, file: string, { positionAt }: Source): readonly Note[] {
 	return differingScalars(document)
 		.slice(0, mostNotes)
 		.map(({ offset, source, value }) => ({
 			file,
-			line: place(offset).line,
+			line: positionAt(offset).line,
 			message: `${quote(source)} without quotes is ${value} to kubectl, which reads YAML 1.1, and something else to tools that read YAML 1.2: write ${value}, or put it in quotes if the text is meant`,
 		}));
 }
@@ -286,7 +286,7 @@ function readDocument(
 		content = contentOf(document);
 	} catch (error) {
 		const offset = error instanceof KubectlRefusal ? error.offset : (document.range?.[0] ?? 0);
-		const { line } = source.place(offset);
+		const { line } = source.positionAt(offset);
 		unreadable.push({ file, line, message: error instanceof Error ? error.message : String(error) });
 		return;
 	}
@@ -323,7 +323,7 @@ function readDocument(
 	}
 
 	function place(path: Path): Position {
-		return source.place(offsetOf(document, path));
+		return source.positionAt(offsetOf(document, path));
 	}
 }
 

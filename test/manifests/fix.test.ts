@@ -19,7 +19,10 @@ const noLabel: Edit = { op: "remove", path: ["metadata", "labels", "x"] };
 function fixed(text: string, ...edits: readonly Edit[]): string | undefined {
 	const { manifests } = parseManifests(text, "a.yaml");
 	const fixes = manifests.map((manifest) => ({ manifest, edits }));
-	const result = fixedText(manifests[0]?.source ?? { text, place: () => ({ line: 1, column: 1 }) }, fixes);
+	const result = fixedText(
+		manifests[0]?.source ?? { text, positionAt: () => ({ line: 1, column: 1 }) },
+		fixes,
+	);
 	return result.unfixed.length === 0 ? result.text : undefined;
 }
 

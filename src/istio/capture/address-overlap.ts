@@ -3,13 +3,13 @@ import { bucketsAround, isSingle, rangesOverlap } from "../../core/address-range
 import type { Inventory } from "../../core/inventory.ts";
 import type { ServiceEntry } from "../../core/kinds.ts";
 import { specOf } from "../entry/entry.ts";
-import type { Place } from "./capture.ts";
+import type { ObjectName } from "./capture.ts";
 import { readAsIstiod } from "./capture.ts";
 
 /** Another ServiceEntry and an address of its own that meets a given one. */
 export interface Overlap {
 	readonly entry: ServiceEntry;
-	readonly place: { readonly namespace: string; readonly name: string };
+	readonly objectName: { readonly namespace: string; readonly name: string };
 	readonly range: AddressRange;
 }
 
@@ -17,15 +17,15 @@ export interface Overlap {
 const mostOverlaps = 256;
 
 /** The other entries that list an address in a range, each with the first such address of its own. */
-export function overlapsOf(range: AddressRange, self: Place, inventory: Inventory): readonly Overlap[] {
+export function overlapsOf(range: AddressRange, self: ObjectName, inventory: Inventory): readonly Overlap[] {
 	const overlaps: Overlap[] = [];
 	const span = { range, start: startOf(range), end: endOf(range) };
 	for (const key of bucketsAround(range)) {
 		for (const entry of inventory.lookup("serviceEntryByAddressBucket", key)) {
-			const place = { namespace: entry.metadata?.namespace ?? "", name: entry.metadata?.name ?? "" };
+			const objectName = { namespace: entry.metadata?.namespace ?? "", name: entry.metadata?.name ?? "" };
 			const met = firstMet(entry, span);
-			if (met !== undefined && (place.namespace !== self.namespace || place.name !== self.name)) {
-				overlaps.push({ entry, place, range: met });
+			if (met !== undefined && (objectName.namespace !== self.namespace || objectName.name !== self.name)) {
+				overlaps.push({ entry, objectName, range: met });
 			}
 			if (overlaps.length === mostOverlaps) {
 				return overlaps;

@@ -10,7 +10,7 @@ import type { Binding } from "../waypoint/waypoint.ts";
 import { bindingOf, visibilityOf } from "../waypoint/waypoint.ts";
 
 /** Where an object stands; the name is undefined while the API server has not given one (generateName). */
-export interface Place {
+export interface ObjectName {
 	readonly namespace: string;
 	readonly name: string | undefined;
 }
@@ -101,7 +101,7 @@ export interface HostOwner {
 }
 
 /** The owner that an entry would be. */
-export function ownerOf(entry: ServiceEntry, { namespace, name }: Place): HostOwner {
+export function ownerOf(entry: ServiceEntry, { namespace, name }: ObjectName): HostOwner {
 	const created = Date.parse(entry.metadata?.creationTimestamp ?? "");
 	return {
 		kind: "ServiceEntry",
@@ -155,7 +155,7 @@ export interface HostRoll {
 	/** The oldest two of those that answer in public namespaces: each is of another namespace. */
 	readonly oldestPublic: readonly HostOwner[];
 	/** Where an entry comes in the world. */
-	readonly placeOf: ReadonlyMap<HostOwner, number>;
+	readonly slotOf: ReadonlyMap<HostOwner, number>;
 }
 
 /** Finds all that answer for a host, by the spelling that istiod compares. */
@@ -174,7 +174,7 @@ export function rollsOf(inventory: Inventory): FindRoll {
 function rollOf(host: string, inventory: Inventory): HostRoll {
 	const service = serviceBehind(host, inventory);
 	const owners = ownersOf(host, inventory);
-	const placeOf = new Map(owners.map((owner, place) => [owner, place]));
+	const slotOf = new Map(owners.map((owner, slot) => [owner, slot]));
 	const namespaces = new Map<string, NamespaceOwners>();
 	const shown: HostOwner[] = [];
 	for (const [namespace, own] of Map.groupBy(owners, (each) => each.namespace)) {
@@ -187,14 +187,14 @@ function rollOf(host: string, inventory: Inventory): HostRoll {
 		}
 	}
 	// Where times are equal, the order of the world decides.
-	shown.sort((one, other) => (placeOf.get(one) ?? 0) - (placeOf.get(other) ?? 0));
+	shown.sort((one, other) => (slotOf.get(one) ?? 0) - (slotOf.get(other) ?? 0));
 	const canonical = oldest(shown);
 	const next = oldest(shown.filter((each) => each !== canonical));
 	return {
 		service: service === undefined ? undefined : ownerOfService(service),
 		namespaces,
 		oldestPublic: [canonical, next].filter((each) => each !== undefined),
-		placeOf,
+		slotOf,
 	};
 }
 
@@ -213,17 +213,17 @@ function namespaceOwners(owners: readonly HostOwner[], first: HostOwner): Namesp
 export function hostOwnership(
 	host: string,
 	entry: ServiceEntry,
-	place: Place,
+	objectName: ObjectName,
 	inventory: Inventory,
 	findRoll: FindRoll = (each) => rollOf(each, inventory),
 ): HostStanding {
-	const self = ownerOf(entry, place);
+	const self = ownerOf(entry, objectName);
 	const roll = findRoll(host);
 	const { service, namespaces } = roll;
-	const own = namespaces.get(place.namespace);
+	const own = namespaces.get(objectName.namespace);
 	// The entry as it is stored, which an update may be about to replace.
-	const stored = place.name === undefined ? undefined : own?.byName.get(place.name);
-	const isServiceHere = service?.namespace === place.namespace;
+	const stored = objectName.name === undefined ? undefined : own?.byName.get(objectName.name);
+	const isServiceHere = service?.namespace === objectName.namespace;
 	const first = firstWith(self, stored, own);
 	const lostTo = isServiceHere ? service : first === self ? undefined : first;
 	const tied = (own?.countAt.get(self.created) ?? 0) - (stored?.created === self.created ? 1 : 0);
@@ -234,7 +234,7 @@ export function hostOwnership(
 			return own?.owners.filter((each) => each !== stored) ?? [];
 		},
 		get elsewhere() {
-			const hidden = new Set([place.namespace, service?.namespace]);
+			const hidden = new Set([objectName.namespace, service?.namespace]);
 			const firsts = [...namespaces.values()].flatMap((each) =>
 				hidden.has(each.first.namespace) ? [] : [each.first],
 			);
@@ -243,7 +243,7 @@ export function hostOwnership(
 		canonical:
 			lostTo === undefined &&
 			service === undefined &&
-			visibilityOf(place.namespace, inventory) === "PUBLIC" &&
+			visibilityOf(objectName.namespace, inventory) === "PUBLIC" &&
 			comesFirst(self, stored, roll),
 	};
 }
@@ -270,13 +270,13 @@ function firstWith(
 function comesFirst(
 	self: HostOwner,
 	stored: HostOwner | undefined,
-	{ oldestPublic, placeOf }: HostRoll,
+	{ oldestPublic, slotOf }: HostRoll,
 ): boolean {
 	const other = oldestPublic.find((each) => each.namespace !== self.namespace);
 	if (other === undefined || self.created !== other.created) {
 		return other === undefined || self.created < other.created;
 	}
-	return stored !== undefined && (placeOf.get(stored) ?? 0) < (placeOf.get(other) ?? 0);
+	return stored !== undefined && (slotOf.get(stored) ?? 0) < (slotOf.get(other) ?? 0);
 }
 
 /** Every entry that istiod takes for a host, as it is written. */
@@ -366,18 +366,18 @@ const unbound: Binding = { status: "None", request: { asked: false } };
 /** What istiod does with each host of an entry, once each; who asks for many entries of one world shares the rolls. */
 export function captureOf(
 	entry: ServiceEntry,
-	place: Place,
+	objectName: ObjectName,
 	inventory: Inventory,
 	findRoll?: FindRoll,
 ): readonly HostCapture[] {
-	const ignored = whyIgnored(entry, place.namespace, inventory);
-	const asked = bindingOf(entry.metadata?.labels, place.namespace, inventory);
+	const ignored = whyIgnored(entry, objectName.namespace, inventory);
+	const asked = bindingOf(entry.metadata?.labels, objectName.namespace, inventory);
 	const hosts = [...new Set(specOf(entry).hosts)];
-	const standings = hosts.map((host) => hostOwnership(host, entry, place, inventory, findRoll));
+	const standings = hosts.map((host) => hostOwnership(host, entry, objectName, inventory, findRoll));
 	const isListed = ignored === undefined && standings.some((each) => each.lostTo === undefined);
 	const binding = isListed ? asked : unbound;
 	return hosts.map((host, index) => {
-		const standing = standings[index] ?? hostOwnership(host, entry, place, inventory, findRoll);
+		const standing = standings[index] ?? hostOwnership(host, entry, objectName, inventory, findRoll);
 		const known = ignored === undefined && standing.lostTo === undefined;
 		const addresses = known ? addressSource(entry, host) : "none";
 		return {

@@ -8,7 +8,7 @@ import { labelOf } from "../waypoint/label-selector.ts";
 import { requestedWaypoint, workloadBinding } from "../waypoint/waypoint.ts";
 import type { Overlap } from "./address-overlap.ts";
 import { overlapsOf } from "./address-overlap.ts";
-import type { Place } from "./capture.ts";
+import type { ObjectName } from "./capture.ts";
 import { readAsIstiod, whyIgnored } from "./capture.ts";
 
 /** What asking for the workloads of an address may look at. */
@@ -40,7 +40,7 @@ export interface WorkloadAddress {
 /** The workloads that istiod makes of the endpoints of an entry (ambient/workloads.go: serviceEntryWorkloadBuilder). */
 export function* workloadsOfEntry(
 	entry: ServiceEntry,
-	{ namespace, name }: Place,
+	{ namespace, name }: ObjectName,
 	inventory: Inventory,
 ): Iterable<WorkloadAddress> {
 	const { endpoints } = specOf(entry);
@@ -63,7 +63,7 @@ export function* workloadsOfEntry(
 /** The workload that istiod makes of a WorkloadEntry; undefined where ztunnel does not know it by an address. */
 export function workloadOf(
 	{ metadata, spec }: WorkloadEntry,
-	{ namespace, name }: Place,
+	{ namespace, name }: ObjectName,
 	inventory: Inventory,
 ): WorkloadAddress | undefined {
 	const local = localNetwork(inventory);
@@ -88,22 +88,22 @@ const mostWorkloads = 256;
 /** The workloads of other objects than `self` that have an address in a range. */
 export function workloadsWithin(
 	range: AddressRange,
-	self: Place,
+	self: ObjectName,
 	inventory: Inventory,
 ): readonly WorkloadAddress[] {
 	const found: WorkloadAddress[] = [];
 	const key = addressBucket(range) ?? "all";
 	for (const entry of inventory.lookup("serviceEntryByEndpoint", key)) {
-		const place = placeOf(entry);
-		if (!(place.namespace === self.namespace && place.name === self.name)) {
-			found.push(...within(range, workloadsOfEntry(entry, place, inventory)));
+		const objectName = objectNameOf(entry);
+		if (!(objectName.namespace === self.namespace && objectName.name === self.name)) {
+			found.push(...within(range, workloadsOfEntry(entry, objectName, inventory)));
 		}
 		if (found.length >= mostWorkloads) {
 			return found;
 		}
 	}
 	for (const machine of inventory.lookup("workloadEntryByAddress", key)) {
-		const workload = workloadOf(machine, placeOf(machine), inventory);
+		const workload = workloadOf(machine, objectNameOf(machine), inventory);
 		found.push(...within(range, workload === undefined ? [] : [workload]));
 		if (found.length >= mostWorkloads) {
 			return found;
@@ -116,7 +116,7 @@ function within(range: AddressRange, workloads: Iterable<WorkloadAddress>): read
 	return [...workloads].filter(({ address }) => rangeContains(range, address));
 }
 
-function placeOf({ metadata }: ServiceEntry | WorkloadEntry): {
+function objectNameOf({ metadata }: ServiceEntry | WorkloadEntry): {
 	readonly namespace: string;
 	readonly name: string;
 } {
@@ -132,16 +132,16 @@ export interface GovernedAddress extends Overlap {
 /** The entry whose waypoint a workload would take an address from; undefined: there is none. */
 export function governedBy(
 	workload: WorkloadAddress,
-	self: Place,
+	self: ObjectName,
 	inventory: Inventory,
 ): GovernedAddress | undefined {
 	for (const overlap of overlapsOf(workload.address, self, inventory)) {
-		const { entry, place } = overlap;
-		const waypoint = waypointAskedBy(entry, place.namespace, inventory);
+		const { entry, objectName } = overlap;
+		const waypoint = waypointAskedBy(entry, objectName.namespace, inventory);
 		if (
 			waypoint !== undefined &&
 			waypoint !== workload.waypoint &&
-			whyIgnored(entry, place.namespace, inventory) === undefined
+			whyIgnored(entry, objectName.namespace, inventory) === undefined
 		) {
 			return { ...overlap, waypoint };
 		}

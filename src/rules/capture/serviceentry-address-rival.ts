@@ -11,12 +11,12 @@ import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } 
 function firstOther(
 	address: string,
 	{ namespace, name, inventory }: RuleContext,
-): Overlap["place"] | undefined {
+): Overlap["objectName"] | undefined {
 	const range = readAsIstiod(address);
 	return range === undefined
 		? undefined
 		: overlapsOf(range, { namespace, name }, inventory).find((each) => each.range.prefix === range.prefix)
-				?.place;
+				?.objectName;
 }
 
 /** No two entries should list the same address. */

@@ -4,7 +4,7 @@ import type { ServiceEntry } from "../../core/kinds.ts";
 import type { Rule, RuleContext } from "../../core/rule.ts";
 import type { Overlap } from "../../istio/capture/address-overlap.ts";
 import { overlapsOf, takesFrom } from "../../istio/capture/address-overlap.ts";
-import type { Place } from "../../istio/capture/capture.ts";
+import type { ObjectName } from "../../istio/capture/capture.ts";
 import { captureOf, readAsIstiod } from "../../istio/capture/capture.ts";
 import { isAmbient, wantedWaypoint, waypointOfReads } from "../../istio/capture/owners.ts";
 import { specOf } from "../../istio/entry/entry.ts";
@@ -22,10 +22,10 @@ import {
 /** The waypoint that ztunnel is given for an entry's addresses, if any; `ignored` where istiod does not serve it. */
 function wayOf(
 	entry: ServiceEntry,
-	place: Place,
+	objectName: ObjectName,
 	{ inventory }: RuleContext,
 ): string | undefined | "ignored" {
-	const known = captureOf(entry, place, inventory).filter((each) => each.known);
+	const known = captureOf(entry, objectName, inventory).filter((each) => each.known);
 	return known.length === 0 ? "ignored" : known.find((each) => each.waypoint !== undefined)?.waypoint;
 }
 
@@ -36,15 +36,15 @@ interface Shadow extends Overlap {
 /** The first entry that overlaps where one of the two has a waypoint, and the one without it comes first. */
 function shadowAt(
 	range: AddressRange,
-	place: Place,
+	objectName: ObjectName,
 	waypoint: string | undefined,
 	context: RuleContext,
 ): Shadow | undefined {
-	const self = { range, namespace: place.namespace };
-	for (const overlap of overlapsOf(range, place, context.inventory)) {
-		const other = { range: overlap.range, namespace: overlap.place.namespace };
+	const self = { range, namespace: objectName.namespace };
+	for (const overlap of overlapsOf(range, objectName, context.inventory)) {
+		const other = { range: overlap.range, namespace: overlap.objectName.namespace };
 		const isTaken = waypoint === undefined ? takesFrom(self, other) : takesFrom(other, self);
-		const way = isTaken ? wayOf(overlap.entry, overlap.place, context) : "ignored";
+		const way = isTaken ? wayOf(overlap.entry, overlap.objectName, context) : "ignored";
 		const isOpposite = way !== "ignored" && (way === undefined) !== (waypoint === undefined);
 		// What pods outside ambient do passes ztunnel by in any case.
 		const matters = way !== undefined || context.inventory.policy(other.namespace).ambient === "enforced";
@@ -89,20 +89,20 @@ export const serviceentryAddressShadow: Rule<"ServiceEntry"> = {
 	when: hasAddresses,
 	*check(entry, context) {
 		const { addresses } = specOf(entry);
-		const place = { namespace: context.namespace, name: context.name };
-		const way = addresses.length === 0 ? "ignored" : wayOf(entry, place, context);
+		const objectName = { namespace: context.namespace, name: context.name };
+		const way = addresses.length === 0 ? "ignored" : wayOf(entry, objectName, context);
 		if (way === "ignored") {
 			return;
 		}
 		const waypoint = way ?? wantedWaypoint(entry, context);
 		for (const [index, address] of addresses.entries()) {
 			const range = readAsIstiod(address);
-			const shadow = range === undefined ? undefined : shadowAt(range, place, waypoint, context);
+			const shadow = range === undefined ? undefined : shadowAt(range, objectName, waypoint, context);
 			if (shadow === undefined) {
 				continue;
 			}
 			const path = ["spec", "addresses", index];
-			const other = `ServiceEntry ${mention(`${shadow.place.namespace}/${shadow.place.name}`)}`;
+			const other = `ServiceEntry ${mention(`${shadow.objectName.namespace}/${shadow.objectName.name}`)}`;
 			if (waypoint === undefined) {
 				yield {
 					path,

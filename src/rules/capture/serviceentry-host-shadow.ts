@@ -131,8 +131,8 @@ export const serviceentryHostShadow: Rule<"ServiceEntry"> = {
 	},
 	when: mayBeReachedOtherwise,
 	*check(entry, context) {
-		const place = { namespace: context.namespace, name: context.name };
-		for (const [index, capture] of captureOf(entry, place, context.inventory).entries()) {
+		const objectName = { namespace: context.namespace, name: context.name };
+		for (const [index, capture] of captureOf(entry, objectName, context.inventory).entries()) {
 			if (!capture.known || capture.addresses === "none") {
 				continue;
 			}
