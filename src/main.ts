@@ -41,7 +41,7 @@ export async function main(argv: readonly string[], streams: Streams): Promise<n
 async function noSuchVerb(name: string): Promise<string> {
 	const { closest } = await import("./core/closest.ts");
 	const meant = name.length > 64 ? undefined : closest(name, [...verbs.keys()]);
-	const advice = meant === undefined ? "waymark --help lists them" : `did you mean waymark ${meant}`;
+	const advice = meant === undefined ? "waymark --help lists them" : `did you mean waymark ${meant}?`;
 	return `waymark: there is no verb ${JSON.stringify(name)}; ${advice}\n`;
 }
 
@@ -71,7 +71,8 @@ async function report(error: unknown, verb: Verb, streams: Streams): Promise<num
 		return exitCodes.usage;
 	}
 	if (error instanceof UsageError || isArgumentError(error)) {
-		streams.error(`waymark: ${error.message}\n\n${verb.usage}\n`);
+		const isHelped = error instanceof UsageError && error.isHelped;
+		streams.error(`waymark: ${error.message}\n${isHelped ? "" : `\n${verb.usage}\n`}`);
 		return exitCodes.usage;
 	}
 	// Loaded here: reading configurations takes a YAML parser and a schema validator.

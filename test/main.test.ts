@@ -8,7 +8,7 @@ test("main() answers a mistyped verb with what was meant, in one line", async ()
 	const { code, out, error } = await runVerb("lnt", "examples");
 	assert.deepEqual(
 		[code, out, error],
-		[64, "", 'waymark: there is no verb "lnt"; did you mean waymark lint\n'],
+		[64, "", 'waymark: there is no verb "lnt"; did you mean waymark lint?\n'],
 	);
 	const strange = await runVerb("xyzzyplugh");
 	assert.equal(strange.error, 'waymark: there is no verb "xyzzyplugh"; waymark --help lists them\n');

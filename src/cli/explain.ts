@@ -39,7 +39,7 @@ Exit: 0, 64 usage or no such rule, 70 fault`,
 		const settings = await readSettings(values.config);
 		const rule = rules.find((each) => each.id === id);
 		if (rule === undefined) {
-			throw new UsageError(`there is no rule ${quote(id)}${suggestion(id)}`);
+			throw new UsageError(`there is no rule ${quote(id)}${suggestion(id)}`, { isHelped: true });
 		}
 		if (values.output === "json") {
 			const { docs, family, kind, severity, fixable, reads } = rule;

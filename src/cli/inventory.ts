@@ -85,7 +85,7 @@ export const inventory: Verb = {
 		if (old !== undefined) {
 			return showChanges(compareInventories(old, asWritten(table)), options, streams);
 		}
-		for (const piece of write(table, options)) {
+		for (const piece of write(table, options, streams.width)) {
 			streams.out(piece);
 		}
 		return exitCodes.clean;
@@ -100,10 +100,10 @@ function readFormat(text: string): Format {
 	return found;
 }
 
-function write(table: Table, { output, compact }: Options): Iterable<string> {
+function write(table: Table, { output, compact }: Options, width: number | undefined): Iterable<string> {
 	switch (output) {
 		case "text":
-			return [inventoryText(table)];
+			return [inventoryText(table, width)];
 		case "json":
 			return inventoryJson(table, compact ? "compact" : "names");
 		case "csv":

@@ -27,9 +27,13 @@ export const exitCodes: {
 
 /** Arguments that make no sense; the message says which, and the caller shows how the verb is used. */
 export class UsageError extends Error {
-	constructor(message: string) {
+	/** Whether the message itself says what was meant, so that the help of the verb would only hide it. */
+	readonly isHelped: boolean;
+
+	constructor(message: string, options: { readonly isHelped?: boolean } = {}) {
 		super(message);
 		this.name = "UsageError";
+		this.isHelped = options.isHelped ?? false;
 	}
 }
 

@@ -58,8 +58,11 @@ const textColumns: ReadonlySet<string> = new Set([
 	"REVIEW BY",
 ]);
 
-/** The inventory as a table for a terminal. */
-export function inventoryText(table: Table): string {
+/**
+ * The inventory as a table for a terminal; where that is too narrow, each row as a block of lines.
+ * @param width columns of the terminal; undefined where there is none
+ */
+export function inventoryText(table: Table, width?: number): string {
 	const columns = columnsOf(table).filter(([name]) => textColumns.has(name));
 	const lines = [
 		columns.map(([name]) => name),
@@ -68,6 +71,10 @@ export function inventoryText(table: Table): string {
 	const widths = columns.map((_, index) =>
 		Math.min(48, Math.max(...lines.map((line) => line[index]?.length ?? 0))),
 	);
+	const whole = widths.reduce((sum, each) => sum + each + 2, -2);
+	if (width !== undefined && whole > width) {
+		return blocksOf(lines);
+	}
 	return lines
 		.map((line) =>
 			line
@@ -77,6 +84,19 @@ export function inventoryText(table: Table): string {
 		)
 		.map((line) => `${line}\n`)
 		.join("");
+}
+
+/** Each row as a block: its first cell, and below it what the others have to say, with their names. */
+function blocksOf([names = [], ...rows]: readonly (readonly string[])[]): string {
+	const indent = Math.max(...names.slice(1).map((name) => name.length));
+	return rows
+		.map(([first = "", ...cells]) => {
+			const said = cells.flatMap((cell, index) =>
+				cell === "–" ? [] : [`    ${(names[index + 1] ?? "").padEnd(indent)}  ${cell}\n`],
+			);
+			return `${first}\n${said.join("")}`;
+		})
+		.join("\n");
 }
 
 /** The inventory as CSV (RFC 4180): a cell that a spreadsheet would take for a formula begins with an apostrophe. */

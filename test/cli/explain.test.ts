@@ -36,6 +36,15 @@ describe("waymark explain RULE", () => {
 		}
 	});
 
+	it("says in one line that there is no such rule, and which one is like it", async () => {
+		const { code, error } = await runVerb("explain", "serviceentry-host-shadw");
+		assert.equal(code, 64);
+		assert.equal(
+			error,
+			'waymark: there is no rule "serviceentry-host-shadw"; did you mean serviceentry-host-shadow?\n',
+		);
+	});
+
 	it("takes the address of the rule's page, as messages name it", async () => {
 		const { out } = await runVerb("explain", "object-size");
 		for (const given of [

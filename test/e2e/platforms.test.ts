@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -12,6 +12,7 @@ import { createNamespace, deleteNamespaces } from "./world.ts";
 const plane = await useControlPlane();
 const home = "waymark-platforms";
 const folder = join(import.meta.dirname, "platforms");
+const installPage = readFileSync(join(import.meta.dirname, "../../docs/install.md"), "utf8");
 
 interface Pod {
 	readonly metadata: { readonly labels: Readonly<Record<string, string>> };
@@ -106,6 +107,32 @@ const expectations: Readonly<Record<string, (objects: readonly KubeObject[], pod
 	"single-node": (objects) => {
 		assert.ok(!objects.some(({ kind }) => kind === "PodDisruptionBudget"));
 	},
+	first: (objects, { spec }) => {
+		assert.equal(spec.containers[0]?.image, `registry.example/waymark@sha256:${"a".repeat(64)}`);
+		assert.ok(spec.containers[0]?.args.includes("--docs=/app/site"));
+		const config = objects.find(({ kind }) => kind === "ConfigMap")?.data;
+		assert.match(JSON.stringify(config), /mode: audit/);
+	},
+	outside: (objects, { spec }) => {
+		const deployment = objects.find(({ kind }) => kind === "Deployment")?.spec;
+		assert.equal((deployment as { readonly replicas: number }).replicas, 0);
+		for (const { webhooks } of objects.filter(({ kind }) => kind.endsWith("WebhookConfiguration"))) {
+			for (const { clientConfig } of webhooks as readonly {
+				readonly clientConfig: { readonly url?: string };
+			}[]) {
+				assert.match(clientConfig.url ?? "", /^https:\/\/waymark\.example\.com:8443\//);
+			}
+		}
+		// What the page starts by hand is what the chart would have told a pod.
+		const command = /^waymark serve [\s\S]*?(?=\n```)/m.exec(installPage)?.[0] ?? "";
+		const alike = [...command.matchAll(/--(?:certificates=|bootstrap|audit|name=)\S*/g)].map(
+			([flag]) => flag,
+		);
+		assert.equal(alike.length, 4);
+		for (const flag of alike) {
+			assert.ok(spec.containers[0]?.args.includes(flag), flag);
+		}
+	},
 	hardened: (_, { spec }) => {
 		assert.equal(spec.dnsPolicy, "Default");
 		assert.equal(spec.securityContext.fsGroup, 65532);
@@ -125,6 +152,14 @@ describe("the chart on real platforms", () => {
 				.toSorted(),
 		);
 	});
+
+	for (const name of ["first", "outside"]) {
+		it(`docs/install.md shows ${name}.yaml as it is tried here`, () => {
+			assert.ok(
+				installPage.includes(`\`\`\`yaml\n${readFileSync(join(folder, `${name}.yaml`), "utf8")}\`\`\``),
+			);
+		});
+	}
 
 	for (const [name, expect] of Object.entries(expectations)) {
 		it(`${name}: the API server takes what is rendered, and the pods are kept out of the mesh`, async () => {

@@ -35,6 +35,8 @@ const fixable = folder.write(
 	[teamNamespace, egressNamespace, egressWaypoint, plainEntry].map((each) => stringify(each)).join("---\n"),
 );
 
+const examples = join(import.meta.dirname, "../../examples");
+
 /** Runs a verb as on a terminal of so many columns. */
 async function onScreen(width: number, ...argv: readonly string[]): Promise<string> {
 	let text = "";
@@ -98,6 +100,7 @@ describe("waymark lint on a screen", () => {
 				onScreen(width, "rules"),
 				onScreen(width, "explain", "serviceentry-waypoint-binding"),
 				onScreen(width, "trace", "api.example.com", "--from", "shop", file),
+				onScreen(width, "inventory", examples),
 			]);
 			for (const line of texts.join("\n").split("\n")) {
 				// A path, an address and an example are not ours to break.
@@ -106,6 +109,17 @@ describe("waymark lint on a screen", () => {
 			}
 		});
 	}
+
+	it("shows the inventory as a table where there is room, and as blocks with the same cells where not", async () => {
+		const [wide, narrow] = await Promise.all(
+			[120, 80].map((width) => onScreen(width, "inventory", examples)),
+		);
+		assert.match(wide ?? "", /^HOST +PROTOCOL +TLS +WAY/);
+		assert.match(
+			narrow ?? "",
+			/^api\.payments\.example:443\n {4}PROTOCOL +TLS\n {4}TLS +passed\n {4}WAY +through istio-egress\/egress\n/,
+		);
+	});
 
 	it("shows no escape sequence that a manifest brings", async () => {
 		const odd = folder.write(
