@@ -103,7 +103,7 @@ function forOneHop(own: Fields, { bundle }: Step): Fields {
 	return { ...own, destination: { ...rest, host: canonicalHost(textOf(destination.host) ?? "") } };
 }
 
-const byAddress = ["destinationSubnets", "destination_subnets", "sourceLabels", "sourceNamespace"] as const;
+const notMatched = ["destinationSubnets", "destination_subnets", "sourceLabels", "sourceNamespace"] as const;
 
 function noteMatches(
 	input: InputObject,
@@ -112,10 +112,12 @@ function noteMatches(
 	route: Fields,
 	{ ledger, notes }: Step,
 ): void {
-	const reason =
-		"a waypoint chooses by the ServiceEntry's host and port: list addresses in the ServiceEntry instead";
 	for (const [at, match] of listOf(route.match).map(fieldsOf).entries()) {
-		for (const field of byAddress.filter((each) => match[each] !== undefined)) {
+		for (const field of notMatched.filter((each) => match[each] !== undefined)) {
+			const instead = field.startsWith("source")
+				? "so every client takes this way: say who may in an AuthorizationPolicy"
+				: "list addresses in the ServiceEntry instead";
+			const reason = `a waypoint chooses by the ServiceEntry's host and port: ${instead}`;
 			ledger.note(input, ["spec", family, index, "match", at, field], "not carried", reason);
 			notes.push(`\`${input.namespace}/${input.name}\` matches by ${field}: ${reason}.`);
 		}

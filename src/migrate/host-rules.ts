@@ -342,7 +342,21 @@ function secretReader({ namespace, name }: WaypointReference): readonly Output[]
 	];
 }
 
-const fileFields = ["clientCertificate", "privateKey", "caCertificates"];
+/** Files of a proxy's pod, and the keys that istiod looks for in a Secret in their place. */
+const fileKeys = {
+	clientCertificate: "tls.crt",
+	privateKey: "tls.key",
+	caCertificates: "ca.crt",
+	caCrl: "ca.crl",
+} as const;
+
+/** Fields of TLS settings that name files; `system` is no file, but the CAs that a waypoint has too. */
+function fileFieldsOf(tls: Fields): readonly (keyof typeof fileKeys)[] {
+	return (["clientCertificate", "privateKey", "caCertificates", "caCrl"] as const).filter(
+		(field) =>
+			textOf(tls[field]) !== undefined && !(field === "caCertificates" && tls[field] === "system"),
+	);
+}
 
 /** Certificates in files of the gateway's pod become a Secret: a waypoint has no such files. */
 function withSecret(
@@ -353,7 +367,7 @@ function withSecret(
 	{ ledger, notes }: Step,
 ): Fields {
 	const tls = fieldsOf(settings.tls);
-	const files = fileFields.filter((field) => textOf(tls[field]) !== undefined);
+	const files = fileFieldsOf(tls);
 	if (textOf(tls.credentialName) !== undefined) {
 		notes.push(
 			`The Secret \`${String(tls.credentialName)}\` for \`${host}\` must stand in the waypoint's namespace \`${waypoint.namespace}\`, and the waypoint's service account \`${waypoint.name}\` must be allowed to list Secrets there: \`1-add/\` has a Role and a RoleBinding for it.`,
@@ -363,23 +377,24 @@ function withSecret(
 		return settings;
 	}
 	const secret = `${objectName(host)}-client`;
-	const keys = { clientCertificate: "tls.crt", privateKey: "tls.key", caCertificates: "ca.crt" } as const;
-	const literal = files
-		.map((field) => `--from-file=${keys[field as keyof typeof keys]}=${String(tls[field])}`)
-		.join(" ");
+	const needsAuthority =
+		textOf(tls.caCertificates) === undefined || tls.caCertificates === "system"
+			? tls.insecureSkipVerify !== true
+			: false;
+	const literal = files.map((field) => `--from-file=${fileKeys[field]}=${String(tls[field])}`).join(" ");
+	const authority = needsAuthority
+		? " Add the certificates of the CAs that the host's certificate comes from as `--from-file=ca.crt=FILE`: with a Secret a waypoint does not take the system's."
+		: "";
 	notes.push(
-		`The certificates for \`${host}\` were files in the gateway's pod, which a waypoint does not have. Create the Secret in the waypoint's namespace: \`kubectl create secret generic -n ${waypoint.namespace} ${secret} ${literal}\`. The waypoint's service account \`${waypoint.name}\` must be allowed to list Secrets there: \`1-add/\` has a Role and a RoleBinding for it.`,
+		`The certificates for \`${host}\` were files in the gateway's pod, which a waypoint does not have. Create the Secret in the waypoint's namespace: \`kubectl create secret generic -n ${waypoint.namespace} ${secret} ${literal}\`.${authority} The waypoint's service account \`${waypoint.name}\` must be allowed to list Secrets there: \`1-add/\` has a Role and a RoleBinding for it.`,
 	);
 	for (const path of pathsOfFields(input, files)) {
 		ledger.note(input, path, "not carried", `a waypoint has no such file: it becomes the Secret ${secret}`);
 	}
-	return { ...settings, tls: { ...without(tls, ...files), credentialName: secret } };
+	return { ...settings, tls: { ...without(tls, ...files, "caCertificates"), credentialName: secret } };
 }
 
-function pathsOfFields(
-	input: InputObject,
-	names: readonly string[],
-): readonly (readonly (string | number)[])[] {
+function pathsOfFields(input: InputObject, names: readonly string[]): readonly Path[] {
 	const { trafficPolicy, subsets } = fieldsOf(input.object.spec);
 	const policies = [
 		{ base: ["spec", "trafficPolicy"], policy: fieldsOf(trafficPolicy) },

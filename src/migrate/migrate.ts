@@ -2,6 +2,7 @@ import { canonicalHost } from "../core/host-pattern.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { WaypointReference } from "../core/settings.ts";
 import { convertAsm } from "./asm.ts";
+import { backendTls } from "./backend-tls.ts";
 import type { BoundEntry } from "./bound-entry.ts";
 import { bundlesOf, egressParticipants } from "./bundles.ts";
 import { boundEntries } from "./entries.ts";
@@ -23,6 +24,7 @@ import { removalsOf } from "./removals.ts";
 import { carriedRoutes } from "./route-features.ts";
 import { sharedGateways } from "./shared-gateways.ts";
 import type { Conversion } from "./step.ts";
+import { noteSurroundings } from "./surroundings.ts";
 import { newWaypoint, waypointFor } from "./waypoints.ts";
 
 /** One way out of the old kind and what became of it. */
@@ -46,7 +48,7 @@ export interface ConvertedBundle {
 export interface Migration {
 	readonly bundles: readonly ConvertedBundle[];
 	readonly outputs: readonly Output[];
-	/** Objects of the input that take no part in sidecar-style egress. */
+	/** Objects of the input that no way out accounts for. */
 	readonly untouched: readonly InputObject[];
 }
 
@@ -135,13 +137,15 @@ function convert(
 	const entries = [...bound.entries, ...asm.entries];
 	const old = noteOldObjects(conversion, entries);
 	const rules = hostRules(conversion, entries);
-	const routes = carriedRoutes(conversion, entries);
+	const routes = carriedRoutes(conversion, entries, inputs);
 	const gatewayApi = gatewayApiRoutes(conversion, entries);
 	const policies = movedPolicies(conversion, entries, inputs);
 	const backends = externalBackends(conversion, entries);
+	const tls = backendTls(conversion, entries, inputs);
+	const around = noteSurroundings(conversion, entries, inputs);
 	const shared = sharedGateways(conversion, world, entries);
 	const removal = removalsOf(conversion, entries, rules.replaced, bound.dropped);
-	const steps = [asm, bound, old, rules, routes, gatewayApi, policies, backends, shared, removal];
+	const steps = [asm, bound, old, rules, routes, gatewayApi, policies, backends, tls, shared, around, removal];
 	const noted = [...outcomes, ...steps.flatMap((step) => step.outcomes)].map((each) => ({
 		...each,
 		input: originalOf(each.input),
@@ -156,7 +160,7 @@ function convert(
 			...steps.flatMap((step) => step.outputs),
 		],
 		blocked: new Map(
-			[...rules.blocked, ...asm.blocked, ...backends.blocked].map(([entry, reason]) => [
+			[...rules.blocked, ...asm.blocked, ...backends.blocked, ...tls.blocked].map(([entry, reason]) => [
 				outputKey(entry.output.object),
 				reason,
 			]),

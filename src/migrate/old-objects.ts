@@ -92,6 +92,7 @@ function noteGateway(input: InputObject, { ledger, notes }: Step, entries: reado
 	ledger.note(input, ["spec", "gatewayClassName"], "implied", "the waypoint has a class of its own");
 	ledger.note(input, ["spec", "allowedListeners"], "implied", "the waypoint takes every ServiceEntry");
 	ledger.note(input, ["spec", "addresses"], "implied", "the waypoint has an address of its own");
+	ledger.note(input, ["spec", "infrastructure"], "implied", "it shaped the gateway's own Deployment and Service");
 	for (const [index, server] of listOf(spec.servers).map(fieldsOf).entries()) {
 		const base = ["spec", "servers", index];
 		for (const field of ["port", "name"]) {
@@ -166,6 +167,10 @@ function strangeRoute(route: Readonly<Record<string, unknown>>, bundle: Bundle):
 	const hosts = listOf(route.route).flatMap(
 		(each) => textOf(fieldsOf(fieldsOf(each).destination).host) ?? [],
 	);
+	const { name, namespace } = fieldsOf(route.delegate);
+	if (textOf(name) !== undefined) {
+		return `its delegate ${textOf(namespace) ?? "of its own namespace"}/${String(name)} is not in the input: add it`;
+	}
 	const foreign = hosts.filter((host) => !bundle.hosts.includes(canonicalHost(host)));
 	return foreign.length > 0
 		? `it leads to ${foreign.join(", ")}, which is none of the hosts: register it as a host of its own, or delete it`
@@ -181,7 +186,7 @@ function noteCollapsed(
 	const hosts = textsOf(fieldsOf(input.object.spec).hosts).map(canonicalHost);
 	const targets = new Set(toHost.map((destination) => canonicalHost(destination.host)));
 	const lost = hosts.filter(
-		(host) => host !== "*" && !targets.has(host) && ![...targets].some((target) => coversHost(host, target)),
+		(host) => host !== "*" && !targets.has(host),
 	);
 	if (targets.size === 0 || lost.length === 0) {
 		return;

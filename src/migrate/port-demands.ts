@@ -75,8 +75,15 @@ export function destinationsOutside(participant: Participant, inventory: Invento
 
 function hasHopToGateway(out: HopRoute, toGateway: readonly HopRoute[]): boolean {
 	return toGateway.some(
-		(hop) => isSameWay(hop.family, out.family) && out.hosts.some((host) => isFor(hop, host)),
+		(hop) =>
+			(isSameWay(hop.family, out.family) || isListenedTo(hop, out)) &&
+			out.hosts.some((host) => isFor(hop, host)),
 	);
+}
+
+// A gateway that ends the TLS of the applications sends their connections on as requests.
+function isListenedTo(hop: HopRoute, out: HopRoute): boolean {
+	return out.listener !== undefined && out.listener === (hop.listener ?? hop.port);
 }
 
 // The hop to the gateway may be TLS where the gateway's own hop is plain TCP, since the gateway took the TLS off.

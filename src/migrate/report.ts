@@ -84,7 +84,7 @@ export function reportOf(migration: HeldMigration, context: ReportContext): read
 			? []
 			: [
 					heading(2, "Left alone"),
-					paragraph("These objects take no part in sidecar-style egress:"),
+					paragraph("Nothing is written for these objects, and nothing of them is deleted:"),
 					{ kind: "list" as const, items: untouched.map(placed) },
 				]),
 	];

@@ -4,6 +4,8 @@ import { isExternalName } from "../istio/egress/services.ts";
 import type { Hops } from "../istio/egress/virtual-services.ts";
 import type { BoundEntry } from "./bound-entry.ts";
 import { carryConnections } from "./connection-routes.ts";
+import type { PlacedRoute } from "./delegates.ts";
+import { delegatedRoutes, delegateOf } from "./delegates.ts";
 import type { Fields } from "./fields.ts";
 import { fieldsOf, listOf, numberOf, objectName, textOf, textsOf, without } from "./fields.ts";
 import { toHttpRouteRules } from "./http-route.ts";
@@ -18,27 +20,22 @@ import { needsHash, needsSubset, noteSubsets } from "./subsets.ts";
 const plainRoute: ReadonlySet<string> = new Set(["match", "route", "name"]);
 const plainMatch: ReadonlySet<string> = new Set(["gateways", "port", "name"]);
 
-/** A route of one hop, and where it stands. */
-interface HopRouteAt {
-	readonly input: InputObject;
-	readonly index: number;
-	readonly route: Fields;
-}
-
 /** A route of the old gateway as the waypoint would have it, and where it stood. */
-interface CarriedRoute {
-	readonly index: number;
-	readonly route: Fields;
+interface CarriedRoute extends PlacedRoute {
 	readonly toGateway: boolean;
 }
 
 /** Retries, timeouts, header changes, matches, splits and mirrors, as routes of the host at its waypoint. */
-export function carriedRoutes(conversion: Conversion, entries: readonly BoundEntry[]): StepResult {
+export function carriedRoutes(
+	conversion: Conversion,
+	entries: readonly BoundEntry[],
+	inputs: readonly InputObject[],
+): StepResult {
 	const step = beginStep(conversion);
 	const outputs: Output[] = [];
 	for (const participant of step.bundle.participants) {
 		if (participant.hops !== undefined) {
-			outputs.push(...carryHttp(participant, step, entries));
+			outputs.push(...carryHttp(participant, step, entries, inputs));
 			outputs.push(...carryConnections(participant, step, entries));
 		}
 	}
@@ -47,7 +44,7 @@ export function carriedRoutes(conversion: Conversion, entries: readonly BoundEnt
 }
 
 /** The HTTP routes of one of the two hops of a VirtualService. */
-function routesOfHop({ input, hops }: Participant, hop: keyof Hops): readonly HopRouteAt[] {
+function routesOfHop({ input, hops }: Participant, hop: keyof Hops): readonly PlacedRoute[] {
 	const indexes = new Set(
 		(hops?.[hop] ?? [])
 			.filter((destination) => destination.path[1] === "http")
@@ -73,7 +70,12 @@ function partnersOf(participant: Participant, { bundle }: Step, hop: keyof Hops)
 	);
 }
 
-function carryHttp(participant: Participant, step: Step, entries: readonly BoundEntry[]): readonly Output[] {
+function carryHttp(
+	participant: Participant,
+	step: Step,
+	entries: readonly BoundEntry[],
+	inputs: readonly InputObject[],
+): readonly Output[] {
 	const { input } = participant;
 	const { ledger } = step;
 	const routes = listOf(fieldsOf(input.object.spec).http).map(fieldsOf);
@@ -84,11 +86,13 @@ function carryHttp(participant: Participant, step: Step, entries: readonly Bound
 		return [];
 	}
 	const chosen = toHost.length > 0 ? toHost : toGateway;
-	const carried: CarriedRoute[] = routes.flatMap((route, index) =>
-		chosen.some((each) => each.index === index) || answersItself(route)
-			? [{ index, route, toGateway: chosen === toGateway }]
-			: [],
+	const own = routes.flatMap((route, index): readonly PlacedRoute[] =>
+		chosen.some((each) => each.index === index) || answersItself(route) ? [{ input, index, route }] : [],
 	);
+	const carried = own
+		.flatMap((each) => withDelegate(each, step, inputs))
+		.filter((each) => chosen === toGateway || isSeen(each, hostsOf(participant), step))
+		.map((each): CarriedRoute => ({ ...each, toGateway: chosen === toGateway }));
 	const others = partnersOf(participant, step, "toGateway").flatMap((each) => routesOfHop(each, "toGateway"));
 	const extra = chosen === toHost ? [...toGateway, ...others] : [];
 	const only = extra.length === 1 ? extra[0] : undefined;
@@ -103,19 +107,80 @@ function carryHttp(participant: Participant, step: Step, entries: readonly Bound
 		.filter((host) => isExternalName(host, step.inventory));
 	const entry = entries.find((each) => hosts.some((host) => each.hosts.includes(host)));
 	if (entry === undefined) {
-		for (const { index } of carried) {
-			ledger.note(
-				input,
-				["spec", "http", index],
-				"not carried",
-				"no ServiceEntry for its hosts could be written",
-			);
+		const reason =
+			hosts.length === 0
+				? "it is for every host, and a route at the waypoint is for those of a ServiceEntry: write it for each host by hand"
+				: "no ServiceEntry for its hosts could be written";
+		for (const each of carried) {
+			ledger.note(each.input, ["spec", "http", each.index], "not carried", reason);
 		}
 		return [];
 	}
 	const place: Place = { hosts, entry, entries, step };
-	const http = overlaid.flatMap((each) => forWaypoint(input, each, place));
+	const http = overlaid.flatMap((each) => forWaypoint(each, place));
 	return [routeOutput(input, hosts, http, carried, entry, step)];
+}
+
+/** A route, or those of its delegate in its place: at the waypoint they are one VirtualService. */
+function withDelegate(
+	root: PlacedRoute,
+	{ ledger, notes }: Step,
+	inputs: readonly InputObject[],
+): readonly PlacedRoute[] {
+	const delegate = delegateOf(root);
+	if (delegate === undefined) {
+		return [root];
+	}
+	const { input, index, route } = root;
+	const path = ["spec", "http", index];
+	const merged = delegatedRoutes(root, inputs);
+	if (merged === undefined) {
+		const reason = `its delegate ${delegate} matches by the same fields: write the routes at the waypoint by hand`;
+		ledger.note(input, path, "not carried", reason);
+		notes.push(`\`${input.namespace}/${input.name}\`: http[${index}] was not carried: ${reason}.`);
+		return [];
+	}
+	const note = `with the routes of ${delegate}, at the waypoint`;
+	for (const field of Object.keys(route)) {
+		ledger.note(input, [...path, field], "carried", note);
+	}
+	for (const [at, match] of listOf(route.match).map(fieldsOf).entries()) {
+		for (const field of Object.keys(match)) {
+			const outcome = /^source/.test(field) ? "not carried" : "carried";
+			ledger.note(input, [...path, "match", at, field], outcome, outcome === "carried" ? note : bySource);
+		}
+	}
+	for (const part of new Set(merged.map((each) => each.input))) {
+		for (const field of ["apiVersion", "kind", "metadata", "spec", "status"]) {
+			ledger.note(part, [field], "implied", "its routes are those of the VirtualService that delegates to it");
+		}
+	}
+	notes.push(
+		`VirtualService \`${delegate}\` is a delegate of \`${input.namespace}/${input.name}\`: its routes are written into the route at the waypoint. It stays as it is: delete it when nothing else delegates to it.`,
+	);
+	return merged;
+}
+
+const bySource = "a waypoint does not match on source labels or namespaces";
+
+/**
+ * Whether the waypoint sees the requests of a route: it does not where the gateway ended the TLS of the applications,
+ * which passes through a waypoint.
+ */
+function isSeen({ input, index, route }: PlacedRoute, hosts: readonly string[], step: Step): boolean {
+	const listeners = listOf(route.match).flatMap((match) => numberOf(fieldsOf(match).port) ?? []);
+	const traffic = step.demands
+		.filter(({ host }) => hosts.includes(host))
+		.filter(({ listener, port }) => listeners.includes(listener ?? port))
+		.map((demand) => demand.traffic);
+	if (traffic.length === 0 || traffic.some((each) => each === "HTTP")) {
+		return true;
+	}
+	const reason =
+		"the gateway ended the TLS that applications begin, which passes through a waypoint: it sees no requests";
+	step.ledger.note(input, ["spec", "http", index], "not carried", reason);
+	step.notes.push(`\`${input.namespace}/${input.name}\`: http[${index}] was not carried: ${reason}.`);
+	return false;
 }
 
 /** Whether a route has an answer of its own instead of a destination. */
@@ -170,7 +235,7 @@ function overlay(route: Fields, extra: Fields | undefined, isEveryPlain: boolean
 function whyLost(
 	field: string,
 	carried: readonly CarriedRoute[],
-	extra: readonly HopRouteAt[],
+	extra: readonly PlacedRoute[],
 ): string | undefined {
 	if (copies.includes(field) || (rewrites.includes(field) && !carried.every((each) => isPlain(each.route)))) {
 		return "it came before the gateway chose a route, and one hop is left: put it into the route at the waypoint by hand";
@@ -181,7 +246,7 @@ function whyLost(
 	return extra.length > 1 ? "several hops from the sidecars differ, and one hop is left" : undefined;
 }
 
-function noteOverlay(carried: readonly CarriedRoute[], extra: readonly HopRouteAt[], { ledger }: Step): void {
+function noteOverlay(carried: readonly CarriedRoute[], extra: readonly PlacedRoute[], { ledger }: Step): void {
 	for (const { input, index, route } of extra) {
 		for (const field of Object.keys(route).filter((each) => !plainRoute.has(each))) {
 			const lost = whyLost(field, carried, extra);
@@ -210,11 +275,7 @@ function noteOverlay(carried: readonly CarriedRoute[], extra: readonly HopRouteA
  * A route in the terms of the waypoint: without gateways, with the ports that clients use instead of the gateway's.
  * A route for one port of several stays one for that port; it becomes several where several ports led to it.
  */
-function forWaypoint(
-	input: InputObject,
-	{ index, route, toGateway }: CarriedRoute,
-	place: Place,
-): readonly Fields[] {
+function forWaypoint({ input, index, route, toGateway }: CarriedRoute, place: Place): readonly Fields[] {
 	const matches = listOf(route.match).map(fieldsOf);
 	const single = httpPorts(place.entry).length < 2;
 	const groups = new Map<number | undefined, Fields[]>();
@@ -344,24 +405,8 @@ function routeOutput(
 	const whole = hosts.length === entry.hosts.length && hosts.every((host) => entry.hosts.includes(host));
 	const rules = whole ? toHttpRouteRules(http, hosts) : undefined;
 	const kind = rules === undefined ? "VirtualService" : "HTTPRoute";
-	for (const { index, route } of carried) {
-		for (const field of Object.keys(route).filter((each) => each !== "route")) {
-			ledger.note(input, ["spec", "http", index, field], "carried", `in the ${kind} at the waypoint`);
-		}
-		noteMatches(input, index, route, kind, step);
-		for (const [at, destination] of listOf(route.route).map(fieldsOf).entries()) {
-			// The hop's own destinations have said more of themselves: as host and port of the ServiceEntry.
-			const base = ["spec", "http", index, "route", at];
-			ledger.note(input, base, "carried", `in the ${kind} at the waypoint`);
-			for (const field of Object.keys(destination).filter((each) => each !== "destination")) {
-				const path = [...base, field];
-				ledger.note(input, path, "carried", `in the ${kind} at the waypoint`);
-			}
-			const subset = ["spec", "http", index, "route", at, "destination", "subset"];
-			if (fieldsOf(destination.destination).subset !== undefined) {
-				ledger.note(input, subset, "carried", `in the ${kind} at the waypoint`);
-			}
-		}
+	for (const each of carried) {
+		noteCarried(each, kind, step);
 	}
 	const name = objectName(`${input.name}-waypoint`);
 	const metadata = { name, namespace: entry.namespace };
@@ -388,7 +433,28 @@ function routeOutput(
 	return { stage: "2-switch", object, purpose };
 }
 
-function noteMatches(input: InputObject, index: number, route: Fields, kind: string, { ledger }: Step): void {
+function noteCarried(carried: CarriedRoute, kind: string, step: Step): void {
+	const { input, index, route } = carried;
+	const { ledger } = step;
+	const note = `in the ${kind} at the waypoint`;
+	for (const field of Object.keys(route).filter((each) => each !== "route")) {
+		ledger.note(input, ["spec", "http", index, field], "carried", note);
+	}
+	noteMatches(carried, kind, step);
+	for (const [at, destination] of listOf(route.route).map(fieldsOf).entries()) {
+		// The hop's own destinations have said more of themselves: as host and port of the ServiceEntry.
+		const base = ["spec", "http", index, "route", at];
+		ledger.note(input, base, "carried", note);
+		for (const field of Object.keys(destination).filter((each) => each !== "destination")) {
+			ledger.note(input, [...base, field], "carried", note);
+		}
+		if (fieldsOf(destination.destination).subset !== undefined) {
+			ledger.note(input, [...base, "destination", "subset"], "carried", note);
+		}
+	}
+}
+
+function noteMatches({ input, index, route }: CarriedRoute, kind: string, { ledger }: Step): void {
 	for (const [at, match] of listOf(route.match).map(fieldsOf).entries()) {
 		for (const field of Object.keys(match)) {
 			const path = ["spec", "http", index, "match", at, field];
@@ -401,7 +467,7 @@ function noteMatches(input: InputObject, index: number, route: Fields, kind: str
 					field === "port" ? "as a port of the ServiceEntry" : "there is one hop now",
 				);
 			} else if (/^source/.test(field)) {
-				ledger.note(input, path, "not carried", "a waypoint does not match on source labels or namespaces");
+				ledger.note(input, path, "not carried", bySource);
 			} else {
 				ledger.note(input, path, "carried", `in the ${kind} at the waypoint`);
 			}

@@ -280,7 +280,7 @@ spec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}, egress: [{hosts: ["./*", "i
 		/ambient has no REGISTRY_ONLY, so hosts without a ServiceEntry are reached directly/,
 	);
 	assert.match(result.notes, /NetworkPolicy/);
-	assert.ok(!result.report.includes("take no part in sidecar-style egress:\n\n- `Sidecar"));
+	assert.ok(!result.report.includes("nothing of them is deleted:\n\n- `Sidecar"));
 });
 
 const registryOnly = "outboundTrafficPolicy: {mode: REGISTRY_ONLY}";
@@ -468,7 +468,7 @@ for (const [what, text, isLost] of [
 		);
 		if (isLost) {
 			assert.match(result.notes, /`[a-z-]+\/own` holds for (?:the whole mesh|its whole namespace)/);
-			assert.doesNotMatch(result.report, /take no part/);
+			assert.doesNotMatch(result.report, /nothing of them is deleted/);
 		}
 	});
 }

@@ -258,6 +258,35 @@ ${steer(80)}  - match: [{gateways: [one], port: 80}]
 `).replace("name: one,", "name: two,"),
 		].join(""),
 	},
+	"routes of a delegate, which begin TLS": {
+		host,
+		port: 80,
+		gatewayPort: 80,
+		text: [
+			entry("one", http, "{number: 443, name: https, protocol: HTTPS}"),
+			gateway("HTTP", undefined, 80),
+			route(`  http:
+${steer(80)}  - match: [{gateways: [one], port: 80, uri: {prefix: /v1}}]
+    timeout: 3s
+    delegate: {name: rest, namespace: shop}
+  - match: [{gateways: [one], port: 80}]
+    route: [{destination: {host: api.one.example, port: {number: 443}}}]
+`),
+			`apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: rest, namespace: shop}
+spec:
+  http:
+  - match: [{uri: {prefix: /v1/slow}}]
+    timeout: 9s
+    headers: {request: {set: {x-a: b}}}
+    route: [{destination: {host: api.one.example, port: {number: 443}}}]
+  - route: [{destination: {host: api.one.example, port: {number: 443}}}]
+---
+`,
+			rule("  trafficPolicy: {portLevelSettings: [{port: {number: 443}, tls: {mode: SIMPLE}}]}\n"),
+		].join(""),
+	},
 	"endpoints by their locality": {
 		host,
 		port: 80,
