@@ -39,7 +39,16 @@ export interface ClusterObjects {
 	/** Why the mesh configuration could not be read; undefined when it could. */
 	readonly problem: string | undefined;
 	readonly kinds: ReadonlySet<string>;
+	/** The wanted objects that this user may not read. */
+	readonly forbidden: ReadonlySet<RawObject>;
 }
+
+/** Kinds that are not listed, of which single objects are looked at by name; of a Secret the metadata alone. */
+const singleKinds: Readonly<Record<string, { readonly group: string; readonly plural: string }>> = {
+	Role: { group: "rbac.authorization.k8s.io", plural: "roles" },
+	RoleBinding: { group: "rbac.authorization.k8s.io", plural: "rolebindings" },
+	Secret: { group: "", plural: "secrets" },
+};
 
 /** Lists what takes part in egress in a cluster: once, and with `list` alone. */
 export async function readClusterManifests(access: ClusterAccess): Promise<ClusterReading> {
@@ -50,8 +59,11 @@ export async function readClusterManifests(access: ClusterAccess): Promise<Clust
 	return { reading: joinReadings(readings), facts, problem };
 }
 
-/** Lists the objects of every kind that may take part in egress. */
-export function listCluster(access: ClusterAccess): Promise<ClusterObjects> {
+/** Lists the objects of every kind that may take part in egress, and gets those of the wanted ones whose kind is not listed. */
+export function listCluster(
+	access: ClusterAccess,
+	wanted: readonly RawObject[] = [],
+): Promise<ClusterObjects> {
 	return withCluster(access, async (connection) => {
 		// Loaded here, so that a verb that only reads files does not pay for it.
 		const [{ readMesh }, { listRaw }] = await Promise.all([
@@ -64,8 +76,48 @@ export function listCluster(access: ClusterAccess): Promise<ClusterObjects> {
 		for (const resource of resources) {
 			objects.push(...(await listRaw(connection, resource)));
 		}
-		return { objects, facts, problem, kinds: new Set(resources.map(({ kind }) => kind)) };
+		const forbidden = new Set<RawObject>();
+		for (const object of wanted) {
+			const found = await readSingle(connection, object);
+			if (found === "forbidden") {
+				forbidden.add(object);
+			} else if (found !== undefined) {
+				objects.push(found);
+			}
+		}
+		const read = [...resources.map(({ kind }) => kind), ...Object.keys(singleKinds)];
+		return { objects, facts, problem, kinds: new Set(read), forbidden };
 	});
+}
+
+/** One object by its name; undefined where there is none, or its kind is listed. */
+async function readSingle(
+	connection: Connection,
+	object: RawObject,
+): Promise<RawObject | "forbidden" | undefined> {
+	const single = singleKinds[String(object.kind)];
+	const { namespace, name } = fieldsOf(object.metadata);
+	if (single === undefined || textOf(namespace) === undefined || textOf(name) === undefined) {
+		return undefined;
+	}
+	const { ApiError, resourcePath } = await import("../kube/client/api.ts");
+	const path = resourcePath(single.group, "v1", single.plural, String(namespace), String(name));
+	try {
+		const found = (await connection.request("GET", path, { accept: acceptFor(object) })) as RawObject;
+		return { ...found, apiVersion: object.apiVersion, kind: object.kind };
+	} catch (error) {
+		if (error instanceof ApiError && (error.status === 404 || error.status === 403)) {
+			return error.status === 403 ? "forbidden" : undefined;
+		}
+		throw error;
+	}
+}
+
+/** What a Secret holds is nobody's business here: whether there is one is enough. */
+function acceptFor({ kind }: RawObject): string {
+	return kind === "Secret"
+		? "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+		: "application/json";
 }
 
 /** Istio's ConfigMap, where its mesh configuration takes part in egress; none where it is not there or may not be read. */

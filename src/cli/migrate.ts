@@ -43,7 +43,8 @@ ${clusterUsage}
   --out DIR           where to write (default waymark-migration), which must be empty or not exist
   --verify            say how far the cluster is with what an earlier run wrote to --out: what is done, what is missing,
                       what the next stage would break; read-only
-  --stage STAGE       with --verify: exit 0 when everything up to 1-add, 2-switch or 3-remove is done
+  --stage STAGE       with --verify: exit 0 when everything up to 1-add, 2-switch or 3-remove is done, or with back, when
+                      everything is as it was before
   --waypoint          the waypoint to bind to; else the policy's, one of the input, or a new one for each namespace
   --clients TEXT      where the clients are: ambient=NAMESPACE,... or sidecar=NAMESPACE,..., may be repeated
   --config FILE       the cluster configuration
@@ -61,7 +62,7 @@ interface Options {
 	readonly cluster: boolean;
 	readonly access: ClusterAccess;
 	readonly verify: boolean;
-	readonly stage: StageName | undefined;
+	readonly stage: StageName | "back" | undefined;
 }
 
 /** `waymark migrate`: sidecar bundles in, ambient manifests and an honest report out. */
@@ -156,9 +157,10 @@ function readOptions(argv: readonly string[]): Options {
 	if (values.verify && !values.cluster) {
 		throw new UsageError("--verify compares with a cluster: it needs --cluster");
 	}
-	const stage = stageNames.find((name) => name === values.stage);
+	const verified = [...stageNames, "back"] as const;
+	const stage = verified.find((name) => name === values.stage);
 	if (values.stage !== undefined && (stage === undefined || !values.verify)) {
-		throw new UsageError(`--stage goes with --verify and must be one of ${stageNames.join(", ")}`);
+		throw new UsageError(`--stage goes with --verify and must be one of ${verified.join(", ")}`);
 	}
 	if (!values.verify) {
 		refuseUnusable(values.out);

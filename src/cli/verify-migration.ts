@@ -4,8 +4,8 @@ import { readManifests } from "../manifests/read.ts";
 import type { Fields } from "../migrate/fields.ts";
 import { fieldsOf } from "../migrate/fields.ts";
 import { outputKey } from "../migrate/input-object.ts";
-import type { StageName, StageState } from "../migrate/verify.ts";
-import { stageNames, verifyStages } from "../migrate/verify.ts";
+import type { LiveObjects, StageName, StageState } from "../migrate/verify.ts";
+import { neededSecrets, stageNames, verifyBack, verifyStages } from "../migrate/verify.ts";
 import type { ClusterAccess } from "./cluster-access.ts";
 import { listCluster } from "./cluster-manifests.ts";
 import type { Streams } from "./verb.ts";
@@ -16,8 +16,8 @@ export interface VerifyOptions {
 	/** The folder that an earlier run wrote. */
 	readonly folder: string;
 	readonly access: ClusterAccess;
-	/** The stage up to which everything has to be done; undefined for all of them. */
-	readonly stage: StageName | undefined;
+	/** The stage up to which everything has to be done, or the way back; undefined for all stages. */
+	readonly stage: StageName | "back" | undefined;
 	readonly json: boolean;
 }
 
@@ -29,16 +29,29 @@ export async function verifyMigration(options: VerifyOptions, streams: Streams):
 			`--out ${JSON.stringify(options.folder)} has none of ${stageNames.join(", ")} to verify`,
 		);
 	}
-	const { objects, kinds } = await listCluster(options.access);
+	const written = { stages, back: objectsIn(join(options.folder, "back")) };
+	const all = [...written.back, ...[...stages.values()].flat(), ...neededSecrets(stages)];
+	const { objects, kinds, forbidden } = await listCluster(options.access, all);
+	const isForbidden = new Set([...forbidden].map(keyOf));
 	const byKey = new Map(objects.map((object) => [keyOf(object), object]));
-	const states = verifyStages(stages, {
-		find: (object) => (kinds.has(String(object.kind)) ? byKey.get(keyOf(object)) : "unknown"),
+	const live: LiveObjects = {
+		find: (object) =>
+			isForbidden.has(keyOf(object))
+				? "forbidden"
+				: kinds.has(String(object.kind))
+					? byKey.get(keyOf(object))
+					: "unknown",
 		namespaces: objects.filter(({ kind }) => kind === "Namespace"),
-	});
+	};
+	const isBack = options.stage === "back";
+	const states = isBack ? [verifyBack(written, live)] : verifyStages(written, live);
 	streams.out(
 		options.json ? `${JSON.stringify({ version: 1, stages: states }, undefined, 2)}\n` : textOf(states),
 	);
-	const last = options.stage === undefined ? stageNames.length : stageNames.indexOf(options.stage) + 1;
+	const last =
+		options.stage === undefined || options.stage === "back"
+			? states.length
+			: stageNames.indexOf(options.stage) + 1;
 	const isDone = states.slice(0, last).every(({ missing }) => missing.length === 0);
 	return isDone ? exitCodes.clean : exitCodes.findings;
 }

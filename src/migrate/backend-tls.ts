@@ -36,7 +36,10 @@ export function backendTls(
 }
 
 function isBackendTls({ title, object }: InputObject): boolean {
-	return title === "BackendTLSPolicy" && textOf(object.apiVersion)?.startsWith("gateway.networking.k8s.io/") === true;
+	return (
+		title === "BackendTLSPolicy" &&
+		textOf(object.apiVersion)?.startsWith("gateway.networking.k8s.io/") === true
+	);
 }
 
 function isFor({ namespace, object }: InputObject, { namespace: place, origin, name }: BoundEntry): boolean {

@@ -353,8 +353,7 @@ const fileKeys = {
 /** Fields of TLS settings that name files; `system` is no file, but the CAs that a waypoint has too. */
 function fileFieldsOf(tls: Fields): readonly (keyof typeof fileKeys)[] {
 	return (["clientCertificate", "privateKey", "caCertificates", "caCrl"] as const).filter(
-		(field) =>
-			textOf(tls[field]) !== undefined && !(field === "caCertificates" && tls[field] === "system"),
+		(field) => textOf(tls[field]) !== undefined && !(field === "caCertificates" && tls[field] === "system"),
 	);
 }
 

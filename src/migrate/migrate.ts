@@ -145,7 +145,20 @@ function convert(
 	const around = noteSurroundings(conversion, entries, inputs);
 	const shared = sharedGateways(conversion, world, entries);
 	const removal = removalsOf(conversion, entries, rules.replaced, bound.dropped);
-	const steps = [asm, bound, old, rules, routes, gatewayApi, policies, backends, tls, shared, around, removal];
+	const steps = [
+		asm,
+		bound,
+		old,
+		rules,
+		routes,
+		gatewayApi,
+		policies,
+		backends,
+		tls,
+		shared,
+		around,
+		removal,
+	];
 	const noted = [...outcomes, ...steps.flatMap((step) => step.outcomes)].map((each) => ({
 		...each,
 		input: originalOf(each.input),

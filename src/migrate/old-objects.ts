@@ -92,7 +92,12 @@ function noteGateway(input: InputObject, { ledger, notes }: Step, entries: reado
 	ledger.note(input, ["spec", "gatewayClassName"], "implied", "the waypoint has a class of its own");
 	ledger.note(input, ["spec", "allowedListeners"], "implied", "the waypoint takes every ServiceEntry");
 	ledger.note(input, ["spec", "addresses"], "implied", "the waypoint has an address of its own");
-	ledger.note(input, ["spec", "infrastructure"], "implied", "it shaped the gateway's own Deployment and Service");
+	ledger.note(
+		input,
+		["spec", "infrastructure"],
+		"implied",
+		"it shaped the gateway's own Deployment and Service",
+	);
 	for (const [index, server] of listOf(spec.servers).map(fieldsOf).entries()) {
 		const base = ["spec", "servers", index];
 		for (const field of ["port", "name"]) {
@@ -185,9 +190,7 @@ function noteCollapsed(
 ): void {
 	const hosts = textsOf(fieldsOf(input.object.spec).hosts).map(canonicalHost);
 	const targets = new Set(toHost.map((destination) => canonicalHost(destination.host)));
-	const lost = hosts.filter(
-		(host) => host !== "*" && !targets.has(host),
-	);
+	const lost = hosts.filter((host) => host !== "*" && !targets.has(host));
 	if (targets.size === 0 || lost.length === 0) {
 		return;
 	}

@@ -152,7 +152,12 @@ function withDelegate(
 	}
 	for (const part of new Set(merged.map((each) => each.input))) {
 		for (const field of ["apiVersion", "kind", "metadata", "spec", "status"]) {
-			ledger.note(part, [field], "implied", "its routes are those of the VirtualService that delegates to it");
+			ledger.note(
+				part,
+				[field],
+				"implied",
+				"its routes are those of the VirtualService that delegates to it",
+			);
 		}
 	}
 	notes.push(
@@ -246,7 +251,11 @@ function whyLost(
 	return extra.length > 1 ? "several hops from the sidecars differ, and one hop is left" : undefined;
 }
 
-function noteOverlay(carried: readonly CarriedRoute[], extra: readonly PlacedRoute[], { ledger }: Step): void {
+function noteOverlay(
+	carried: readonly CarriedRoute[],
+	extra: readonly PlacedRoute[],
+	{ ledger }: Step,
+): void {
 	for (const { input, index, route } of extra) {
 		for (const field of Object.keys(route).filter((each) => !plainRoute.has(each))) {
 			const lost = whyLost(field, carried, extra);

@@ -92,6 +92,60 @@ describe("migrate --cluster", () => {
 		assert.equal((await runVerb("migrate", "--cluster", "examples")).code, 64);
 	});
 
+	test("migrate --verify looks at Roles, at Secrets without their content, and at the way back", async () => {
+		const [out, file, own, edge] = [
+			join(folder, "secret"),
+			join(folder, "secret.yaml"),
+			"secret-shop",
+			"secret-edge",
+		];
+		const way = (bundles.origination ?? "")
+			.replaceAll("namespace: shop", `namespace: ${own}`)
+			.replaceAll("namespace: istio-system", `namespace: ${own}`)
+			.replaceAll("istio-system/github", `${own}/github`)
+			.replace("hosts: [shop/", `hosts: [${own}/`)
+			.replace("mode: SIMPLE, sni", "mode: MUTUAL, credentialName: client, sni");
+		writeFileSync(file, way);
+		await createNamespace(plane, own);
+		await createNamespace(plane, edge);
+		await createWaypoint(plane, edge, "out", { from: { from: "All" } });
+		try {
+			await plane.kubectl(["apply", "-f", file]);
+			await runVerb("migrate", file, "--waypoint", `${edge}/out`, "--out", out);
+			const verify = (kubeconfig: string, ...more: readonly string[]): ReturnType<typeof runVerb> =>
+				runVerb("migrate", "--verify", "--cluster", "--kubeconfig", kubeconfig, "--out", out, ...more);
+			const untouched = await verify(plane.kubeconfig, "--stage", "back");
+			assert.equal(untouched.code, 0, untouched.out);
+			const before = await verify(plane.kubeconfig, "--stage", "1-add");
+			assert.equal(before.code, 1);
+			assert.match(before.out, new RegExp(`missing: Role ${edge}/out-secrets is not there`));
+			assert.match(before.out, new RegExp(`missing: Secret ${edge}/client is not there`));
+			await plane.kubectl(["apply", "-f", join(out, "1-add")]);
+			await plane.kubectl(["create", "secret", "generic", "client", "-n", edge, "--from-literal=ca.crt=x"]);
+			const added = await verify(plane.kubeconfig, "--stage", "1-add");
+			assert.equal(added.code, 0, added.out);
+			const reader = await plane.kubeconfigFor({ name: role, groups: [] });
+			const hidden = await verify(reader, "--stage", "1-add");
+			assert.equal(hidden.code, 1);
+			assert.match(
+				hidden.out,
+				new RegExp(`Role ${edge}/out-secrets was not looked at: this user may not get it`),
+			);
+			assert.match(hidden.out, new RegExp(`Secret ${edge}/client was not looked at`));
+			await plane.kubectl(["apply", "-f", join(out, "2-switch")]);
+			const gone = await verify(plane.kubeconfig, "--stage", "back");
+			assert.equal(gone.code, 1);
+			assert.match(gone.out, /^back: \d+ of \d+ done so far\n/);
+			await plane.kubectl(["apply", "-f", join(out, "back")]);
+			await plane.kubectl(["delete", "-f", join(out, "1-add"), "--ignore-not-found"]);
+			const returned = await verify(plane.kubeconfig, "--stage", "back", "--output", "json");
+			assert.equal(returned.code, 0, returned.out);
+		} finally {
+			await plane.kubectl(["delete", "-f", file, "--ignore-not-found"]);
+			await deleteNamespaces(plane, own, edge);
+		}
+	});
+
 	test("migrate --verify says what is done, what is missing, and what the next stage would break", async () => {
 		const out = join(folder, "verified");
 		const file = join(folder, "plain.yaml");

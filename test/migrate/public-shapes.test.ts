@@ -78,7 +78,7 @@ it("migrate names what the gateway did with requests whose TLS it ended, which p
 `),
 	);
 	assert.equal(code, 1);
-	assert.ok(lost.includes('VirtualService spec.http[0].headers.request.set.x-tenant'), lost.join("\n"));
+	assert.ok(lost.includes("VirtualService spec.http[0].headers.request.set.x-tenant"), lost.join("\n"));
 	assert.deepEqual(
 		[...written.keys()].filter((file) => /route|virtualservice/.test(file)),
 		[],
@@ -107,7 +107,11 @@ it("migrate holds an entry back whose TLS begins by a BackendTLSPolicy for anoth
 	const stays = toPort443.replace("number: 443", "number: 80");
 	const kept = await migrate(...both, stays, policy(system));
 	assert.deepEqual([kept.code, kept.lost, kept.withheld], [0, [], []]);
-	const own = await migrate(...both, stays, policy("caCertificateRefs: [{group: '', kind: ConfigMap, name: ca}]"));
+	const own = await migrate(
+		...both,
+		stays,
+		policy("caCertificateRefs: [{group: '', kind: ConfigMap, name: ca}]"),
+	);
 	assert.equal(own.code, 1);
 	assert.match(own.notes, /has caCertificateRefs/);
 });
@@ -192,14 +196,13 @@ spec: {podSelector: {}, policyTypes: [Egress], egress: []}
 it("migrate names objects of several revisions, which no one istiod read together", async () => {
 	const labelled = (text: string, revision: string): string =>
 		text.replace("namespace: shop}", `namespace: shop, labels: {istio.io/rev: ${revision}}}`);
-	const other = plain.replace("name: one,", "name: two,").replace("- match: [{gateways: [one]", "- timeout: 5s\n    match: [{gateways: [one]");
+	const other = plain
+		.replace("name: one,", "name: two,")
+		.replace("- match: [{gateways: [one]", "- timeout: 5s\n    match: [{gateways: [one]");
 	const { code, notes, lost } = await migrate(...both, labelled(plain, "a"), labelled(other, "b"));
 	assert.equal(code, 1);
 	assert.ok(lost.includes('VirtualService metadata.labels["istio.io/rev"]'), lost.join());
 	assert.match(notes, /are of different revisions/);
-	const one = await migrate(
-		...both.map((text) => labelled(text, "a")),
-		labelled(plain, "a"),
-	);
+	const one = await migrate(...both.map((text) => labelled(text, "a")), labelled(plain, "a"));
 	assert.doesNotMatch(one.notes, /different revisions/);
 });
