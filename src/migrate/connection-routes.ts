@@ -103,7 +103,13 @@ function forOneHop(own: Fields, { bundle }: Step): Fields {
 	return { ...own, destination: { ...rest, host: canonicalHost(textOf(destination.host) ?? "") } };
 }
 
-const notMatched = ["destinationSubnets", "destination_subnets", "sourceLabels", "sourceNamespace"] as const;
+const notMatched = [
+	"destinationSubnets",
+	"destination_subnets",
+	"sourceLabels",
+	"sourceNamespace",
+	"sourceSubnet",
+] as const;
 
 function noteMatches(
 	input: InputObject,

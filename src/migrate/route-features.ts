@@ -410,7 +410,7 @@ function routeOutput(
 	entry: BoundEntry,
 	step: Step,
 ): Output {
-	const { ledger, notes } = step;
+	const { notes } = step;
 	const whole = hosts.length === entry.hosts.length && hosts.every((host) => entry.hosts.includes(host));
 	const rules = whole ? toHttpRouteRules(http, hosts) : undefined;
 	const kind = rules === undefined ? "VirtualService" : "HTTPRoute";

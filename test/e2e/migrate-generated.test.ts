@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { plansOf } from "../support/generated-bundles.ts";
+import type { Plan } from "../support/generated-bundles.ts";
+import { features, plansOf } from "../support/generated-bundles.ts";
 import { compareBundles } from "./bundle-effects.ts";
 import { useControlPlane } from "./shared.ts";
 
@@ -12,9 +13,19 @@ const plane = await useControlPlane();
 const count = Number(process.env.WAYMARK_MIGRATE_BUNDLES ?? 24);
 const seeds = (process.env.WAYMARK_MIGRATE_SEEDS ?? "1").split(",").map(Number);
 const batch = 50;
+// WAYMARK_MIGRATE_ALONE=PATTERN compares each feature alone in each way out where `WAY OUT: FEATURE` matches.
+const alone = process.env.WAYMARK_MIGRATE_ALONE;
+
+function plansFor(seed: number): readonly Plan[] {
+	return alone === undefined
+		? plansOf(seed, count)
+		: features
+				.flatMap((feature) => feature.bases.map((base) => ({ base, features: [feature] })))
+				.filter(({ base, features: [feature] }) => new RegExp(alone).test(`${base}: ${feature?.name}`));
+}
 
 for (const seed of seeds) {
-	const plans = plansOf(seed, count);
+	const plans = plansFor(seed);
 	for (let at = 0; at < plans.length; at += batch) {
 		const part = plans.slice(at, at + batch);
 		const which = `seed ${seed}, from ${at + 1} to ${at + part.length}`;

@@ -5,7 +5,7 @@ type Json = Readonly<Record<string, unknown>>;
 type Tree = Record<string, unknown>;
 
 /** The ways out that features are put on. */
-export const bases = ["http", "origination", "mutual", "split", "tls", "tcp"] as const;
+export const bases = ["http", "origination", "mutual", "simple", "split", "tls", "tcp"] as const;
 /** One of the ways out that features are put on. */
 export type Base = (typeof bases)[number];
 
@@ -33,8 +33,10 @@ type Slot =
 	| "host"
 	| "port"
 	| "subset"
+	| "subset itself"
 	| "subset port"
 	| "entry"
+	| "entry port"
 	| "entry metadata"
 	| "source"
 	| "operation"
@@ -54,6 +56,9 @@ function fields(slot: Slot, where: readonly Base[], values: Json): readonly Feat
 		value,
 	}));
 }
+
+/** Fields that only stand together; the place of a feature is that of the first. */
+const together = "+";
 
 const pool = {
 	tcp: {
@@ -78,6 +83,7 @@ const settings = {
 	"connectionPool#http": { http: pool.http },
 	"connectionPool#client": { http: { useClientProtocol: true } },
 	"connectionPool#streams": { http: { maxConcurrentStreams: 11 } },
+	"connectionPool#ping": { http: { http2KeepAlive: { interval: "9s", timeout: "3s" } } },
 	outlierDetection: {
 		consecutive5xxErrors: 3,
 		interval: "11s",
@@ -86,7 +92,44 @@ const settings = {
 	},
 	"outlierDetection#split": { splitExternalLocalOriginErrors: true, consecutiveLocalOriginFailures: 4 },
 	"outlierDetection#gateway": { consecutiveGatewayErrors: 2, minHealthPercent: 10 },
+	"outlierDetection#errors": { consecutiveErrors: 7 },
+	"outlierDetection#codes": { consecutive5xxErrors: 3, outlierDetectionHttpErrorCodes: [429, 503] },
 	"loadBalancer#simple": { simple: "RANDOM" },
+	"loadBalancer#cookie": {
+		consistentHash: {
+			httpCookie: {
+				name: "who",
+				path: "/",
+				ttl: "5s",
+				attributes: [{ name: "SameSite", value: "Lax" }],
+			},
+		},
+	},
+	"loadBalancer#minimum": { consistentHash: { useSourceIp: true, minimumRingSize: 32 } },
+	"loadBalancer#distribute": {
+		simple: "LEAST_REQUEST",
+		localityLbSetting: {
+			enabled: true,
+			distribute: [{ from: "r/*", to: { "r/*": 80, "s/*": 20 } }],
+		},
+	},
+	"loadBalancer#failover": {
+		simple: "LEAST_REQUEST",
+		localityLbSetting: { enabled: true, failover: [{ from: "r", to: "s" }] },
+	},
+	"loadBalancer#slow": { simple: "LEAST_REQUEST", warmupDurationSecs: "30s" },
+	"loadBalancer#zone": {
+		simple: "LEAST_REQUEST",
+		zoneAwareLbSetting: {
+			enabled: true,
+			minClusterSize: 2,
+			failover: [{ from: "r", to: "s" }],
+		},
+	},
+	"loadBalancer#zones": {
+		simple: "LEAST_REQUEST",
+		zoneAwareLbSetting: { enabled: true, failoverPriority: ["topology.kubernetes.io/region"] },
+	},
 	"loadBalancer#hash": { consistentHash: { httpHeaderName: "x-user" } },
 	"loadBalancer#ring": { consistentHash: { useSourceIp: true, ringHash: { minimumRingSize: 64 } } },
 	"loadBalancer#maglev": { consistentHash: { httpQueryParameterName: "q", maglev: { tableSize: 101 } } },
@@ -114,6 +157,8 @@ const tlsModes = {
 		privateKey: "/k.pem",
 		caCertificates: "/ca.pem",
 	},
+	"tls#crl": { mode: "SIMPLE", caCertificates: "/ca.pem", caCrl: "/crl.pem" },
+	"tls#system": { mode: "SIMPLE", caCertificates: "system" },
 	"tls#lax": { mode: "SIMPLE", insecureSkipVerify: true },
 	"tls#istio": { mode: "ISTIO_MUTUAL" },
 	"tls#off": { mode: "DISABLE" },
@@ -122,6 +167,8 @@ const tlsModes = {
 const wholeOnly = {
 	proxyProtocol: { version: "V2" },
 	retryBudget: { percent: 20, minRetryConcurrency: 3 },
+	"retryBudget#interval": { percent: 20, minRetryConcurrency: 3, budgetInterval: "5s" },
+	tunnel: { protocol: "CONNECT", targetHost: "@", targetPort: 443 },
 };
 
 const routeFields = {
@@ -156,6 +203,20 @@ const routeFields = {
 	"rewrite#regex": { uriRegexRewrite: { match: "/a/(.*)", rewrite: "/b/\\1" } },
 	mirror: { host: "@", port: { number: 80 } },
 	mirrors: [{ destination: { host: "@", port: { number: 80 } }, percentage: { value: 10 } }],
+	"mirrors#subset": [{ destination: { host: "@", subset: "sub", port: { number: 80 } } }],
+	"mirror#subset": { host: "@", subset: "sub", port: { number: 80 } },
+	"+#mirror share": { mirror: { host: "@", port: { number: 80 } }, mirrorPercentage: { value: 10 } },
+	"+#mirror percent": { mirror: { host: "@", port: { number: 80 } }, mirrorPercent: 10 },
+	"+#mirror_percent": { mirror: { host: "@", port: { number: 80 } }, mirror_percent: 10 },
+	"corsPolicy#old": { allowOrigin: ["https://shop.example"] },
+	"corsPolicy#patterns": {
+		allowOrigins: [{ prefix: "https://shop." }, { regex: "https://.*" }],
+		unmatchedPreflights: "IGNORE",
+	},
+	"fault#grpc": { abort: { grpcStatus: "UNAVAILABLE", percentage: { value: 5 } } },
+	"fault#percent": { delay: { fixedDelay: "1s", percent: 5 } },
+	"headers#added": { response: { add: { "x-g": "h" } } },
+	name: "named",
 };
 
 const matchFields = {
@@ -166,7 +227,12 @@ const matchFields = {
 	scheme: { exact: "https" },
 	"method#exact": { exact: "GET" },
 	"method#regex": { regex: "GET|HEAD" },
+	"method#prefix": { prefix: "G" },
+	"scheme#prefix": { prefix: "http" },
+	"scheme#regex": { regex: "https?" },
 	authority: { exact: "@" },
+	"authority#prefix": { prefix: "@" },
+	"authority#regex": { regex: "@.*" },
 	headers: { "x-a": { exact: "1" }, "x-b": { prefix: "2" } },
 	"headers#present": { "x-a": {} },
 	"headers#regex": { "x-a": { regex: "1+" } },
@@ -209,9 +275,15 @@ export const features: readonly Feature[] = [
 		sourceLabels: { app: "till" },
 		sourceNamespace: "till",
 	}),
+	...fields("out match", ["tcp"], { sourceSubnet: "10.0.0.0/8" }),
+	...fields("hop match", ["tcp"], { sourceSubnet: "10.0.0.0/8" }),
 	...fields("hop match", wire, { destinationSubnets: ["192.0.2.0/24"], sourceLabels: { app: "till" } }),
 	...fields("out destination", web, {
 		headers: { request: { set: { "x-to": "1" } }, response: { remove: ["server"] } },
+		"headers#added": {
+			request: { add: { "x-a": "1" }, remove: ["x-b"] },
+			response: { add: { "x-c": "1" }, set: { "x-d": "1" } },
+		},
 		weight: 100,
 	}),
 	...fields("out destination", [...web, ...wire], { "share#second": true }),
@@ -221,9 +293,22 @@ export const features: readonly Feature[] = [
 			match: [{ uri: { exact: "/old" } }],
 			redirect: { scheme: "https", derivePort: "FROM_PROTOCOL_DEFAULT" },
 		},
+		"redirect#port": {
+			match: [{ uri: { exact: "/old" } }],
+			redirect: { authority: "new.example.org", port: 8443 },
+		},
 		directResponse: {
 			match: [{ uri: { prefix: "/teapot" } }],
 			directResponse: { status: 418, body: { string: "short" } },
+		},
+		"directResponse#bytes": {
+			match: [{ uri: { prefix: "/teapot" } }],
+			directResponse: { status: 418, body: { bytes: "c2hvcnQ=" } },
+		},
+		delegate: {
+			match: [{ uri: { prefix: "/rest" } }],
+			timeout: "8s",
+			delegate: { name: "rest" },
 		},
 		"route#port": {
 			match: [{ uri: { prefix: "/other" } }],
@@ -254,6 +339,32 @@ export const features: readonly Feature[] = [
 		subjectAltNames: ["spiffe://cluster.local/ns/till/sa/till"],
 	}),
 	...fields("server tls", ["http"], { httpsRedirect: true }),
+	...fields("server", ["http"], {
+		"port#target": { number: 80, name: "main", protocol: "HTTP", targetPort: 10080 },
+	}),
+	...fields("server tls", ["simple"], {
+		credentialName: "other",
+		insecureSkipVerify: true,
+		verifyCertificateHash: ["0".repeat(64)],
+		verifyCertificateSpki: [`${"A".repeat(43)}=`],
+		"whole#files": { mode: "SIMPLE", serverCertificate: "/s.pem", privateKey: "/k.pem" },
+		"whole#mutual": {
+			mode: "MUTUAL",
+			serverCertificate: "/s.pem",
+			privateKey: "/k.pem",
+			caCertificates: "/ca.pem",
+			caCrl: "/crl.pem",
+		},
+		"whole#optional": { mode: "OPTIONAL_MUTUAL", credentialName: "own", caCertCredentialName: "ca" },
+		"whole#two": { mode: "SIMPLE", credentialNames: ["rsa", "ecdsa"] },
+		"whole#pairs": {
+			mode: "SIMPLE",
+			tlsCertificates: [
+				{ serverCertificate: "/s.pem", privateKey: "/k.pem", caCertificates: "/ca.pem" },
+				{ serverCertificate: "/t.pem", privateKey: "/l.pem" },
+			],
+		},
+	}),
 	...fields("rule", [...web, ...wire], {
 		"exportTo#own": ["."],
 		"exportTo#all": ["*"],
@@ -263,10 +374,10 @@ export const features: readonly Feature[] = [
 		...settings,
 		...tlsModes,
 		...wholeOnly,
-		tunnel: { protocol: "CONNECT", targetHost: "@", targetPort: 443 },
 	}),
 	...fields("port", [...web, ...wire], { ...settings, ...tlsModes }),
 	...fields("subset", [...web, ...wire], { ...settings, ...tlsModes, ...wholeOnly }),
+	...fields("subset itself", [...web, ...wire], { labels: { v: "1" } }),
 	...fields("subset port", [...web, ...wire], { ...settings, ...tlsModes }),
 	...fields("entry", [...web, ...wire], {
 		addresses: ["198.51.100.7"],
@@ -275,6 +386,11 @@ export const features: readonly Feature[] = [
 			{ address: "two.example.org", weight: 3, locality: "r/z", labels: { v: "1" } },
 		],
 		"endpoints#ports": [{ address: "one.example.org", ports: { main: 9443 } }],
+		"endpoints#places": [
+			{ address: "one.example.org", network: "n", serviceAccount: "sa", locality: "r/z" },
+			{ address: "two.example.org", locality: "s/z" },
+		],
+		"+#workloads": { workloadSelector: { labels: { app: "way" } }, resolution: "STATIC" },
 		subjectAltNames: ["san.example.org"],
 		"exportTo#own": ["."],
 		"exportTo#all": ["*"],
@@ -282,6 +398,7 @@ export const features: readonly Feature[] = [
 		"resolution#robin": "DNS_ROUND_ROBIN",
 		"location#outside": "MESH_EXTERNAL",
 	}),
+	...fields("entry port", ["http", "split", "mutual", ...wire], { targetPort: 8443 }),
 	...fields("entry metadata", [...web, ...wire], {
 		annotations: { owner: "till" },
 		"labels#own": { team: "till" },
@@ -295,6 +412,8 @@ export const features: readonly Feature[] = [
 		notIpBlocks: ["10.1.0.0/16"],
 		serviceAccounts: ["till/till"],
 		notServiceAccounts: ["till/bad"],
+		trustDomains: ["cluster.local"],
+		notTrustDomains: ["other.example"],
 	}),
 	...fields("source", web, {
 		requestPrincipals: ["*"],
@@ -381,6 +500,7 @@ function portsOf(base: Base): {
 		case "origination":
 			return { client: 80, listener: 80, target: 443 };
 		case "mutual":
+		case "simple":
 			return { client: 80, listener: 443, target: 80 };
 		case "tls":
 			return { client: 443, listener: 443, target: 443 };
@@ -412,6 +532,7 @@ interface Parts {
 	readonly rule: Tree;
 	readonly whole: Tree;
 	readonly level: Tree;
+	readonly subset: Tree;
 	readonly subsetPolicy: Tree;
 	readonly subsetLevel: Tree;
 	readonly policy: Tree;
@@ -439,11 +560,19 @@ function plainParts(name: string, base: Base): Parts {
 		{ number: client, name: "main", protocol },
 		...(base === "origination" ? [{ number: 443, name: "https", protocol: "HTTPS" }] : []),
 	];
-	const tls = { tls: { mode: "PASSTHROUGH" }, mutual: { mode: "ISTIO_MUTUAL" } }[base as string];
+	const tls = {
+		tls: { mode: "PASSTHROUGH" },
+		mutual: { mode: "ISTIO_MUTUAL" },
+		simple: { mode: "SIMPLE", credentialName: "own" },
+	}[base as string];
 	const server: Tree = {
-		port: { number: listener, name: "main", protocol: base === "mutual" ? "HTTPS" : protocol },
+		port: {
+			number: listener,
+			name: "main",
+			protocol: listener === 443 && family === "http" ? "HTTPS" : protocol,
+		},
 		hosts: [host],
-		...(tls === undefined ? {} : { tls }),
+		...(tls === undefined ? {} : { tls: { ...tls } as Tree }),
 	};
 	const hop: Tree = {
 		match: [{ gateways: ["mesh"], port: client, ...sni }],
@@ -485,6 +614,7 @@ function plainParts(name: string, base: Base): Parts {
 			port: { number: target },
 			...(base === "origination" ? { tls: { mode: "SIMPLE", sni: host } } : {}),
 		},
+		subset: { name: "sub" },
 		subsetPolicy: {},
 		subsetLevel: { port: { number: target } },
 		policy: {
@@ -527,6 +657,8 @@ function spotOf(slot: Slot, parts: Parts): Spot | undefined {
 		rule: spot(parts.rule.spec, "DestinationRule", "spec"),
 		host: spot(parts.whole, "DestinationRule", "spec.trafficPolicy"),
 		port: spot(parts.level, "DestinationRule", "spec.trafficPolicy.portLevelSettings[0]"),
+		"subset itself": spot(parts.subset, "DestinationRule", "spec.subsets[0]"),
+		"entry port": spot(parts.ports[0], "ServiceEntry", "spec.ports[0]"),
 		subset: spot(parts.subsetPolicy, "DestinationRule", "spec.subsets[0].trafficPolicy"),
 		"subset port": spot(
 			parts.subsetLevel,
@@ -559,6 +691,10 @@ function put(feature: Feature, parts: Parts): Place {
 			parts.extra.push(satellite(field, parts.name));
 			return { kind: field, path: "spec" };
 		case "server tls":
+			if (field === "whole") {
+				parts.server.tls = value;
+				return { kind: "Gateway", path: "spec.servers[0].tls" };
+			}
 			parts.server.tls ??= {};
 			(parts.server.tls as Tree)[field] = value;
 			return { kind: "Gateway", path: `spec.servers[0].tls.${field}` };
@@ -566,6 +702,10 @@ function put(feature: Feature, parts: Parts): Place {
 			const { tree, kind, path } = spotOf(slot, parts) ?? { tree: {}, kind: "", path: "" };
 			if (field === "share") {
 				return putShare(parts);
+			}
+			if (field === together) {
+				Object.assign(tree, value);
+				return { kind, path: `${path}.${Object.keys(value as Tree)[0]}` };
 			}
 			tree[field] = value;
 			return { kind, path: `${path}.${field}` };
@@ -593,6 +733,10 @@ function putRoute(own: Tree, { name }: Feature, parts: Parts): Place {
 	for (const each of (own.route ?? []) as { destination: { port: { number: number } } }[]) {
 		each.destination.port.number ||= parts.target;
 	}
+	if (own.delegate !== undefined) {
+		own.delegate = { name: `${parts.name}-rest`, namespace: parts.name };
+		parts.extra.push(delegateOf(parts));
+	}
 	if (name.endsWith("route#port")) {
 		parts.ports.push({ number: 8080, name: "other", protocol: "HTTP" });
 	}
@@ -601,20 +745,36 @@ function putRoute(own: Tree, { name }: Feature, parts: Parts): Place {
 	return { kind: "VirtualService", path: `spec.${parts.family}[${list.indexOf(own)}]` };
 }
 
+/** The VirtualService to which a route hands over. */
+function delegateOf({ name, host, target }: Parts): Tree {
+	const route = [{ destination: { host, port: { number: target } } }];
+	return {
+		apiVersion: istio,
+		kind: "VirtualService",
+		metadata: { name: `${name}-rest`, namespace: name },
+		spec: {
+			http: [
+				{ match: [{ uri: { prefix: "/rest/slow" } }], timeout: "9s", route },
+				{ headers: { request: { set: { "x-a": "b" } } }, route },
+			],
+		},
+	};
+}
+
 /** Puts the parts of a DestinationRule together; whether the way out has one. */
 function finishRule(parts: Parts, has: (...slots: readonly Slot[]) => boolean): boolean {
-	const { base, name, rule, whole, level, subsetPolicy, subsetLevel, out } = parts;
+	const { base, name, rule, whole, level, subset, subsetPolicy, subsetLevel, out } = parts;
 	const spec = rule.spec as Tree;
 	if (spec.workloadSelector !== undefined) {
 		// A rule with a selector holds for proxies of its own namespace alone.
 		rule.metadata = { name, namespace: "istio-system" };
 	}
-	if (has("subset", "subset port")) {
+	if (has("subset", "subset itself", "subset port")) {
 		(first(out.route).destination as Tree).subset = "sub";
 		if (has("subset port")) {
 			subsetPolicy.portLevelSettings = [subsetLevel];
 		}
-		spec.subsets = [{ name: "sub", trafficPolicy: subsetPolicy }];
+		spec.subsets = [{ ...subset, trafficPolicy: subsetPolicy }];
 	}
 	if (base === "origination" || has("port")) {
 		whole.portLevelSettings = [level];
@@ -622,7 +782,13 @@ function finishRule(parts: Parts, has: (...slots: readonly Slot[]) => boolean): 
 	if (Object.keys(whole).length > 0) {
 		spec.trafficPolicy = whole;
 	}
-	return base === "origination" || has("rule", "host", "port", "subset", "subset port");
+	const isNamed = JSON.stringify(parts.route).includes('"subset":"sub"');
+	if (isNamed && spec.subsets === undefined) {
+		spec.subsets = [{ ...subset, trafficPolicy: { connectionPool: { tcp: { maxConnections: 3 } } } }];
+	}
+	return (
+		isNamed || base === "origination" || has("rule", "host", "port", "subset", "subset itself", "subset port")
+	);
 }
 
 function finishPolicy({ policy, source, operation, when }: Parts, chosen: readonly Feature[]): void {
