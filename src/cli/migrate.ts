@@ -88,12 +88,14 @@ export const migrate: Verb = {
 			return world;
 		};
 		const inputs = new Map(reading.manifests.map((manifest) => [itemOf(manifest), manifest]));
-		const found = convert([...inputs.keys()], worldFor(reading.manifests), options.waypoint);
+		const world = worldFor(reading.manifests);
+		const found = convert([...inputs.keys()], world, options.waypoint);
 		const texts = textsOf(found, inputs);
 		const migration = holdBack(found, refused(found, texts, reading, worldFor));
 		const { outputs, withheld } = migration;
 		const findings = findingsOf(reading, worldFor);
-		const report = reportOf(migration, { findings, clients: options.clients });
+		const { istioMinor } = world.mesh;
+		const report = reportOf(migration, { findings, clients: options.clients, istioMinor });
 		const files = new Map<string, string>([
 			...group(outputs, (output) => [`${output.stage}/${fileName(output.object)}`, texts.get(output) ?? ""]),
 			...removalFiles(migration, inputs),

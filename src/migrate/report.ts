@@ -1,3 +1,4 @@
+import { newestIstioMinor } from "../core/mesh.ts";
 import { serviceOfHost } from "../core/service-names.ts";
 import type { Block, Instruction, Way } from "./document.ts";
 import { code, count } from "./document.ts";
@@ -21,6 +22,8 @@ export interface ReportContext {
 	readonly findings: readonly InputFinding[];
 	/** Where the clients are, as far as it was said; else their namespaces are taken from the routes. */
 	readonly clients: Clients | undefined;
+	/** Istio's minor version, 31 for 1.31. */
+	readonly istioMinor: number;
 }
 
 /** Namespaces of clients: those in ambient, and those that still have sidecars. */
@@ -104,7 +107,7 @@ function placed(input: InputObject): string {
 }
 
 /** The order of the steps; none where nothing has a new way. */
-function orderOf(migration: HeldMigration, { clients }: ReportContext): readonly Block[] {
+function orderOf(migration: HeldMigration, { clients, istioMinor }: ReportContext): readonly Block[] {
 	const { bundles, outputs } = migration;
 	if (!bundles.some(({ isReplaced }) => isReplaced)) {
 		return bundles.length === 0
@@ -130,7 +133,7 @@ function orderOf(migration: HeldMigration, { clients }: ReportContext): readonly
 	];
 	return [
 		heading(2, "Order"),
-		...clientNotes(clients),
+		...clientNotes(clients, istioMinor),
 		{ kind: "steps", steps },
 		heading(3, "Back"),
 		...backOf(migration, removals),
@@ -232,7 +235,7 @@ function quietCommands({ bundle, isReplaced }: ConvertedBundle): readonly string
 		});
 }
 
-function clientNotes(clients: Clients | undefined): readonly Block[] {
+function clientNotes(clients: Clients | undefined, istioMinor: number): readonly Block[] {
 	if (clients === undefined) {
 		return [];
 	}
@@ -243,25 +246,32 @@ function clientNotes(clients: Clients | undefined): readonly Block[] {
 			? []
 			: [
 					paragraph(
-						`Clients in ${names(ambient)} are in ambient already: they do not read the old routes, and go by the waypoint as soon as the ServiceEntry is bound. Until then they connect directly.`,
+						`Clients in ${names(ambient)} are in ambient already: they do not read the old routes, and go by the waypoint as soon as the ServiceEntry is bound. Until then they connect directly. Until the old routes are deleted, a waypoint that reads them leads to the old gateway.`,
 					),
 				]),
 		...(sidecar.length === 0
 			? []
 			: [
 					paragraph(
-						`Clients in ${names(sidecar)} have sidecars: they do not use waypoints, and need the old gateway until they move. Move them one namespace after the other; each goes back by its own labels and a restart. Keep \`3-remove/\` until the last of them has moved.`,
+						`Clients in ${names(sidecar)} have sidecars: ${passingBy(istioMinor)} They need the old gateway until they move. Move them one namespace after the other; each goes back by its own labels and a restart. Keep \`3-remove/\` until the last of them has moved.`,
 					),
 				]),
 		...(ambient.length > 0 && sidecar.length > 0
 			? [
 					{
 						kind: "warning" as const,
-						text: "Clients are in both worlds. What stands in `2-switch/` changes ServiceEntries and DestinationRules for both: a sidecar that begins no TLS of its own must not find `targetPort` changed. Apply it, and delete the routes to the gateway, in the window in which the last clients with sidecars move.",
+						text: "Clients are in both worlds. `2-switch/` and the deletions of that step hold for both: a ServiceEntry or DestinationRule in `2-switch/` changes the old gateway's ports too, and without the old routes a sidecar that is left connects to the host directly, past gateway and waypoint. Carry out that step in the window in which the last clients with sidecars move.",
 					},
 				]
 			: []),
 	];
+}
+
+/** Whether sidecars use waypoints, as far as it was seen. */
+function passingBy(istioMinor: number): string {
+	return istioMinor <= newestIstioMinor
+		? "they do not use waypoints."
+		: `up to Istio 1.${newestIstioMinor} they do not use waypoints. Waymark was not held against Istio 1.${istioMinor}, in which that may be different (pull request 61620 of istio/istio): look at \`istioctl proxy-config endpoints\` of one of them. The order below is right either way.`;
 }
 
 /** The resource of a route as kubectl wants it, with its group: two groups have a Gateway. */

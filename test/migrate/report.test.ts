@@ -126,10 +126,17 @@ it("--clients says what works where, and in which order", async () => {
 	assert.match(markdown, /Clients in `till` are in ambient already/);
 	assert.match(markdown, /Clients in `shop`, `pay` have sidecars: they do not use waypoints/);
 	assert.match(markdown, /Clients are in both worlds/);
+	assert.doesNotMatch(markdown, /61620/);
 	assert.match(markdown, /label the namespaces `shop`, `pay`/);
 	assert.match(markdown, /--from till --cluster/);
 	const { code } = await runVerb("migrate", folder.write("x.yaml", way), "--clients", "nowhere");
 	assert.equal(code, 64);
+});
+
+it("the report does not know what sidecars of an Istio do that Waymark was not held against", async () => {
+	const config = folder.write("newer.yaml", 'istioVersion: "1.32"\n');
+	const { markdown } = await report(way + origination, "--clients", "sidecar=shop", "--config", config);
+	assert.match(markdown, /up to Istio 1\.31 they do not use waypoints\. .* Istio 1\.32, .*61620/);
 });
 
 it("the way back deletes what was written under new names, in the window what changes clients", async () => {
