@@ -138,6 +138,9 @@ describe("migrate --cluster", () => {
 			assert.match(gone.out, /^back: \d+ of \d+ done so far\n/);
 			await plane.kubectl(["apply", "-f", join(out, "back")]);
 			await plane.kubectl(["delete", "-f", join(out, "1-add"), "--ignore-not-found"]);
+			const left = await verify(plane.kubeconfig, "--stage", "back");
+			assert.match(left.out, new RegExp(`missing: VirtualService ${own}/github-waypoint is there still`));
+			await plane.kubectl(["delete", "virtualservice", "-n", own, "github-waypoint"]);
 			const returned = await verify(plane.kubeconfig, "--stage", "back", "--output", "json");
 			assert.equal(returned.code, 0, returned.out);
 		} finally {
