@@ -209,7 +209,7 @@ function readableSpec(input: InputObject, { ledger, notes }: Step): Fields {
 		ledger.note(input, ["spec", "exportTo"], isPublic ? "implied" : "not carried", reason);
 		if (!isPublic) {
 			notes.push(
-				`ServiceEntry \`${input.namespace}/${input.name}\` had exportTo: ${reason}. An AuthorizationPolicy limits who may use it.`,
+				`ServiceEntry \`${input.namespace}/${input.name}\` had exportTo: ${reason}. Limit who may use it by an AuthorizationPolicy.`,
 			);
 		}
 	}

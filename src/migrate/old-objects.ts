@@ -3,6 +3,7 @@ import { canonicalHost } from "../core/host-pattern.ts";
 import { isExternalName } from "../istio/egress/services.ts";
 import type { BoundEntry } from "./bound-entry.ts";
 import { coversHost } from "./bundles.ts";
+import type { Fields } from "./fields.ts";
 import { fieldsOf, listOf, textOf, textsOf, valueAt } from "./fields.ts";
 import type { InputObject } from "./input-object.ts";
 import type { Ledger } from "./ledger.ts";
@@ -86,7 +87,8 @@ const impliedTls: ReadonlySet<string> = new Set([
 	"caCertificates",
 ]);
 
-function noteGateway(input: InputObject, { ledger, notes }: Step, entries: readonly BoundEntry[]): void {
+function noteGateway(input: InputObject, step: Step, entries: readonly BoundEntry[]): void {
+	const { ledger } = step;
 	const spec = fieldsOf(input.object.spec);
 	ledger.note(input, ["spec", "selector"], "implied", "the waypoint has pods of its own");
 	ledger.note(input, ["spec", "gatewayClassName"], "implied", "the waypoint has a class of its own");
@@ -99,34 +101,7 @@ function noteGateway(input: InputObject, { ledger, notes }: Step, entries: reado
 		"it shaped the gateway's own Deployment and Service",
 	);
 	for (const [index, server] of listOf(spec.servers).map(fieldsOf).entries()) {
-		const base = ["spec", "servers", index];
-		for (const field of ["port", "name"]) {
-			ledger.note(input, [...base, field], "implied", "the ServiceEntry says which ports there are");
-		}
-		for (const field of ["bind", "defaultEndpoint"]) {
-			ledger.note(input, [...base, field], "not carried", "a waypoint has one listener for all");
-		}
-		for (const [at, written] of textsOf(server.hosts).entries()) {
-			const host = canonicalHost(written.slice(written.indexOf("/") + 1));
-			const path = [...base, "hosts", at];
-			if (host === "*") {
-				ledger.note(input, path, "implied", "the waypoint serves every ServiceEntry that is bound to it");
-			} else if (isRegistered(host, entries)) {
-				ledger.note(input, path, "carried", "as a host of the ServiceEntry");
-			} else {
-				ledger.note(input, path, "not carried", "no route and no ServiceEntry leads to it");
-				notes.push(
-					`\`${host}\` stands in Gateway \`${input.namespace}/${input.name}\`, but nothing leads to it.`,
-				);
-			}
-		}
-		for (const field of Object.keys(fieldsOf(server.tls))) {
-			const implied = impliedTls.has(field);
-			const note = implied
-				? "the way to the waypoint is mutual TLS by itself; TLS of the application passes through"
-				: "it shaped the gateway's own listener";
-			ledger.note(input, [...base, "tls", field], implied ? "implied" : "not carried", note);
-		}
+		noteServer(input, ["spec", "servers", index], server, step, entries);
 	}
 	for (const [index, listener] of listOf(spec.listeners).map(fieldsOf).entries()) {
 		const base = ["spec", "listeners", index];
@@ -135,6 +110,55 @@ function noteGateway(input: InputObject, { ledger, notes }: Step, entries: reado
 		if (host !== "" && !isRegistered(host, entries)) {
 			ledger.note(input, [...base, "hostname"], "not carried", "no ServiceEntry leads to it");
 		}
+	}
+}
+
+function noteServer(
+	input: InputObject,
+	base: Path,
+	server: Fields,
+	step: Step,
+	entries: readonly BoundEntry[],
+): void {
+	const { ledger } = step;
+	for (const field of ["port", "name"]) {
+		ledger.note(input, [...base, field], "implied", "the ServiceEntry says which ports there are");
+	}
+	for (const field of ["bind", "defaultEndpoint"]) {
+		ledger.note(input, [...base, field], "not carried", "a waypoint has one listener for all");
+	}
+	for (const [at, written] of textsOf(server.hosts).entries()) {
+		noteServerHost(input, [...base, "hosts", at], written, step, entries);
+	}
+	for (const field of Object.keys(fieldsOf(server.tls))) {
+		const implied = impliedTls.has(field);
+		const note = implied
+			? "the way to the waypoint is mutual TLS by itself; TLS of the application passes through"
+			: "it shaped the gateway's own listener";
+		ledger.note(input, [...base, "tls", field], implied ? "implied" : "not carried", note);
+	}
+}
+
+function noteServerHost(
+	input: InputObject,
+	path: Path,
+	written: string,
+	{ bundle, ledger, notes }: Step,
+	entries: readonly BoundEntry[],
+): void {
+	const host = canonicalHost(written.slice(written.indexOf("/") + 1));
+	if (host === "*") {
+		ledger.note(input, path, "implied", "the waypoint serves every ServiceEntry that is bound to it");
+	} else if (isRegistered(host, entries)) {
+		ledger.note(input, path, "carried", "as a host of the ServiceEntry");
+	} else if (isInside(host, bundle)) {
+		const reason = "it is a name of this cluster, for which no ServiceEntry is written";
+		ledger.note(input, path, "not carried", reason);
+	} else {
+		ledger.note(input, path, "not carried", "no route and no ServiceEntry leads to it");
+		notes.push(
+			`\`${host}\` stands in Gateway \`${input.namespace}/${input.name}\`, but nothing leads to it.`,
+		);
 	}
 }
 
@@ -176,10 +200,19 @@ function strangeRoute(route: Readonly<Record<string, unknown>>, bundle: Bundle):
 	if (textOf(name) !== undefined) {
 		return `its delegate ${textOf(namespace) ?? "of its own namespace"}/${String(name)} is not in the input: add it`;
 	}
+	const inside = hosts.find((host) => isInside(host, bundle));
+	if (inside !== undefined) {
+		return `it leads to ${inside}, a name of this cluster, for which no ServiceEntry is written`;
+	}
 	const foreign = hosts.filter((host) => !bundle.hosts.includes(canonicalHost(host)));
 	return foreign.length > 0
 		? `it leads to ${foreign.join(", ")}, which is none of the hosts: register it as a host of its own, or delete it`
 		: "it is no hop of the way out: if it serves other traffic, keep it by hand";
+}
+
+/** Whether a route to a host of the way out leads to a name of the cluster, which is none outside. */
+function isInside(host: string, { hosts }: Bundle): boolean {
+	return hosts.includes(canonicalHost(host)) && /\.svc(?:\.|$)/.test(canonicalHost(host));
 }
 
 /** Several hosts that the gateway sent to one of them now each go their own way. */

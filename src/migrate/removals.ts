@@ -1,3 +1,4 @@
+import { canonicalHost } from "../core/host-pattern.ts";
 import { destinationsOf } from "../istio/egress/virtual-services.ts";
 import type { BoundEntry } from "./bound-entry.ts";
 import { typed } from "./bundles.ts";
@@ -61,7 +62,12 @@ function servesOthers(input: InputObject, { bundle, inventory }: Step): boolean 
 	return [...destinationsOf(typed<"VirtualService">(input), input.namespace, inventory)].some(
 		(destination) => {
 			const isHop = hops.some((hop) => hop.path.join() === destination.path.join());
-			return !isHop && (destination.host.endsWith(".svc.cluster.local") || !destination.host.includes("."));
+			const isOwn = bundle.hosts.includes(canonicalHost(destination.host));
+			return (
+				!isHop &&
+				!isOwn &&
+				(destination.host.endsWith(".svc.cluster.local") || !destination.host.includes("."))
+			);
 		},
 	);
 }

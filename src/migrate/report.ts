@@ -1,8 +1,9 @@
+import { canonicalHost } from "../core/host-pattern.ts";
 import { newestIstioMinor } from "../core/mesh.ts";
 import { serviceOfHost } from "../core/service-names.ts";
 import type { Block, Instruction, Way } from "./document.ts";
 import { code, count } from "./document.ts";
-import { fieldsOf, textOf } from "./fields.ts";
+import { fieldsOf, listOf, textOf } from "./fields.ts";
 import type { HeldMigration } from "./hold-back.ts";
 import type { InputObject, Output, Stage } from "./input-object.ts";
 import { titleOf } from "./input-object.ts";
@@ -260,7 +261,7 @@ function clientNotes(clients: Clients | undefined, istioMinor: number): readonly
 			? [
 					{
 						kind: "warning" as const,
-						text: "Clients are in both worlds. `2-switch/` and the deletions of that step hold for both: a ServiceEntry or DestinationRule in `2-switch/` changes the old gateway's ports too, and without the old routes a sidecar that is left connects to the host directly, past gateway and waypoint. Carry out that step in the window in which the last clients with sidecars move.",
+						text: "Clients are in both worlds. `2-switch/` and the deletions of that step hold for both: ServiceEntries and DestinationRules there change the old gateway's ports too, and with a route there, or without the old routes, a sidecar that is left connects to the host directly, past gateway and waypoint. Carry out that step in the window in which the last clients with sidecars move.",
 					},
 				]
 			: []),
@@ -384,13 +385,29 @@ function oldWays({ participants }: ConvertedBundle["bundle"], hosts: readonly st
 	const names = gateways.map(({ input }) => titleOf(input));
 	const first = toGateway[0] ?? (isAsm ? gateways[0] : undefined);
 	const last = toHost[0] ?? (isAsm ? gateways[0] : undefined);
-	return (hosts.length === 0 ? ["no external host"] : hosts).map((host) => ({
-		boxes: ["clients with sidecars", someOf(names, 2).join(", ") || "egress gateway, not in the input", host],
-		arrows: [
-			first === undefined ? undefined : titleOf(first.input),
-			last === undefined ? undefined : titleOf(last.input),
-		],
-	}));
+	return (hosts.length === 0 ? ["no external host"] : hosts).map((host) => {
+		const out = last ?? routes.find(({ input }) => namesDestination(input, host));
+		return {
+			boxes: [
+				"clients with sidecars",
+				someOf(names, 2).join(", ") || "egress gateway, not in the input",
+				host,
+			],
+			arrows: [
+				first === undefined ? undefined : titleOf(first.input),
+				out === undefined ? undefined : titleOf(out.input),
+			],
+		};
+	});
+}
+
+/** Whether a VirtualService leads to a host by name: a name of the cluster is no way outside, and a way all the same. */
+function namesDestination(input: InputObject, host: string): boolean {
+	const spec = fieldsOf(input.object.spec);
+	return [spec.http, spec.tls, spec.tcp]
+		.flatMap(listOf)
+		.flatMap((route) => listOf(fieldsOf(route).route))
+		.some((each) => canonicalHost(textOf(fieldsOf(fieldsOf(each).destination).host) ?? "") === host);
 }
 
 /** Where the clients of a way out are: as it was said, else where its routes to the gateway stand. */

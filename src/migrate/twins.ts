@@ -97,7 +97,7 @@ function noteTwin(
 		}
 	}
 	const others = isLost
-		? ` Both teams now share it, with its policies and routes; to keep them apart, give each namespace a waypoint of its own (annotation \`egress.waymark.dev/waypoint\` on the namespace).`
+		? ` Both namespaces now share it, with its policies and routes; to keep them apart, give each namespace a waypoint of its own (annotation \`egress.waymark.dev/waypoint\` on the namespace).`
 		: "";
 	notes.push(
 		`${hosts.map((host) => `\`${host}\``).join(", ")} stands in \`${owner.namespace}/${owner.name}\` and in \`${twin.namespace}/${twin.name}\`: ${why}, so it is bound once, as \`${owner.namespace}/${owner.name}\`.${others}`,

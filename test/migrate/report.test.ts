@@ -171,3 +171,16 @@ it("the report speaks of a first command only where there is one", async () => {
 	assert.match(markdown, /The input does not say which pods it has/);
 	assert.match((await report(way + origination)).markdown, /two runs of the first command/);
 });
+
+it("the report says of a name of the cluster what it is, and draws the way to it", async () => {
+	const inside = "one.outside.svc.cluster.local";
+	const text = (
+		gateway("HTTP", undefined, 80) +
+		way.slice(way.indexOf("apiVersion: networking.istio.io/v1\nkind: VirtualService"))
+	).replaceAll("api.one.example", inside);
+	const { code, markdown } = await report(text);
+	assert.equal(code, 1);
+	assert.match(markdown, /`one\.outside\.svc\.cluster\.local` is a name of this cluster/);
+	assert.match(markdown, /it leads to one\.outside\.svc\.cluster\.local, a name of this cluster/);
+	assert.doesNotMatch(markdown, /no hop of the way out|nothing leads|serves other traffic/);
+});
