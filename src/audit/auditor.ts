@@ -118,6 +118,8 @@ export function createAuditor(options: {
 		| undefined;
 	/** The questions whose answers have changed since the last search for judgements that rest on them. */
 	let asked = new Set<number>();
+	/** Counts changes: what was judged after the last of them rests on no older answer. */
+	let moment = 0;
 	let search: Iterator<void> | undefined;
 
 	const keep = (key: string, namespace: string, after: AuditedObject | undefined, reads: Reads): void => {
@@ -129,9 +131,9 @@ export function createAuditor(options: {
 				results.delete(namespace);
 			}
 		} else if (names === undefined) {
-			results.set(namespace, new Map([[key, { object: after, reads }]]));
+			results.set(namespace, new Map([[key, { object: after, reads, moment }]]));
 		} else {
-			names.set(key, { object: after, reads });
+			names.set(key, { object: after, reads, moment });
 		}
 		if (!isSame(before, after)) {
 			onChange({ before, after });
@@ -163,10 +165,11 @@ export function createAuditor(options: {
 	};
 	/** Puts in line every judgement that rests on a question that was asked before. */
 	const searchAll = function* (questions: ReadonlySet<number>): Iterator<void> {
+		const asOf = moment;
 		let looked = 0;
 		for (const [namespace, names] of results) {
-			for (const [key, { object, reads }] of names) {
-				if (reads.some((read) => questions.has(read))) {
+			for (const [key, { object, reads, moment: judgedAt }] of names) {
+				if (judgedAt < asOf && reads.some((read) => questions.has(read))) {
 					affected.set(`${namespace}\n${key}`, { kind: object.kind, namespace, name: object.name });
 				}
 				looked += 1;
@@ -234,6 +237,7 @@ export function createAuditor(options: {
 				return;
 			}
 			rejudge({ kind, namespace, name });
+			moment += 1;
 			addAll(asked, questionsAbout({ kind, namespace, name, before, after }));
 			// What this may unbind is judged at once; all else that asked for it comes in its time.
 			for (const { metadata } of waypointKinds.has(kind)
@@ -292,6 +296,8 @@ export function createAuditor(options: {
 interface Kept {
 	readonly object: AuditedObject;
 	readonly reads: Reads;
+	/** How many changes there were before it. */
+	readonly moment: number;
 }
 
 const unread: Reads = [];

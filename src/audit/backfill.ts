@@ -17,6 +17,8 @@ export interface UnboundEntry {
 	readonly namespace: string;
 	readonly name: string;
 	readonly uid: string;
+	/** As it was judged; undefined where the world was not read from an API server. */
+	readonly resourceVersion?: string;
 	readonly apiVersion: string;
 	readonly labels: Readonly<Record<string, string>>;
 }
@@ -56,7 +58,7 @@ export function unboundEntry(
 	entry: ServiceEntry,
 	today: string,
 ): UnboundEntry | undefined {
-	const { namespace, name, uid, labels, deletionTimestamp } = entry.metadata ?? {};
+	const { namespace, name, uid, resourceVersion, labels, deletionTimestamp } = entry.metadata ?? {};
 	if (namespace == null || name == null || uid == null || deletionTimestamp != null) {
 		return undefined;
 	}
@@ -71,7 +73,14 @@ export function unboundEntry(
 	const bound = { ...entry, metadata: { ...entry.metadata, labels: { ...labels, ...added } } };
 	return judge(bound).findings.some(({ severity }) => severity === "error")
 		? undefined
-		: { namespace, name, uid, apiVersion: entry.apiVersion ?? "networking.istio.io/v1", labels: added };
+		: {
+				namespace,
+				name,
+				uid,
+				...(resourceVersion == null ? {} : { resourceVersion }),
+				apiVersion: entry.apiVersion ?? "networking.istio.io/v1",
+				labels: added,
+			};
 }
 
 /** The labels of a fix that does nothing but bind. */
@@ -151,14 +160,21 @@ export function startBackfill(options: BackfillOptions, signal: AbortSignal): Ba
 	};
 	const bind = async (entry: UnboundEntry): Promise<void> => {
 		const path = pathOf(entry);
+		const { namespace, name, uid, resourceVersion, labels } = entry;
 		await server.request("PATCH", path, {
 			// An author who applied `labels: {}` owns the map, and would be a conflict; the labels themselves are not there.
 			query: { fieldManager: "waymark-backfill", force: "true" },
 			body: {
 				apiVersion: entry.apiVersion,
 				kind: "ServiceEntry",
-				// With the uid, an entry that is gone or another by now is a conflict and not a new one.
-				metadata: { namespace: entry.namespace, name: entry.name, uid: entry.uid, labels: entry.labels },
+				// An entry that is gone or another one by now is a conflict: nobody's own label is overwritten unseen.
+				metadata: {
+					namespace,
+					name,
+					uid,
+					...(resourceVersion === undefined ? {} : { resourceVersion }),
+					labels,
+				},
 			},
 			contentType: "application/apply-patch+yaml",
 			signal,
@@ -196,17 +212,28 @@ export function startBackfill(options: BackfillOptions, signal: AbortSignal): Ba
 			note: `Backfill has stopped here: ${problem}`,
 		});
 	};
+	/** The same entry as it is by now: since the look others were bound, and policies may have changed. */
+	const lookAgain = ({ namespace, name }: UnboundEntry): UnboundEntry | undefined => {
+		const entry = inventory.get("ServiceEntry", namespace, name);
+		return entry && unboundEntry(options.engine, inventory, entry, options.today());
+	};
 	/** Binds what is to be bound; whether it may go on. */
 	const round = async (entries: readonly UnboundEntry[]): Promise<boolean> => {
-		for (const [index, entry] of entries.entries()) {
+		for (const [index, seen] of entries.entries()) {
 			status = { ...status, state: "applying", pending: entries.length - index };
+			const entry = lookAgain(seen);
+			if (entry === undefined || bound.has(entry.uid)) {
+				continue;
+			}
 			try {
 				await bind(entry);
 			} catch (error) {
 				if (signal.aborted) {
 					return false;
 				}
-				if (isGone(error)) {
+				if (isAnotherByNow(error)) {
+					// The next look waits for the watch, which brings what it is now.
+					await pause(times.restMs);
 					continue;
 				}
 				halt(entry, error);
@@ -257,10 +284,9 @@ function pathOf({ apiVersion, namespace, name }: UnboundEntry): string {
 	return `/apis/${apiVersion}/namespaces/${encodeURIComponent(namespace)}/serviceentries/${encodeURIComponent(name)}`;
 }
 
-/** Whether an entry was deleted, or made anew, since it was looked at: the next look sees what is there. */
-function isGone(error: unknown): boolean {
-	const text = error instanceof Error ? error.message : "";
-	return statusOf(error) === 404 || (statusOf(error) === 409 && /uid/i.test(text));
+/** Whether an entry was deleted, made anew or written since it was judged: the next look sees what is there. */
+function isAnotherByNow(error: unknown): boolean {
+	return statusOf(error) === 404 || statusOf(error) === 409;
 }
 
 /** What istiod says of an entry's binding, shortened. */

@@ -58,8 +58,8 @@ export interface PublishStatus {
 
 /** Keeps the reports of one spell as holder of the Lease. */
 export interface Publisher {
-	/** A namespace's judgement is another one; "" stands for the cluster's own objects. */
-	touch(namespace: string): void;
+	/** A namespace's judgement is another one; "" stands for the cluster's own objects. What is worse than before goes first. */
+	touch(namespace: string, isWorse?: boolean): void;
 	status(): PublishStatus;
 	/** Settles when the spell is over. */
 	readonly ended: Promise<void>;
@@ -68,7 +68,7 @@ export interface Publisher {
 const defaultTimes: PublishTimes = { restMs: 10_000, lookMs: 10_000, againMs: 5_000 };
 const deadlineMs = 10_000;
 /** Writes under way at once: an API server's default share for one user bears it. */
-const mostWrites = 8;
+const mostWrites = 32;
 
 /**
  * Keeps reports by server-side apply until the signal: one write a namespace and rest, none where nothing changed, and
@@ -79,6 +79,7 @@ export function publishReports(options: PublishOptions, signal: AbortSignal): Pu
 	const times = { ...defaultTimes, ...options.times };
 	const resources = reportResources[options.api];
 	const waiting = new Set<string>();
+	const worse = new Set<string>();
 	const digests = new Map<string, string>();
 	const restUntil = new Map<string, number>();
 	let status: PublishStatus["state"] = "starting";
@@ -172,9 +173,12 @@ export function publishReports(options: PublishOptions, signal: AbortSignal): Pu
 	/** Writes what may be written now, some at once; how long until more may be. */
 	const round = async (): Promise<number> => {
 		const now = performance.now();
-		const due = [...waiting].filter((namespace) => (restUntil.get(namespace) ?? 0) <= now);
+		const due = [...worse, ...waiting.difference(worse)].filter(
+			(namespace) => (restUntil.get(namespace) ?? 0) <= now,
+		);
 		for (const namespace of due) {
 			waiting.delete(namespace);
+			worse.delete(namespace);
 			restUntil.delete(namespace);
 		}
 		let failure: unknown;
@@ -223,8 +227,11 @@ export function publishReports(options: PublishOptions, signal: AbortSignal): Pu
 		}
 	};
 	return {
-		touch(namespace) {
+		touch(namespace, isWorse = false) {
 			waiting.add(namespace);
+			if (isWorse) {
+				worse.add(namespace);
+			}
 			wake();
 		},
 		status: () => ({ state: status, written, waiting: waiting.size, problem }),

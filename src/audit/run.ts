@@ -1,4 +1,5 @@
 import type { AuditChange, Auditor } from "./auditor.ts";
+import { noticeOf } from "./events.ts";
 
 /** How much of the processor auditing may take, and in what pieces. */
 export interface AuditPace {
@@ -42,7 +43,7 @@ const calmMs = 200;
 
 /**
  * Runs an auditor in short pieces beside what answers requests: a piece, then a rest that keeps to the share.
- * `onQuiet` is told each time that nothing is in line any more.
+ * `onQuiet` is told each time that nothing is in line any more, and that nothing urgent is.
  * @param answered how many admissions were answered so far
  */
 export function runAuditor(
@@ -72,10 +73,15 @@ export function runAuditor(
 		const end = began + pace.sliceMs;
 		isResting = false;
 		const isRound = began >= restUntil;
+		const wasUrgent = auditor.isUrgent();
 		const isLeft = auditor.work(() => performance.now() < end, isRound ? "all" : "single objects");
 		const took = performance.now() - began;
 		spent += isRound ? took : 0;
 		if (isLeft) {
+			if (wasUrgent && !auditor.isUrgent()) {
+				// What changed itself, and what lost its waypoint, is told before all else is judged.
+				onQuiet();
+			}
 			timer = setTimeout(slice, Math.max(1, took / share(began + took) - took));
 			return;
 		}
@@ -124,22 +130,30 @@ export function runAuditor(
 	};
 }
 
+/** A namespace whose judgement is another one. */
+export interface TouchedNamespace {
+	readonly name: string;
+	/** Something in it breaks a rule or goes past its waypoint that did not before. */
+	readonly isWorse: boolean;
+}
+
 /** Namespaces whose judgement is another one, gathered until they are taken. */
 export interface Touched {
 	add(change: AuditChange): void;
-	take(): readonly string[];
+	take(): readonly TouchedNamespace[];
 }
 
 /** Gathers the namespaces of changes. */
 export function touchedNamespaces(): Touched {
-	let names = new Set<string>();
+	let names = new Map<string, boolean>();
 	return {
-		add({ before, after }) {
-			names.add((after ?? before)?.namespace ?? "");
+		add(change) {
+			const name = (change.after ?? change.before)?.namespace ?? "";
+			names.set(name, names.get(name) === true || noticeOf(change) !== undefined);
 		},
 		take() {
-			const taken = [...names];
-			names = new Set();
+			const taken = [...names].map(([name, isWorse]) => ({ name, isWorse }));
+			names = new Map();
 			return taken;
 		},
 	};

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
 import type { AuditChange, Auditor, WorldChange } from "../audit/auditor.ts";
@@ -17,6 +18,7 @@ import type { Kind } from "../core/kinds.ts";
 import type { Rule } from "../core/rule.ts";
 import type { Connection } from "../kube/client/connection.ts";
 import { keepLease } from "../kube/install/lease.ts";
+import { compactMemory } from "../kube/watch/memory.ts";
 import type { AuditFigures } from "../server/audit-metrics.ts";
 import { createAuditMetrics } from "../server/audit-metrics.ts";
 import type { Check } from "../server/probes.ts";
@@ -173,8 +175,8 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 			log.warn({ dropped, ...(error === undefined ? {} : { err: error }) }, "events not sent"),
 	});
 	const onQuiet = (): void => {
-		for (const namespace of touched.take()) {
-			publisher?.touch(namespace);
+		for (const { name, isWorse } of touched.take()) {
+			publisher?.touch(name, isWorse);
 		}
 		const told = changes;
 		changes = [];
@@ -207,6 +209,8 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 	// The kinds that are only judged are listed first: what they lack until then would be no finding.
 	void following.synced.then(() => run.quiet()).then(judged.resolve);
 	void judged.promise.then(tellExemptions);
+	// What the first audit has left behind would stay for ever.
+	void judged.promise.then(() => compactWhenCalm(options.answered, signal));
 	let today = day();
 	const calendar = setInterval(() => {
 		if (day() !== today) {
@@ -249,6 +253,19 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 					signal,
 				);
 	return { auditor, run, publisher, backfill, reach };
+}
+
+/** So long without an admission, and nobody is likely to wait for the pause that it costs. */
+const calmMs = 1_000;
+
+async function compactWhenCalm(answered: () => number, signal: AbortSignal): Promise<void> {
+	for (let before = -1; !signal.aborted && answered() !== before; ) {
+		before = answered();
+		await sleep(calmMs, undefined, { ref: false });
+	}
+	if (!signal.aborted) {
+		compactMemory();
+	}
 }
 
 function backfillChecks(status: BackfillStatus | undefined): readonly Check[] {

@@ -106,6 +106,7 @@ async function start(
 	followed = world;
 	stage.world = () => world.checks();
 	world.configure(settings.current());
+	world.whenLearned?.(() => audit?.configured());
 	const installation = { ...options.installation, clusterDomain: settings.current().clusterDomain };
 	let served = (): string => "";
 	// Before there is a certificate: break-glass must work just where nothing else does.

@@ -31,6 +31,8 @@ export interface ServedWorld {
 		further: readonly Kind[],
 		listener: (change: Change) => void,
 	): { readonly synced: Promise<void>; stop(): Promise<void> };
+	/** Tells, for good, when what is known of the mesh is another than before: all judgements rest on that. */
+	whenLearned?(listener: () => void): void;
 	checks(): readonly Check[];
 	configure(settings: Settings): void;
 	stop(): Promise<void>;
@@ -106,6 +108,7 @@ export async function serveCluster(
 ): Promise<ServedWorld> {
 	const { followCluster } = await import("../kube/watch/cluster.ts");
 	const listeners = new Set<(change: Change) => void>();
+	let learned = (): void => {};
 	const world = followCluster({
 		credentials: await credentialsOf(options),
 		kinds: followedKinds,
@@ -114,6 +117,7 @@ export async function serveCluster(
 				listener(change);
 			}
 		},
+		onLearned: () => learned(),
 		settings: defaultSettings,
 		log,
 		// What serves takes 30 MB, and garbage that waits to be collected as much again.
@@ -141,6 +145,9 @@ export async function serveCluster(
 					return more.stop();
 				},
 			};
+		},
+		whenLearned(listener) {
+			learned = listener;
 		},
 		confirm: (objects, deadlineMs) => world.confirm(objects, deadlineMs),
 		stale: () => world.stale(),

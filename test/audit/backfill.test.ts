@@ -182,6 +182,45 @@ describe("startBackfill()", () => {
 		);
 	});
 
+	test("binds an entry only as it was judged: one that its author wrote meanwhile is looked at again", async () => {
+		const versioned = (version: string, labels: object = {}): ServiceEntry => {
+			const entry = stored("a");
+			return { ...entry, metadata: { ...entry.metadata, resourceVersion: version, labels } } as ServiceEntry;
+		};
+		const state = worldOf(versioned("1"));
+		const written: unknown[] = [];
+		const api: ReportServer = {
+			async request(_, __, options) {
+				const { metadata } = (options?.body ?? {}) as AnyObject;
+				written.push(metadata?.resourceVersion);
+				// The author has opted out in the meantime, and the watch brings it after the refusal.
+				state.set("ServiceEntry", versioned("2", { "istio.io/use-waypoint": "none" }));
+				throw Object.assign(new Error("the object has been modified"), { status: 409 });
+			},
+		};
+		const { backfill } = await run(state, api, "apply", (each) => each.status().state === "done");
+		assert.deepEqual(written, ["1"]);
+		assert.equal(backfill.status().bound, 0);
+		assert.equal(state.get("ServiceEntry", "team", "a")?.metadata?.labels?.["istio.io/use-waypoint"], "none");
+	});
+
+	test("binds nothing that a policy no longer asks for when its turn comes", async () => {
+		const state = worldOf(stored("a"), stored("b"));
+		const inner = server(state, () => "True");
+		const api: ReportServer = {
+			request(method, path, options) {
+				state.set(
+					"Namespace",
+					withAnnotations(teamNamespace, { "egress.waymark.dev/mode": "audit" }) as typeof teamNamespace,
+				);
+				return inner.request(method, path, options);
+			},
+		};
+		const { backfill } = await run(state, api, "apply", (each) => each.status().state === "done");
+		assert.equal(backfill.status().bound, 1);
+		assert.equal(inner.writes.length, 1);
+	});
+
 	test("stops when the API server refuses a write", async () => {
 		const state = worldOf(stored("a"));
 		const api: ReportServer = {

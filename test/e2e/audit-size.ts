@@ -257,9 +257,7 @@ function hold(what: string, figure: number, target: number, unit: string): void 
 await using stack = new AsyncDisposableStack();
 // As the image runs it: what strips the types of the sources would take memory of its own.
 const main = join(root, "dist/main.js");
-execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.build.json"], {
-	cwd: root,
-});
+execFileSync(process.execPath, [join(root, "scripts/build.ts")], { cwd: root });
 const plane = await startControlPlane({ istiod: false });
 stack.defer(() => plane.stop());
 const filling = performance.now();

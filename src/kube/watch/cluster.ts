@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from "node:util";
 import { ClusterState } from "../../core/cluster-state.ts";
 import type { Kind } from "../../core/kinds.ts";
+import type { MeshFacts } from "../../core/mesh.ts";
 import type { Settings } from "../../core/settings.ts";
 import type { Connection } from "../client/connection.ts";
 import { connect } from "../client/connection.ts";
@@ -24,6 +26,8 @@ export interface ClusterOptions {
 	readonly onEvent?: (kind: Kind, lagMs: number) => void;
 	readonly onRestart?: (kind: Kind, reason: RestartReason) => void;
 	readonly onChange?: (change: Change) => void;
+	/** Told when what is known of the mesh is another than before; must not throw. */
+	readonly onLearned?: () => void;
 }
 
 /** A world that follows an API server. */
@@ -77,7 +81,14 @@ export function followCluster(options: ClusterOptions): Cluster {
 		...(options.onChange === undefined ? {} : { onChange: options.onChange }),
 		...(options.onRestart === undefined ? {} : { onRestart: options.onRestart }),
 	});
-	const mesh = followMesh({ connection, log, learn: (facts) => state.learn(facts) });
+	const learn = (facts: Partial<MeshFacts>): void => {
+		const before = state.mesh;
+		state.learn(facts);
+		if (!isDeepStrictEqual(before, state.mesh)) {
+			options.onLearned?.();
+		}
+	};
+	const mesh = followMesh({ connection, log, learn });
 	const confirmer = createConfirmer({ connection, feed });
 	let compaction: NodeJS.Timeout | undefined;
 	const synced = Promise.all([feed.synced, mesh.first]).then(() => {
