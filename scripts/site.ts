@@ -16,7 +16,11 @@ const { values } = parseArgs({ options: { out: { type: "string", default: "site"
 const out = resolve(process.env.INIT_CWD ?? root, values.out);
 
 if (!isInstalled(root)) {
-	const npm = spawnSync("npm", ["ci"], { cwd: join(root, generatorFolder), stdio: "inherit", shell: true });
+	const npm = spawnSync("npm", ["ci", "--prefer-offline"], {
+		cwd: join(root, generatorFolder),
+		stdio: "inherit",
+		shell: true,
+	});
 	if (npm.status !== 0) {
 		console.error("Cannot build the site: its generator could not be installed");
 		process.exit(1);
