@@ -16,7 +16,7 @@ export const tcproutePolicyBackend: Rule<"TCPRoute"> = {
 	docs: {
 		summary:
 			"A TCPRoute must lead only to hosts and ports that its namespace may reach, and not past its waypoint",
-		why: "A waypoint follows the routes of a ServiceEntry or Service that is bound to it, to any host that some namespace has registered, whether or not this one may reach it. A route that stands on an ordinary Gateway leaves from that Gateway's pods, past the waypoint.",
+		why: "A waypoint follows the routes of a ServiceEntry or Service that is bound to it, to any host that some namespace has registered, whether or not this one may reach it. A route that stands on an ordinary Gateway leaves from that Gateway's pods, past the waypoint. An XBackend, which Istio reads from 1.32, names a host that Waymark does not read.",
 		fix: "Lead the host to itself, or ask the security team to allow the backend. Write a ServiceEntry for every host that pods shall reach, and let them call it by its name.",
 		sources: [
 			"istio/istio pilot/pkg/config/kube/gateway/conversion.go: parentRef ServiceEntry, backendRef Hostname",

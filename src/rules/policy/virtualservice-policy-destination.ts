@@ -20,7 +20,7 @@ export const virtualservicePolicyDestination: Rule<"VirtualService"> = {
 	docs: {
 		summary:
 			"A VirtualService must lead only to hosts and ports that its namespace may reach, and not past its waypoint",
-		why: "A waypoint follows the VirtualServices of a host's namespace. A destination, a mirror or a written authority therefore reaches whatever any namespace has registered, whether or not this one may: by the name of an allowed host, or by the name of a Service that is an ExternalName. A route that stands on an ordinary gateway leaves from that gateway's pods, past the waypoint. A Service of another namespace behind an external host is reached with the waypoint's identity.",
+		why: "A waypoint follows the VirtualServices of a host's namespace. A destination, a mirror or a written authority therefore reaches whatever any namespace has registered, whether or not this one may: by the name of an allowed host, or by the name of a Service that is an ExternalName. A route that stands on an ordinary gateway leaves from that gateway's pods, past the waypoint. A Service of another namespace behind an external host is reached with the waypoint's identity. What a VirtualService delegates to is held to the policy of its root, whichever of the two is written last.",
 		fix: "Lead the host to itself, or ask the security team to allow the destination. Write a ServiceEntry for every host that pods shall reach, and let them call it by its name.",
 		sources: [
 			"istio/istio pilot/pkg/networking/core/listener_waypoint.go: getVirtualServiceForWaypoint",

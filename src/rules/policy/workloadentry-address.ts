@@ -191,8 +191,8 @@ export const workloadentryAddress: Rule<"WorkloadEntry"> = {
 	fixable: false,
 	docs: {
 		summary: "The address of a WorkloadEntry must be one that an endpoint of a ServiceEntry could have",
-		why: "A ServiceEntry with a workloadSelector sends its traffic to every WorkloadEntry with these labels. What an endpoint may not be, the machine behind a selector may not be either, nor its ports: an address that the cluster denies, a name that the namespace may not reach, a Unix socket where ambient is enforced. An address on the internet that no list of hosts allows is a warning, as it is for endpoints.",
-		fix: "Use the address of a machine of your own network, or ask the security team to allow the host.",
+		why: "A ServiceEntry with a workloadSelector sends its traffic to every WorkloadEntry with these labels. What an endpoint may not be, the machine behind a selector may not be either, nor its ports: an address that the cluster denies, a name that the namespace may not reach, a Unix socket where ambient is enforced. An address on the internet that no list of hosts allows is a warning, as it is for endpoints. A Service that selects a machine outside leads there past the waypoint, and Services are not sent to Waymark, so the machine is refused where one stands and warned of where one could. A machine that is a Service of another namespace is reached with the identity of the waypoint.",
+		fix: "Use the address of a machine of your own network, list a host outside among the endpoints of its ServiceEntry, or ask the security team to allow the host.",
 		sources: [
 			"istio/istio pilot/pkg/serviceregistry/ambient/workloads.go: workloadEntryWorkloadBuilder",
 			"docs/policies.md",
