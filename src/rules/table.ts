@@ -62,6 +62,7 @@ import { serviceentryEndpointCluster } from "./capture/serviceentry-endpoint-clu
 import { serviceentryEndpointGoverned } from "./capture/serviceentry-endpoint-governed.ts";
 import { serviceentryEndpointLabel } from "./validity/serviceentry-endpoint-label.ts";
 import { serviceentryEndpointList } from "./validity/serviceentry-endpoint-list.ts";
+import { serviceentryEndpointNetwork } from "./capture/serviceentry-endpoint-network.ts";
 import { serviceentryEndpointPort } from "./validity/serviceentry-endpoint-port.ts";
 import { serviceentryEndpointSocket } from "./capture/serviceentry-endpoint-socket.ts";
 import { serviceentryExportScope } from "./capture/serviceentry-export-scope.ts";
@@ -203,6 +204,7 @@ export const rules: readonly Rule[] = [
 	serviceentryEndpointGoverned,
 	serviceentryEndpointLabel,
 	serviceentryEndpointList,
+	serviceentryEndpointNetwork,
 	serviceentryEndpointPort,
 	serviceentryEndpointSocket,
 	serviceentryExportScope,

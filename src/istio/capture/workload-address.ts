@@ -77,7 +77,7 @@ export function workloadOf(
 }
 
 /** The network of pods and of whatever names none (Istio pilot/pkg/serviceregistry/ambient/networks.go). */
-function localNetwork(inventory: Inventory): string {
+export function localNetwork(inventory: Inventory): string {
 	const labels = inventory.get("Namespace", "", inventory.mesh.rootNamespace)?.metadata?.labels;
 	return labelOf(labels, "topology.istio.io/network") ?? "";
 }

@@ -6,6 +6,7 @@ import type { Service, ServiceEntry, WorkloadEntry } from "../../core/kinds.ts";
 import { allows } from "../../core/policy.ts";
 import type { Rule, RuleContext } from "../../core/rule.ts";
 import { serviceOfHost } from "../../core/service-names.ts";
+import { localNetwork } from "../../istio/capture/workload-address.ts";
 import {
 	isDeclaredInside,
 	isOutsideHost,
@@ -132,6 +133,19 @@ function* lentIdentity(machine: WorkloadEntry, context: RuleContext): Iterable<P
 	};
 }
 
+/** A machine of another network is reached by way of its gateway, whose address a Gateway or a Service says. */
+function* otherNetwork({ spec }: WorkloadEntry, { policy, inventory }: RuleContext): Iterable<Problem> {
+	const network = spec?.network;
+	if (policy.ambient === "enforced" && network && network !== localNetwork(inventory)) {
+		yield {
+			path: ["spec", "network"],
+			severity: "warning",
+			message: `Traffic for this machine goes to the gateway of network ${quote(network)}, wherever its Gateway or Service says that it is, and nobody holds that to the policy`,
+			hint: "Leave network out for a machine that is reached directly",
+		};
+	}
+}
+
 /** The waypoint that a Service leads past when it selects a machine outside; undefined where that matters to nobody. */
 function passableWaypoint(machine: WorkloadEntry, { policy, inventory }: RuleContext): string | undefined {
 	const { waypoint } = policy;
@@ -242,6 +256,7 @@ function* addressProblems(entry: WorkloadEntry, context: RuleContext): Iterable<
 	}
 	yield* openedEntries(entry, context);
 	yield* lentIdentity(entry, context);
+	yield* otherNetwork(entry, context);
 	yield* servedOutside(entry, context);
 	const strict = limitOnAddress(address, policy);
 	if (strict !== undefined) {

@@ -151,3 +151,17 @@ it("workloadentry-address refuses a machine that is a Service of another namespa
 		assert.deepEqual(spots(rule, machine(address), [...given, selecting]), [], address);
 	}
 });
+
+it("workloadentry-address warns of a machine in another network, and knows the cluster's own", () => {
+	const root: AnyObject = {
+		apiVersion: "v1",
+		kind: "Namespace",
+		metadata: { name: "istio-system", labels: { "topology.istio.io/network": "here" } },
+	};
+	const machine = (network: string): AnyObject =>
+		({ ...rule.docs.good, spec: { address: "10.20.0.7", network } }) as AnyObject;
+	const warning = ["warning spec.network"];
+	assert.deepEqual(places(rule, machine("far"), { given: [teamNamespace, root] }), warning);
+	assert.deepEqual(places(rule, machine("here"), { given: [teamNamespace, root] }), []);
+	assert.deepEqual(places(rule, machine(""), { given: [teamNamespace, root] }), []);
+});
