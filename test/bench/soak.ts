@@ -1,10 +1,13 @@
 /**
  * Mixed load on three replicas behind a balancer, for as long as you like: reviews that must be allowed, refused or
- * patched; a hostile client that posts the largest admissible objects as fast as it can and takes no notice of
- * Retry-After; a policy that changes every second; certificates of a new CA, and a replica that is restarted, every minute.
- * Everything stays on loopback. Ends with exit code 1 when a review was answered wrongly or not at all.
+ * patched; hostile clients that post the worst objects (test/support/worst-objects.ts), as fast as they can or with a
+ * pause, and take no notice of Retry-After; a policy that changes every second; certificates of a new CA, and a replica
+ * that is restarted, every minute. Everything stays on loopback. Ends with exit code 1 when a review was answered wrongly
+ * or not at all, a replica died, the others' p99 is over 250 ms, or the memory of the replicas grew.
  *
- * node test/bench/soak.ts [--seconds 300] [--reviews 600000] [--rate 100] [--hostile 4]
+ * node test/bench/soak.ts [--seconds 300] [--reviews 600000] [--rate 100] [--hostile 4] [--pause MS]
+ *
+ * Ten minutes at full speed: --seconds 600 --reviews 600000 --rate 1100 --hostile 2 --pause 200
  */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:https";
@@ -25,10 +28,10 @@ import {
 	withSpec,
 } from "../../src/rules/examples.ts";
 import { startBalancer } from "../support/balancer.ts";
-import { largestEntry } from "../support/largest-entry.ts";
 import { reviewOf } from "../support/reviews.ts";
 import type { ServeProcess } from "../support/serve-process.ts";
 import { startServe } from "../support/serve-process.ts";
+import { worstObjects } from "../support/worst-objects.ts";
 
 const { values } = parseArgs({
 	options: {
@@ -36,6 +39,7 @@ const { values } = parseArgs({
 		reviews: { type: "string", default: "600000" },
 		rate: { type: "string", default: "100" },
 		hostile: { type: "string", default: "4" },
+		pause: { type: "string", default: "0" },
 	},
 });
 const seconds = Number(values.seconds);
@@ -160,7 +164,9 @@ const mix: readonly Review[] = [
 	},
 	{ path: "/validate?timeout=5s", body: JSON.stringify(reviewOf(plainEntry)), expected: /waypoint-binding/ },
 ];
-const largest = JSON.stringify(reviewOf(largestEntry));
+const worst = Object.values(worstObjects).map((object) => JSON.stringify(reviewOf(object)));
+/** The longest that the others may wait, at the 99th percentile. */
+const longestWaitMs = 250;
 
 const counts = {
 	reviews: 0,
@@ -171,6 +177,7 @@ const counts = {
 	hostile: 0,
 	hostileJudged: 0,
 	restarts: 0,
+	deaths: 0,
 };
 const tookMs: number[] = [];
 const liveMs: number[] = [];
@@ -210,11 +217,10 @@ async function load(): Promise<void> {
 async function attack(): Promise<void> {
 	while (!isOver) {
 		counts.hostile += 1;
-		const answer = await post("/validate?timeout=5s", largest, agent).catch(() => undefined);
+		const body = worst[counts.hostile % worst.length] ?? "";
+		const answer = await post("/validate?timeout=5s", body, agent).catch(() => undefined);
 		counts.hostileJudged += answer?.status === 200 ? 1 : 0;
-		if (answer === undefined) {
-			await sleep(10);
-		}
+		await sleep(Math.max(answer === undefined ? 10 : 0, Number(values.pause)));
 	}
 }
 
@@ -250,13 +256,36 @@ async function live(): Promise<void> {
 	}
 }
 
+/** The resident memory of the replicas in MiB, each time that it was looked at. */
+const footprints: number[][] = [];
+
+function residentMiB(pid: number): number {
+	const kib = /^VmRSS:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+	return Math.round(Number(kib) / 1024);
+}
+
+/** Looks at the replicas that are up; one that is not there and was not restarted has died. */
 function footprint(): string {
-	return replicas
-		.map(({ serve: { pid } }) => {
-			const resident = /^VmRSS:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-			return `${Math.round(Number(resident) / 1024)} MiB ${readdirSync(`/proc/${pid}/fd`).length} fd`;
-		})
-		.join(", ");
+	const sizes: number[] = [];
+	const texts = replicas.map(({ serve: { pid }, isUp }) => {
+		try {
+			sizes.push(residentMiB(pid));
+			return `${sizes.at(-1)} MiB ${readdirSync(`/proc/${pid}/fd`).length} fd`;
+		} catch {
+			counts.deaths += isUp ? 1 : 0;
+			return isUp ? "dead" : "restarting";
+		}
+	});
+	footprints.push(sizes);
+	return texts.join(", ");
+}
+
+/** Whether the largest replica of the last third of the run is over a fifth larger than that of the third before. */
+function hasGrown(): boolean {
+	const most = footprints.map((sizes) => Math.max(0, ...sizes));
+	const third = Math.floor(most.length / 3);
+	const [before, after] = [most.slice(third, 2 * third), most.slice(2 * third)];
+	return third > 0 && Math.max(...after) > 1.2 * Math.max(...before);
 }
 
 function quantile(list: readonly number[], share: number): string {
@@ -270,13 +299,16 @@ const side = [
 	every(60_000, rotate),
 	every(60_000, restart),
 	every(500, live),
-	every(30_000, () => console.log(`${Math.round((performance.now() - begun) / 1000)} s: ${footprint()}`)),
+	every(seconds > 200 ? 20_000 : 5_000, () =>
+		console.log(`${Math.round((performance.now() - begun) / 1000)} s: ${footprint()}`),
+	),
 	...Array.from({ length: Number(values.hostile) }, attack),
 ];
 const timer = setTimeout(() => {
 	isOver = true;
 }, seconds * 1000);
 await load();
+const tookSeconds = (performance.now() - begun) / 1000;
 clearTimeout(timer);
 isOver = true;
 console.log(`end: ${footprint()}`);
@@ -287,9 +319,16 @@ for (const stop of stops.toReversed()) {
 }
 console.log(JSON.stringify(counts));
 console.log(
-	`others: p50 ${quantile(tookMs, 0.5)} ms, p99 ${quantile(tookMs, 0.99)} ms, most ${quantile(tookMs, 1)} ms; /livez most ${quantile(liveMs, 1)} ms of ${liveMs.length}; load ${loadavg()[0]?.toFixed(1)}`,
+	`others: ${(tookMs.length / tookSeconds).toFixed(0)} a second, p50 ${quantile(tookMs, 0.5)} ms, p99 ${quantile(tookMs, 0.99)} ms, most ${quantile(tookMs, 1)} ms; /livez most ${quantile(liveMs, 1)} ms of ${liveMs.length}; load ${loadavg()[0]?.toFixed(1)}`,
 );
 for (const fault of new Set(faults.slice(0, 10))) {
 	console.log(fault);
 }
-process.exitCode = counts.wrong + counts.unanswered > 0 ? 1 : 0;
+const missed = [
+	...(counts.wrong + counts.unanswered > 0 ? ["a review was answered wrongly or not at all"] : []),
+	...(counts.deaths > 0 ? [`${counts.deaths} replicas died`] : []),
+	...(Number(quantile(tookMs, 0.99)) > longestWaitMs ? [`the others' p99 is over ${longestWaitMs} ms`] : []),
+	...(hasGrown() ? ["the memory of the replicas grew"] : []),
+];
+console.log(missed.length === 0 ? "Every target was met" : `Missed: ${missed.join("; ")}`);
+process.exitCode = missed.length === 0 ? 0 : 1;
