@@ -14,6 +14,7 @@ import { createServingMetrics } from "../server/serving-metrics.ts";
 import type { TlsDemands } from "../server/tls.ts";
 import { applyCertificates, installClientNames, tlsContext } from "../server/tls.ts";
 import type { ClientDemands } from "./options.ts";
+import { warmUp } from "./warm-up.ts";
 import type { ServedWorld } from "./world.ts";
 
 /** What the webhook is made of. */
@@ -57,9 +58,11 @@ export async function openWebhook(options: ServedWebhookOptions): Promise<Served
 		minVersion,
 		...(clientAuthority === undefined ? {} : { clientCa: clientAuthority.current() }),
 	});
+	const engine = createEngine(rules);
+	warmUp(engine);
 	const hooks: { drain?: Drain; overload?: Overload } = {};
 	const { app, server, connections, handshakes, bodies, turns } = createWebhook({
-		engine: createEngine(rules),
+		engine,
 		inventory: world.inventory,
 		metrics,
 		log,
