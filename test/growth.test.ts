@@ -262,6 +262,27 @@ const growing: Readonly<Record<string, readonly [number, Prepare]>> = {
 	],
 };
 
+/** An object under another name; a Namespace keeps its own, since what is in it names it. */
+function renamed(object: AnyObject, index: number): AnyObject {
+	return object.kind === "Namespace"
+		? object
+		: { ...object, metadata: { ...object.metadata, name: `${object.metadata?.name ?? "object"}-${index}` } };
+}
+
+it("evaluate() of every bad example beside many copies of what is given costs no more than its share", () => {
+	const steep = rules.flatMap(({ id, docs }) => {
+		const given = docs.given ?? [];
+		const subject = subjectOf(docs.bad as AnyObject, docs.old as AnyObject | undefined);
+		const fault = steepSlope((size) => {
+			const copies = counted(size, (index) => given.map((object) => renamed(object, index))).flat();
+			const state = world([...given, ...copies], docs.settings);
+			return () => evaluate(engine, state, subject);
+		}, 50);
+		return fault === undefined ? [] : [`${id}: ${fault}`];
+	});
+	assert.deepEqual(steep, []);
+});
+
 for (const [what, [size, prepare]] of Object.entries(growing)) {
 	it(`${what} costs no more than its share`, () => {
 		assert.equal(steepSlope(prepare, size), undefined, what);

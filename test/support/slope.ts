@@ -1,3 +1,5 @@
+import { GCProfiler, getHeapStatistics } from "node:v8";
+
 /** How much one does more of when there is twice as much: 1 for a linear algorithm, 2 for a quadratic one. */
 const steepest = 1.3;
 
@@ -6,34 +8,91 @@ const mostRounds = 8;
 
 const doublings = [1, 2, 4, 8] as const;
 
+/** Less than this is noise: half a millisecond of CPU, 128 KiB on the heap. */
+const leastMicros = 500;
+const leastBytes = 128 * 1024;
+
 /** What is measured at a size: everything that is not the work itself is made before. */
 export type Prepare = (size: number) => () => unknown;
 
+/** What a run took at least, however often it was run. */
+interface Cost {
+	readonly micros: number;
+	readonly bytes: number;
+}
+
+/** What several sizes of the same work took. */
+export interface Growth {
+	/** How CPU time or allocated bytes grow too fast; undefined where neither does. */
+	readonly steep: string | undefined;
+	/** The CPU time of the last run in milliseconds. */
+	readonly lastMs: number;
+}
+
 /**
- * The slope of the CPU time over three doublings of a size, in the logarithm of both; undefined where it is no steeper
- * than 1.3. Each size counts with the least time that it ever took: what is quadratic stays so however often it is run.
+ * The slopes of the CPU time and of the allocated bytes over three doublings of a size, in the logarithm of both;
+ * undefined where neither is steeper than 1.3.
  */
 export function steepSlope(prepare: Prepare, size: number): string | undefined {
-	const runs = doublings.map((times) => prepare(size * times));
-	const least = runs.map(() => Number.POSITIVE_INFINITY);
-	let slope = Number.POSITIVE_INFINITY;
-	for (let round = 0; round < mostRounds && !(slope <= steepest); round++) {
+	return growthOf(doublings.map((times) => prepare(size * times))).steep;
+}
+
+/**
+ * How the cost of the same work grows from run to run, each twice as large as the one before. Each counts with the least
+ * that it ever took: what is quadratic stays so however often it is run.
+ */
+export function growthOf(runs: readonly (() => unknown)[]): Growth {
+	const least = runs.map(() => ({ micros: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY }));
+	let steep: string | undefined;
+	for (let round = 0; round === 0 || (round < mostRounds && steep !== undefined); round++) {
 		for (const [index, run] of runs.entries()) {
-			const start = process.cpuUsage();
-			run();
-			const { user, system } = process.cpuUsage(start);
-			least[index] = Math.min(least[index] ?? Number.POSITIVE_INFINITY, user + system);
+			const { micros, bytes } = costOf(run);
+			const before = least[index] ?? { micros, bytes };
+			least[index] = { micros: Math.min(before.micros, micros), bytes: Math.min(before.bytes, bytes) };
 		}
-		slope = slopeOf(least);
+		steep = steepOf(least);
 	}
-	return slope <= steepest
-		? undefined
-		: `slope ${slope.toFixed(2)}: ${least.map((time) => `${(time / 1_000).toFixed(1)} ms`).join(", ")}`;
+	return { steep, lastMs: (least.at(-1)?.micros ?? 0) / 1_000 };
+}
+
+/** The CPU time of a run, and all that it put on the heap: what is there now, and what was collected meanwhile. */
+function costOf(run: () => unknown): Cost {
+	const profiler = new GCProfiler();
+	profiler.start();
+	const heap = getHeapStatistics().used_heap_size;
+	const start = process.cpuUsage();
+	run();
+	const { user, system } = process.cpuUsage(start);
+	const kept = getHeapStatistics().used_heap_size - heap;
+	const collected = profiler
+		.stop()
+		.statistics.reduce(
+			(sum, { beforeGC, afterGC }) =>
+				sum + beforeGC.heapStatistics.usedHeapSize - afterGC.heapStatistics.usedHeapSize,
+			0,
+		);
+	return { micros: user + system, bytes: kept + collected };
+}
+
+function steepOf(costs: readonly Cost[]): string | undefined {
+	const time = lastingSlope(costs.map(({ micros }) => Math.max(micros, leastMicros)));
+	if (time > steepest) {
+		return `slope ${time.toFixed(2)} of time: ${costs.map(({ micros }) => `${(micros / 1_000).toFixed(1)} ms`).join(", ")}`;
+	}
+	const space = lastingSlope(costs.map(({ bytes }) => Math.max(bytes, leastBytes)));
+	return space > steepest
+		? `slope ${space.toFixed(2)} of allocated bytes: ${costs.map(({ bytes }) => `${Math.round(bytes / 1024)} KiB`).join(", ")}`
+		: undefined;
+}
+
+/** What is quadratic is so to the end; a step at the first doubling, where something else begins to matter, is none. */
+function lastingSlope(values: readonly number[]): number {
+	return Math.min(slopeOf(values), slopeOf(values.slice(1)));
 }
 
 /** The slope of the line that fits best. */
-function slopeOf(times: readonly number[]): number {
-	const points = times.map((time, index) => [index, Math.log2(Math.max(time, 1))] as const);
+function slopeOf(values: readonly number[]): number {
+	const points = values.map((value, index) => [index, Math.log2(value)] as const);
 	const middle = (points.length - 1) / 2;
 	const mean = points.reduce((sum, [, y]) => sum + y, 0) / points.length;
 	const rise = points.reduce((sum, [x, y]) => sum + (x - middle) * (y - mean), 0);

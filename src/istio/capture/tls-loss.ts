@@ -7,8 +7,8 @@ import type { WaypointReference } from "../../core/settings.ts";
 import { waypointOfEntry } from "../attachment/targets.ts";
 import type { EntryPort } from "../entry/entry.ts";
 import { specOf } from "../entry/entry.ts";
-import type { Origination } from "./tls-origination.ts";
-import { originationAt } from "./tls-origination.ts";
+import type { Origination, RulesOf } from "./tls-origination.ts";
+import { originationAt, rememberRulesOf } from "./tls-origination.ts";
 
 /** A port of an entry at a waypoint. */
 export interface WaypointPort {
@@ -44,13 +44,14 @@ export function* entriesOfHost(
 export function originationOf(
 	{ entry, host, port, waypoint }: WaypointPort,
 	inventory: Inventory,
+	rulesOf?: RulesOf,
 ): Origination | undefined {
 	const place = {
 		waypointNamespace: waypoint.namespace,
 		entryNamespace: entry.metadata?.namespace ?? "",
 		entryName: entry.metadata?.name ?? "",
 	};
-	return originationAt(host, port, place, inventory);
+	return originationAt(host, port, place, inventory, rulesOf);
 }
 
 /** Whether settings encrypt: mode ISTIO_MUTUAL has no effect at a waypoint (cluster_waypoint.go: buildWaypointTLSContext). */
@@ -77,10 +78,12 @@ export function firstTlsLoss(
 ): { readonly lost: WaypointPort; readonly after: Origination | undefined } | undefined {
 	const before = new ChangedInventory(inventory, { ...change, object: old });
 	const then = new ChangedInventory(inventory, change);
+	// Many entries may have a host, and many rules be about it.
+	const [rulesBefore, rulesThen] = [rememberRulesOf(), rememberRulesOf()];
 	for (const { entry, waypoint } of entries) {
 		for (const lost of portsAt(entry, waypoint)) {
-			const after = originationOf(lost, then);
-			if (encrypts(originationOf(lost, before)) && !encrypts(after)) {
+			const after = originationOf(lost, then, rulesThen);
+			if (encrypts(originationOf(lost, before, rulesBefore)) && !encrypts(after)) {
 				return { lost, after };
 			}
 		}

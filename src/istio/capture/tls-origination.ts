@@ -44,6 +44,7 @@ export function originationAt(
 	port: { readonly number: number; readonly name: string },
 	place: OriginationPlace,
 	inventory: Inventory,
+	rulesOf: RulesOf = rulesOfHost,
 ): Origination | undefined {
 	const { entryNamespace, entryName } = place;
 	const key = `${entryNamespace}/networking.istio.io/ServiceEntry/${entryName}`;
@@ -59,7 +60,7 @@ export function originationAt(
 			return { mode: "SIMPLE", source, isWholeHost: false };
 		}
 	}
-	const rule = destinationRuleFor(host, place, inventory);
+	const rule = destinationRuleFor(rulesOf(host, inventory), place, inventory);
 	return rule === undefined ? undefined : tlsOf(rule, port.number);
 }
 
@@ -138,11 +139,10 @@ export function tlsOf(rule: DestinationRule, port: number): Origination | undefi
 			};
 }
 
-function destinationRuleFor(
-	host: string,
-	{ waypointNamespace, entryNamespace }: OriginationPlace,
-	inventory: Inventory,
-): DestinationRule | undefined {
+/** The DestinationRules that may hold for a host, by their namespace; in each the one that goes first stands first. */
+export type RulesOf = (host: string, inventory: Inventory) => ReadonlyMap<string, readonly DestinationRule[]>;
+
+const rulesOfHost: RulesOf = (host, inventory) => {
 	const name = canonicalHost(host);
 	const candidates: DestinationRule[] = [];
 	for (const each of [name, ...wildcardsAbove(name), "*"]) {
@@ -153,13 +153,26 @@ function destinationRuleFor(
 			}
 		}
 	}
-	if (candidates.length === 0) {
-		return undefined;
-	}
+	return Map.groupBy(candidates, ({ metadata }) => metadata?.namespace ?? "");
+};
+
+/** Looks each host up once in one world, for who asks about a host for many entries. */
+export function rememberRulesOf(): RulesOf {
+	const known = new Map<string, ReturnType<RulesOf>>();
+	return (host, inventory) => {
+		const found = known.get(host) ?? rulesOfHost(host, inventory);
+		known.set(host, found);
+		return found;
+	};
+}
+
+function destinationRuleFor(
+	rules: ReturnType<RulesOf>,
+	{ waypointNamespace, entryNamespace }: OriginationPlace,
+	inventory: Inventory,
+): DestinationRule | undefined {
 	for (const namespace of new Set([waypointNamespace, entryNamespace, inventory.mesh.rootNamespace])) {
-		const found = candidates.find(
-			(rule) => rule.metadata?.namespace === namespace && isExported(rule, waypointNamespace),
-		);
+		const found = rules.get(namespace)?.find((rule) => isExported(rule, waypointNamespace));
 		if (found !== undefined) {
 			return found;
 		}
