@@ -10,9 +10,11 @@ const root = join(import.meta.dirname, "..");
 // Half the time of a process that a test starts goes into compiling what the one before it has compiled.
 const compileCache = join(root, "node_modules/.cache/waymark-tests");
 const isCoverage = process.argv.includes("--coverage");
+const isLong = process.argv.includes("--long");
 const stepEnv: NodeJS.ProcessEnv = {
 	...process.env,
 	...(isCoverage ? {} : { NODE_COMPILE_CACHE: compileCache }),
+	...(isLong ? { WAYMARK_LONG_TESTS: "1" } : {}),
 	...(process.stdout.isTTY ? { FORCE_COLOR: "1" } : {}),
 };
 
@@ -55,32 +57,31 @@ function isCovering(file: string): boolean {
 	return coveredFolders.some((folder) => file.startsWith(`test/${folder}/`));
 }
 
-// Their tests open no socket, start no process and leave nothing behind in theirs, so that one process loads the rules
-// once for all of them; every other folder gets a process for each of its files.
-const pureFolders: readonly string[] = [
-	"core",
-	"istio",
-	"rules",
-	"trace",
-	"reach",
-	"inventory",
-	"export",
-	"migrate",
-	"admission",
-	"manifests",
-	"charts",
-	"docs",
+/**
+ * The folders of tests whose files share a process, so that it loads what they test once; they leave nothing behind in it.
+ * The first lists are those that take longest. Other folders get a process for each of their files.
+ */
+const processes: readonly (readonly string[])[] = [
+	["kube", "serve"],
+	["core", "istio", "rules", "trace", "reach", "inventory", "export", "admission", "charts", "docs", ""],
+	["server", "certificates", "certs", "settings"],
+	["cli", "lint", "audit", "manifests", "migrate"],
 ];
 
-function isPure(file: string): boolean {
-	return pureFolders.some((folder) => file.startsWith(`test/${folder}/`)) || /^test\/[^/]+$/.test(file);
+/** The folder of `test/` that a file is in; none for one that is in `test/` itself. */
+function folderOf(file: string): string {
+	return /^test\/([^/]+)\//.exec(file)?.[1] ?? "";
 }
 
-const testFlags: readonly string[] = ["--test", "--test-reporter=spec", "--test-timeout=60000"];
+const testFlags: readonly string[] = [
+	"--test",
+	"--test-reporter=spec",
+	`--test-timeout=${isLong ? 600_000 : 60_000}`,
+];
 
-function testsInOneProcess(files: readonly string[]): Step {
+function testsInOneProcess(folders: readonly string[], files: readonly string[]): Step {
 	return {
-		name: `${files.length} test files in one process`,
+		name: `${files.length} test files of ${folders.filter(Boolean).join(", ") || "test"} in one process`,
 		args: [...testFlags, "--test-isolation=none", ...files],
 	};
 }
@@ -111,29 +112,44 @@ async function passes(step: Step): Promise<boolean> {
 	return status === 0;
 }
 
-/** The steps of a whole run: each list at once, one list after the other, so that two processors are always busy. */
-function allSteps(files: readonly string[]): readonly (readonly Step[])[] {
-	const pure = files.filter(isPure);
-	const others = files.filter((file) => !isPure(file));
-	return [
-		[biome, types, ...(pure.length > 0 ? [testsInOneProcess(pure)] : [])],
-		...(others.length > 0 ? [[tests(others)]] : []),
-	];
+/** The steps of a whole run, those that take longest first. */
+function allSteps(files: readonly string[]): readonly Step[] {
+	const shared = processes.flatMap((folders) => {
+		const theirs = files.filter((file) => folders.includes(folderOf(file)));
+		return theirs.length > 0 ? [testsInOneProcess(folders, theirs)] : [];
+	});
+	const others = files.filter((file) => !processes.some((folders) => folders.includes(folderOf(file))));
+	return [...shared, types, biome, ...(others.length > 0 ? [tests(others)] : [])];
+}
+
+// Tests of sockets and watches wait for half of their time, so that one process more than there are processors is none
+// too many.
+const mostAtOnce = availableParallelism() + 1;
+
+/** Runs the steps, several at once, and gives those that failed. */
+async function failuresOf(steps: readonly Step[]): Promise<readonly Step[]> {
+	const waiting = [...steps];
+	const failed: Step[] = [];
+	const work = async (): Promise<void> => {
+		for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) {
+			if (!(await passes(step))) {
+				failed.push(step);
+			}
+		}
+	};
+	await Promise.all(Array.from({ length: mostAtOnce }, work));
+	return failed;
 }
 
 async function main(argv: readonly string[]): Promise<number> {
 	const { values, positionals } = parseArgs({
 		args: [...argv],
 		allowPositionals: true,
-		options: { coverage: { type: "boolean", default: false } },
+		options: { coverage: { type: "boolean", default: false }, long: { type: "boolean", default: false } },
 	});
 	const all = values.coverage ? testFiles().filter(isCovering) : testFiles();
 	const files = positionals.length > 0 ? positionals : all;
-	const failed: Step[] = [];
-	for (const steps of values.coverage ? [[tests(files, coverage)]] : allSteps(files)) {
-		const results = await Promise.all(steps.map(passes));
-		failed.push(...steps.filter((_, index) => results[index] === false));
-	}
+	const failed = await failuresOf(values.coverage ? [tests(files, coverage)] : allSteps(files));
 	for (const step of failed) {
 		console.error(`✖ failed: ${step.name}`);
 	}

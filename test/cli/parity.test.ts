@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { after, describe, it } from "node:test";
+import type { ClusterState } from "../../src/core/cluster-state.ts";
 import type { AnyObject, Kind } from "../../src/core/kinds.ts";
+import { allKinds } from "../../src/core/kinds.ts";
 import type { Rule } from "../../src/core/rule.ts";
 import type { Settings } from "../../src/core/settings.ts";
 import { parseSettings } from "../../src/core/settings.ts";
@@ -9,6 +11,7 @@ import { parseManifests, worldOf } from "../../src/manifests/read.ts";
 import { rules } from "../../src/rules/table.ts";
 import { reviewOf } from "../support/reviews.ts";
 import { exampleDay } from "../support/rule-example.ts";
+import type { RunningWebhook } from "../support/webhook.ts";
 import { runWebhook } from "../support/webhook.ts";
 
 /** What lint says about the last object of a text, and the rules that it skips for want of objects. */
@@ -30,6 +33,24 @@ function lintLast(
 	return { errors, skipped: report.unreadable.length > 0 ? skipped.add("object-shape") : skipped };
 }
 
+const running = new Map<string, RunningWebhook>();
+const stops: (() => Promise<void>)[] = [];
+after(() => Promise.all(stops.map((stop) => stop())));
+
+/** A webhook in this world: one for all worlds of the same configuration. */
+async function webhookOf(configuration: object, world: ClusterState): Promise<RunningWebhook> {
+	const key = JSON.stringify(configuration);
+	const webhook =
+		running.get(key) ?? (await runWebhook({ after: (stop) => stops.push(stop) }, { state: world }));
+	running.set(key, webhook);
+	if (webhook.state !== world) {
+		for (const kind of allKinds) {
+			webhook.state.replace(kind, world.all(kind) as Iterable<never>);
+		}
+	}
+	return webhook;
+}
+
 describe("lint and POST /validate say the same", () => {
 	for (const rule of rules) {
 		const { docs } = rule as Rule<Kind>;
@@ -37,15 +58,16 @@ describe("lint and POST /validate say the same", () => {
 		const onlyAtAdmission = docs.old !== undefined || docs.requester !== undefined;
 		it(`about the examples of ${rule.id}`, {
 			skip: onlyAtAdmission && "its examples are updates or depend on who asks",
-		}, async (context) => {
+		}, async () => {
 			for (const object of [docs.bad, docs.good] as readonly AnyObject[]) {
 				const settings = parseSettings(docs.settings ?? {}).settings;
 				const given = [...(docs.given ?? []), object];
 				const text = JSON.stringify({ apiVersion: "v1", kind: "List", items: given });
-				const state = worldOf(parseManifests(text, "world.json").manifests, settings);
-				const webhook = await runWebhook(context, { state });
+				const webhook = await webhookOf(
+					docs.settings ?? {},
+					worldOf(parseManifests(text, "world.json").manifests, settings),
+				);
 				const response = await webhook.ask("validate", reviewOf(object));
-				await webhook.stop();
 				const { errors, skipped } = lintLast(text, settings);
 				const denied = (response.status?.details.causes ?? [])
 					.filter(({ reason }) => !skipped.has(reason))

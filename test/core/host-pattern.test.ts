@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { HostPattern } from "../../src/core/host-pattern.ts";
 import { canonicalHost, covers, overlaps, parseHostPattern } from "../../src/core/host-pattern.ts";
+import { runs } from "../support/long-form.ts";
 
 function parsed(text: string): HostPattern {
 	const pattern = parseHostPattern(text);
@@ -106,7 +107,7 @@ describe("covers() and overlaps()", () => {
 					assert.ok(covers(allowed, one), `${allowed.text} covers ${written} and not ${one}`);
 				}
 			}),
-			{ numRuns: 2000 },
+			runs(2000),
 		);
 	});
 
@@ -117,7 +118,7 @@ describe("covers() and overlaps()", () => {
 					assert.ok(overlaps(denied, written), `${denied.text} and ${written} share ${one}`);
 				}
 			}),
-			{ numRuns: 2000 },
+			runs(2000),
 		);
 	});
 
@@ -132,7 +133,7 @@ describe("covers() and overlaps()", () => {
 					}
 				}
 			}),
-			{ numRuns: 2000 },
+			runs(2000),
 		);
 	});
 

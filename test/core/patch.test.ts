@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { applyPatch } from "rfc6902";
 import type { Edit, Path } from "../../src/core/finding.ts";
 import { applyEdits, toJsonPatch } from "../../src/core/patch.ts";
+import { runs } from "../support/long-form.ts";
 
 /** What the other library makes of our patch; fails when an operation does not apply. */
 function patched(object: unknown, edits: readonly Edit[]): unknown {
@@ -48,7 +49,7 @@ describe("toJsonPatch()", () => {
 			fc.property(object, edits, (before, wishes) => {
 				assert.deepEqual(patched(before, wishes), applyEdits(before, wishes));
 			}),
-			{ numRuns: 5000 },
+			runs(5000),
 		);
 	});
 
@@ -68,7 +69,7 @@ describe("toJsonPatch()", () => {
 			fc.property(object, wish, (before, one) => {
 				assert.deepEqual(toJsonPatch(patched(before, [one]), [one]), []);
 			}),
-			{ numRuns: 2000 },
+			runs(2000),
 		);
 	});
 

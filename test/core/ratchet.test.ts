@@ -14,6 +14,7 @@ import {
 } from "../../src/rules/examples.ts";
 import { rules } from "../../src/rules/table.ts";
 import { graftsOf } from "../support/graft.ts";
+import { runs } from "../support/long-form.ts";
 import { exampleWorld, subjectOf, world } from "../support/rule-example.ts";
 
 const engine = createEngine(rules);
@@ -143,7 +144,7 @@ describe("markInherited()", () => {
 					assert.equal(isRefusedWrongly(place, merged(fewer), merged(chosen)), false);
 				}
 			}),
-			{ numRuns: 1_000 },
+			runs(1_000),
 		);
 	});
 

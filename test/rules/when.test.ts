@@ -24,6 +24,7 @@ import { rules } from "../../src/rules/table.ts";
 import type { GeneratedWorld } from "../support/entry-worlds.ts";
 import { anyWorld, nearlyPlain } from "../support/entry-worlds.ts";
 import { graftsOf } from "../support/graft.ts";
+import { runs } from "../support/long-form.ts";
 import { exampleWorld, subjectOf, world } from "../support/rule-example.ts";
 import { serviceEntry } from "../support/service-entry-arbitrary.ts";
 
@@ -214,14 +215,14 @@ describe("when", () => {
 	it("when changes no verdict on an entry that is plain or nearly so, in a world that is well or nearly so", () => {
 		hold(
 			property(nearlyPlain, anyWorld, (entry, made) => assertSame(entry, stateOf(made))),
-			{ numRuns: 3_000 },
+			runs(3_000),
 		);
 	});
 
 	it("when changes no verdict on entries with faults", () => {
 		hold(
 			property(serviceEntry, (entry) => assertSame(entry as unknown as AnyObject, usualWorld)),
-			{ numRuns: 1_000 },
+			runs(1_000),
 		);
 	});
 

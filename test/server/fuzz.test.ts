@@ -22,6 +22,7 @@ import {
 	teamNamespace,
 	withAnnotations,
 } from "../../src/rules/examples.ts";
+import { runs } from "../support/long-form.ts";
 import { reviewOf } from "../support/reviews.ts";
 import { world } from "../support/rule-example.ts";
 import type { ReviewResponse } from "../support/webhook.ts";
@@ -146,7 +147,7 @@ test("POST /mutate and /validate answer every review with up to three random cha
 			}
 			await assertAnswered(copy);
 		}),
-		{ numRuns: 600 },
+		runs(600),
 	);
 });
 
@@ -164,7 +165,7 @@ test("POST /mutate and /validate answer any JSON under the request's fields", as
 				await assertAnswered({ request: { kind, operation, namespace: "team", ...fields, uid } });
 			},
 		),
-		{ numRuns: 400 },
+		runs(400),
 	);
 });
 
@@ -176,7 +177,7 @@ test("POST /mutate and /validate answer an object of any JSON, of every kind", a
 			const request = { uid: "1", kind, namespace: "team", name: "team", operation: "UPDATE" };
 			await assertAnswered({ request: { ...request, object: now, oldObject: old } });
 		}),
-		{ numRuns: 400 },
+		runs(400),
 	);
 });
 

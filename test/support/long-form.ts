@@ -1,0 +1,15 @@
+/** Whether the tests run in their long form: `npm run test:long`. */
+const isLong = process.env.WAYMARK_LONG_TESTS === "1";
+
+/**
+ * How often a generator is asked: as often as said in the long form, and a quarter as often in the gate, where its seed is
+ * another at every run.
+ */
+export function runs(long: number): { readonly numRuns: number } {
+	return { numRuns: gateOr(Math.ceil(long / 4), long) };
+}
+
+/** A number of things to try: the first in the gate, the second in the long form. */
+export function gateOr(gate: number, long: number): number {
+	return isLong ? long : gate;
+}
