@@ -93,6 +93,9 @@ function tests(files: readonly string[], flags: readonly string[] = []): Step {
 	};
 }
 
+/** A step that takes longer hangs: it is ended, and what it said is shown. */
+const longestStepMs = (isLong ? 120 : 15) * 60_000;
+
 /** Runs a step to its end and shows its output then, in one piece, as others run meanwhile; whether it passed. */
 async function passes(step: Step): Promise<boolean> {
 	const start = performance.now();
@@ -100,6 +103,7 @@ async function passes(step: Step): Promise<boolean> {
 		cwd: root,
 		stdio: ["ignore", "pipe", "pipe"],
 		env: stepEnv,
+		timeout: longestStepMs,
 	});
 	const output: Buffer[] = [];
 	for (const stream of [child.stdout, child.stderr]) {

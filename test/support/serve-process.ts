@@ -80,9 +80,14 @@ function start(script: string, args: readonly string[], { cwd, env = {} }: Progr
 	};
 }
 
-/** Runs a script of this repository to its end. */
+/** Less than a test may take: one that is given up must leave no process that its runner waits for. */
+const longestScriptMs = 50_000;
+
+/** Runs a script of this repository to its end, which comes by a signal where the script goes on for too long. */
 export function runScript(script: string, args: readonly string[], options: ProgramOptions): Promise<Ended> {
-	return start(script, args, options).ended;
+	const { ended, kill } = start(script, args, options);
+	const alarm = setTimeout(() => kill("SIGKILL"), longestScriptMs);
+	return ended.finally(() => clearTimeout(alarm));
 }
 
 /**
