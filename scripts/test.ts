@@ -126,9 +126,8 @@ function allSteps(files: readonly string[]): readonly Step[] {
 	return [...shared, types, biome, ...(others.length > 0 ? [tests(others)] : [])];
 }
 
-// Tests of sockets and watches wait for half of their time, so that one process more than there are processors is none
-// too many.
-const mostAtOnce = availableParallelism() + 1;
+// One a processor: tests of sockets and watches hold their times where they are not crowded.
+const mostAtOnce = availableParallelism();
 
 /** Runs the steps, several at once, and gives those that failed. */
 async function failuresOf(steps: readonly Step[]): Promise<readonly Step[]> {
