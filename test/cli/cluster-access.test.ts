@@ -213,7 +213,7 @@ describe("a verb with --cluster", () => {
 		assert.match(named, /Cannot read kubeconfig .*none: ENOENT/);
 	});
 
-	it("goes through HTTPS_PROXY", async () => {
+	it("goes through HTTPS_PROXY", async (context) => {
 		const tunnels: (string | undefined)[] = [];
 		const proxy = createHttpServer().on("connect", (request, socket) => {
 			tunnels.push(request.url);
@@ -224,6 +224,10 @@ describe("a verb with --cluster", () => {
 			upstream.on("error", () => socket.destroy());
 			socket.on("error", () => upstream.destroy());
 		});
+		context.after(() => {
+			proxy.closeAllConnections();
+			proxy.close();
+		});
 		proxy.listen(0, "127.0.0.1");
 		await once(proxy, "listening");
 		process.env.HTTPS_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
@@ -231,8 +235,6 @@ describe("a verb with --cluster", () => {
 		const { code, error } = await runVerb("trace", "--all", "--cluster", "--kubeconfig", file);
 		assert.equal(code, 0, error);
 		assert.ok(tunnels.length > 0 && tunnels.every((each) => each === "api.example:6443"));
-		proxy.closeAllConnections();
-		proxy.close();
 	});
 
 	it("takes no --as, --as-group or --context-name where nothing is asked of a cluster", async () => {
