@@ -184,7 +184,7 @@ function htmlStep({ text, commands, more }: Instruction): string {
 const boxWidth = 230;
 const gap = 170;
 const rowHeight = 64;
-const mostLetters = 34;
+const mostLetters = 30;
 
 /** Each way as a row of boxes and arrows; a way that leads nowhere is red and broken. */
 function svg(title: string, ways: readonly Way[]): string {
@@ -207,7 +207,7 @@ function svgRow({ boxes, arrows }: Way, top: number): string {
 	const lines = arrows.map((arrow, index) => {
 		const left = 2 + index * (boxWidth + gap) + boxWidth;
 		const line = `<line x1="${left + 4}" y1="${middle}" x2="${left + gap - 4}" y2="${middle}"${arrow === undefined ? "" : ' marker-end="url(#a)"'}/>`;
-		const text = `<text x="${left + gap / 2}" y="${middle - 6}" text-anchor="middle">${short(arrow ?? `✕ ${broken}`, 24)}</text>`;
+		const text = `<text x="${left + gap / 2}" y="${middle - 6}" text-anchor="middle">${short(arrow ?? `✕ ${broken}`, 22)}</text>`;
 		return `<g${arrow === undefined ? ' class="broken"' : ""}><title>${escapeHtml(arrow ?? broken)}</title>${line}${text}</g>`;
 	});
 	return drawn.join("") + lines.join("");

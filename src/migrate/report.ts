@@ -192,10 +192,15 @@ function moveStep(
 	const deletions = steering.map(
 		(input) => `kubectl delete ${resourceOf(input)} -n ${shell(input.namespace)} ${shell(input.name)}`,
 	);
-	const why =
-		steering.length === 0
+	const isTwin = (input: InputObject): boolean => input.kind === "ServiceEntry";
+	const why = [
+		steering.every(isTwin)
 			? ""
-			: " Delete in the same window what led the sidecars to the gateway: a waypoint obeys these routes as sidecars do, and would send its traffic to the gateway.";
+			: " Delete in the same window what led the sidecars to the gateway: a waypoint obeys these routes as sidecars do, and would send its traffic to the gateway.",
+		steering.some(isTwin)
+			? " Delete in the same window the other ServiceEntries for these hosts: clients of their namespaces would ask those first, which are not bound."
+			: "",
+	].join("");
 	return {
 		text: `In one window: ${hasSwitch ? "apply `2-switch/`, then " : ""}${move}.${hasSwitch ? " Clients that still have a sidecar see `2-switch/` too." : ""}${why}`,
 		commands: [...(hasSwitch ? ["kubectl apply -f 2-switch/"] : []), ...deletions],

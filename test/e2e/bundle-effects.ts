@@ -190,7 +190,7 @@ async function migrateBundle(plan: Plan, index: number, folder: string): Promise
 	const named = plan.features.filter((feature) => {
 		const place = full.places.get(feature);
 		// Files become a Secret, which the comparison expects instead.
-		if (feature.name.endsWith("tls#files")) {
+		if (isOfFiles(feature)) {
 			return false;
 		}
 		return (
@@ -214,6 +214,11 @@ async function migrateBundle(plan: Plan, index: number, folder: string): Promise
 	return { plan, full, expected, named, code: run.code, withheld: json.withheld, out };
 }
 
+/** TLS settings with certificates in files, which become a Secret. */
+function isOfFiles({ name }: Feature): boolean {
+	return /tls#(?:files|crl)$/.test(name);
+}
+
 /** A limit that is named as lost, and stands in the DestinationRule still, where a waypoint passes over it. */
 const isLimit = ({ name }: Feature): boolean => name.endsWith("#streams");
 
@@ -234,8 +239,9 @@ function atGateway(plan: Plan, named: readonly Feature[]): (feature: Feature) =>
 		const says = plan.features.some(
 			(each) => each.slot === "out" && each.field === feature.field && !named.includes(each),
 		);
-		if (feature.field === "tls" && feature.name.endsWith("#files")) {
-			return { ...feature, value: { mode: "MUTUAL", credentialName: "@-client" } };
+		if (isOfFiles(feature)) {
+			const { mode } = feature.value as { readonly mode: string };
+			return { ...feature, value: { mode, credentialName: "@-client" } };
 		}
 		return feature.slot === "hop" && !says ? { ...feature, slot: "out" } : feature;
 	};

@@ -21,7 +21,7 @@ interface Json {
 }
 
 it("migrate accounts for every field of generated bundles, and its exit code says whether something is lost", async () => {
-	for (const [index, { base, features: chosen }] of plansOf(7, features.length).entries()) {
+	for (const [index, { base, features: chosen }] of plansOf(7, features.length, features).entries()) {
 		const bundle = makeBundle("way", base, chosen);
 		const out = join(folder.path, String(index));
 		const file = folder.write(`${index}.yaml`, bundle.text);

@@ -248,6 +248,7 @@ it("two teams' entries for one host at one waypoint: one is written, the other n
 	const bound = entriesIn(result).filter((path) => !path.startsWith("3-remove"));
 	assert.deepEqual(bound, ["2-switch/serviceentry.team-a.code.yaml"]);
 	assert.match(result.notes, /a waypoint knows one ServiceEntry for a host/);
+	assert.match(result.report, /Delete in the same window the other ServiceEntries for these hosts/);
 	assert.ok(lost(result).includes("ServiceEntry spec.hosts[0]"));
 });
 
