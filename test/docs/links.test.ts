@@ -2,22 +2,15 @@ import assert from "node:assert/strict";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
+import { anchorOf } from "../../scripts/site/markdown.ts";
 
 const root = join(import.meta.dirname, "../..");
 const pages = globSync(["*.md", "docs/*.md", "charts/**/*.md", "certs/*.md"], { cwd: root });
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
 
-/** The anchors of a page, as code hosts make them from its headings. */
+/** The anchors of a page, as code hosts and the site make them from its headings. */
 function anchorsOf(page: string): ReadonlySet<string> {
-	return new Set(
-		[...read(page).matchAll(/^#+ (.+)$/gm)].map(([, title = ""]) =>
-			title
-				.toLowerCase()
-				.replace(/[^\p{L}\p{N}\s_-]/gu, "")
-				.trim()
-				.replace(/\s/g, "-"),
-		),
-	);
+	return new Set([...read(page).matchAll(/^#+ (.+)$/gm)].map(([, title = ""]) => anchorOf(title)));
 }
 
 describe("the documentation", () => {
