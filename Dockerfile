@@ -12,6 +12,7 @@ COPY tools tools
 # First what changes least: an edit of the source does not install again.
 RUN npm ci
 COPY scripts scripts
+COPY docs/schemas docs/schemas
 COPY src src
 # What only development needs stays here.
 RUN npm run build \
