@@ -26,13 +26,15 @@ export async function main(argv: readonly string[], streams: Streams): Promise<n
 		streams.error(name === undefined ? await help() : await noSuchVerb(name));
 		return exitCodes.usage;
 	}
-	const verb = await load();
+	const whole = await load();
+	const part = await whole.part?.(rest[0]);
+	const verb = part ?? whole;
 	if (rest.includes("--help") || rest.includes("-h")) {
 		streams.out(`${verb.usage}\n`);
 		return exitCodes.clean;
 	}
 	try {
-		return await verb.run(rest, streams);
+		return await verb.run(part === undefined ? rest : rest.slice(1), streams);
 	} catch (error) {
 		return await report(error, verb, streams);
 	}

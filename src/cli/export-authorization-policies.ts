@@ -6,7 +6,7 @@ import { kubectlYaml } from "../manifests/kubectl-yaml.ts";
 import { reachKinds, readReach } from "../reach/reach.ts";
 import type { Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
-import { readToday, readWorld, worldArguments, worldUsage } from "./world.ts";
+import { namespaceArgument, readToday, readWorld, worldArguments, worldUsage } from "./world.ts";
 
 /** `waymark export authorization-policies`: what makes the policies of namespaces hold at the waypoints. */
 export const exportAuthorizationPolicies: Verb = {
@@ -19,6 +19,7 @@ for the namespaces and the service accounts that their policies do not allow. No
 forbidden. What no AuthorizationPolicy can refuse is named on the standard error.
 
 ${worldUsage}
+  --namespace, -n NS  those of one namespace, in the world of all
   --output yaml|json  json is a List
 
 Exit: 0, 64 usage, 65 unreadable input, 70 fault`,
@@ -26,7 +27,11 @@ Exit: 0, 64 usage, 65 unreadable input, 70 fault`,
 		const { values, positionals } = parseArgs({
 			args: [...argv],
 			allowPositionals: true,
-			options: { ...worldArguments, output: { type: "string", short: "o", default: "yaml" } },
+			options: {
+				...worldArguments,
+				...namespaceArgument,
+				output: { type: "string", short: "o", default: "yaml" },
+			},
 		});
 		const { output } = values;
 		if (output !== "yaml" && output !== "json") {
@@ -37,7 +42,8 @@ Exit: 0, 64 usage, 65 unreadable input, 70 fault`,
 			return exitCodes.unreadable;
 		}
 		const today = readToday();
-		const generated = generatePolicies(readReach(world, today), world, today);
+		const all = generatePolicies(readReach(world, today), world, today);
+		const generated = values.namespace === undefined ? all : ofNamespace(all, values.namespace);
 		streams.out(output === "json" ? asList(generated) : asYaml(generated));
 		for (const { entry, host, reason } of generated.remainders) {
 			streams.error(`waymark: ServiceEntry ${entry.namespace}/${entry.name}, ${host}: ${reason}\n`);
@@ -46,6 +52,15 @@ Exit: 0, 64 usage, 65 unreadable input, 70 fault`,
 		return exitCodes.clean;
 	},
 };
+
+/** What is generated for the entries of one namespace; sizes are of all, since they are borne together. */
+function ofNamespace(generated: GeneratedPolicies, namespace: string): GeneratedPolicies {
+	return {
+		...generated,
+		policies: generated.policies.filter(({ metadata }) => metadata?.namespace === namespace),
+		remainders: generated.remainders.filter(({ entry }) => entry.namespace === namespace),
+	};
+}
 
 /** What is left out, in one line; "" where nothing is. */
 function tooLarge({ oversized, bytes }: GeneratedPolicies): string {

@@ -6,7 +6,7 @@ import { generateNetworkPolicies } from "../export/network-policies.ts";
 import { reachKinds, readReach } from "../reach/reach.ts";
 import type { Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
-import { readToday, readWorld, worldArguments, worldUsage } from "./world.ts";
+import { namespaceArgument, readToday, readWorld, worldArguments, worldUsage } from "./world.ts";
 
 /** `waymark export network-policies`: default deny around what the waypoints govern. */
 export const exportNetworkPolicies: Verb = {
@@ -20,13 +20,18 @@ cluster's DNS, to the ranges that --allow names, and to port 15008 of the waypoi
   --allow CIDR        a range inside the cluster: those of pods, of Services, of the API server; may be repeated, and
                       internal.addresses of the configuration is added
 ${worldUsage}
+  --namespace, -n NS  those of one namespace, in the world of all
 
 Exit: 0, 64 usage, 65 unreadable input, 70 fault`,
 	async run(argv, streams) {
 		const { values, positionals } = parseArgs({
 			args: [...argv],
 			allowPositionals: true,
-			options: { ...worldArguments, allow: { type: "string", multiple: true, default: [] } },
+			options: {
+				...worldArguments,
+				...namespaceArgument,
+				allow: { type: "string", multiple: true, default: [] },
+			},
 		});
 		const ranges = values.allow.map((text) => narrow("--allow", parseAddressRange(text), text));
 		const world = await readWorld("export network-policies", positionals, values, reachKinds, streams);
@@ -43,7 +48,9 @@ Exit: 0, 64 usage, 65 unreadable input, 70 fault`,
 			);
 		}
 		const reach = readReach(world, readToday());
-		const policies = generateNetworkPolicies(reach, world, [...new Set(inside)].toSorted());
+		const policies = generateNetworkPolicies(reach, world, [...new Set(inside)].toSorted()).filter(
+			({ metadata }) => values.namespace === undefined || metadata?.namespace === values.namespace,
+		);
 		streams.out(policies.map((policy) => `---\n${stringify(policy, { lineWidth: 0 })}`).join(""));
 		return exitCodes.clean;
 	},

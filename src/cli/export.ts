@@ -1,5 +1,6 @@
+import { closest } from "../core/closest.ts";
 import type { Verb } from "./verb.ts";
-import { exitCodes, UsageError } from "./verb.ts";
+import { UsageError } from "./verb.ts";
 
 /** What can be exported; each is loaded only when it is asked for. */
 const subjects: ReadonlyMap<string, () => Promise<Verb>> = new Map([
@@ -22,18 +23,13 @@ export const exportVerb: Verb = {
   ${[...subjects.keys()].join("\n  ")}
 
 Exit: 0, 64 usage, 65 unreadable input, 70 fault`,
-	async run([name, ...rest], streams) {
-		const load = subjects.get(name ?? "");
-		if (load === undefined) {
-			const asked =
-				name === undefined ? "export needs a subject" : `there is no export ${JSON.stringify(name)}`;
-			throw new UsageError(`${asked}; it is one of ${[...subjects.keys()].join(", ")}`);
-		}
-		const verb = await load();
-		if (rest.includes("--help") || rest.includes("-h")) {
-			streams.out(`${verb.usage}\n`);
-			return exitCodes.clean;
-		}
-		return await verb.run(rest, streams);
+	part: async (name) => await subjects.get(name ?? "")?.(),
+	run([name]) {
+		const meant = name === undefined || name.length > 64 ? undefined : closest(name, [...subjects.keys()]);
+		const advice =
+			meant === undefined ? `it is one of ${[...subjects.keys()].join(", ")}` : `did you mean ${meant}?`;
+		const asked =
+			name === undefined ? "export needs a subject" : `there is no export ${JSON.stringify(name)}`;
+		throw new UsageError(`${asked}; ${advice}`);
 	},
 };

@@ -6,11 +6,11 @@ import { inventoryCsv, inventoryJson, inventoryMarkdown, inventoryText } from ".
 import { inventoryHtml } from "../inventory/map.ts";
 import { mergeInventories } from "../inventory/merge.ts";
 import type { Table } from "../inventory/rows.ts";
-import { tabulate } from "../inventory/rows.ts";
+import { ofNamespace, tabulate } from "../inventory/rows.ts";
 import { reachKinds, readReach } from "../reach/reach.ts";
 import type { Streams, Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
-import { readToday, readWorld, worldArguments, worldUsage } from "./world.ts";
+import { namespaceArgument, readToday, readWorld, worldArguments, worldUsage } from "./world.ts";
 
 const formats = ["text", "json", "csv", "markdown", "html"] as const;
 type Format = (typeof formats)[number];
@@ -24,6 +24,7 @@ Lists every port of every host outside the cluster: who may reach it by the poli
 way, who declares it, and by whose word.
 
 ${worldUsage}
+  --namespace, -n NS  only what a namespace declares, may reach or can reach, in the world of all
   --output text|json|csv|markdown|html
                       json is described by docs/schemas/inventory.schema.json; html is a map in one file
   --name NAME         what to call the cluster; else what the configuration says under audit.cluster
@@ -52,6 +53,7 @@ export const inventory: Verb = {
 			allowPositionals: true,
 			options: {
 				...worldArguments,
+				...namespaceArgument,
 				output: { type: "string", short: "o", default: "text" },
 				name: { type: "string" },
 				compact: { type: "boolean", default: false },
@@ -67,6 +69,9 @@ export const inventory: Verb = {
 			diff: values.diff,
 			exitCode: values["exit-code"],
 		};
+		if (values.namespace !== undefined && (values.merge || values.diff !== undefined)) {
+			throw new UsageError("--diff and --merge are about whole inventories: they take no --namespace");
+		}
 		if (values.merge) {
 			return merge(positionals, options, streams);
 		}
@@ -81,7 +86,13 @@ export const inventory: Verb = {
 		}
 		const today = readToday();
 		const name = options.name ?? world.settings.audit.cluster ?? null;
-		const table = tabulate(readReach(world, today), world, today, name);
+		const whole = tabulate(readReach(world, today), world, today, name);
+		const table = values.namespace === undefined ? whole : ofNamespace(whole, values.namespace);
+		if (values.namespace !== undefined && !whole.namespaces.includes(values.namespace)) {
+			streams.error(
+				`waymark: note: there is no namespace ${JSON.stringify(values.namespace)} in what was read\n`,
+			);
+		}
 		if (old !== undefined) {
 			return showChanges(compareInventories(old, asWritten(table)), options, streams);
 		}

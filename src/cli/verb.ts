@@ -41,5 +41,7 @@ export class UsageError extends Error {
 export interface Verb {
 	readonly summary: string;
 	readonly usage: string;
+	/** The verb of its own that the first argument names, whose help, flags and run are meant then. */
+	part?(name: string | undefined): Promise<Verb | undefined>;
 	run(argv: readonly string[], streams: Streams): Promise<number>;
 }

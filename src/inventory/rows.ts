@@ -198,6 +198,17 @@ function labelsOf(namespaces: readonly string[], inventory: Inventory): Table["l
 		});
 }
 
+/** The part of an inventory that is about one namespace: what it declares, may reach, or can reach. */
+export function ofNamespace(table: Table, namespace: string): Table {
+	const place = table.namespaces.indexOf(namespace);
+	const isIn = (bits: Bits): boolean => place >= 0 && hasBit(bits, place);
+	const rows = table.rows.filter(
+		({ may, can, declaredBy }) =>
+			isIn(may) || isIn(can) || declaredBy.some((each) => each.namespace === namespace),
+	);
+	return { ...table, rows };
+}
+
 /** The names of a set. */
 export function namesOf(bits: Bits, { namespaces }: Pick<Table, "namespaces">): readonly string[] {
 	return isEmpty(bits) ? [] : namespaces.filter((_, place) => hasBit(bits, place));

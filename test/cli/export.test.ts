@@ -26,6 +26,39 @@ describe("waymark export", () => {
 		assert.equal(code, 64);
 		assert.match(error, /there is no export "recipes"; it is one of .*admission-policies/);
 		assert.equal((await run()).code, 64);
+		assert.match((await run("network-policy")).error, /did you mean network-policies\?/);
+	});
+
+	it("SUBJECT --help is the subject's help, and a mistyped flag of it gets a suggestion in one line", async () => {
+		const { code, out } = await run("network-policies", "--help");
+		assert.equal(code, 0);
+		assert.match(out, /--allow CIDR/);
+		const mistyped = await run("network-policies", "--alow", "10.0.0.0/8");
+		assert.deepEqual(mistyped, {
+			code: 64,
+			out: "",
+			error: 'waymark: there is no flag "--alow"; did you mean --allow?\n',
+		});
+	});
+
+	it("--namespace prints what is for one namespace", async () => {
+		const folder = mkdtempSync(join(tmpdir(), "waymark-export-"));
+		const file = join(folder, "world.yaml");
+		const namespaces = ["one", "two"].map((name) => ({
+			apiVersion: "v1",
+			kind: "Namespace",
+			metadata: { name, labels: { "istio.io/dataplane-mode": "ambient" } },
+		}));
+		writeFileSync(file, namespaces.map((each) => JSON.stringify(each)).join("\n---\n"));
+		const namespacesOf = async (...flags: readonly string[]): Promise<readonly string[]> => {
+			const { out } = await run("network-policies", "--allow", "10.0.0.0/8", ...flags, file);
+			return parseAllDocuments(out).map(
+				(document) => (document.toJS() as { metadata: { namespace: string } }).metadata.namespace,
+			);
+		};
+		assert.deepEqual([...new Set(await namespacesOf())].toSorted(), ["one", "two"]);
+		assert.deepEqual([...new Set(await namespacesOf("--namespace", "two"))], ["two"]);
+		rmSync(folder, { recursive: true });
 	});
 });
 

@@ -297,3 +297,30 @@ describe("inventory --merge", () => {
 		assert.equal((await run("--merge", one)).code, 64);
 	});
 });
+
+describe("waymark inventory --namespace", () => {
+	const own = entry("intern/wiki", "wiki.example.org");
+	const world = worldFile(waypoint, bank, intern, api, own);
+
+	it("lists what a namespace declares, may reach or can reach, and nothing else", async () => {
+		const hosts = async (name: string): Promise<readonly unknown[]> =>
+			(await json("-n", name, world)).hosts.map(({ host }) => host);
+		assert.ok((await hosts("intern")).includes("wiki.example.org"));
+		for (const row of (await json("-n", "intern", world)).hosts) {
+			const sets = [row.may, row.can].flatMap((each) => each as readonly string[]);
+			const declaring = (row.declaredBy as readonly { readonly namespace: string }[]).map(
+				(each) => each.namespace,
+			);
+			assert.ok([...sets, ...declaring].includes("intern"), JSON.stringify(row));
+		}
+		const { out, error, code } = await run("-n", "nobody", world, "--output", "json");
+		assert.deepEqual([code, (JSON.parse(out) as Written).hosts], [0, []]);
+		assert.match(error, /there is no namespace "nobody" in what was read/);
+	});
+
+	it("is refused where whole inventories are compared", async () => {
+		const { code, error } = await run("--diff", "old.json", "-n", "shop", world);
+		assert.equal(code, 64);
+		assert.match(error, /they take no --namespace/);
+	});
+});
