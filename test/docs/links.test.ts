@@ -5,7 +5,9 @@ import { describe, it } from "node:test";
 import { anchorOf } from "../../scripts/site/markdown.ts";
 
 const root = join(import.meta.dirname, "../..");
-const pages = globSync(["*.md", "docs/*.md", "docs/walks/*.md", "charts/**/*.md", "certs/*.md"], { cwd: root });
+const pages = globSync(["*.md", "docs/*.md", "docs/walks/*.md", "charts/**/*.md", "certs/*.md"], {
+	cwd: root,
+});
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
 
 /** The anchors of a page, as code hosts and the site make them from its headings. */
