@@ -91,7 +91,7 @@ function* thingsAt(value: unknown, path: Path, exactly: boolean, way = ""): Iter
 	}
 	const items = Array.isArray(value) ? (exactly ? value.slice(step, step + 1) : value) : [];
 	for (const item of items) {
-		yield* thingsAt(item, rest, exactly, `${way}${keyOf(item)} `);
+		yield* thingsAt(item, rest, exactly, `${way}${keyOf(item)} ${rest[0] === "number" ? spoken(item) : ""}`);
 	}
 }
 
@@ -107,6 +107,12 @@ function keyOf(item: unknown): string {
 	}
 	const { number, address, name } = item as Readonly<Record<string, unknown>>;
 	return JSON.stringify(leafOf(number ?? address ?? name));
+}
+
+/** A port that speaks another protocol is another port, where the port itself is the mistake. */
+function spoken(port: unknown): string {
+	const { protocol } = (port ?? {}) as { readonly protocol?: unknown };
+	return `${leafOf(protocol)} `;
 }
 
 function countsOf(things: Iterable<string>): ReadonlyMap<string, number> {

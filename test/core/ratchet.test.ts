@@ -188,4 +188,11 @@ describe("markInherited()", () => {
 		});
 		assert.deepEqual(denials(more, old), ["serviceentry-policy-port spec.ports.2.number"]);
 	});
+
+	it("evaluate() takes a port that speaks another protocol for another port", () => {
+		const ssh = { number: 22, name: "ssh", protocol: "TLS" };
+		const old = entry({ hosts: ["a.good.example"], ports: [tls, ssh] });
+		const plain = entry({ hosts: ["a.good.example"], ports: [{ ...tls, protocol: "TCP" }, ssh] });
+		assert.deepEqual(denials(plain, old), ["serviceentry-policy-port spec.ports.0.number"]);
+	});
 });

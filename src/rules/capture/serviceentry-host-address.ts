@@ -8,7 +8,6 @@ import { isWildcard } from "../../istio/entry/hosts.ts";
 import { bindingConfirms } from "../../istio/waypoint/binding.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withSpec } from "../examples.ts";
 
-const firstName = "e.hosts.filter(h, !h.startsWith('*'))[0]";
 const allocationLabel = "networking.istio.io/enable-autoallocate-ip";
 
 /** A host whose traffic shall take a waypoint must have an address that ztunnel can know it by. */
@@ -63,14 +62,14 @@ export const serviceentryHostAddress: Rule<"ServiceEntry"> = {
 				when: `e.target != '' && e.addresses.size() == 0 && e.resolution == 'NONE' &&
   e.hosts.exists(h, !h.startsWith('*'))`,
 				path: "spec.resolution",
-				message: `With resolution NONE "{${firstName}}" gets no address and none is listed, so its traffic goes past the waypoint {e.target}`,
+				message: `With resolution NONE hosts get no address and none is listed, so their traffic goes past the waypoint`,
 				hint: "Write resolution: DNS, so that Istio allocates an address, or list addresses",
 			},
 			{
 				when: `e.target != '' && e.addresses.size() == 0 && e.resolution != 'NONE' && ${celNoAllocation} &&
   e.hosts.exists(h, !h.startsWith('*'))`,
 				path: `metadata.labels["${allocationLabel}"]`,
-				message: `The label ${allocationLabel}: false keeps Istio from giving "{${firstName}}" an address and none is listed, so its traffic goes past the waypoint {e.target}`,
+				message: `The label ${allocationLabel}: false keeps Istio from giving hosts an address and none is listed, so their traffic goes past the waypoint`,
 				hint: "Remove the label, or list addresses",
 			},
 		],

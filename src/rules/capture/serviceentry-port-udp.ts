@@ -48,7 +48,7 @@ export const serviceentryPortUdp: Rule<"ServiceEntry"> = {
 				when: "p.?protocol.orValue('').lowerAscii() == 'udp'",
 				path: "spec.ports",
 				message:
-					"UDP on port {string(p.?number.orValue(0))} goes straight to the internet: neither ztunnel nor the waypoint {e.target} takes UDP",
+					"UDP on port {string(p.?number.orValue(0))} goes straight to the internet: neither ztunnel nor the waypoint takes UDP",
 				hint: "Leave the port out, and govern UDP by a NetworkPolicy",
 			},
 		],

@@ -63,8 +63,7 @@ export const serviceentryWildcardResolution: Rule<"ServiceEntry"> = {
 				each: ["h", "(e.target == '' || e.addresses.size() > 0 ? [] : e.hosts)"],
 				when: `h.startsWith('*') && (e.resolution != 'DYNAMIC_DNS' || ${celNoAllocation})`,
 				path: "spec.hosts",
-				message:
-					'With resolution "{e.resolution}" the wildcard "{h}" gets no address, so its traffic goes past the waypoint {e.target}',
+				message: 'The wildcard "{h}" gets no address, so its traffic goes past the waypoint',
 				hint: "Write resolution: DYNAMIC_DNS with HTTP ports, or name the hosts one by one",
 			},
 		],
