@@ -3,15 +3,11 @@ import { stringify } from "yaml";
 import type { Rule } from "../core/rule.ts";
 import type { Settings } from "../core/settings.ts";
 import { defaultSettings } from "../core/settings.ts";
-import type { Action, BackstopChoice, BackstopOptions } from "../export/admission-policies.ts";
-import {
-	backstop,
-	coveredRules,
-	namespaceRuleIds,
-	newestKubernetes,
-	oldestKubernetes,
-} from "../export/admission-policies.ts";
+import type { BackstopChoice } from "../export/admission-policies.ts";
+import { backstop, heldRules, newestKubernetes, oldestKubernetes } from "../export/admission-policies.ts";
 import type { Manifest } from "../export/mesh-table.ts";
+import type { Action, BackstopOptions } from "../export/policy-objects.ts";
+import { coveredRules, namespaceRuleIds } from "../export/rule-policies.ts";
 import { kubectlYaml } from "../manifests/kubectl-yaml.ts";
 import { rules } from "../rules/table.ts";
 import { loadSettings } from "../settings/read.ts";
@@ -35,7 +31,8 @@ they hold, and which not.
   --config FILE            the cluster configuration; print again when it changes
   --kubernetes 1.N         the version of the API server, 1.${newestKubernetes - 1} where it is not said
   --static-manifests       under names for files that the API server reads at its start (Kubernetes 1.36, alpha);
-                           nobody can delete such a policy through the API
+                           nobody can delete such a policy through the API. With --inject, only the policy that adds
+                           labels, which goes into a folder of its own
   --editors rbac           who may write egress.waymark.dev annotations is whom RBAC lets "edit" the resource
                            egresspolicies.egress.waymark.dev of the namespace's name, instead of the configuration's
                            policyEditors
@@ -75,7 +72,8 @@ export const exportAdmissionPolicies: Verb = {
 			},
 			options,
 		);
-		streams.out(`${head(options)}---\n${printManifests(objects)}`);
+		// An API server does not start with a file that has a document of comments alone.
+		streams.out(`${head(options)}${options.staticManifests ? "" : "---\n"}${printManifests(objects)}`);
 		return exitCodes.clean;
 	},
 };
@@ -164,12 +162,13 @@ function readSettings(config: string | undefined): Settings {
 
 /** Which rules the policies hold, and which only Waymark does, as comments. */
 function head({ settings, live, inject, kubernetesMinor }: Options): string {
-	const covered = new Set(coveredRules(rules, settings));
+	const known = heldRules(rules, kubernetesMinor);
+	const covered = new Set(coveredRules(known, settings));
 	const isHeld = (rule: Rule): boolean =>
 		namespaceRuleIds.has(rule.id) ||
 		(covered.has(rule) && rule.cel?.problems.some(({ needs }) => needs === undefined || live) === true);
-	const held = rules.filter(isHeld);
-	const heldElsewhere = rules.filter((rule) => !held.includes(rule));
+	const held = known.filter(isHeld);
+	const heldElsewhere = known.filter((rule) => !held.includes(rule));
 	return [
 		`# Printed by waymark ${ownVersion()} for Kubernetes 1.${kubernetesMinor}; print again when the configuration changes.`,
 		...(inject && kubernetesMinor < 36

@@ -1,205 +1,35 @@
 import { annotationPrefix, exemptionPrefix } from "../core/annotations.ts";
-import type { CelProblem } from "../core/cel.ts";
-import { celList, celTemplate, celText } from "../core/cel.ts";
-import { systemNamespaces } from "../core/exempt-namespaces.ts";
-import { withContact } from "../core/finding.ts";
-import type { Kind } from "../core/kinds.ts";
-import { kinds } from "../core/kinds.ts";
+import { celList, celText } from "../core/cel.ts";
 import { useWaypointLabel } from "../core/policy.ts";
 import type { Rule } from "../core/rule.ts";
 import { rulePage } from "../core/rule.ts";
-import type { PolicyEditors, Settings } from "../core/settings.ts";
-import type { CelVariable } from "./admission-words.ts";
 import {
-	ambientWord,
-	entryWords,
-	gatewayWords,
 	injectionWords,
-	listWords,
 	malformedWords,
 	modeWord,
 	namespaceWords,
 	ownAnnotationWords,
-	plainBindingWord,
-	plainEntryWords,
-	sidecarWords,
-	tableWords,
 	waypointWords,
 } from "./admission-words.ts";
 import { generatedLabel } from "./authorization-policies.ts";
 import type { Manifest } from "./mesh-table.ts";
-import { tableDefinition, tableKind, tableName, tableVersion } from "./mesh-table.ts";
-
-/** What a policy does about what it finds: refuse it, warn of it, or only put it into the audit log. */
-export type Action = "deny" | "warn" | "audit";
-
-/** What to print. */
-export interface BackstopOptions {
-	readonly settings: Settings;
-	readonly rules: readonly Rule[];
-	/** Namespaces that are not judged, besides Kubernetes' own and those of the settings. */
-	readonly exempt: readonly string[];
-	/** Labels on every object. */
-	readonly labels: Readonly<Record<string, string>>;
-	readonly actions: readonly Action[];
-	/** Who may write policies: whom the settings name, or whom RBAC lets `edit` `egresspolicies.egress.waymark.dev`. */
-	readonly editors: "settings" | "rbac";
-	/** The namespace of istiod. */
-	readonly istioNamespace: string;
-	/** The user name of Waymark's service account. */
-	readonly account: string;
-}
-
-const mostListed = 8;
-
-/** The rules of which the API server holds something by itself, with their CEL, in the order of the table. */
-export function coveredRules(rules: readonly Rule[], { severities }: Settings): readonly Rule[] {
-	return rules.filter(
-		(rule) => rule.cel !== undefined && (severities.get(rule.id) ?? rule.severity) === "error",
-	);
-}
-
-/** What a policy knows: the object and its namespace, or the table of other objects as well. */
-type Needs = CelProblem["needs"];
-
-/** The rules about Namespaces that have a policy of their own. */
-export const namespaceRuleIds: ReadonlySet<string> = new Set(["namespace-annotation", "namespace-editor"]);
-
-/** The policies about ServiceEntries that need no parameter. */
-export function entryPolicies(options: BackstopOptions): readonly Manifest[] {
-	const { settings } = options;
-	return policies(options, {
-		name: "waymark",
-		fast: "variables.plain",
-		words: [
-			...namespaceWords,
-			modeWord(settings),
-			...plainEntryWords(settings),
-			...malformedWords("request.namespace"),
-			...listWords(settings),
-			ambientWord(settings),
-			...waypointWords(settings),
-			...gatewayWords(settings),
-			...entryWords(settings),
-		],
-		subjects: "variables.entries",
-		rules: rulesOf(options, undefined, (kind) => kind === "ServiceEntry"),
-		needs: undefined,
-	});
-}
-
-/** The policies about sidecar-style egress that need no parameter. */
-export function sidecarPolicies(options: BackstopOptions): readonly Manifest[] {
-	const { settings } = options;
-	return policies(options, {
-		name: "waymark-sidecar",
-		fast: "!variables.ambient",
-		words: [
-			...namespaceWords,
-			modeWord(settings),
-			ambientWord(settings),
-			...malformedWords("request.namespace"),
-			...gatewayWords(settings),
-			...sidecarWords,
-		],
-		subjects: "variables.entries",
-		rules: rulesOf(options, undefined, (kind) => kind !== "ServiceEntry" && kind !== "Namespace"),
-		needs: undefined,
-	});
-}
-
-/** The policies about ServiceEntries that look into the table. */
-export function meshEntryPolicies(options: BackstopOptions): readonly Manifest[] {
-	const { settings } = options;
-	return policies(options, {
-		name: "waymark-mesh",
-		fast: "variables.plain",
-		words: [
-			...namespaceWords,
-			modeWord(settings),
-			plainBindingWord,
-			...malformedWords("request.namespace"),
-			...waypointWords(settings),
-			...entryWords(settings),
-			tableWords(settings),
-		],
-		subjects: "variables.bound",
-		rules: rulesOf(options, "table", (kind) => kind === "ServiceEntry"),
-		needs: "table",
-	});
-}
-
-/** The policies about sidecar-style egress that look into the table. */
-export function meshSidecarPolicies(options: BackstopOptions): readonly Manifest[] {
-	const { settings } = options;
-	return policies(options, {
-		name: "waymark-mesh-sidecar",
-		fast: "!variables.ambient",
-		words: [
-			...namespaceWords,
-			modeWord(settings),
-			ambientWord(settings),
-			...malformedWords("request.namespace"),
-			...gatewayWords(settings),
-			...sidecarWords,
-		],
-		subjects: "variables.entries",
-		rules: rulesOf(options, "table", (kind) => kind !== "ServiceEntry" && kind !== "Namespace"),
-		needs: "table",
-	});
-}
-
-function rulesOf(options: BackstopOptions, needs: Needs, isMeant: (kind: Kind) => boolean): readonly Rule[] {
-	return coveredRules(options.rules, options.settings).filter(
-		(rule) => isMeant(rule.kind) && rule.cel?.problems.some((problem) => problem.needs === needs),
-	);
-}
-
-interface Plan {
-	readonly name: string;
-	readonly fast: string;
-	readonly words: readonly CelVariable[];
-	/** The list of the object and the one that it replaces, as rules see them. */
-	readonly subjects: string;
-	readonly rules: readonly Rule[];
-	readonly needs: Needs;
-}
-
-function policies(options: BackstopOptions, plan: Plan): readonly Manifest[] {
-	const chosen = plan.rules.map((rule) => ({
-		rule,
-		problems: (rule.cel?.problems ?? []).filter((problem) => problem.needs === plan.needs),
-	}));
-	const findings = chosen.flatMap((each) => ruleVariables(each, plan.subjects, options.settings));
-	const widens = plan.words.some((word) => word.name === "widensEgress");
-	const variables = [
-		...plan.words,
-		...findings.map(({ name, expression }) => ({ name, expression })),
-		...findingWords(findings, widens),
-	];
-	return options.actions.flatMap((action) =>
-		policy(options, {
-			name: nameOf(plan.name, action),
-			action,
-			variables,
-			resources: resources(plan.rules),
-			fast: plan.fast,
-			needs: plan.needs,
-		}),
-	);
-}
-
-const nameOf = (name: string, action: Action): string => (action === "deny" ? name : `${name}-${action}`);
-
-/** The name of a rule's variable in a policy. */
-const wordOf = (id: string): string => id.replaceAll("-", "_");
+import { tableDefinition } from "./mesh-table.ts";
+import type { BackstopOptions } from "./policy-objects.ts";
+import {
+	binding,
+	isAmong,
+	judgedNamespaces,
+	labelled,
+	restorerConditions,
+	writesOf,
+} from "./policy-objects.ts";
+import { rulePolicies } from "./rule-policies.ts";
 
 /** What adds the waypoint labels; absent where the version has no such policies by itself. */
 export function injection(options: BackstopOptions, version: "v1" | "v1beta1"): readonly Manifest[] {
 	const { settings } = options;
 	const apiVersion = `admissionregistration.k8s.io/${version}`;
-	const labels = Object.keys(options.labels).length === 0 ? {} : { labels: options.labels };
-	const entries = rulesOf(options, undefined, (kind) => kind === "ServiceEntry");
+	const labels = labelled(options);
 	return [
 		{
 			apiVersion,
@@ -213,14 +43,15 @@ export function injection(options: BackstopOptions, version: "v1" | "v1beta1"): 
 					matchPolicy: "Equivalent",
 					namespaceSelector: judgedNamespaces(options),
 					objectSelector: {},
-					resourceRules: resources(entries.slice(0, 1)),
+					resourceRules: writesOf(["ServiceEntry"]),
 				},
 				matchConditions: [
-					// Labels would hide that an author calls internal what is not; whether it is, only Waymark tells.
-					{ name: "external", expression: "object.?spec.?location.orValue('') != 'MESH_INTERNAL'" },
 					{
+						// Labels would hide that an author calls internal what is not; whether it is, only Waymark tells.
+						// One condition: they are asked twice of each entry that is bound, which is then judged anew.
 						name: "unbound",
-						expression: `!(${celText(useWaypointLabel)} in object.metadata.?labels.orValue({})) &&\n!has(object.metadata.deletionTimestamp)`,
+						expression: `!(${celText(useWaypointLabel)} in object.metadata.?labels.orValue({})) &&
+object.?spec.?location.orValue('') != 'MESH_INTERNAL' && !has(object.metadata.deletionTimestamp)`,
 					},
 				],
 				variables: [
@@ -256,7 +87,7 @@ export function injection(options: BackstopOptions, version: "v1" | "v1beta1"): 
 
 /** Who may write policies, and in what form; by the rules about Namespaces. */
 export function namespacePolicies(options: BackstopOptions): readonly Manifest[] {
-	const labels = Object.keys(options.labels).length === 0 ? {} : { labels: options.labels };
+	const labels = labelled(options);
 	const ids = celList(options.rules.map((rule) => rule.id));
 	const covered = new Set(options.rules.map((rule) => rule.id));
 	const isOn = (id: string): boolean =>
@@ -305,7 +136,7 @@ variables.changed.filter(k, k in variables.annotations && k.startsWith(${celText
 (oldObject == null ||
   object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({}))`,
 					},
-					...restorerCondition(options.settings),
+					...restorerConditions(options.settings),
 				],
 				variables: [
 					...ownAnnotationWords,
@@ -334,7 +165,7 @@ variables.changed.filter(k, k in variables.annotations && k.startsWith(${celText
 				],
 			},
 		},
-		binding("waymark-namespaces", labels, ["Deny", "Audit"], undefined),
+		binding(options, "waymark-namespaces", ["Deny", "Audit"]),
 	];
 }
 
@@ -347,26 +178,9 @@ function editorTest({ settings, editors }: BackstopOptions): string | undefined 
 	return settings.policyEditors === undefined ? undefined : isAmong(settings.policyEditors);
 }
 
-function isAmong({ users, groups }: PolicyEditors): string {
-	return `(request.userInfo.username in ${celList(users)} ||
-    request.userInfo.?groups.orValue([]).exists(g, g in ${celList(groups)}))`;
-}
-
-/** What is created from a backup is not refused; the auditor tells of it. */
-function restorerCondition({ restorers }: Settings): readonly object[] {
-	return restorers === undefined
-		? []
-		: [
-				{
-					name: "not-restored",
-					expression: `request.operation != 'CREATE' || !${isAmong(restorers)}`,
-				},
-			];
-}
-
 /** What only some may write: the status of ServiceEntries, the table where there is one, and the policies that are kept. */
 export function guardPolicies(options: BackstopOptions, table: boolean): readonly Manifest[] {
-	const labels = Object.keys(options.labels).length === 0 ? {} : { labels: options.labels };
+	const labels = labelled(options);
 	const guard = (name: string, rule: object, who: string, message: string): readonly Manifest[] => [
 		{
 			apiVersion: "admissionregistration.k8s.io/v1",
@@ -383,7 +197,7 @@ export function guardPolicies(options: BackstopOptions, table: boolean): readonl
 				validations: [{ expression: who, reason: "Forbidden", message }],
 			},
 		},
-		binding(name, labels, ["Deny", "Audit"], undefined),
+		binding(options, name, ["Deny", "Audit"]),
 	];
 	const account = `system:serviceaccount:${options.istioNamespace}:istiod`;
 	return [
@@ -432,202 +246,6 @@ request.userInfo.username.startsWith('system:serviceaccount:kube-system:') ||
 	];
 }
 
-interface FindingVariable extends CelVariable {
-	readonly whole: boolean;
-}
-
-interface Chosen {
-	readonly rule: Rule;
-	readonly problems: readonly CelProblem[];
-}
-
-/** A rule's findings as lists of texts, one for the object and one for the object that it replaces. */
-function ruleVariables(
-	{ rule, problems }: Chosen,
-	subjects: string,
-	settings: Settings,
-): readonly FindingVariable[] {
-	const isOfKind =
-		rule.kind === "ServiceEntry" ? "" : `variables.kind != ${celText(kinds[rule.kind].kind)} ? [] :\n`;
-	return ([false, true] as const).flatMap((whole) => {
-		const parts = problems
-			.filter((problem) => isWhole(problem) === whole)
-			.map((each) => found(rule.id, contacted(each, settings)));
-		return parts.length === 0
-			? []
-			: [
-					{
-						name: whole ? `${wordOf(rule.id)}_whole` : wordOf(rule.id),
-						whole,
-						expression: `// ${rule.docs.summary}\n${subjects}.map(e,\n${indent(`${isOfKind}${parts.join(" +\n")}`, 1)})`,
-					},
-				];
-	});
-}
-
-const isWhole = (problem: CelProblem): boolean => problem.isAboutWhole ?? problem.each === undefined;
-
-function contacted(problem: CelProblem, { contact }: Settings): CelProblem {
-	return contact === undefined ? problem : { ...problem, hint: withContact(problem.hint, contact) };
-}
-
-function found(id: string, { each, when, path, message, hint }: CelProblem): string {
-	const text = celTemplate(`${id}: ${path}: ${message}. ${hint}`);
-	if (each === undefined) {
-		return `(${when}\n  ? [${indent(text, 2).trimStart()}]\n  : [])`;
-	}
-	const [item, list] = each;
-	const chosen = when === "true" ? list : `${list}.filter(${item},\n${indent(when, 1)})`;
-	return `${chosen}.map(${item},\n${indent(text, 1)})`;
-}
-
-/** All findings of the object, and those that count. */
-function findingWords(found: readonly FindingVariable[], widens: boolean): readonly CelVariable[] {
-	const listOf = (whole: boolean): string => {
-		const names = found.filter((each) => each.whole === whole).map(({ name }) => `variables.${name}[i]`);
-		return names.length === 0
-			? "[['']].map(l, l.filter(f, false)) + [['']].map(l, l.filter(f, false))"
-			: `[0, 1].filter(i, i < (oldObject == null ? 1 : 2)).map(i,\n  ${names.join(" +\n  ")})`;
-	};
-	return [
-		{ name: "ofItems", expression: listOf(false) },
-		{ name: "ofWhole", expression: listOf(true) },
-		{
-			name: "days",
-			// CEL has no clock, but the API server has written the time of this very change before it asks.
-			expression: `([string(object.metadata.?creationTimestamp.orValue(''))] +
-  object.metadata.?managedFields.orValue([]).map(m, string(m.?time.orValue(''))))
-  .filter(t, t.size() > 9).map(t, t.substring(0, 10))`,
-		},
-		{
-			name: "fresh",
-			// An update is refused for what it brings, not for what was there.
-			expression: `oldObject == null ? variables.ofItems[0] + variables.ofWhole[0] :
-  variables.ofItems[0].filter(f, !(f in variables.ofItems[1]) ||
-    variables.ofItems[0].filter(g, g == f).size() > variables.ofItems[1].filter(g, g == f).size()${widens ? " ||\n    variables.addsHosts && f.split(': ')[1] != 'spec.hosts'" : ""}) +
-  variables.ofWhole[0].filter(f, !(f in variables.ofWhole[1])${widens ? " || variables.widensEgress" : ""})`,
-		},
-		{
-			name: "findings",
-			expression: `variables.fresh.filter(f, !variables.annotations[?${celText(annotationPrefix + exemptionPrefix)} + f.split(':')[0]]
-  .optMap(x, !(${celText(annotationPrefix + exemptionPrefix)} + f.split(':')[0] in variables.malformed) &&
-    variables.days.all(d, d <= x.split('until=')[1].trim().substring(0, 10))).orValue(false))`,
-		},
-	];
-}
-
-interface PolicyParts {
-	readonly name: string;
-	readonly action: Action;
-	readonly variables: readonly CelVariable[];
-	readonly resources: readonly unknown[];
-	readonly needs: Needs;
-	/** What tells cheaply that there is nothing to find. */
-	readonly fast: string;
-}
-
-const modeOf: { readonly [A in Action]: string } = { deny: "enforce", warn: "warn", audit: "audit" };
-const actionsOf: { readonly [A in Action]: readonly string[] } = {
-	deny: ["Deny", "Audit"],
-	warn: ["Warn", "Audit"],
-	audit: ["Audit"],
-};
-
-function policy(options: BackstopOptions, parts: PolicyParts): readonly Manifest[] {
-	const { name, action, variables, fast, needs } = parts;
-	const labels = Object.keys(options.labels).length === 0 ? {} : { labels: options.labels };
-	const findings = action === "deny" ? "variables.findings" : "(variables.ofItems[0] + variables.ofWhole[0])";
-	return [
-		{
-			apiVersion: "admissionregistration.k8s.io/v1",
-			kind: "ValidatingAdmissionPolicy",
-			metadata: { name, ...labels },
-			spec: {
-				failurePolicy: action === "deny" && needs === undefined ? "Fail" : "Ignore",
-				...(needs === undefined ? {} : { paramKind: { apiVersion: tableVersion, kind: tableKind } }),
-				matchConstraints: {
-					matchPolicy: "Equivalent",
-					namespaceSelector: judgedNamespaces(options),
-					objectSelector: {},
-					resourceRules: parts.resources,
-				},
-				matchConditions: [{ name: "changed", expression: changed }, ...restorerCondition(options.settings)],
-				variables,
-				validations: [
-					{
-						expression: `${fast} || variables.mode != '${modeOf[action]}' || ${findings}.size() == 0`,
-						reason: "Forbidden",
-						message: "Refused by the egress policy of this namespace; there is too much to list",
-						messageExpression: `${fast} || variables.mode != '${modeOf[action]}' ? '' :
-  [${findings}].map(l, l.filter(f, l.indexOf(f) < ${mostListed})
-      .map(f, f + ' (' + ${celText(rulePage("", options.settings))} + f.split(':')[0] + ')').join('; ') +
-    (l.size() > ${mostListed} ? '; and ' + string(l.size() - ${mostListed}) + ' more' : ''))[0]`,
-					},
-					...(action === "warn" && needs === "table" ? [vouchedFor] : []),
-				],
-			},
-		},
-		binding(name, labels, actionsOf[action], needs),
-	];
-}
-
-/**
- * Whether the table was written within ten minutes: twice the time after which its keeper writes it anew, changed or not.
- * CEL has no clock, but the API server has written the time of this very change into `managedFields`.
- */
-const vouchedFor = {
-	expression: `object.metadata.?managedFields.orValue([]).all(m, !has(m.time) ||
-  timestamp(string(m.time)) - timestamp(string(params.spec.written)) < duration('600s'))`,
-	message:
-		"Waymark has not vouched for its table of waypoints for ten minutes, so what policies say of them may be old. Ask the platform team whether Waymark runs",
-};
-
-function binding(name: string, labels: object, actions: readonly string[], needs: Needs): Manifest {
-	return {
-		apiVersion: "admissionregistration.k8s.io/v1",
-		kind: "ValidatingAdmissionPolicyBinding",
-		metadata: { name, ...labels },
-		spec: {
-			policyName: name,
-			// Without the table nobody is refused: what it says is not what must hold.
-			...(needs === undefined ? {} : { paramRef: { name: tableName, parameterNotFoundAction: "Allow" } }),
-			validationActions: actions,
-		},
-	};
-}
-
-/** What leaves spec and labels alone has only mistakes that it had before. */
-const changed = `oldObject == null || object.?spec != oldObject.?spec ||
-object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({})`;
-
-function judgedNamespaces({ settings, exempt }: BackstopOptions): unknown {
-	return {
-		matchExpressions: [
-			{
-				key: "kubernetes.io/metadata.name",
-				operator: "NotIn",
-				values: [...new Set([...systemNamespaces, ...settings.exemptNamespaces, ...exempt])],
-			},
-		],
-	};
-}
-
-/** One entry for each API group: a policy with more matches the same. */
-function resources(rules: readonly Rule[]): readonly unknown[] {
-	const judged = new Set(rules.map((rule) => rule.kind));
-	return [...Map.groupBy(judged, (kind) => kinds[kind].group)].map(([group, list]) => ({
-		apiGroups: [group],
-		apiVersions: ["*"],
-		operations: ["CREATE", "UPDATE"],
-		resources: list.map((kind) => kinds[kind].plural),
-		scope: "Namespaced",
-	}));
-}
-
-function indent(text: string, by: number): string {
-	return text.replaceAll(/^(?=.)/gm, "  ".repeat(by));
-}
-
 /** What to print of all that there is. */
 export interface BackstopChoice {
 	/** The minor version of Kubernetes: 30 for 1.30. */
@@ -648,19 +266,65 @@ export const newestKubernetes = 37;
 const betaInjection = 34;
 const stableInjection = 36;
 
-/** Every object of the backstop, in an order in which they can be applied. */
-export function backstop(options: BackstopOptions, choice: BackstopChoice): readonly Manifest[] {
+/** From when on policies may ask what an address is: a version's new libraries are for the policies of the next one. */
+const addressLibrary = 31;
+
+/**
+ * Every object of the backstop, in an order in which they can be applied. For files, what adds labels is printed by
+ * itself: each of the two admission plugins has a folder of its own and refuses to start with a policy of the other kind.
+ */
+export function backstop(given: BackstopOptions, choice: BackstopChoice): readonly Manifest[] {
+	const knowsAddresses = choice.kubernetesMinor >= addressLibrary;
+	const options = knowsAddresses ? given : withoutAddresses(given);
 	const version = choice.kubernetesMinor >= stableInjection ? "v1" : "v1beta1";
-	const objects = [
-		...(choice.live ? [tableDefinition] : []),
-		...(choice.inject && choice.kubernetesMinor >= betaInjection ? injection(options, version) : []),
-		...entryPolicies(options),
-		...sidecarPolicies(options),
-		...(choice.live ? [...meshEntryPolicies(options), ...meshSidecarPolicies(options)] : []),
+	const adding = choice.inject && choice.kubernetesMinor >= betaInjection ? injection(options, version) : [];
+	if (choice.staticManifests) {
+		return (choice.inject ? adding : refusing(options, false)).map(asStaticManifest);
+	}
+	const objects = [...(choice.live ? [tableDefinition] : []), ...adding, ...refusing(options, choice.live)];
+	return knowsAddresses ? objects : objects.map(tellingAddressesByForm);
+}
+
+/** The rules that Kubernetes of this minor version can hold by itself. */
+export function heldRules(rules: readonly Rule[], kubernetesMinor: number): readonly Rule[] {
+	return kubernetesMinor >= addressLibrary ? rules : rules.map(withoutRanges);
+}
+
+/** No range of addresses can be looked into: every address counts as outside. */
+function withoutAddresses(options: BackstopOptions): BackstopOptions {
+	const { settings } = options;
+	return {
+		...options,
+		settings: { ...settings, internal: { ...settings.internal, addresses: [] } },
+		rules: options.rules.map(withoutRanges),
+	};
+}
+
+function withoutRanges(rule: Rule): Rule {
+	const problems = rule.cel?.problems.filter(({ when }) => !when.includes("cidr("));
+	if (problems === undefined || problems.length === rule.cel?.problems.length) {
+		return rule;
+	}
+	const { cel: _, ...rest } = rule;
+	return problems.length === 0 ? rest : { ...rest, cel: { ...rule.cel, problems } };
+}
+
+/** What has a colon, or only digits and dots, is taken for an address. */
+function tellingAddressesByForm(manifest: Manifest): Manifest {
+	const text = JSON.stringify(manifest).replaceAll(/\bisIP\((\w+)\)/g, "$1.matches('^[0-9.]+$|:')");
+	return JSON.parse(text) as Manifest;
+}
+
+function refusing(options: BackstopOptions, live: boolean): readonly Manifest[] {
+	return [
+		...rulePolicies(options, "waymark"),
+		...rulePolicies(options, "waymark-sidecar"),
+		...(live
+			? [...rulePolicies(options, "waymark-mesh"), ...rulePolicies(options, "waymark-mesh-sidecar")]
+			: []),
 		...namespacePolicies(options),
-		...guardPolicies(options, choice.live),
+		...guardPolicies(options, live),
 	];
-	return choice.staticManifests ? objects.map(asStaticManifest) : objects;
 }
 
 /** The API server reads policies from files only under names that nobody can take through it (KEP-5793). */

@@ -1,6 +1,14 @@
 import type { NamespaceAnnotations } from "../core/annotations.ts";
 import { annotationPrefix, exemptionPrefix } from "../core/annotations.ts";
-import { celCanonicalHost, celCovers, celList, celOverlaps, celPattern, celText } from "../core/cel.ts";
+import {
+	celCanonicalHost,
+	celCovers,
+	celCoversShort,
+	celList,
+	celOverlaps,
+	celPattern,
+	celText,
+} from "../core/cel.ts";
 import type { Authority } from "../core/policy.ts";
 import { allows, useWaypointLabel, useWaypointNamespaceLabel } from "../core/policy.ts";
 import type { PortRange } from "../core/port-range.ts";
@@ -44,7 +52,8 @@ const leapYear = "[0-9][0-9](0[48]|[2468][048]|[13579][26])|([02468][048]|[13579
 const dayForm = `([0-9]{4}-(${lastDays})|(${leapYear})-02-29)`;
 
 const wordOf = (name: string, words: readonly string[], fallback: string): string =>
-	`[${note(name)}.orValue('').trim()].map(w, w in ${celList(words)} ? w : ${celText(fallback)})[0]`;
+	`!${note(name)}.hasValue() ? ${celText(fallback)}
+  : [${note(name)}.orValue('').trim()].map(w, w in ${celList(words)} ? w : ${celText(fallback)})[0]`;
 
 /** The annotations of the object's namespace, and its labels. */
 export const namespaceWords: readonly CelVariable[] = [
@@ -389,7 +398,24 @@ export function entryWords(settings: Settings): readonly CelVariable[] {
 }
 
 /** The common case, told cheaply: everything else is worked out anew for the verdict and again for its message. */
-export function plainEntryWords(settings: Settings): readonly CelVariable[] {
+export function plainEntryWord(settings: Settings): CelVariable {
+	return { name: "plain", expression: hasCommonCase(settings) ? plainEntry(settings) : "false" };
+}
+
+/** With other lists than of hosts there is no common case that would be cheap to tell. */
+function hasCommonCase({ limits, defaults }: Settings): boolean {
+	return (
+		defaults.mode === "enforce" &&
+		[limits, defaults].every(
+			(lists) =>
+				lists.deniedHosts === undefined &&
+				lists.allowedPorts === undefined &&
+				lists.allowedProtocols === undefined,
+		)
+	);
+}
+
+function plainEntry(settings: Settings): string {
 	const { limits, defaults } = settings;
 	const A = (name: string): string => celText(annotationPrefix + name);
 	const U = celText(useWaypointLabel);
@@ -398,29 +424,15 @@ export function plainEntryWords(settings: Settings): readonly CelVariable[] {
 		defaults.waypoint === undefined || defaults.waypoint === "none"
 			? "-"
 			: `${defaults.waypoint.namespace}/${defaults.waypoint.name}`;
-	const hasOtherLimits =
-		limits.deniedHosts !== undefined ||
-		limits.allowedPorts !== undefined ||
-		limits.allowedProtocols !== undefined;
 	const byCluster =
-		limits.allowedHosts === undefined ? "" : ` &&\n    ${celCovers(constantHosts(limits.allowedHosts), "h")}`;
-	return [
-		{
-			name: "allowed",
-			expression: hostText(`${note("allowed-hosts")}.orValue('')`, "request.namespace"),
-		},
-		{
-			name: "plain",
-			expression:
-				// With such limits there is no common case that would be cheap to tell.
-				hasOtherLimits || defaults.mode !== "enforce"
-					? "false"
-					: `has(object.metadata.labels) &&
+		limits.allowedHosts === undefined ? "" : ` &&\n  ${celCovers(constantHosts(limits.allowedHosts), "h")}`;
+	return `has(object.metadata.labels) &&
 [object.metadata.labels[?${N}].orValue('') + '/' + object.metadata.labels[?${U}].orValue('')].exists(w,
   (w == ${note("waypoint")}.orValue(${celText(fallback)}) ||
    w == request.namespace + '/' + ${note("waypoint")}.orValue('')) &&
   w.matches(${celPattern(waypointForm)}) && !w.endsWith('/none')) &&
-object.metadata.labels.all(k, !k.contains('istio.io/') || k in [${U}, ${N}]) &&
+(object.metadata.labels.size() == 2 ||
+  object.metadata.labels.all(k, !k.contains('istio.io/') || k in [${U}, ${N}])) &&
 !variables.annotations.exists(k, k.startsWith(${celText(annotationPrefix)}) &&
   !(k in [${A("waypoint")}, ${A("allowed-hosts")}]) &&
   !(k == ${A("ambient")} && variables.annotations[k] in ${celList(ambientStances)})) &&
@@ -428,19 +440,21 @@ object.spec.?location.orValue('') != 'MESH_INTERNAL' && object.spec.?resolution.
 !has(object.spec.endpoints) && !has(object.spec.addresses) && !has(object.spec.workloadSelector) &&
 object.spec.?ports.orValue([]).all(p,
   p.?protocol.orValue('') in ['TLS', 'HTTPS', 'HTTP', 'HTTP2', 'GRPC']) &&
-!${isBadHostText("variables.allowed")} &&
 object.spec.hosts.all(h,
   h.size() < 254 && h.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?){0,7}[.][a-z][a-z0-9-]*$') &&
-  !${celInsideHost("h", settings)} &&
-  (variables.allowed.size() == 2 || ${shortCovers("variables.allowed", "h")})${byCluster})`,
-		},
-	];
+  !${celInsideHost("h", settings)}${byCluster}) &&
+${plainHosts(settings)}`;
 }
 
-/** As `celCovers`, for hosts of at most nine labels, asking for the nearest suffixes first. */
-function shortCovers(patterns: string, host: string): string {
-	return `${patterns}.contains(' ' + ${host} + ' ') || [1, 2, 3, 4, 5, 6, 7, 8].exists(i,
-    i < ${host}.split('.').size() && ${patterns}.contains(' *.' + ${host}.split('.', i + 1)[i] + ' '))`;
+/** Whether the namespace's list allows every host of a plain entry, and can be read. */
+function plainHosts({ defaults }: Settings): string {
+	const said = hostText(`${note("allowed-hosts")}.orValue('')`, "request.namespace");
+	if (defaults.allowedHosts === undefined) {
+		return `(!${note("allowed-hosts")}.hasValue() || [${said}].exists(l,
+  !${isBadHostText("l")} && (l.size() == 2 || object.spec.hosts.all(h, ${celCoversShort("l", "h")}))))`;
+	}
+	return `[${said}].map(l, l.size() > 2 ? l : ${constantHosts(defaults.allowedHosts)}).exists(l,
+  !${isBadHostText("l")} && object.spec.hosts.all(h, ${celCoversShort("l", "h")}))`;
 }
 
 /** What the namespace's lists say against a host in canonical form; for the rules about hosts and endpoints. */
@@ -481,14 +495,14 @@ export function tableWords({ defaults }: Settings): CelVariable {
 	};
 }
 
-/** The common case, told cheaply: a waypoint that takes everybody and has nothing wrong with it. */
-export const plainBindingWord: CelVariable = {
-	name: "plain",
-	expression: `has(object.metadata.labels) && !('istio.io/rev' in object.metadata.labels) &&
-[object.metadata.labels[?${celText(useWaypointNamespaceLabel)}].orValue('') + '/' +
-  object.metadata.labels[?${celText(useWaypointLabel)}].orValue('')].exists(w,
-  params.spec.?waypoints[?w].?from.orValue('') == 'All' && !has(params.spec.waypoints[w].faults))`,
-};
+/**
+ * The common case, told by the object and the table alone: a waypoint that takes everybody and has nothing wrong with it.
+ * A match condition asks for it, so that nothing of the policy is begun.
+ */
+export const plainBinding: string = `has(object.metadata.labels) && !('istio.io/rev' in object.metadata.labels) &&
+  [object.metadata.labels[?${celText(useWaypointNamespaceLabel)}].orValue('') + '/' +
+    object.metadata.labels[?${celText(useWaypointLabel)}].orValue('')].exists(w,
+    params.spec.?waypoints[?w].?from.orValue('') == 'All' && !has(params.spec.waypoints[w].faults))`;
 
 /** What the configuration says of egress gateways, beside what their names and labels say. */
 export function gatewayWords(settings: Settings): readonly CelVariable[] {
@@ -545,33 +559,34 @@ export const sidecarWords: readonly CelVariable[] = [
 	},
 ];
 
-/** Which labels an unbound entry gets: those of the policy's waypoint, where the namespace's label does not do it. */
+/** Which labels an unbound entry that is not MESH_INTERNAL gets: those of the policy's waypoint, where the namespace's label does not do it. */
 export function injectionWords(settings: Settings): readonly CelVariable[] {
-	const U = celText(useWaypointLabel);
 	const N = celText(useWaypointNamespaceLabel);
-	return [
-		{
-			name: "leaves",
-			expression: `[{
-    'external': dyn(object.?spec.?location.orValue('') != 'MESH_INTERNAL'),
+	const fits = {
+		name: "fits",
+		// In mode warn, a label that names nothing would outvote the one of the namespace that works.
+		expression: `variables.wanted.contains('/') && variables.mode == 'enforce' &&
+(variables.named != '' || variables.inherited != variables.wanted) &&
+(!has(object.metadata.labels) || [object.metadata.labels].all(l,
+  l[?${N}].orValue(variables.wanted.split('/')[0]) == variables.wanted.split('/')[0] &&
+  !(l[?${celText(managedLabel)}].orValue('') in ['istio.io-mesh-controller', 'istio.io-eastwest-controller'])))`,
+	};
+	if (settings.internal.hosts.length === 0) {
+		// What is not called MESH_INTERNAL leaves the cluster, unless the configuration calls its hosts internal.
+		return [fits];
+	}
+	const leaves = {
+		name: "leaves",
+		expression: `[{
+    'external': dyn(true),
     'selects': dyn(object.?spec.?workloadSelector.hasValue()),
     'names': dyn(object.?spec.?hosts.orValue([]).map(h, ${celCanonicalHost("h")})),
     'addresses': dyn(object.?spec.?addresses.orValue([])),
     'endpoints': dyn(object.?spec.?endpoints.orValue([])),
     'resolution': dyn(object.?spec.?resolution.orValue('NONE'))}].exists(s,
   ${celLeavesCluster("s", settings)})`,
-		},
-		{
-			name: "fits",
-			// In mode warn, a label that names nothing would outvote the one of the namespace that works.
-			expression: `variables.mode == 'enforce' && variables.wanted.contains('/') &&
-(variables.inherited != variables.wanted || variables.named != '') &&
-[object.metadata.?labels.orValue({})].all(l, !(${U} in l) &&
-  l[?${N}].orValue(variables.wanted.split('/')[0]) == variables.wanted.split('/')[0] &&
-  !(l[?${celText(managedLabel)}].orValue('') in ['istio.io-mesh-controller', 'istio.io-eastwest-controller'])) &&
-variables.leaves`,
-		},
-	];
+	};
+	return [leaves, { ...fits, expression: `${fits.expression} &&\nvariables.leaves` }];
 }
 
 /** The annotations of the Namespace that is written, and what of ours changes in it. */

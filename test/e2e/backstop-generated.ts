@@ -1,7 +1,7 @@
 import { ClusterState } from "../../src/core/cluster-state.ts";
 import type { KubernetesGateway, Namespace, ServiceEntry } from "../../src/core/kinds.ts";
 import { defaultSettings } from "../../src/core/settings.ts";
-import { entryPolicies, meshEntryPolicies } from "../../src/export/admission-policies.ts";
+import { rulePolicies } from "../../src/export/rule-policies.ts";
 import { rules } from "../../src/rules/table.ts";
 import type { KubeObject } from "./api.ts";
 import type { Case, Parity } from "./backstop-parity.ts";
@@ -113,7 +113,7 @@ async function compareWithoutTable(
 	namespaces: readonly Namespace[],
 	cases: readonly Case[],
 ): Promise<Parity> {
-	await using _ = await installPolicies(plane, entryPolicies(backstopOptions(defaultSettings)));
+	await using _ = await installPolicies(plane, rulePolicies(backstopOptions(defaultSettings), "waymark"));
 	await waitForAnswer(plane, probe({ "gateway.istio.io/managed": "istio.io-mesh-controller" }), 403);
 	const chosen = rules.filter(
 		({ id, kind, cel }) =>
@@ -131,7 +131,10 @@ async function compareWithTable(
 	const world = worldOf(namespaces, unsoundWaypoints);
 	await defineTable(plane);
 	await writeTable(plane, world);
-	await using _ = await installPolicies(plane, meshEntryPolicies(backstopOptions(defaultSettings)));
+	await using _ = await installPolicies(
+		plane,
+		rulePolicies(backstopOptions(defaultSettings), "waymark-mesh"),
+	);
 	await waitForAnswer(plane, probe({ "istio.io/rev": "probe" }), 403);
 	const chosen = rules.filter(
 		({ kind, cel }) => kind === "ServiceEntry" && cel?.problems.some((each) => each.needs === "table"),

@@ -3,16 +3,10 @@ import { describe, it } from "node:test";
 import { ClusterState } from "../../src/core/cluster-state.ts";
 import type { AnyObject, Namespace, ServiceEntry } from "../../src/core/kinds.ts";
 import { defaultSettings, parseSettings } from "../../src/core/settings.ts";
-import {
-	entryPolicies,
-	guardPolicies,
-	injection,
-	meshEntryPolicies,
-	namespacePolicies,
-	sidecarPolicies,
-} from "../../src/export/admission-policies.ts";
+import { guardPolicies, injection, namespacePolicies } from "../../src/export/admission-policies.ts";
 import { generatedLabel } from "../../src/export/authorization-policies.ts";
 import { tableDefinition } from "../../src/export/mesh-table.ts";
+import { rulePolicies } from "../../src/export/rule-policies.ts";
 import { rules } from "../../src/rules/table.ts";
 import type { KubeObject } from "./api.ts";
 import { compareGenerated } from "./backstop-generated.ts";
@@ -101,7 +95,10 @@ describe("the admission policies, without any webhook", () => {
 				!needOtherObjects.has(id) &&
 				cel?.problems.some((each) => each.needs === undefined),
 		);
-		await using _ = await installPolicies(plane, [...entryPolicies(options), ...sidecarPolicies(options)]);
+		await using _ = await installPolicies(plane, [
+			...rulePolicies(options, "waymark"),
+			...rulePolicies(options, "waymark-sidecar"),
+		]);
 		const places = new Set<string>();
 		for (const { id, docs } of judged) {
 			for (const object of [docs.bad, docs.good] as readonly AnyObject[]) {
@@ -167,7 +164,9 @@ describe("the admission policies, without any webhook", () => {
 		await defineTable(plane);
 		stack.defer(() => plane.api.delete("CustomResourceDefinition", undefined, tableDefinition.metadata.name));
 		const told = backstopOptions(defaultSettings, { actions: ["deny", "warn", "audit"] });
-		stack.use(await installPolicies(plane, [...entryPolicies(told), ...meshEntryPolicies(told)]));
+		stack.use(
+			await installPolicies(plane, [...rulePolicies(told, "waymark"), ...rulePolicies(told, "waymark-mesh")]),
+		);
 		await plane.api.apply(teamNamespace({ "egress.waymark.dev/mode": "warn" }) as KubeObject);
 		const optedOut = entry({ "istio.io/use-waypoint": "none" });
 		const warned = async (holds: (warnings: string) => boolean): Promise<string> => {

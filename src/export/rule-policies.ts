@@ -1,0 +1,290 @@
+import { annotationPrefix, exemptionPrefix } from "../core/annotations.ts";
+import type { CelProblem } from "../core/cel.ts";
+import { celTemplate, celText } from "../core/cel.ts";
+import { withContact } from "../core/finding.ts";
+import type { Kind } from "../core/kinds.ts";
+import { kinds } from "../core/kinds.ts";
+import type { Rule } from "../core/rule.ts";
+import { rulePage } from "../core/rule.ts";
+import type { Settings } from "../core/settings.ts";
+import type { CelVariable } from "./admission-words.ts";
+import {
+	ambientWord,
+	entryWords,
+	gatewayWords,
+	listWords,
+	malformedWords,
+	modeWord,
+	namespaceWords,
+	plainBinding,
+	plainEntryWord,
+	sidecarWords,
+	tableWords,
+	waypointWords,
+} from "./admission-words.ts";
+import type { Manifest } from "./mesh-table.ts";
+import { tableKind, tableVersion } from "./mesh-table.ts";
+import type { Action, BackstopOptions } from "./policy-objects.ts";
+import { binding, judgedNamespaces, labelled, restorerConditions, writesOf } from "./policy-objects.ts";
+
+/** The rules of which the API server holds something by itself, with their CEL, in the order of the table. */
+export function coveredRules(rules: readonly Rule[], { severities }: Settings): readonly Rule[] {
+	return rules.filter(
+		(rule) => rule.cel !== undefined && (severities.get(rule.id) ?? rule.severity) === "error",
+	);
+}
+
+/** The rules about Namespaces that have a policy of their own. */
+export const namespaceRuleIds: ReadonlySet<string> = new Set(["namespace-annotation", "namespace-editor"]);
+
+/** A policy that is made of rules; `-mesh`: of what the table says of other objects. */
+export type RulePolicyName = "waymark" | "waymark-sidecar" | "waymark-mesh" | "waymark-mesh-sidecar";
+
+interface Plan {
+	readonly isAbout: (kind: Kind) => boolean;
+	/** What it knows: the object and its namespace, or the table of other objects as well. */
+	readonly needs: CelProblem["needs"];
+	/** The words that its rules may use besides those that all may. */
+	readonly words: (settings: Settings) => readonly CelVariable[];
+	/** The list of the object and the one that it replaces, as rules see them. */
+	readonly subjects: string;
+	/** What tells cheaply that there is nothing to find: by the object and the table alone, or with the namespace. */
+	readonly isPlain?: string;
+	readonly isPlainHere?: string;
+}
+
+const isEntry = (kind: Kind): boolean => kind === "ServiceEntry";
+const isOther = (kind: Kind): boolean => kind !== "ServiceEntry" && kind !== "Namespace";
+
+const plans: { readonly [Name in RulePolicyName]: Plan } = {
+	waymark: {
+		isAbout: isEntry,
+		needs: undefined,
+		words: (settings) => [plainEntryWord(settings), ...entryWords(settings)],
+		subjects: "variables.entries",
+		isPlainHere: "variables.plain",
+	},
+	"waymark-sidecar": {
+		isAbout: isOther,
+		needs: undefined,
+		words: () => sidecarWords,
+		subjects: "variables.entries",
+		isPlainHere: "!variables.ambient",
+	},
+	"waymark-mesh": {
+		isAbout: isEntry,
+		needs: "table",
+		words: (settings) => [...entryWords(settings), tableWords(settings)],
+		subjects: "variables.bound",
+		isPlain: plainBinding,
+	},
+	"waymark-mesh-sidecar": {
+		isAbout: isOther,
+		needs: "table",
+		words: () => sidecarWords,
+		subjects: "variables.entries",
+		isPlainHere: "!variables.ambient",
+	},
+};
+
+/** One such policy, once for each action, each with its binding. */
+export function rulePolicies(options: BackstopOptions, name: RulePolicyName): readonly Manifest[] {
+	const plan = plans[name];
+	const chosen = chosenRules(options, plan);
+	const items = findingsOf(chosen, plan, options.settings, false);
+	const whole = findingsOf(chosen, plan, options.settings, true);
+	const words = [
+		...sharedWords(options.settings),
+		...plan.words(options.settings),
+		{ name: "ofItems", expression: items },
+		{ name: "ofWhole", expression: whole },
+		...ratchetWords(isEntry(chosen[0]?.rule.kind ?? "Namespace")),
+	];
+	return options.actions.flatMap((action) => policy(options, name, action, words, chosen));
+}
+
+interface Chosen {
+	readonly rule: Rule;
+	readonly problems: readonly CelProblem[];
+}
+
+function chosenRules({ rules, settings }: BackstopOptions, { isAbout, needs }: Plan): readonly Chosen[] {
+	return coveredRules(rules, settings)
+		.filter((rule) => isAbout(rule.kind))
+		.map((rule) => ({ rule, problems: (rule.cel?.problems ?? []).filter((each) => each.needs === needs) }))
+		.filter(({ problems }) => problems.length > 0);
+}
+
+/** What rules may say of the namespace and its policy. */
+function sharedWords(settings: Settings): readonly CelVariable[] {
+	return [
+		...namespaceWords,
+		modeWord(settings),
+		...malformedWords("request.namespace"),
+		...listWords(settings),
+		ambientWord(settings),
+		...waypointWords(settings),
+		...gatewayWords(settings),
+	];
+}
+
+/** What all rules find, as a list of texts for the object and one for the object that it replaces. */
+function findingsOf(
+	chosen: readonly Chosen[],
+	{ subjects }: Plan,
+	settings: Settings,
+	whole: boolean,
+): string {
+	const parts = chosen.flatMap(({ rule, problems }) => {
+		const found = problems
+			.filter((problem) => isWhole(problem) === whole)
+			.map((problem) => findingOf(rule.id, contacted(problem, settings)));
+		const guard =
+			rule.kind === "ServiceEntry" ? "" : `variables.kind != ${celText(kinds[rule.kind].kind)} ? [] :\n`;
+		return found.length === 0
+			? []
+			: [`// ${rule.docs.summary}\n${guard === "" ? found.join(" +\n") : `(${guard}${found.join(" +\n")})`}`];
+	});
+	const none = "[''].filter(f, false)";
+	return `${subjects}.map(e,\n${indent(parts.length === 0 ? none : parts.join(" +\n"), 1)})`;
+}
+
+const isWhole = (problem: CelProblem): boolean => problem.isAboutWhole ?? problem.each === undefined;
+
+function contacted(problem: CelProblem, { contact }: Settings): CelProblem {
+	return contact === undefined ? problem : { ...problem, hint: withContact(problem.hint, contact) };
+}
+
+function findingOf(id: string, { each, when, path, message, hint }: CelProblem): string {
+	const text = celTemplate(`${id}: ${path}: ${message}. ${hint}`);
+	if (each === undefined) {
+		return `(${when}\n  ? [${indent(text, 2).trimStart()}]\n  : [])`;
+	}
+	const [item, list] = each;
+	const chosen = when === "true" ? list : `${list}.filter(${item},\n${indent(when, 1)})`;
+	return `${chosen}.map(${item},\n${indent(text, 1)})`;
+}
+
+/** Which findings count. */
+function ratchetWords(isOfEntries: boolean): readonly CelVariable[] {
+	return [
+		{
+			name: "days",
+			// CEL has no clock, but the API server has written the time of this very change before it asks.
+			expression: `([string(object.metadata.?creationTimestamp.orValue(''))] +
+  object.metadata.?managedFields.orValue([]).map(m, string(m.?time.orValue(''))))
+  .filter(t, t.size() > 9).map(t, t.substring(0, 10))`,
+		},
+		{
+			name: "fresh",
+			// An update is refused for what it brings, not for what was there.
+			expression: `oldObject == null ? variables.ofItems[0] + variables.ofWhole[0] :
+  variables.ofItems[0].filter(f, !(f in variables.ofItems[1]) ||
+    variables.ofItems[0].filter(g, g == f).size() > variables.ofItems[1].filter(g, g == f).size()${isOfEntries ? " ||\n    variables.addsHosts && f.split(': ')[1] != 'spec.hosts'" : ""}) +
+  variables.ofWhole[0].filter(f, !(f in variables.ofWhole[1])${isOfEntries ? " || variables.widensEgress" : ""})`,
+		},
+		{
+			name: "findings",
+			expression: `variables.fresh.filter(f, !variables.annotations[?${celText(annotationPrefix + exemptionPrefix)} + f.split(':')[0]]
+  .optMap(x, !(${celText(annotationPrefix + exemptionPrefix)} + f.split(':')[0] in variables.malformed) &&
+    variables.days.all(d, d <= x.split('until=')[1].trim().substring(0, 10))).orValue(false))`,
+		},
+	];
+}
+
+const modeOf: { readonly [A in Action]: string } = { deny: "enforce", warn: "warn", audit: "audit" };
+const actionsOf: { readonly [A in Action]: readonly string[] } = {
+	deny: ["Deny", "Audit"],
+	warn: ["Warn", "Audit"],
+	audit: ["Audit"],
+};
+
+function policy(
+	options: BackstopOptions,
+	family: RulePolicyName,
+	action: Action,
+	words: readonly CelVariable[],
+	chosen: readonly Chosen[],
+): readonly Manifest[] {
+	const { needs, isPlain, isPlainHere } = plans[family];
+	const name = action === "deny" ? family : `${family}-${action}`;
+	const findings = action === "deny" ? "variables.findings" : "(variables.ofItems[0] + variables.ofWhole[0])";
+	const isFine = `${isPlainHere === undefined ? "" : `${isPlainHere} || `}variables.mode != '${modeOf[action]}'`;
+	const vouches = action === "warn" && needs === "table";
+	const validation = {
+		expression: `${isFine} || ${findings}.size() == 0`,
+		reason: "Forbidden",
+		message: "Refused by the egress policy of this namespace; there is too much to list",
+		messageExpression: `${isFine} ? '' :
+  [${findings}].map(l, l.filter(f, l.indexOf(f) < ${mostListed})
+      .map(f, f + ' (' + ${celText(rulePage("", options.settings))} + f.split(':')[0] + ')').join('; ') +
+    (l.size() > ${mostListed} ? '; and ' + string(l.size() - ${mostListed}) + ' more' : ''))[0]`,
+	};
+	return [
+		{
+			apiVersion: "admissionregistration.k8s.io/v1",
+			kind: "ValidatingAdmissionPolicy",
+			metadata: { name, ...labelled(options) },
+			spec: {
+				failurePolicy: action === "deny" && needs === undefined ? "Fail" : "Ignore",
+				...(needs === undefined ? {} : { paramKind: { apiVersion: tableVersion, kind: tableKind } }),
+				matchConstraints: {
+					matchPolicy: "Equivalent",
+					namespaceSelector: judgedNamespaces(options),
+					objectSelector: {},
+					resourceRules: writesOf(chosen.map(({ rule }) => rule.kind)),
+				},
+				matchConditions: [
+					{ name: "changed", expression: changed },
+					// Who vouches for the table concerns plain entries, too.
+					...(isPlain === undefined || vouches ? [] : [{ name: "unsettled", expression: `!(${isPlain})` }]),
+					...restorerConditions(options.settings),
+				],
+				variables: usedBy(words, [validation.expression, validation.messageExpression]),
+				validations: [validation, ...(vouches ? [vouchedFor] : [])],
+			},
+		},
+		binding(options, name, actionsOf[action], needs === "table"),
+	];
+}
+
+/** The words that expressions use, and those that they use in turn: the API server sets up each that is declared four times a write. */
+function usedBy(words: readonly CelVariable[], expressions: readonly string[]): readonly CelVariable[] {
+	const wanted = new Set(expressions.flatMap(wordsIn));
+	const used: CelVariable[] = [];
+	// A word uses only those before it.
+	for (const word of words.toReversed()) {
+		if (wanted.has(word.name)) {
+			used.unshift(word);
+			for (const name of wordsIn(word.expression)) {
+				wanted.add(name);
+			}
+		}
+	}
+	return used;
+}
+
+function wordsIn(expression: string): readonly string[] {
+	return [...expression.matchAll(/\bvariables\.(\w+)/g)].map(([, name = ""]) => name);
+}
+
+/**
+ * Whether the table was written within ten minutes: twice the time after which its keeper writes it anew, changed or not.
+ * CEL has no clock, but the API server has written the time of this very change into `managedFields`.
+ */
+const vouchedFor = {
+	expression: `object.metadata.?managedFields.orValue([]).all(m, !has(m.time) ||
+  timestamp(string(m.time)) - timestamp(string(params.spec.written)) < duration('600s'))`,
+	message:
+		"Waymark has not vouched for its table of waypoints for ten minutes, so what policies say of them may be old. Ask the platform team whether Waymark runs",
+};
+
+/** What leaves spec and labels alone has only mistakes that it had before. */
+const changed = `oldObject == null || object.?spec != oldObject.?spec ||
+object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({})`;
+
+function indent(text: string, by: number): string {
+	return text.replaceAll(/^(?=.)/gm, "  ".repeat(by));
+}
+
+const mostListed = 8;
