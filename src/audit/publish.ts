@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import type { ReportApi, ReportContent, ReportResource } from "./report.ts";
 import { digestAnnotation, reportLabels, reportName, reportResources } from "./report.ts";
 
@@ -45,6 +45,8 @@ export interface PublishTimes {
 	readonly lookMs: number;
 	/** How often failed writes are tried again. */
 	readonly againMs: number;
+	/** How often it is looked whether the reports are still as they were written. */
+	readonly checkMs: number;
 }
 
 /** How publishing stands. */
@@ -65,7 +67,8 @@ export interface Publisher {
 	readonly ended: Promise<void>;
 }
 
-const defaultTimes: PublishTimes = { restMs: 10_000, lookMs: 10_000, againMs: 5_000 };
+const defaultTimes: PublishTimes = { restMs: 10_000, lookMs: 10_000, againMs: 5_000, checkMs: 300_000 };
+const sliceMs = 3;
 const deadlineMs = 10_000;
 /** Writes under way at once: an API server's default share for one user bears it. */
 const mostWrites = 32;
@@ -85,6 +88,7 @@ export function publishReports(options: PublishOptions, signal: AbortSignal): Pu
 	let status: PublishStatus["state"] = "starting";
 	let problem: string | undefined;
 	let written = 0;
+	let learnedAt = 0;
 	let wake: () => void = () => {};
 
 	const say = (next: PublishStatus["state"], reason?: string): void => {
@@ -113,13 +117,13 @@ export function publishReports(options: PublishOptions, signal: AbortSignal): Pu
 		const tail = name === undefined ? "" : `/${name}`;
 		return `/apis/${resource.group}/${resource.version}${scope}/${resource.plural}${tail}`;
 	};
-	/** Learns from what is there already which reports need no write; false while the CRD is missing. */
+	/** Learns which reports are there, and puts in line what is not as it was written; false while the CRD is missing. */
 	const learn = async (): Promise<boolean> => {
+		const found = new Map<string, string>();
 		for (const resource of [resources.namespaced, resources.cluster]) {
 			try {
 				for await (const { namespace, digest } of listDigests(server, pathOf(resource, ""), signal)) {
-					digests.set(namespace, digest);
-					waiting.add(namespace);
+					found.set(namespace, digest);
 				}
 			} catch (error) {
 				if (statusOf(error) === 404) {
@@ -129,6 +133,16 @@ export function publishReports(options: PublishOptions, signal: AbortSignal): Pu
 				throw error;
 			}
 		}
+		for (const namespace of new Set([...digests.keys(), ...found.keys()])) {
+			if (digests.get(namespace) !== found.get(namespace)) {
+				waiting.add(namespace);
+			}
+		}
+		digests.clear();
+		for (const [namespace, digest] of found) {
+			digests.set(namespace, digest);
+		}
+		learnedAt = performance.now();
 		return true;
 	};
 	const write = async (namespace: string): Promise<void> => {
@@ -182,6 +196,7 @@ export function publishReports(options: PublishOptions, signal: AbortSignal): Pu
 			restUntil.delete(namespace);
 		}
 		let failure: unknown;
+		let began = performance.now();
 		const queue = due.values();
 		await Promise.all(
 			Array.from({ length: Math.min(mostWrites, due.length) }, async () => {
@@ -193,6 +208,11 @@ export function publishReports(options: PublishOptions, signal: AbortSignal): Pu
 					await writeOne(namespace).catch((error: unknown) => {
 						failure = error;
 					});
+					// Thousands that need no write are not looked through in one go: admissions wait.
+					if (performance.now() - began > sliceMs) {
+						await setImmediate();
+						began = performance.now();
+					}
 				}
 			}),
 		);
@@ -212,12 +232,12 @@ export function publishReports(options: PublishOptions, signal: AbortSignal): Pu
 			try {
 				isLearned ||= await learn();
 				await Promise.race([options.complete, aborted]);
-				await pause(isLearned ? Math.min(await round(), 2 ** 30) : times.lookMs);
+				await pause(isLearned ? Math.min(await round(), times.checkMs) : times.lookMs);
+				isLearned &&= performance.now() - learnedAt < times.checkMs;
 			} catch (error) {
 				if (statusOf(error) === 404) {
-					// The CRD went away: what was written is gone as well.
+					// The CRD went away, and what was written with it: the next look tells.
 					isLearned = false;
-					digests.clear();
 					say("missing");
 				} else if (!signal.aborted) {
 					say("failing", error instanceof Error ? error.message : String(error));

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ReportServer } from "../../src/audit/publish.ts";
 import { publishReports } from "../../src/audit/publish.ts";
 import { touchedNamespaces } from "../../src/audit/run.ts";
+import type { AnyObject } from "../../src/core/kinds.ts";
 
 const passed = { summary: { pass: 1, fail: 0, warn: 0, error: 0, skip: 0 }, results: [] };
 
@@ -63,6 +64,113 @@ describe("publishReports()", () => {
 		await publisher.ended;
 		assert.equal(server.most(), 32);
 		assert.ok(server.order.slice(0, 10).every((namespace) => namespace.startsWith("worse-")));
+	});
+});
+
+describe("publishReports() when things go wrong", () => {
+	/** An API server that has reports, or not, and may refuse a request. */
+	function storing(): ReportServer & {
+		readonly stored: Map<string, string>;
+		refuse: (method: string, namespace: string) => Error | undefined;
+		hasCrd: boolean;
+	} {
+		const stored = new Map<string, string>();
+		const failure = (status: number, message: string): Error => Object.assign(new Error(message), { status });
+		return {
+			stored,
+			refuse: () => undefined,
+			hasCrd: true,
+			async request(method, path, options) {
+				await sleep(1);
+				const namespace = path.includes("/namespaces/") ? (path.split("/")[5] ?? "") : "";
+				const refusal = this.refuse(method, namespace);
+				if (refusal !== undefined) {
+					throw refusal;
+				}
+				if (!this.hasCrd) {
+					throw failure(404, "the server could not find the requested resource");
+				}
+				if (method === "GET") {
+					const items = [...stored].map(([name, digest]) => ({
+						metadata: {
+							name: "waymark",
+							namespace: name,
+							annotations: { "egress.waymark.dev/digest": digest },
+						},
+					}));
+					return { items: path.includes("clusterreports") ? [] : items };
+				}
+				const { metadata } = (options?.body ?? {}) as AnyObject;
+				stored.set(namespace, metadata?.annotations?.["egress.waymark.dev/digest"] ?? "");
+				return {};
+			},
+		};
+	}
+	function publish(server: ReportServer, signal: AbortSignal) {
+		return publishReports(
+			{
+				server,
+				api: "openreports",
+				content: (namespace) => (namespace === "" ? undefined : passed),
+				complete: Promise.resolve(),
+				cluster: undefined,
+				log: { info() {}, warn() {} },
+				times: { restMs: 10, lookMs: 10, againMs: 10, checkMs: 100 },
+			},
+			signal,
+		);
+	}
+	const names = Array.from({ length: 50 }, (_, index) => `team-${index}`);
+
+	test("goes on where a namespace ends while its report is written", async () => {
+		const server = storing();
+		server.refuse = (method, namespace) =>
+			method === "PATCH" && namespace === "team-7"
+				? Object.assign(new Error("namespace team-7 is forbidden: because it is being terminated"), {
+						status: 403,
+					})
+				: undefined;
+		const stop = new AbortController();
+		const publisher = publish(server, stop.signal);
+		names.forEach((name) => void publisher.touch(name));
+		await until(() => server.stored.size === 49);
+		await until(() => publisher.status().state === "publishing");
+		assert.equal(publisher.status().waiting, 0);
+		stop.abort();
+		await publisher.ended;
+	});
+
+	test("loses nothing while the API server is away, and says so meanwhile", async () => {
+		const server = storing();
+		const stop = new AbortController();
+		const publisher = publish(server, stop.signal);
+		await until(() => publisher.status().state === "publishing");
+		server.refuse = () => new Error("connect ECONNREFUSED");
+		names.forEach((name) => void publisher.touch(name));
+		await until(() => publisher.status().state === "failing");
+		assert.match(publisher.status().problem ?? "", /ECONNREFUSED/);
+		server.refuse = () => undefined;
+		await until(() => server.stored.size === 50);
+		await until(() => publisher.status().state === "publishing");
+		stop.abort();
+		await publisher.ended;
+	});
+
+	test("writes all reports again when their CRD was away, and one that somebody deleted", async () => {
+		const server = storing();
+		const stop = new AbortController();
+		const publisher = publish(server, stop.signal);
+		names.forEach((name) => void publisher.touch(name));
+		await until(() => server.stored.size === 50);
+		server.hasCrd = false;
+		server.stored.clear();
+		await until(() => publisher.status().state === "missing");
+		server.hasCrd = true;
+		await until(() => server.stored.size === 50);
+		server.stored.delete("team-3");
+		await until(() => server.stored.has("team-3"));
+		stop.abort();
+		await publisher.ended;
 	});
 });
 
