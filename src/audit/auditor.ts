@@ -268,10 +268,11 @@ export function createAuditor(options: {
 				} else if (sweep !== undefined || beginSweep()) {
 					sweepOne();
 				} else {
-					isComplete = true;
-					return false;
+					break;
 				}
 			}
+			// Also where the last piece took all the time there was: nobody would come back to say so.
+			isComplete ||= named.size === 0 && !isRoundLeft();
 			return named.size > 0 || (extent === "all" && isRoundLeft());
 		},
 		isUrgent: () => named.size > 0,

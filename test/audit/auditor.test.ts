@@ -195,6 +195,7 @@ describe("createAuditor()", () => {
 			assert.ok(pieces < 1000);
 		}
 		assert.ok(pieces > 5);
+		assert.ok(auditor.isComplete(), "also where the last piece took all the time there was");
 		const { auditor: whole } = auditorOf(world([teamNamespace, egressNamespace, egressWaypoint, boundEntry]));
 		settle(whole);
 		assert.deepEqual(picture(auditor), picture(whole));
