@@ -58,6 +58,25 @@ metadata: {name: aliyun, namespace: shop}
 spec: {hosts: [aliyun.com], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}
 `;
 
+const listener = `  listeners:
+  - name: http
+    hostname: edition.news.example
+    port: 80
+`;
+const idle = `  allowedListeners: {namespaces: {from: Same}}
+  listeners: [{name: idle, port: 8081, protocol: HTTP}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: {name: added, namespace: news}
+spec:
+  parentRef: {name: news-egress}
+`;
+/** The Gateway API's way out, whose listener is added by a ListenerSet. */
+const withListenerSet = (bundles.gatewayApi ?? "")
+	.replace(listener, `${idle}${listener}`)
+	.replace("parentRefs: [{name: news-egress}]", "parentRefs: [{kind: ListenerSet, name: added}]");
+
 const cases: Readonly<Record<string, Case>> = {
 	"the seed's example": {
 		host: "aliyun.com",
@@ -85,6 +104,13 @@ const cases: Readonly<Record<string, Case>> = {
 		port: 80,
 		gatewayPort: 80,
 		text: bundles.gatewayApi ?? "",
+		gateway: newsGateway,
+	},
+	"the Gateway API with a ListenerSet": {
+		host: "edition.news.example",
+		port: 80,
+		gatewayPort: 80,
+		text: withListenerSet,
 		gateway: newsGateway,
 	},
 	"TLS origination with the Gateway API": {
