@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Arbitrary } from "fast-check";
 import {
 	array,
@@ -191,13 +192,27 @@ async function round(
 		}
 	});
 	await waitForPush(plane);
-	const before = await readCluster(plane, settings);
-	const generated = generate(before);
+	const generated = await generateWhenAllocated(plane, settings);
 	await inParallel([...generated.policies] as KubeObject[], async (policy) => {
 		await plane.api.apply(policy);
 	});
 	await waitForPush(plane, 60_000);
 	return await compare(plane, worlds, settings, generated);
+}
+
+/** Hosts of one entry are told apart by their addresses, which istiod allocates in its own time. */
+async function generateWhenAllocated(
+	plane: ControlPlane,
+	settings: SettingsFile,
+): Promise<GeneratedPolicies> {
+	const deadline = Date.now() + 60_000;
+	for (;;) {
+		const generated = generate(await readCluster(plane, settings));
+		if (generated.remainders.length === 0 || Date.now() > deadline) {
+			return generated;
+		}
+		await sleep(500);
+	}
 }
 
 async function readCluster(plane: ControlPlane, settings: SettingsFile): Promise<ClusterState> {
