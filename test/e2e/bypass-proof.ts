@@ -18,12 +18,9 @@ try {
 		for (let start = 0; start < worlds; start += batch) {
 			const run = (): ReturnType<typeof runAttacks> =>
 				runAttacks(plane, plans.slice(start, start + batch), start + seed * 1000);
-			// A crowded API server closes a connection now and then: the batch is written once more, from the start.
-			const result = await run().catch((error: NodeJS.ErrnoException) => {
-				if (error.code !== "UND_ERR_SOCKET") {
-					throw error;
-				}
-				console.log(`seed ${2000 + seed}, from ${start}: the API server closed a connection`);
+			// A crowded machine answers too late now and then: the batch is written once more, from the start.
+			const result = await run().catch((error: Error) => {
+				console.log(`seed ${2000 + seed}, from ${start}, once more: ${error.message}`);
 				return run();
 			});
 			silent += result.silent.length;
