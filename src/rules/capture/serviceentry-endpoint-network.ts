@@ -12,6 +12,7 @@ export const serviceentryEndpointNetwork: Rule<"ServiceEntry"> = {
 	family: "capture",
 	severity: "warning",
 	reads: ["Namespace"],
+	confirms: ["Namespace"],
 	fixable: false,
 	docs: {
 		summary: "An endpoint should not be in another network than the cluster",

@@ -20,6 +20,7 @@ import {
 	outsideName,
 } from "../../istio/entry/border.ts";
 import { formatWaypoint } from "../../istio/waypoint/binding.ts";
+import { requestedWaypoint } from "../../istio/waypoint/waypoint.ts";
 import { forbiddenHost, limitOnAddress } from "./limits.ts";
 
 /** The kinds that judging the destinations of a route may ask for. */
@@ -225,17 +226,33 @@ function* lentIdentity(
 }
 
 /** A host of a VirtualService that lies outside the cluster; one that a ServiceEntry of the namespace has comes first. */
-export function externalHostOf(
-	route: VirtualService,
-	{ namespace, inventory }: RuleContext,
-): ExternalHost | undefined {
+export function externalHostOf(route: VirtualService, context: RuleContext): ExternalHost | undefined {
+	const { namespace, inventory } = context;
 	const hosts = route.spec?.hosts ?? [];
 	const host = hosts.find((each) => isExternalHere(each, namespace, inventory));
 	if (host !== undefined) {
 		return { host, isCertain: true };
 	}
-	const outside = hosts.find((each) => each.includes(".") && isOutsideHost(each, inventory));
+	const outside =
+		hosts.find((each) => each.includes(".") && isOutsideHost(each, inventory)) ??
+		hosts.find((each) => isOwnBoundService(each, context));
 	return outside === undefined ? undefined : { host: outside, isCertain: false };
+}
+
+/** A Service of the namespace whose clients come by the governing waypoint. */
+function isOwnBoundService(host: string, context: RuleContext): boolean {
+	const { namespace, inventory } = context;
+	const named = serviceOfHost(canonicalHost(host), namespace);
+	if (named === undefined || named.namespace !== namespace) {
+		return false;
+	}
+	const service = inventory.get("Service", namespace, named.name);
+	if (service === undefined) {
+		return false;
+	}
+	const home = inventory.get("Namespace", "", namespace)?.metadata?.labels;
+	const request = requestedWaypoint(service.metadata?.labels, namespace, home);
+	return request.asked && formatWaypoint(request.waypoint) === governingWaypoint(context);
 }
 
 /** A host of the ServiceEntry that a route of the Gateway API stands on, where it leads out of the cluster. */

@@ -212,6 +212,30 @@ testRule(rule, {
 		given,
 		finds: [],
 	},
+	"warns where clients come to that Service by the waypoint of the policy, whose identity is lent": {
+		object: networking("VirtualService", "orders", {
+			hosts: ["orders.shop.svc.cluster.local"],
+			http: [toHost("istiod.istio-system.svc.cluster.local", 15014)],
+		}),
+		given: [
+			...given,
+			{
+				apiVersion: "v1",
+				kind: "Service",
+				metadata: {
+					name: "orders",
+					namespace: "shop",
+					labels: {
+						"istio.io/use-waypoint": "egress",
+						"istio.io/use-waypoint-namespace": "istio-egress",
+					},
+				},
+				spec: {},
+			} as AnyObject,
+		],
+		finds: ["warning spec.http[0].route[0].destination.host"],
+		says: /with the identity of istio-egress\/egress instead of their own$/,
+	},
 	"warns of an allowed host that leaves by a gateway": {
 		object: networking("VirtualService", "out", {
 			hosts: ["*"],
