@@ -68,8 +68,16 @@ test("what helm template renders is applied, judges, lets a restorer in with a w
 	const labels = (await plane.get("ServiceEntry", team, "allowed"))?.metadata.labels;
 	assert.equal(labels?.["istio.io/use-waypoint"], "waypoint");
 
-	// Applied a second time, nothing that Waymark wrote itself is taken back.
-	const again = await kubectl(["apply", "--server-side"]);
+	// Rendered without the cluster, a second application knows nothing of what Waymark raised: the value says it.
+	const strict = await mustHelm(
+		plane,
+		"template",
+		"waymark",
+		"CHART",
+		...args,
+		"--set=webhooks.failurePolicy=Fail",
+	);
+	const again = await plane.kubectl(["apply", "--server-side", "-f", "-"], { stdin: strict });
 	assert.equal(again.code, 0, again.stderr);
 	assert.deepEqual(await failurePolicies(), ["Fail"]);
 
