@@ -67,7 +67,12 @@ function withoutUnused(level: Fields, isOld: boolean, entry: BoundEntry): readon
 }
 
 /** What only a whole destination has: settings of a port cannot say it (istio.io/api networking destination_rule.proto). */
-const wholeOnly = ["proxyProtocol", "retryBudget"] as const;
+export const wholeOnly: readonly string[] = ["proxyProtocol", "retryBudget"];
+
+/** What of a policy the settings of a port can say. */
+export function forPort(policy: Fields): Fields {
+	return without(policy, "portLevelSettings", "tunnel", ...wholeOnly);
+}
 
 /** A host's policy whose TLS for every port leaves out the ports that carry TLS already. */
 export function withoutDoubleTls(placed: PlacedPolicy, entry: BoundEntry, { ledger }: Step): Fields {
@@ -79,7 +84,7 @@ export function withoutDoubleTls(placed: PlacedPolicy, entry: BoundEntry, { ledg
 	if (!originates(policy) || bare(wrapped).length === 0) {
 		return policy;
 	}
-	const shared = without(policy, "portLevelSettings", "tunnel", ...wholeOnly);
+	const shared = forPort(policy);
 	const clear = bare(entry.ports.filter((port) => !wrapped.includes(port)));
 	if (wholeOnly.some((field) => policy[field] !== undefined)) {
 		const off = bare(wrapped).map(({ number }) => ({

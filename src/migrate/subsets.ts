@@ -4,6 +4,7 @@ import type { Fields } from "./fields.ts";
 import { fieldsOf, listOf, textOf, valueAt, without } from "./fields.ts";
 import type { InputObject } from "./input-object.ts";
 import type { Bundle } from "./participant.ts";
+import { forPort, wholeOnly } from "./port-levels.ts";
 import type { Step } from "./step.ts";
 
 interface SubsetUse {
@@ -52,13 +53,11 @@ export function soleSubset(host: string, bundle: Bundle): string | undefined {
 		isFree &&
 		!hasIdleTimes(subset) &&
 		!(hasPool(subset) && rulesFor(host, bundle).some(hasIdleTimes)) &&
+		// Settings of a port cannot say it, so that it must stay at the subset.
 		!wholeOnly.some((field) => fieldsOf(subset.trafficPolicy)[field] !== undefined)
 		? name
 		: undefined;
 }
-
-/** What settings of a port cannot say, so that it must stay at the subset. */
-const wholeOnly = ["proxyProtocol", "retryBudget"] as const;
 
 function hasPool({ trafficPolicy }: Fields): boolean {
 	return fieldsOf(trafficPolicy).connectionPool !== undefined;
@@ -166,7 +165,7 @@ function merged(host: Fields, subset: Fields): Fields {
 	const inherited = listOf(host.portLevelSettings)
 		.map(fieldsOf)
 		.filter(({ port }) => !ports.has(fieldsOf(port).number))
-		.map((level) => ({ ...level, ...own }));
+		.map((level) => ({ ...level, ...forPort(own) }));
 	const levels = [...said, ...inherited];
 	return {
 		...without(host, "portLevelSettings"),

@@ -101,6 +101,24 @@ it("a subset wins over what its host says for a port", async () => {
 	assert.deepEqual(clients, { port: { number: 80 }, ...settings });
 });
 
+it("a subset's tunnel is not written into what the host says for a port, which the API server refuses", async () => {
+	const { rule } = await migrated(
+		"whole",
+		toSubset("secure"),
+		`  trafficPolicy: {portLevelSettings: [{port: {number: 443}, loadBalancer: {simple: RANDOM}}]}
+  subsets:
+  - name: secure
+    trafficPolicy:
+      tls: {mode: SIMPLE, sni: ${host}}
+      tunnel: {protocol: CONNECT, targetHost: proxy.example, targetPort: 443}
+`,
+	);
+	const { trafficPolicy } = rule as { trafficPolicy: { portLevelSettings: readonly object[] } };
+	const settings = { loadBalancer: { simple: "RANDOM" }, tls: { mode: "SIMPLE", sni: host } };
+	assert.deepEqual(trafficPolicy.portLevelSettings.at(-1), { port: { number: 80 }, ...settings });
+	assert.doesNotMatch(JSON.stringify(rule), /tunnel/);
+});
+
 it("one of several subsets, or one that chooses endpoints, stays in a route of the waypoint", async () => {
 	const two = `  subsets: [{name: one, trafficPolicy: {tls: {mode: SIMPLE}}}, {name: two}]\n`;
 	const shares = `, weight: 60}, {destination: {host: ${host}, subset: two, port: {number: 443}}, weight: 40}]`;
