@@ -172,6 +172,8 @@ function continueRule(input: InputObject, host: string, entry: BoundEntry, step:
 		ledger.note(input, ["spec", "workloadSelector"], "implied", "the waypoint takes the gateway's place");
 		spec = without(spec, "workloadSelector");
 	}
+	// Before a subset's settings become the host's: what is not carried is named where it stands.
+	spec = withoutTunnels(input, spec, step);
 	spec = withSoleSubset(input, host, spec, step);
 	const foreign = entry.waypoint.namespace !== entry.namespace;
 	if (foreign && textsOf(spec.exportTo).length > 0 && !textsOf(spec.exportTo).includes("*")) {
@@ -179,7 +181,6 @@ function continueRule(input: InputObject, host: string, entry: BoundEntry, step:
 		spec = without(spec, "exportTo");
 	}
 	spec = carriedPolicies(input, host, entry, spec, step);
-	spec = withoutTunnels(input, spec, step);
 	const near =
 		input.namespace === entry.namespace ||
 		input.namespace === entry.waypoint.namespace ||

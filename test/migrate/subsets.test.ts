@@ -101,8 +101,8 @@ it("a subset wins over what its host says for a port", async () => {
 	assert.deepEqual(clients, { port: { number: 80 }, ...settings });
 });
 
-it("a subset's tunnel is not written into what the host says for a port, which the API server refuses", async () => {
-	const { rule } = await migrated(
+it("a subset's tunnel is named as not carried, and written nowhere: the API server refuses it for a port", async () => {
+	const { rule, ledger } = await migrated(
 		"whole",
 		toSubset("secure"),
 		`  trafficPolicy: {portLevelSettings: [{port: {number: 443}, loadBalancer: {simple: RANDOM}}]}
@@ -117,6 +117,8 @@ it("a subset's tunnel is not written into what the host says for a port, which t
 	const settings = { loadBalancer: { simple: "RANDOM" }, tls: { mode: "SIMPLE", sni: host } };
 	assert.deepEqual(trafficPolicy.portLevelSettings.at(-1), { port: { number: 80 }, ...settings });
 	assert.doesNotMatch(JSON.stringify(rule), /tunnel/);
+	const lost = ledger.filter(({ path }) => path.includes("tunnel"));
+	assert.deepEqual([...new Set(lost.map(({ fate }) => fate))], ["not carried"]);
 });
 
 it("one of several subsets, or one that chooses endpoints, stays in a route of the waypoint", async () => {
