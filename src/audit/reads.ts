@@ -1,10 +1,8 @@
 import type { Indexed, IndexName } from "../core/indexes.ts";
 import { indexesOf } from "../core/indexes.ts";
-import type { Inventory } from "../core/inventory.ts";
 import type { AnyObject, Kind, Resources } from "../core/kinds.ts";
-import type { MeshFacts } from "../core/mesh.ts";
+import { PassingInventory } from "../core/passing-inventory.ts";
 import type { Policy } from "../core/policy.ts";
-import type { Settings } from "../core/settings.ts";
 
 /**
  * What a judgement read, as a number for each question. Two questions may share one: then an object is judged once too
@@ -23,13 +21,8 @@ export interface ReadableChange {
 }
 
 /** Passes every question on and notes it; settings and the mesh's facts are not noted: they change for all. */
-export class ReadNotes implements Inventory {
-	readonly #inner: Inventory;
+export class ReadNotes extends PassingInventory {
 	#reads = new Set<number>();
-
-	constructor(inner: Inventory) {
-		this.#inner = inner;
-	}
 
 	/** What was asked since the last call. */
 	take(): Reads {
@@ -38,42 +31,30 @@ export class ReadNotes implements Inventory {
 		return reads;
 	}
 
-	get settings(): Settings {
-		return this.#inner.settings;
-	}
-
-	get mesh(): MeshFacts {
-		return this.#inner.mesh;
-	}
-
-	get offline(): boolean {
-		return this.#inner.offline;
-	}
-
-	get<K extends Kind>(kind: K, namespace: string, name: string): Resources[K] | undefined {
+	override get<K extends Kind>(kind: K, namespace: string, name: string): Resources[K] | undefined {
 		this.#reads.add(numberOf("object", kind, namespace, name));
-		return this.#inner.get(kind, namespace, name);
+		return this.inner.get(kind, namespace, name);
 	}
 
-	inNamespace<K extends Kind>(kind: K, namespace: string): Iterable<Resources[K]> {
+	override inNamespace<K extends Kind>(kind: K, namespace: string): Iterable<Resources[K]> {
 		this.#reads.add(numberOf("namespace", kind, namespace));
-		return this.#inner.inNamespace(kind, namespace);
+		return this.inner.inNamespace(kind, namespace);
 	}
 
-	all<K extends Kind>(kind: K): Iterable<Resources[K]> {
+	override all<K extends Kind>(kind: K): Iterable<Resources[K]> {
 		this.#reads.add(numberOf("all", kind));
-		return this.#inner.all(kind);
+		return this.inner.all(kind);
 	}
 
-	lookup<I extends IndexName>(name: I, key: string): Iterable<Resources[Indexed<I>]> {
+	override lookup<I extends IndexName>(name: I, key: string): Iterable<Resources[Indexed<I>]> {
 		this.#reads.add(numberOf("index", name, key));
-		return this.#inner.lookup(name, key);
+		return this.inner.lookup(name, key);
 	}
 
-	policy(namespace: string): Policy {
+	override policy(namespace: string): Policy {
 		// It is read from the Namespace and from nothing else.
 		this.#reads.add(numberOf("object", "Namespace", "", namespace));
-		return this.#inner.policy(namespace);
+		return this.inner.policy(namespace);
 	}
 }
 

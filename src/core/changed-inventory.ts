@@ -2,10 +2,9 @@ import type { Indexed, IndexName } from "./indexes.ts";
 import { indexes } from "./indexes.ts";
 import type { Inventory } from "./inventory.ts";
 import type { Kind, Namespace, Resources } from "./kinds.ts";
-import type { MeshFacts } from "./mesh.ts";
+import { PassingInventory } from "./passing-inventory.ts";
 import type { Policy } from "./policy.ts";
 import { parsePolicy } from "./policy.ts";
-import type { Settings } from "./settings.ts";
 
 /** Which object is another one, or is gone. */
 export interface Change<K extends Kind = Kind> {
@@ -17,61 +16,44 @@ export interface Change<K extends Kind = Kind> {
 }
 
 /** The world as it would be after one change; nothing is copied. */
-export class ChangedInventory implements Inventory {
-	readonly #inner: Inventory;
+export class ChangedInventory extends PassingInventory {
 	readonly #change: Change;
 
 	constructor(inner: Inventory, change: Change) {
-		this.#inner = inner;
+		super(inner);
 		this.#change = change;
 	}
 
-	get settings(): Settings {
-		return this.#inner.settings;
-	}
-
-	get mesh(): MeshFacts {
-		return this.#inner.mesh;
-	}
-
-	get offline(): boolean {
-		return this.#inner.offline;
-	}
-
-	get<K extends Kind>(kind: K, namespace: string, name: string): Resources[K] | undefined {
+	override get<K extends Kind>(kind: K, namespace: string, name: string): Resources[K] | undefined {
 		const { kind: changed, object } = this.#change;
 		return kind === changed && namespace === this.#change.namespace && name === this.#change.name
 			? (object as Resources[K] | undefined)
-			: this.#inner.get(kind, namespace, name);
+			: this.inner.get(kind, namespace, name);
 	}
 
-	*inNamespace<K extends Kind>(kind: K, namespace: string): Iterable<Resources[K]> {
-		yield* this.#changed(
-			kind,
-			this.#inner.inNamespace(kind, namespace),
-			namespace === this.#change.namespace,
-		);
+	override *inNamespace<K extends Kind>(kind: K, namespace: string): Iterable<Resources[K]> {
+		yield* this.#changed(kind, this.inner.inNamespace(kind, namespace), namespace === this.#change.namespace);
 	}
 
-	*all<K extends Kind>(kind: K): Iterable<Resources[K]> {
-		yield* this.#changed(kind, this.#inner.all(kind), true);
+	override *all<K extends Kind>(kind: K): Iterable<Resources[K]> {
+		yield* this.#changed(kind, this.inner.all(kind), true);
 	}
 
-	*lookup<I extends IndexName>(name: I, key: string): Iterable<Resources[Indexed<I>]> {
+	override *lookup<I extends IndexName>(name: I, key: string): Iterable<Resources[Indexed<I>]> {
 		const { kind, keys } = indexes[name];
 		const { object } = this.#change;
 		const isFound =
 			kind === this.#change.kind &&
 			object !== undefined &&
 			[...(keys as (object: Resources[Kind]) => Iterable<string>)(object)].includes(key);
-		yield* this.#changed(kind as Indexed<I>, this.#inner.lookup(name, key), isFound);
+		yield* this.#changed(kind as Indexed<I>, this.inner.lookup(name, key), isFound);
 	}
 
-	policy(namespace: string): Policy {
+	override policy(namespace: string): Policy {
 		const { kind, name, object } = this.#change;
 		return kind === "Namespace" && namespace === name
 			? parsePolicy(name, object as Namespace | undefined, this.settings)
-			: this.#inner.policy(namespace);
+			: this.inner.policy(namespace);
 	}
 
 	*#changed<K extends Kind>(

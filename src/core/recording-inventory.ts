@@ -1,20 +1,11 @@
 import type { Absence } from "./absence.ts";
 import type { AbsenceRecord } from "./facts.ts";
-import type { Indexed, IndexName } from "./indexes.ts";
-import type { Inventory } from "./inventory.ts";
 import type { Kind, Resources } from "./kinds.ts";
-import type { MeshFacts } from "./mesh.ts";
-import type { Policy } from "./policy.ts";
-import type { Settings } from "./settings.ts";
+import { PassingInventory } from "./passing-inventory.ts";
 
 /** Passes every question on and remembers which objects were asked for and not found since the last `begin`. */
-export class RecordingInventory implements Inventory, AbsenceRecord {
-	readonly #inner: Inventory;
+export class RecordingInventory extends PassingInventory implements AbsenceRecord {
 	#missing: Absence[] = [];
-
-	constructor(inner: Inventory) {
-		this.#inner = inner;
-	}
 
 	/** Forgets what was missing: another rule begins. */
 	begin(): void {
@@ -37,39 +28,11 @@ export class RecordingInventory implements Inventory, AbsenceRecord {
 		}
 	}
 
-	get settings(): Settings {
-		return this.#inner.settings;
-	}
-
-	get mesh(): MeshFacts {
-		return this.#inner.mesh;
-	}
-
-	get offline(): boolean {
-		return this.#inner.offline;
-	}
-
-	get<K extends Kind>(kind: K, namespace: string, name: string): Resources[K] | undefined {
-		const object = this.#inner.get(kind, namespace, name);
+	override get<K extends Kind>(kind: K, namespace: string, name: string): Resources[K] | undefined {
+		const object = this.inner.get(kind, namespace, name);
 		if (object === undefined) {
 			this.#missing.push({ kind, namespace, name });
 		}
 		return object;
-	}
-
-	inNamespace<K extends Kind>(kind: K, namespace: string): Iterable<Resources[K]> {
-		return this.#inner.inNamespace(kind, namespace);
-	}
-
-	all<K extends Kind>(kind: K): Iterable<Resources[K]> {
-		return this.#inner.all(kind);
-	}
-
-	lookup<I extends IndexName>(name: I, key: string): Iterable<Resources[Indexed<I>]> {
-		return this.#inner.lookup(name, key);
-	}
-
-	policy(namespace: string): Policy {
-		return this.#inner.policy(namespace);
 	}
 }
