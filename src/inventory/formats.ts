@@ -21,7 +21,8 @@ export function* inventoryJson(table: Table, style: SetStyle = "names"): Iterabl
 	yield "\n]}\n";
 }
 
-const sets = ["may", "can", "gap", "unnamed", "past", "refused"] as const;
+/** The sets of namespaces of a row, by their names. */
+export const sets = ["may", "can", "gap", "unnamed", "past", "refused"] as const;
 
 function rowJson(row: Row, write: (bits: Bits) => string): string {
 	const written = sets.map((name) => `${JSON.stringify(name)}:${write(row[name])}`).join(",");

@@ -1,5 +1,6 @@
 import type { WrittenInventory, WrittenRow } from "./diff.ts";
 import { expand } from "./diff.ts";
+import { sets } from "./formats.ts";
 
 /** Inventories of several clusters in one. */
 export interface MergedInventory {
@@ -22,12 +23,12 @@ export function mergeInventories(inventories: readonly WrittenInventory[]): Merg
 	return { version: 1, clusters: [...new Set(clusters)], hosts: hosts.toSorted(byHost) };
 }
 
-const sets: readonly string[] = ["may", "can", "gap", "unnamed", "past", "refused"];
+const setNames: ReadonlySet<string> = new Set(sets);
 
 function expanded(row: WrittenRow, namespaces: readonly string[]): Partial<WrittenRow> {
 	return Object.fromEntries(
 		Object.entries(row).flatMap(([name, value]) =>
-			sets.includes(name) && Array.isArray(value)
+			setNames.has(name) && Array.isArray(value)
 				? [[name, expand(value as readonly string[], namespaces)]]
 				: [],
 		),

@@ -65,11 +65,19 @@ function gapCollector(): GapCollector {
 		const [first] = outlets;
 		const destination = `${first?.host ?? ""}:${first?.port ?? ""}`;
 		const union = (setOf: (outlet: Outlet) => Bits): Bits => outlets.map(setOf).reduce(either, noBits(size));
-		all.add(destination, union(against), union(governed), total);
+		// Those of them who come through a waypoint.
+		const governed = (setOf: (outlet: Outlet) => Bits): Bits =>
+			union((outlet) => (outlet.waypoint === undefined ? noBits(size) : setOf(outlet)));
+		all.add(
+			destination,
+			union(({ can, refuse }) => both(can, refuse)),
+			governed(servedAgainst),
+			total,
+		);
 		unnamed.add(
 			destination,
 			union((outlet) => either(outlet.unnamed, outlet.unnamedPast)),
-			union((outlet) => (outlet.waypoint === undefined ? noBits(size) : outlet.unnamed)),
+			governed((outlet) => outlet.unnamed),
 			total,
 		);
 	};
@@ -100,14 +108,9 @@ function gapCollector(): GapCollector {
 	};
 }
 
-/** Who gets there against an enforced policy. */
-function against({ can, refuse }: Outlet): Bits {
-	return both(can, refuse);
-}
-
-/** Those of them who come through a waypoint. */
-function governed({ waypoint, served, can, refuse }: Outlet): Bits {
-	return waypoint === undefined ? except(can, can) : both(both(served, can), refuse);
+/** Whom an entry answers and nothing refuses, against an enforced policy. */
+function servedAgainst({ served, can, refuse }: Outlet): Bits {
+	return both(both(served, can), refuse);
 }
 
 /** Counts what each namespace reaches, and keeps the first few. */
@@ -162,9 +165,7 @@ function gapOf(
 ): EntryGap | undefined {
 	const own = noBits(namespaces.length);
 	setBit(own, places.get(outlets[0]?.declaredBy.namespace ?? "") ?? 0);
-	return openGap(outlets, namespaces, "all", ({ served, can, refuse }) =>
-		except(both(both(served, can), refuse), own),
-	);
+	return openGap(outlets, namespaces, "all", (outlet) => except(servedAgainst(outlet), own));
 }
 
 /** The same of pods whose ServiceAccount is not named; of the entry's own namespace too, for no other rule speaks of it. */

@@ -297,9 +297,7 @@ function outletOf(
 	const isDropped = waypoint !== undefined && port.protocol.toUpperCase() === "UDP";
 	const refused = isDropped ? served : ruling === undefined ? none : both(served, ruling.refused);
 	const can = either(except(served, refused), past);
-	// A set of its own for each of ten thousand outlets weighs: where nobody limits accounts, all share the empty one.
-	const limiting = isEmpty(world.limiting) ? none : except(world.limiting, verdict.refuse);
-	const answered = isEmpty(limiting) ? none : both(served, limiting);
+	const limiting = except(world.limiting, verdict.refuse);
 	return {
 		host: capture.host,
 		port: port.number,
@@ -320,8 +318,8 @@ function outletOf(
 		past,
 		can,
 		gap: except(can, verdict.may),
-		unnamed: isDropped ? none : unnamedOf(answer, port, waypoint, answered, world),
-		unnamedPast: isEmpty(limiting) ? none : both(past, limiting),
+		unnamed: isDropped ? none : unnamedOf(answer, port, waypoint, both(served, limiting), world),
+		unnamedPast: both(past, limiting),
 	};
 }
 
