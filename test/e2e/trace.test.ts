@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { main } from "../../src/main.ts";
 import { traceAll } from "../../src/trace/hosts.ts";
+import { runVerb } from "../support/run-verb.ts";
 import { readWorld } from "./read-world.ts";
 import { useControlPlane } from "./shared.ts";
 import { createNamespace, createWaypoint, deleteNamespaces, serviceEntry, useWaypoint } from "./world.ts";
@@ -9,18 +9,8 @@ import { createNamespace, createWaypoint, deleteNamespaces, serviceEntry, useWay
 const plane = await useControlPlane();
 
 async function trace(...argv: readonly string[]): Promise<string> {
-	let out = "";
-	let errors = "";
-	const code = await main(["trace", ...argv, "--cluster", "--kubeconfig", plane.kubeconfig], {
-		out: (text) => {
-			out += text;
-		},
-		error: (text) => {
-			errors += text;
-		},
-		colour: false,
-	});
-	assert.equal(code, 0, errors);
+	const { code, out, error } = await runVerb("trace", ...argv, "--cluster", "--kubeconfig", plane.kubeconfig);
+	assert.equal(code, 0, error);
 	return out;
 }
 

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { main } from "../../src/main.ts";
+import { runVerb } from "../support/run-verb.ts";
 import { startServe } from "../support/serve-process.ts";
 import type { KubeObject } from "./api.ts";
 import { useControlPlane } from "./shared.ts";
@@ -45,19 +45,9 @@ async function taken(): Promise<readonly string[]> {
 }
 
 async function trace(host: string): Promise<string> {
-	let out = "";
-	let errors = "";
 	const argv = ["trace", host, "--from", shop, "--cluster", "--kubeconfig", plane.kubeconfig];
-	const code = await main(argv, {
-		out: (text) => {
-			out += text;
-		},
-		error: (text) => {
-			errors += text;
-		},
-		colour: false,
-	});
-	assert.equal(code, 0, errors);
+	const { code, out, error } = await runVerb(...argv);
+	assert.equal(code, 0, error);
 	return out;
 }
 

@@ -1,5 +1,6 @@
 import {
 	exampleSubject,
+	exampleDay as examplesDay,
 	gapsBeside,
 	verdictOnExample,
 	worldOf,
@@ -16,7 +17,7 @@ import type { Rule } from "../../src/core/rule.ts";
 import type { SettingsFile } from "../../src/core/settings.ts";
 
 /** A fixed day, so that examples with dates mean the same for ever. */
-export const exampleDay = "2026-11-23";
+export const exampleDay: string = examplesDay;
 
 /** A world of these objects. */
 export function world(objects: readonly AnyObject[] = [], settings: SettingsFile = {}): ClusterState {
