@@ -102,9 +102,8 @@ export function createAuditor(options: {
 	readonly gaps?: () => Gaps | undefined;
 	readonly onChange: (change: AuditChange) => void;
 }): Auditor {
-	const { engine, onChange } = options;
-	const notes = new ReadNotes(options.inventory);
-	const { inventory } = options;
+	const { engine, inventory, onChange } = options;
+	const notes = new ReadNotes(inventory);
 	const judged = [...engine.byKind.keys()];
 	const readers = readersOf(engine);
 	const results = new Map<string, Map<string, Kept>>();

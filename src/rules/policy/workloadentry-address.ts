@@ -222,8 +222,8 @@ export const workloadentryAddress: Rule<"WorkloadEntry"> = {
 			isSaid = true;
 			yield problem;
 		}
-		for (const problem of isSaid ? [] : possibleServices(entry, context)) {
-			yield problem;
+		if (!isSaid) {
+			yield* possibleServices(entry, context);
 		}
 	},
 };
