@@ -186,7 +186,7 @@ function rollOf(host: string, inventory: Inventory): HostRoll {
 			}
 		}
 	}
-	// Where times are equal, the order of the world decides.
+	// What is only being written has no time, and so stands in the order of the world.
 	shown.sort((one, other) => (slotOf.get(one) ?? 0) - (slotOf.get(other) ?? 0));
 	const canonical = oldest(shown);
 	const next = oldest(shown.filter((each) => each !== canonical));
@@ -260,7 +260,6 @@ function firstWith(
 	if (stored?.created === self.created) {
 		return own.first === stored ? self : own.first;
 	}
-	// Where times are equal, the order of the world decides, for all alike.
 	return stored === undefined
 		? oldest([own.first, self])
 		: oldest(own.owners.map((each) => (each === stored ? self : each)));
@@ -273,8 +272,8 @@ function comesFirst(
 	{ oldestPublic, slotOf }: HostRoll,
 ): boolean {
 	const other = oldestPublic.find((each) => each.namespace !== self.namespace);
-	if (other === undefined || self.created !== other.created) {
-		return other === undefined || self.created < other.created;
+	if (other === undefined || comesBefore(self, other) || comesBefore(other, self)) {
+		return other === undefined || comesBefore(self, other);
 	}
 	return stored !== undefined && (slotOf.get(stored) ?? 0) < (slotOf.get(other) ?? 0);
 }
@@ -298,7 +297,7 @@ export function winnersOf(host: string, inventory: Inventory): readonly HostOwne
 	const first = new Map<string, HostOwner>();
 	for (const owner of owners) {
 		const found = first.get(owner.namespace);
-		if (found === undefined || owner.created < found.created) {
+		if (found === undefined || comesBefore(owner, found)) {
 			first.set(owner.namespace, owner);
 		}
 	}
@@ -332,11 +331,24 @@ function ownerOfService(service: Service): HostOwner {
 	};
 }
 
-/** The first of the oldest; one without a time is being written, so it is younger than all that have one. */
+/**
+ * Whether one owner comes before another: by creation, then by name and namespace, as istiod orders configurations
+ * (pilot/pkg/model/config.go: sortConfigByCreationTime). Of ambient's owners that were created in the same second istiod
+ * takes either (ambient/services.go: selectWorkloadServices); here the same one is taken in every process. One without a
+ * time is being written: younger than all that have one, and of two of these neither comes first by itself.
+ */
+function comesBefore(one: HostOwner, other: HostOwner): boolean {
+	if (one.created !== other.created || one.created === Number.POSITIVE_INFINITY) {
+		return one.created < other.created;
+	}
+	return one.name === other.name ? one.namespace < other.namespace : one.name < other.name;
+}
+
+/** The first of the oldest; where none comes first by itself, the first of the world. */
 function oldest(owners: readonly HostOwner[]): HostOwner | undefined {
 	let found: HostOwner | undefined;
 	for (const owner of owners) {
-		if (found === undefined || owner.created < found.created) {
+		if (found === undefined || comesBefore(owner, found)) {
 			found = owner;
 		}
 	}

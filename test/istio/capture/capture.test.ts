@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { AnyObject, ServiceEntry } from "../../../src/core/kinds.ts";
-import { captureOf, hostOwnership, whyIgnored } from "../../../src/istio/capture/capture.ts";
+import { captureOf, hostOwnership, whyIgnored, winnersOf } from "../../../src/istio/capture/capture.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -79,6 +79,43 @@ describe("hostOwnership()", () => {
 		const state = world([one, other]);
 		assert.equal(hostOwnership(host, other, place, state).lostTo?.name, "one");
 		assert.equal(hostOwnership(host, one, { namespace: "team", name: "one" }, state).lostTo, undefined);
+	});
+
+	it("takes the same one of several of a second, in whatever order they came", () => {
+		const time = "2026-01-01T00:00:00Z";
+		const entries = [
+			created(plainEntry, "b", time),
+			created(plainEntry, "a", time, "team"),
+			created(plainEntry, "b", time, "another"),
+			created(plainEntry, "c", time, "another"),
+		];
+		const answers = [entries, entries.toReversed(), [entries[2], entries[0], entries[3], entries[1]]].map(
+			(order) => {
+				const state = world([...given, ...order.filter((each) => each !== undefined)]);
+				return {
+					standings: entries.map((entry) => {
+						const { namespace = "", name = "" } = entry.metadata ?? {};
+						const objectName = { namespace: namespace ?? "", name: name ?? "" };
+						const { lostTo, canonical, isTied } = hostOwnership(host, entry, objectName, state);
+						return `${namespace}/${name}: lost to ${lostTo?.name}, canonical ${canonical}, tied ${isTied}`;
+					}),
+					winners: winnersOf(host, state)
+						.map(({ namespace, name }) => `${namespace}/${name}`)
+						.toSorted(),
+				};
+			},
+		);
+		assert.deepEqual(answers[0], {
+			standings: [
+				"team/b: lost to a, canonical false, tied true",
+				"team/a: lost to undefined, canonical true, tied true",
+				"another/b: lost to undefined, canonical false, tied true",
+				"another/c: lost to b, canonical false, tied true",
+			],
+			winners: ["another/b", "team/a"],
+		});
+		assert.deepEqual(answers[1], answers[0]);
+		assert.deepEqual(answers[2], answers[0]);
 	});
 
 	it("gives a host to a Service of the namespace, however young", () => {
