@@ -128,7 +128,7 @@ export function kindsFixedOnAdmission(rules: readonly Rule[]): readonly Kind[] {
 }
 
 function renderTemplates(rules: readonly Rule[]): string {
-	const { mutateUpdates, validateUpdates, namespaces, services } = matchConditions(rules);
+	const { mutateUpdates, validateUpdates, namespaces, services, bindings } = matchConditions(rules);
 	const parts: readonly (readonly [string, unknown])[] = [
 		["reads", readRules(rules)],
 		["auditReads", auditRules(rules)],
@@ -139,6 +139,7 @@ function renderTemplates(rules: readonly Rule[]): string {
 		["validateConditions", conditions(validateUpdates)],
 		["namespaceConditions", conditions(namespaces)],
 		["serviceConditions", conditions(services)],
+		["bindingConditions", conditions(bindings)],
 		["uncommonConditions", conditions([uncommon])],
 	];
 	return [

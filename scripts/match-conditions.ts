@@ -1,6 +1,7 @@
 import { annotationPrefix } from "../src/core/annotations.ts";
 import type { Kind, Resources } from "../src/core/kinds.ts";
 import { kinds } from "../src/core/kinds.ts";
+import { useWaypointNamespaceLabel } from "../src/core/policy.ts";
 import type { Rule, SentWhen } from "../src/core/rule.ts";
 
 /** The parts of an AdmissionRequest that conditions look at, as CEL sees them. */
@@ -88,9 +89,17 @@ const metadataChanged: MatchCondition = {
 
 const aliased: MatchCondition = {
 	name: "alias",
-	reason: "Of Services only aliases are judged: every other one leads to pods of the cluster.",
+	reason: "Of Services only aliases can be refused: every other one leads to pods of the cluster.",
 	expression: "object.?spec.?type.orValue('') == 'ExternalName'",
 	holds: ({ object }) => (object.spec as { readonly type?: unknown } | undefined)?.type === "ExternalName",
+};
+
+const atSharedWaypoint: MatchCondition = {
+	name: "at-shared-waypoint",
+	reason: "A Service that is no alias is judged where it lends the identity of another namespace's waypoint.",
+	expression: `object.?spec.?type.orValue('') != 'ExternalName' && '${useWaypointNamespaceLabel}' in object.metadata.?labels.orValue({})`,
+	holds: (request) =>
+		!aliased.holds(request) && useWaypointNamespaceLabel in (request.object.metadata?.labels ?? {}),
 };
 
 /** Only what is fixed on admission is sent: what each such rule says of itself in `sentWhen`, joined. */
@@ -122,7 +131,10 @@ function isSent({ holds }: SentWhen<Resources[Kind]>, object: ConditionObject): 
 
 /** Match conditions by the webhook that has them. */
 export type MatchConditions = Readonly<
-	Record<"mutateUpdates" | "validateUpdates" | "namespaces" | "services", readonly MatchCondition[]>
+	Record<
+		"mutateUpdates" | "validateUpdates" | "namespaces" | "services" | "bindings",
+		readonly MatchCondition[]
+	>
 >;
 
 /**
@@ -135,6 +147,7 @@ export function matchConditions(rules: readonly Rule[]): MatchConditions {
 		validateUpdates: [changed],
 		namespaces: [governed, metadataChanged],
 		services: [aliased, changed],
+		bindings: [atSharedWaypoint, changed],
 	};
 }
 

@@ -2,6 +2,8 @@
 export const canaryWebhook = "canary.waymark.dev";
 /** The webhook that warns of what a deletion does to others; it refuses nothing, so it stays at `Ignore` as well. */
 export const deletionsWebhook = "deletions.waymark.dev";
+/** The webhook that warns of Services at a shared waypoint; it refuses nothing either. */
+export const bindingsWebhook = "bindings.waymark.dev";
 /** The label by which the API server picks canaries for that webhook; its value is a number used once. */
 export const canaryLabel = "egress.waymark.dev/canary";
 

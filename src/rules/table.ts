@@ -38,6 +38,7 @@ import { objectSize } from "./hygiene/object-size.ts";
 import { requestauthenticationSharedIssuer } from "./attachment/requestauthentication-shared-issuer.ts";
 import { requestauthenticationTarget } from "./attachment/requestauthentication-target.ts";
 import { serviceExternalName } from "./policy/service-external-name.ts";
+import { serviceWaypointRoute } from "./policy/service-waypoint-route.ts";
 import { serviceentryAddressBlock } from "./validity/serviceentry-address-block.ts";
 import { serviceentryAddressForm } from "./validity/serviceentry-address-form.ts";
 import { serviceentryAddressReading } from "./capture/serviceentry-address-reading.ts";
@@ -180,6 +181,7 @@ export const rules: readonly Rule[] = [
 	requestauthenticationSharedIssuer,
 	requestauthenticationTarget,
 	serviceExternalName,
+	serviceWaypointRoute,
 	serviceentryAddressBlock,
 	serviceentryAddressForm,
 	serviceentryAddressReading,

@@ -20,12 +20,14 @@ const engine = createEngine(rules);
 const fixing = fixingPart(engine);
 const conditions = matchConditions(rules);
 
+type Webhook = "validate" | "namespaces" | "services" | "bindings";
+
 /**
  * Whether the API server would call a webhook: always for a creation, Namespaces aside; else when every condition holds
  * for what it sees, which has no nulls.
  */
-function calls(webhook: "mutate" | "validate" | "namespaces" | "services", subject: Subject): boolean {
-	if (webhook !== "namespaces" && webhook !== "services" && subject.old === undefined) {
+function calls(webhook: Webhook | "mutate", subject: Subject): boolean {
+	if ((webhook === "mutate" || webhook === "validate") && subject.old === undefined) {
 		return true;
 	}
 	const request: ConditionRequest = {
@@ -34,13 +36,17 @@ function calls(webhook: "mutate" | "validate" | "namespaces" | "services", subje
 		object: pruneNulls(subject.object) as ConditionRequest["object"],
 		oldObject: (pruneNulls(subject.old ?? null) ?? null) as ConditionRequest["oldObject"],
 	};
-	const { mutateUpdates, validateUpdates, namespaces, services } = conditions;
-	const chosen = { mutate: mutateUpdates, validate: validateUpdates, namespaces, services }[webhook];
+	const { mutateUpdates: mutate, validateUpdates: validate, ...others } = conditions;
+	const chosen = { mutate, validate, ...others }[webhook];
 	return chosen.every((condition) => condition.holds(request));
 }
 
-function validateWebhook(subject: Subject): "validate" | "namespaces" | "services" {
-	return subject.kind === "Namespace" ? "namespaces" : subject.kind === "Service" ? "services" : "validate";
+function validateWebhook({ kind, object }: Subject): Webhook {
+	if (kind === "Service") {
+		const { type } = (object as { readonly spec?: { readonly type?: unknown } }).spec ?? {};
+		return type === "ExternalName" ? "services" : "bindings";
+	}
+	return kind === "Namespace" ? "namespaces" : "validate";
 }
 
 /** Fails where a webhook that would not be called has something to say. */

@@ -56,8 +56,8 @@ function destinationRule(spec: object = {}): object {
 	};
 }
 
-function service(spec: object): object {
-	return { apiVersion: "v1", kind: "Service", metadata: { name: "one", namespace: team }, spec };
+function service(spec: object, metadata: object = {}): object {
+	return { apiVersion: "v1", kind: "Service", metadata: { name: "one", namespace: team, ...metadata }, spec };
 }
 
 function namespace(annotations?: object, labels?: object): object {
@@ -143,6 +143,15 @@ const cases: readonly Case[] = [
 		object: service({ type: "ExternalName", externalName: "a.example" }),
 	},
 	{ what: "a Service of pods", object: service({ ports: [{ port: 80 }] }) },
+	{
+		what: "a Service at a shared waypoint",
+		object: service({ ports: [{ port: 80 }] }, { labels: bound }),
+	},
+	{
+		what: "a Service at a waypoint of its own namespace that gets a shared one",
+		object: service({ ports: [{ port: 80 }] }, { labels: bound }),
+		old: service({ ports: [{ port: 80 }] }, { labels: { "istio.io/use-waypoint": "own" } }),
+	},
 	{
 		what: "an alias that changes",
 		object: service({ type: "ExternalName", externalName: "b.example" }),

@@ -86,7 +86,7 @@ const expectations: Readonly<Record<string, (objects: readonly KubeObject[], pod
 	"argo-cd": (objects) => {
 		const webhooks = objects.find(({ kind }) => kind === "ValidatingWebhookConfiguration")?.webhooks;
 		const policies = (webhooks as readonly { readonly name: string; readonly failurePolicy: string }[])
-			.filter(({ name }) => name !== "canary.waymark.dev" && name !== "deletions.waymark.dev")
+			.filter(({ name }) => !["canary", "deletions", "bindings"].includes(name.split(".")[0] ?? ""))
 			.map(({ failurePolicy }) => failurePolicy);
 		assert.ok(policies.length >= 3 && policies.every((policy) => policy === "Fail"));
 	},

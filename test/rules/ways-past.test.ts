@@ -93,6 +93,18 @@ const filesBackend = {
 };
 const onEntry = [{ group: "networking.istio.io", kind: "ServiceEntry", name: "api" }];
 const istiod = service("istiod", { clusterIP: "10.96.0.9", ports: [{ port: 15014 }] }, "istio-system");
+const boundService = service("x", { selector: { app: "x" }, ports: [{ port: 80 }] }, "shop", {
+	labels: bound,
+});
+const toIstiod = "istiod.istio-system.svc.cluster.local";
+const routeToIstiod = networking("VirtualService", "x", {
+	hosts: ["x.shop.svc.cluster.local"],
+	http: [{ route: [{ destination: { host: toIstiod, port: { number: 15014 } } }] }],
+});
+const gatewayRouteToIstiod = gatewayApi("HTTPRoute", "x", {
+	parentRefs: [{ group: "", kind: "Service", name: "x", port: 80 }],
+	rules: [{ backendRefs: [{ ...filesBackend, name: toIstiod, port: 15014 }] }],
+});
 const own = gatewayApi("Gateway", "mine", {
 	gatewayClassName: "istio-waypoint",
 	listeners: [{ name: "mesh", port: 15008, protocol: "HBONE" }],
@@ -273,6 +285,23 @@ const ways: Readonly<Record<string, readonly Way[]>> = {
 				networking("VirtualService", "child", { http: [toFiles] }, "fresh"),
 			],
 			says: ["error virtualservice-policy-destination"],
+		},
+	],
+	"routes of an own Service that lend it the shared waypoint's identity, in either order": [
+		{
+			given: [...twoTeams, istiod],
+			writes: [boundService, routeToIstiod],
+			says: ["warning virtualservice-policy-destination"],
+		},
+		{
+			given: [...twoTeams, istiod],
+			writes: [routeToIstiod, boundService],
+			says: ["warning service-waypoint-route"],
+		},
+		{
+			given: [...twoTeams, istiod, service("x", { selector: { app: "x" } })],
+			writes: [gatewayRouteToIstiod, boundService],
+			says: ["warning service-waypoint-route"],
 		},
 	],
 	"gateways as the way out": [
@@ -641,6 +670,26 @@ const controls: Readonly<Record<string, Way>> = {
 				hosts: ["web"],
 				http: [{ route: [{ destination: { host: "web" } }] }],
 			}),
+		],
+		says: [],
+	},
+	"a Service's requests that go to Services, before it is bound": {
+		given: [...twoTeams, istiod, service("y", { selector: { app: "y" } })],
+		writes: [
+			networking("VirtualService", "x", {
+				hosts: ["x.shop.svc.cluster.local"],
+				http: [{ route: [{ destination: { host: "y.shop.svc.cluster.local" } }] }],
+			}),
+			boundService,
+		],
+		says: [],
+	},
+	"a Service's requests that go to another namespace's Service, at no waypoint": {
+		given: [...twoTeams, istiod],
+		writes: [
+			service("x", { selector: { app: "x" } }),
+			routeToIstiod,
+			service("x", { selector: { app: "x" } }, "shop", { labels: { "istio.io/use-waypoint": "own" } }),
 		],
 		says: [],
 	},

@@ -28,6 +28,18 @@ function gateway(name: string, gatewayClassName: string): AnyObject {
 	} as AnyObject;
 }
 
+function service(name: string, spec: object, labels: object = {}): AnyObject {
+	return {
+		apiVersion: "v1",
+		kind: "Service",
+		metadata: { name, namespace: "shop", labels },
+		spec,
+	} as AnyObject;
+}
+
+const shared = { "istio.io/use-waypoint": "egress", "istio.io/use-waypoint-namespace": "istio-egress" };
+const onService = { group: "", kind: "Service", name: "x" };
+const imported = { group: "multicluster.x-k8s.io", kind: "ServiceImport", port: 80 };
 const given = twoTeams;
 const externalBackend = { group: "gateway.networking.x-k8s.io", kind: "XBackend", name: "crm" };
 const backend = "error spec.rules[0].backendRefs[0].name";
@@ -69,6 +81,34 @@ export function backendCases(kind: string): Readonly<Record<string, RuleCase | r
 			given,
 			finds: [backend],
 		},
+		"refuses an alias that is reached as a ServiceImport": {
+			object: routeOf(kind, [{ backendRefs: [{ ...imported, name: "away" }] }]),
+			given: [...given, service("away", { type: "ExternalName", externalName: "files.bank.example" })],
+			finds: [backend],
+			says: /^Destination "files\.bank\.example" is not among the hosts/,
+		},
+		"warns of a host of another namespace from a Service at a shared waypoint, and not of what is granted": [
+			{
+				object: routeOf(kind, [{ backendRefs: [hostname("ledger.bank.svc.cluster.local")] }], onService),
+				given: [...given, service("x", { selector: { app: "x" } }, shared)],
+				finds: ["warning spec.rules[0].backendRefs[0].name"],
+				says: /^Leads requests for "x\.shop\.svc\.cluster\.local" to the Service bank\/ledger, where they arrive with the identity/,
+			},
+			{
+				object: routeOf(
+					kind,
+					[{ backendRefs: [{ name: "ledger", namespace: "bank", port: 80 }] }],
+					onService,
+				),
+				given: [...given, service("x", { selector: { app: "x" } }, shared)],
+				finds: [],
+			},
+			{
+				object: routeOf(kind, [{ backendRefs: [hostname("ledger.bank.svc.cluster.local")] }], onService),
+				given: [...given, service("x", { selector: { app: "x" } })],
+				finds: [],
+			},
+		],
 		"refuses it from an ordinary Gateway of the namespace's own": {
 			object: routeOf(kind, [{ backendRefs: [hostname("files.bank.example")] }], { name: "front" }),
 			given: [...given, gateway("front", "istio")],

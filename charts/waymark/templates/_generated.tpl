@@ -237,6 +237,12 @@
 - name: changed
   expression: request.operation != 'UPDATE' || object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({}) || object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({}) || object.?spec.orValue({}) != oldObject.?spec.orValue({})
 {{- end -}}
+{{- define "waymark.bindingConditions" -}}
+- name: at-shared-waypoint
+  expression: object.?spec.?type.orValue('') != 'ExternalName' && 'istio.io/use-waypoint-namespace' in object.metadata.?labels.orValue({})
+- name: changed
+  expression: request.operation != 'UPDATE' || object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({}) || object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({}) || object.?spec.orValue({}) != oldObject.?spec.orValue({})
+{{- end -}}
 {{- define "waymark.uncommonConditions" -}}
 - name: uncommon
   expression: |-

@@ -164,9 +164,16 @@ export function* backendsOf(
 	}
 }
 
-/** Whether a backend is a Service of the cluster. */
+/**
+ * Whether a backend is a Service of the cluster, the one that stands behind a ServiceImport of that name among them
+ * (Istio pilot/pkg/config/kube/gateway/conversion.go: buildDestination).
+ */
 export function isServiceReference(backend: ObjectReference): boolean {
-	return (backend.group ?? "") === "" && (backend.kind ?? "Service") === "Service";
+	const { group, kind } = backend;
+	return (
+		((group ?? "") === "" && (kind ?? "Service") === "Service") ||
+		(group === "multicluster.x-k8s.io" && kind === "ServiceImport")
+	);
 }
 
 /** Whether a backend is a host by its name, whatever namespace has it. */

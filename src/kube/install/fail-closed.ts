@@ -2,7 +2,13 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { verificationFault } from "../../certificates/inspect.ts";
-import { canaryLabel, canaryMessage, canaryWebhook, deletionsWebhook } from "../../core/canary.ts";
+import {
+	bindingsWebhook,
+	canaryLabel,
+	canaryMessage,
+	canaryWebhook,
+	deletionsWebhook,
+} from "../../core/canary.ts";
 import type { ApiRequest, ApiServer } from "../client/api-writes.ts";
 import { isConflict } from "../client/api-writes.ts";
 import { brokenGlass } from "./break-glass.ts";
@@ -140,7 +146,7 @@ export function startBootstrap(options: BootstrapOptions): Bootstrap {
 }
 
 /** The webhooks that are `Ignore` for ever. */
-const neverStrict = [canaryWebhook, deletionsWebhook];
+const neverStrict = [canaryWebhook, deletionsWebhook, bindingsWebhook];
 
 function refOf({ configuration }: BootstrapOptions): WebhookConfigurationRef {
 	return { kind: "ValidatingWebhookConfiguration", name: configuration };

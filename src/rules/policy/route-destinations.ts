@@ -1,9 +1,9 @@
 import { parseAddressRange } from "../../core/address-range.ts";
 import type { Problem } from "../../core/finding.ts";
 import { mention, quote } from "../../core/finding.ts";
-import { canonicalHost } from "../../core/host-pattern.ts";
+import { canonicalHost, covers, parseHostPattern } from "../../core/host-pattern.ts";
 import type { Inventory } from "../../core/inventory.ts";
-import type { GatewayRoute, Kind, VirtualService } from "../../core/kinds.ts";
+import type { GatewayRoute, Kind, ObjectReference, Service, VirtualService } from "../../core/kinds.ts";
 import { allows } from "../../core/policy.ts";
 import type { RuleContext } from "../../core/rule.ts";
 import type { ServiceName } from "../../core/service-names.ts";
@@ -36,6 +36,8 @@ export interface ExternalHost {
 	readonly host: string;
 	/** A ServiceEntry has it, so the waypoint takes the route. */
 	readonly isCertain: boolean;
+	/** A Service of the cluster: what a route leads to by reference, the other namespace grants with a ReferenceGrant. */
+	readonly isGranted?: true;
 }
 
 /** What a namespace's policy says of the targets of a route. */
@@ -198,13 +200,13 @@ function* pastWaypoint(target: RouteTarget, outside: string, context: RuleContex
  * A host outside the cluster behind which a waypoint finds a Service of another namespace: the request arrives with the
  * waypoint's identity, which that Service may trust more than the pods that sent it.
  */
-function* lentIdentity(
+export function* lentIdentity(
 	target: RouteTarget,
-	{ host, isCertain }: ExternalHost,
+	{ host, isCertain, isGranted }: ExternalHost,
 	context: RuleContext,
 ): Generator<Problem> {
 	const { namespace, inventory } = context;
-	const service = serviceMeant(target, context);
+	const service = isGranted && target.service !== undefined ? undefined : serviceMeant(target, context);
 	const waypoint = governingWaypoint(context);
 	if (
 		waypoint !== undefined &&
@@ -235,32 +237,57 @@ export function externalHostOf(route: VirtualService, context: RuleContext): Ext
 	}
 	const outside =
 		hosts.find((each) => each.includes(".") && isOutsideHost(each, inventory)) ??
-		hosts.find((each) => isOwnBoundService(each, context));
+		hosts.find((each) => namesLentService(each, context));
 	return outside === undefined ? undefined : { host: outside, isCertain: false };
 }
 
-/** A Service of the namespace whose clients come by the governing waypoint. */
-function isOwnBoundService(host: string, context: RuleContext): boolean {
+/** Whether a host, which may be a wildcard, stands for a Service of the namespace whose clients come by a shared waypoint. */
+function namesLentService(host: string, context: RuleContext): boolean {
 	const { namespace, inventory } = context;
-	const named = serviceOfHost(canonicalHost(host), namespace);
-	if (named === undefined || named.namespace !== namespace) {
-		return false;
+	const name = canonicalHost(host);
+	if (name.startsWith("*")) {
+		const pattern = parseHostPattern(name);
+		return (
+			pattern !== undefined &&
+			[...inventory.inNamespace("Service", namespace)].some(
+				(service) =>
+					covers(pattern, fullName(service.metadata?.name, context)) && isAtSharedWaypoint(service, context),
+			)
+		);
 	}
-	const service = inventory.get("Service", namespace, named.name);
-	if (service === undefined) {
-		return false;
-	}
-	const home = inventory.get("Namespace", "", namespace)?.metadata?.labels;
-	const request = requestedWaypoint(service.metadata?.labels, namespace, home);
-	return request.asked && formatWaypoint(request.waypoint) === governingWaypoint(context);
+	const named = serviceOfHost(name, namespace);
+	return (
+		named !== undefined &&
+		named.namespace === namespace &&
+		isAtSharedWaypoint(inventory.get("Service", namespace, named.name), context)
+	);
 }
 
-/** A host of the ServiceEntry that a route of the Gateway API stands on, where it leads out of the cluster. */
-export function externalParentOf(
-	route: GatewayRoute,
-	{ namespace, inventory }: RuleContext,
-): ExternalHost | undefined {
-	for (const { group, kind, name, namespace: other } of route.spec?.parentRefs ?? []) {
+/** The name by which the mesh knows a Service of the namespace. */
+export function fullName(name: string | null | undefined, { namespace, inventory }: RuleContext): string {
+	return `${name ?? ""}.${namespace}.svc.${inventory.mesh.clusterDomain}`;
+}
+
+/**
+ * Whether clients of a Service of the namespace, or of one yet to be written, come by the governing waypoint and that is
+ * another namespace's: with an own one a team lends nobody's identity but its own.
+ */
+export function isAtSharedWaypoint(service: Service | undefined, context: RuleContext): boolean {
+	const { namespace, inventory } = context;
+	const home = inventory.get("Namespace", "", namespace)?.metadata?.labels;
+	const request = requestedWaypoint(service?.metadata?.labels, namespace, home);
+	return (
+		request.asked &&
+		request.waypoint.namespace !== namespace &&
+		formatWaypoint(request.waypoint) === governingWaypoint(context)
+	);
+}
+
+/** A host of what a route of the Gateway API stands on: an entry that leads out of the cluster, or a Service at a shared waypoint. */
+export function externalParentOf(route: GatewayRoute, context: RuleContext): ExternalHost | undefined {
+	const { namespace, inventory } = context;
+	const parents = route.spec?.parentRefs ?? [];
+	for (const { group, kind, name, namespace: other } of parents) {
 		if (group === "networking.istio.io" && kind === "ServiceEntry") {
 			const place = other ?? namespace;
 			const entry = inventory.get("ServiceEntry", place, name ?? "");
@@ -272,7 +299,24 @@ export function externalParentOf(
 			}
 		}
 	}
-	return undefined;
+	const service = parents.find((parent) => isLentParent(parent, context));
+	return service === undefined
+		? undefined
+		: { host: fullName(service.name, context), isCertain: false, isGranted: true };
+}
+
+/** Whether a route stands on a Service of the namespace whose clients come by a shared waypoint. */
+function isLentParent(
+	{ group, kind, name, namespace: other }: ObjectReference,
+	context: RuleContext,
+): boolean {
+	const { namespace, inventory } = context;
+	return (
+		group === "" &&
+		kind === "Service" &&
+		(other ?? namespace) === namespace &&
+		isAtSharedWaypoint(inventory.get("Service", namespace, name ?? ""), context)
+	);
 }
 
 /** Whether a ServiceEntry of a namespace puts a host outside the cluster. */

@@ -1,6 +1,7 @@
 import type { AnyObject } from "../../../src/core/kinds.ts";
+import { withLabels } from "../../../src/rules/examples.ts";
 import { virtualservicePolicyDestination as rule } from "../../../src/rules/policy/virtualservice-policy-destination.ts";
-import { networking, twoTeams } from "../../support/governed-shop.ts";
+import { governed, networking, twoTeams } from "../../support/governed-shop.ts";
 import { testRule } from "../../support/test-rule.ts";
 
 function virtualService(spec: object): AnyObject {
@@ -15,6 +16,8 @@ const given = twoTeams;
 const destination = "error spec.http[0].route[0].destination.host";
 const service = (namespace: string, name: string, spec: object = {}): AnyObject =>
 	({ apiVersion: "v1", kind: "Service", metadata: { name, namespace }, spec }) as AnyObject;
+const shared = { "istio.io/use-waypoint": "egress", "istio.io/use-waypoint-namespace": "istio-egress" };
+const istiod = "istiod.istio-system.svc.cluster.local";
 const ingress = networking("Gateway", "in", { selector: { istio: "ingressgateway" }, servers: [] });
 
 const rootOf = (namespace: string): AnyObject =>
@@ -235,6 +238,41 @@ testRule(rule, {
 		],
 		finds: ["warning spec.http[0].route[0].destination.host"],
 		says: /with the identity of istio-egress\/egress instead of their own$/,
+	},
+	"warns of a wildcard that stands for a Service at a shared waypoint, and of a Service that will be there by its Namespace":
+		[
+			...["*.shop.svc.cluster.local", "*.local"].map((host) => ({
+				object: networking("VirtualService", "x", { hosts: [host], http: [toHost(istiod)] }),
+				given: [
+					...given,
+					{
+						...service("shop", "x"),
+						metadata: { name: "x", namespace: "shop", labels: shared },
+					} as AnyObject,
+				],
+				finds: ["warning spec.http[0].route[0].destination.host"],
+				says: /with the identity of istio-egress\/egress instead of their own$/,
+			})),
+			{
+				object: networking("VirtualService", "x", { hosts: ["x"], http: [toHost(istiod)] }),
+				given: given.map((each) =>
+					each.metadata?.name === "shop" && each.metadata.namespace === undefined
+						? withLabels(each, shared)
+						: each,
+				),
+				finds: ["warning spec.http[0].route[0].destination.host"],
+			},
+		],
+	"leaves a Service at a waypoint of its own namespace alone": {
+		object: networking("VirtualService", "x", { hosts: ["x"], http: [toHost(istiod)] }),
+		given: [
+			governed("shop", { waypoint: "shop/own" }),
+			{
+				...service("shop", "x"),
+				metadata: { name: "x", namespace: "shop", labels: { "istio.io/use-waypoint": "own" } },
+			} as AnyObject,
+		],
+		finds: [],
 	},
 	"warns of an allowed host that leaves by a gateway": {
 		object: networking("VirtualService", "out", {
