@@ -32,9 +32,10 @@ export interface FoundState {
 
 /** What decides about the next step. */
 export interface Situation {
+	/** The API server's clock: it is the one that verifies. */
 	readonly now: Date;
-	/** The API server's clock, which alone decides whether a certificate has begun. */
-	readonly serverNow: Date;
+	/** This machine's clock: what cannot be taken back waits until it is due by both. */
+	readonly ownNow: Date;
 	readonly found: FoundState;
 	/** The last state this replica worked with. */
 	readonly remembered: AuthorityState | null;
@@ -73,7 +74,7 @@ export function bundleOf(state: AuthorityState): string {
 
 /** Decides what is to be done with the CAs now; every replica may do it, the Secret's resourceVersion picks one. */
 export async function nextStep(situation: Situation): Promise<Step> {
-	const { found, now, serverNow, served } = situation;
+	const { found, now, ownNow, served } = situation;
 	if (found.state === null) {
 		return await recover(situation);
 	}
@@ -93,8 +94,7 @@ export async function nextStep(situation: Situation): Promise<Step> {
 		};
 	}
 	// A clock that is ahead makes CAs that begin in the future: nobody would trust their leaves before.
-	const hasBegun =
-		state.next !== null && beginsBefore(state.next, now) && beginsBefore(state.next, serverNow);
+	const hasBegun = state.next !== null && beginsBefore(state.next, now) && beginsBefore(state.next, ownNow);
 	if (state.next !== null && situation.nextIsPublished && hasBegun) {
 		const retired = joinBundle([state.signing.cert, state.retired]);
 		return { kind: "switched", state: { signing: state.next, next: null, ...retire(situation, retired) } };
@@ -102,7 +102,7 @@ export async function nextStep(situation: Situation): Promise<Step> {
 	if (state.next === null && (found.rotateRequested || renewalTime(state.signing.cert) <= now)) {
 		return { kind: "rotating", state: { ...state, next: await situation.createAuthority() } };
 	}
-	if (state.retiredUntil !== null && state.retiredUntil <= now) {
+	if (state.retiredUntil !== null && state.retiredUntil <= now && state.retiredUntil <= ownNow) {
 		return { kind: "dropped-old", state: { ...state, retired: "", retiredUntil: null } };
 	}
 	return { kind: "none", state };

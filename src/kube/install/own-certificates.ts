@@ -27,6 +27,7 @@ export interface OwnCertificateOptions {
 	readonly signal?: AbortSignal;
 	/** Told, before there is a first certificate, why there is none; after every look. */
 	readonly onWait?: (reason: string) => void;
+	/** This machine's clock. */
 	readonly now?: () => Date;
 	/** Milliseconds by which this clock is ahead of the API server's; undefined while nobody knows. */
 	readonly skewMs?: () => number | undefined;
@@ -129,7 +130,9 @@ function createKeeper(
 	times: OwnCertificateTimes,
 	signal: AbortSignal,
 ): Keeper {
-	const { api, log, now = () => new Date() } = options;
+	const { api, log, now: ownNow = () => new Date(), skewMs = () => undefined } = options;
+	// Whoever verifies goes by the API server's clock: by a wrong one a CA would be made for later, or replaced as expired.
+	const now = (): Date => new Date(ownNow().getTime() - (skewMs() ?? 0));
 	const exchange = { deadlineMs: requestDeadlineMs, signal };
 	const collection = `/api/v1/namespaces/${encodeURIComponent(options.namespace)}/secrets`;
 	const secretPath = `${collection}/${encodeURIComponent(options.secretName)}`;
@@ -154,7 +157,7 @@ function createKeeper(
 		}
 		const step = await nextStep({
 			now: now(),
-			serverNow: new Date(now().getTime() - (options.skewMs?.() ?? 0)),
+			ownNow: ownNow(),
 			found,
 			remembered,
 			served: leaf.held()?.current().cert ?? null,

@@ -10,20 +10,19 @@ test("nextStep() switches to no CA that has not begun yet, however long it has b
 	const start = new Date("2026-06-01T12:00:00Z");
 	const signing = await createAuthority({ now: start });
 	const next = await createAuthority({ now: new Date(start.getTime() + 3 * hour) });
-	const kindAt = async (now: Date, serverNow = now): Promise<string> => {
+	const kindAt = async (now: Date, ownNow = now): Promise<string> => {
 		const state = { signing, next, retired: "", retiredUntil: null };
 		const found = { state, faults: [], salvaged: "", salvagedNext: null, rotateRequested: false };
 		const rest = { remembered: state, served: null, live: [signing.cert, next.cert], nextIsPublished: true };
 		const createNone = () => Promise.reject(new Error("no CA is due"));
-		return (
-			await nextStep({ now, serverNow, found, ...rest, retentionMs: hour, createAuthority: createNone })
-		).kind;
+		return (await nextStep({ now, ownNow, found, ...rest, retentionMs: hour, createAuthority: createNone }))
+			.kind;
 	};
 	assert.equal(await kindAt(start), "none");
 	const begun = new Date(start.getTime() + 4 * hour);
 	assert.equal(await kindAt(begun), "switched");
-	assert.equal(await kindAt(begun, start), "none", "to the API server it has not begun");
-	assert.equal(await kindAt(start, begun), "none", "nor to a replica whose clock is behind");
+	assert.equal(await kindAt(start, begun), "none", "to the API server it has not begun");
+	assert.equal(await kindAt(begun, start), "none", "nor to a replica whose clock is behind");
 });
 
 test("verificationFault() names a CA that is not valid yet instead of denying that it signed", async () => {

@@ -36,7 +36,8 @@ interface World {
 	readonly server: ObjectServer;
 	/** Milliseconds by which the clock of every replica is ahead of the real one. */
 	clock: number;
-	replica(times?: Partial<OwnCertificateTimes>): Promise<OwnCertificates>;
+	/** Starts a replica; it knows that its clock is so many milliseconds ahead of the API server's. */
+	replica(times?: Partial<OwnCertificateTimes>, aheadMs?: number): Promise<OwnCertificates>;
 	live(): readonly string[];
 	/** Which replicas the webhooks would not trust at this moment, and why. */
 	faults(): readonly string[];
@@ -70,7 +71,7 @@ async function world(context: TestContext): Promise<World> {
 		server,
 		clock: 0,
 		lost,
-		async replica(times = {}) {
+		async replica(times = {}, aheadMs = 0) {
 			const replica = await keepOwnCertificates({
 				api: server.api,
 				namespace: "waymark",
@@ -78,7 +79,8 @@ async function world(context: TestContext): Promise<World> {
 				names: [name, "127.0.0.1"],
 				configurations,
 				log: pino({ level: "silent" }),
-				now: () => new Date(Date.now() + self.clock),
+				now: () => new Date(Date.now() + self.clock + aheadMs),
+				skewMs: () => aheadMs,
 				times: { ...fast, ...times },
 			});
 			context.after(() => replica.stop());
@@ -448,3 +450,24 @@ test("keepOwnCertificates() by replicas whose clocks differ by hours neither fig
 	assert.equal(behind.status().fault, null);
 	assert.equal(scene.server.seen.filter(({ method }) => method !== "GET").length, writes);
 });
+
+for (const aheadMs of [3 * hour, 9 * day, 3650 * day]) {
+	test(`keepOwnCertificates() by a clock that is ${aheadMs / hour} h ahead rotates by the API server's, and loses nothing`, async (context) => {
+		const scene = await world(context);
+		await Promise.all([scene.replica({ intervalMs: hour }), scene.replica({ intervalMs: hour })]);
+		await scene.trusted();
+		const [old] = fingerprints(secretOf(scene)["ca.crt"] ?? "");
+		const ahead = await scene.replica({}, aheadMs);
+		await scene.trusted();
+		assert.equal(fingerprints(secretOf(scene)["ca.crt"] ?? "")[0], old, "it replaces no CA that is good");
+		const secret = scene.server.get(secretPath);
+		scene.server.set(secretPath, {
+			...secret,
+			metadata: { ...secret?.metadata, annotations: { [rotateAnnotation]: "now" } },
+		});
+		await until("switch", () => fingerprints(secretOf(scene)["ca.crt"] ?? "")[0] !== old);
+		await ahead.refresh();
+		assert.deepEqual(fingerprints(secretOf(scene)["retired-ca.crt"] ?? ""), [old], "others serve its leaves");
+		assert.deepEqual([scene.faults(), scene.lost], [[], []]);
+	});
+}
