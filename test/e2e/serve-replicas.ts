@@ -21,6 +21,8 @@ export interface ServeReplicasOptions {
 	readonly count?: number;
 	/** `self`, which fails closed by itself, or a folder of certificate files; `self` unless told. */
 	readonly certificates?: string;
+	/** Further environment variables. */
+	readonly env?: Readonly<Record<string, string>>;
 	/** Further arguments of `serve`. */
 	readonly args?: readonly string[];
 	/** Further values of the chart: `config.limits.deniedHosts={*.example}`. */
@@ -33,8 +35,8 @@ export interface ServeReplicasOptions {
 export interface ServeReplica extends Backend {
 	readonly operations: string;
 	process(): RunningProcess;
-	/** Starts it, and waits until it is ready. */
-	start(): Promise<void>;
+	/** Starts it, with further environment variables this time, and waits until it is ready. */
+	start(env?: Readonly<Record<string, string>>): Promise<void>;
 	/** SIGTERM and its drain, or another signal; gives how it ended: "code 0". */
 	stop(signal?: NodeJS.Signals): Promise<string>;
 	/** The end of its log. */
@@ -67,7 +69,7 @@ export async function startServeReplicas(
 	group: ProcessGroup,
 	options: ServeReplicasOptions = {},
 ): Promise<ServeReplicas> {
-	const { count = 3, certificates = "self", adjust = (object) => object } = options;
+	const { count = 3, certificates = "self", adjust = (object) => object, env = {} } = options;
 	const ports = await freePorts(count * 2);
 	const listen = ports.slice(0, count).map((port) => `127.0.0.1:${port}`);
 	await using stack = new AsyncDisposableStack();
@@ -99,6 +101,7 @@ export async function startServeReplicas(
 			createReplica(group, `waymark-${index}`, {
 				port: ports[index] ?? 0,
 				operationsPort: ports[count + index] ?? 0,
+				env,
 				args: [
 					`--kubeconfig=${kubeconfig}`,
 					`--listen=${address}`,
@@ -137,7 +140,12 @@ export async function startServeReplicas(
 function createReplica(
 	group: ProcessGroup,
 	name: string,
-	place: { readonly port: number; readonly operationsPort: number; readonly args: readonly string[] },
+	place: {
+		readonly port: number;
+		readonly operationsPort: number;
+		readonly env: Readonly<Record<string, string>>;
+		readonly args: readonly string[];
+	},
 ): ServeReplica {
 	const operations = `http://127.0.0.1:${place.operationsPort}`;
 	let running: RunningProcess | undefined;
@@ -153,7 +161,7 @@ function createReplica(
 		operations,
 		process: current,
 		isReady: () => running?.isRunning() === true && isReadyAt(operations),
-		async start() {
+		async start(env = {}) {
 			const cwd = join(group.folder, name);
 			await mkdir(cwd, { recursive: true });
 			running = group.start({
@@ -166,7 +174,7 @@ function createReplica(
 					`--operations=127.0.0.1:${place.operationsPort}`,
 				],
 				cwd,
-				env: { PATH: process.env.PATH },
+				env: { PATH: process.env.PATH, ...place.env, ...env },
 			});
 			await waitUntilReady(running, () => isReadyAt(operations), 60_000);
 		},

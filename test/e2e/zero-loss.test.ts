@@ -13,8 +13,9 @@ import { createApi } from "./api.ts";
 import type { KeyPair } from "./certificates.ts";
 import type { OwnControlPlane } from "./control-plane.ts";
 import { startControlPlane } from "./control-plane.ts";
-import type { Counts, Judgement } from "./load.ts";
-import { applying, loadUntil, reviewing } from "./load.ts";
+import type { Judgement } from "./load.ts";
+import type { Load } from "./replica-load.ts";
+import { describeLoad, loadReplicas } from "./replica-load.ts";
 import type { ServeReplica, ServeReplicas } from "./serve-replicas.ts";
 import { installed, startServeReplicas } from "./serve-replicas.ts";
 import { createNamespace, createWaypointByHand, serviceEntry } from "./world.ts";
@@ -61,62 +62,27 @@ function judgement(run: string): Judgement {
 	};
 }
 
-interface Load {
-	readonly applied: Counts;
-	readonly kept: Counts;
-	readonly fresh: Counts;
-}
-
 let runs = 0;
 
-/** Three loads through one fault: applies, and reviews posted with and without keep-alive. */
+/** The load of `loadReplicas` through one fault. */
 async function underLoad(fleet: ServeReplicas, fault: () => Promise<void>): Promise<Load> {
 	runs += 1;
-	let bundle = await fleet.bundle();
-	const following = setInterval(() => {
-		// The API server may be away.
-		fleet.bundle().then(
-			(next) => {
-				bundle = next;
-			},
-			() => {},
-		);
-	}, 200);
 	const during = (async () => {
 		const start = performance.now();
 		await sleep(1_000);
 		await fault();
 		await sleep(Math.max(1_000, seconds * 1_000 - (performance.now() - start)));
 	})();
-	const target = (keepAlive: boolean) => ({ url: fleet.url, bundle: () => bundle, keepAlive });
-	const keeping = reviewing(target(true), judgement(`k${runs}`));
-	const closing = reviewing(target(false), judgement(`c${runs}`));
 	try {
-		const [applied, kept, fresh] = await Promise.all([
-			loadUntil(rates.applied, applying(api, judgement(`a${runs}`)), during),
-			loadUntil(rates.posted, keeping, during),
-			loadUntil(rates.posted, closing, during),
-		]);
-		return { applied, kept, fresh };
+		return await loadReplicas(fleet, api, rates, (letter) => judgement(`${letter}${runs}`), during);
 	} finally {
-		clearInterval(following);
-		keeping.close();
-		closing.close();
 		await api.request("DELETE", `/apis/networking.istio.io/v1/namespaces/${team}/serviceentries`);
 	}
 }
 
-function tell(context: TestContext, { applied, kept, fresh }: Load): void {
-	for (const [name, counts] of Object.entries({
-		applied,
-		"posted, keep-alive": kept,
-		"posted, no keep-alive": fresh,
-	})) {
-		const { asked, failed, wrong, unanswered, perSecond, medianMs, slowestMs } = counts;
-		const times = `median ${medianMs.toFixed(1)} ms, slowest ${slowestMs.toFixed(0)} ms`;
-		context.diagnostic(
-			`${name}: ${asked} asked, ${failed} failed, ${wrong} wrong, ${unanswered} unanswered; ${perSecond.toFixed(0)}/s, ${times}`,
-		);
+function tell(context: TestContext, load: Load): void {
+	for (const line of describeLoad(load)) {
+		context.diagnostic(line);
 	}
 }
 
