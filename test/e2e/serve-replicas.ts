@@ -35,8 +35,11 @@ export interface ServeReplicasOptions {
 export interface ServeReplica extends Backend {
 	readonly operations: string;
 	process(): RunningProcess;
-	/** Starts it, with further environment variables this time, and waits until it is ready. */
-	start(env?: Readonly<Record<string, string>>): Promise<void>;
+	/** Starts it, with further environment variables this time, and waits until it is ready unless told otherwise. */
+	start(options?: {
+		readonly env?: Readonly<Record<string, string>>;
+		readonly untilReady?: boolean;
+	}): Promise<void>;
 	/** SIGTERM and its drain, or another signal; gives how it ended: "code 0". */
 	stop(signal?: NodeJS.Signals): Promise<string>;
 	/** The end of its log. */
@@ -161,7 +164,7 @@ function createReplica(
 		operations,
 		process: current,
 		isReady: () => running?.isRunning() === true && isReadyAt(operations),
-		async start(env = {}) {
+		async start({ env = {}, untilReady = true } = {}) {
 			const cwd = join(group.folder, name);
 			await mkdir(cwd, { recursive: true });
 			running = group.start({
@@ -176,7 +179,9 @@ function createReplica(
 				cwd,
 				env: { PATH: process.env.PATH, ...place.env, ...env },
 			});
-			await waitUntilReady(running, () => isReadyAt(operations), 60_000);
+			if (untilReady) {
+				await waitUntilReady(running, () => isReadyAt(operations), 60_000);
+			}
 		},
 		async stop(signal) {
 			// The grace of the chart's pods.
