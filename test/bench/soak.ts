@@ -9,7 +9,7 @@
  *
  * Ten minutes at full speed: --seconds 600 --reviews 600000 --rate 1100 --hostile 2 --pause 200
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:https";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,6 +28,7 @@ import {
 	withSpec,
 } from "../../src/rules/examples.ts";
 import { startBalancer } from "../support/balancer.ts";
+import { residentMiB } from "../support/resident-memory.ts";
 import { reviewOf } from "../support/reviews.ts";
 import type { ServeProcess } from "../support/serve-process.ts";
 import { startServe } from "../support/serve-process.ts";
@@ -259,17 +260,12 @@ async function live(): Promise<void> {
 /** The resident memory of the replicas in MiB, each time that it was looked at. */
 const footprints: number[][] = [];
 
-function residentMiB(pid: number): number {
-	const kib = /^VmRSS:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-	return Math.round(Number(kib) / 1024);
-}
-
 /** Looks at the replicas that are up; one that is not there and was not restarted has died. */
 function footprint(): string {
 	const sizes: number[] = [];
 	const texts = replicas.map(({ serve: { pid }, isUp }) => {
 		try {
-			sizes.push(residentMiB(pid));
+			sizes.push(Math.round(residentMiB(pid)));
 			return `${sizes.at(-1)} MiB ${readdirSync(`/proc/${pid}/fd`).length} fd`;
 		} catch {
 			counts.deaths += isUp ? 1 : 0;

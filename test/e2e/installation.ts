@@ -14,10 +14,19 @@ const chart = join(root, "charts/waymark");
 
 /** Runs the real helm; never throws because of what it answers. */
 export function helm(plane: ControlPlane, args: readonly string[]): Promise<KubectlResult> {
-	const { files, folder, kubeconfig } = plane.connection;
+	return helmAt(plane.connection.files.helm, plane, args);
+}
+
+/** Runs another helm than the control plane's; never throws because of what it answers. */
+export function helmAt(
+	program: string,
+	plane: ControlPlane,
+	args: readonly string[],
+): Promise<KubectlResult> {
+	const { folder, kubeconfig } = plane.connection;
 	return new Promise((resolve) => {
 		execFile(
-			files.helm,
+			program,
 			args.map((arg) => (arg === "CHART" ? chart : arg)),
 			{
 				env: { PATH: process.env.PATH, HOME: folder, KUBECONFIG: kubeconfig },
@@ -123,13 +132,24 @@ export async function startServe(options: {
 /** The pods that a rendered chart would run. */
 export function podTemplate(objects: readonly KubeObject[]): {
 	readonly metadata: object;
-	readonly spec: { readonly containers: readonly { readonly args: readonly string[] }[] };
+	readonly spec: {
+		readonly containers: readonly {
+			readonly args: readonly string[];
+			readonly env: readonly { readonly name: string; readonly value?: string }[];
+		}[];
+	};
 } {
 	const deployment = objects.find(({ kind }) => kind === "Deployment");
 	if (deployment === undefined) {
 		throw new Error("Cannot find the pods of the chart: it renders no Deployment");
 	}
 	return (deployment.spec as { readonly template: ReturnType<typeof podTemplate> }).template;
+}
+
+/** The options by which the chart bounds the memory of Node in its pods. */
+export function nodeOptions(objects: readonly KubeObject[]): string {
+	const [container] = podTemplate(objects).spec.containers;
+	return container?.env.find(({ name }) => name === "NODE_OPTIONS")?.value ?? "";
 }
 
 /** Waits until something is so; throws with the ends of the processes' logs when it is not in time. */

@@ -25,6 +25,8 @@ export interface Counts {
 	/** What the rate came to. */
 	readonly perSecond: number;
 	readonly medianMs: number;
+	/** What 99 of 100 took at most. */
+	readonly p99Ms: number;
 	readonly slowestMs: number;
 	/** The first details of each kind that is not right. */
 	readonly examples: readonly string[];
@@ -79,6 +81,7 @@ export async function loadUntil(rate: number, attempt: Attempt, during: Promise<
 		unanswered,
 		perSecond: sorted.length / (tookMs / 1_000),
 		medianMs: sorted[Math.floor(sorted.length / 2)] ?? 0,
+		p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? 0,
 		slowestMs: sorted.at(-1) ?? 0,
 		examples,
 	};

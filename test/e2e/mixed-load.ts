@@ -7,16 +7,17 @@
  *
  * node test/e2e/mixed-load.ts [--minutes 30] [--rate 40] [--seed 1]
  */
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { fingerprints } from "../../src/certificates/inspect.ts";
 import { rotateAnnotation } from "../../src/kube/install/authority-secret.ts";
+import { residentMiB } from "../support/resident-memory.ts";
 import { ApiError, createApi } from "./api.ts";
 import { changingObjects, dice } from "./changing-objects.ts";
 import { startControlPlane } from "./control-plane.ts";
-import { podTemplate, render } from "./installation.ts";
+import { nodeOptions, render } from "./installation.ts";
 import type { Attempt, Judgement } from "./load.ts";
 import { loadUntil } from "./load.ts";
 import { describeLoad, loadReplicas } from "./replica-load.ts";
@@ -67,15 +68,11 @@ await createNamespace(plane, team, {
 	labels: { "istio.io/dataplane-mode": "ambient" },
 	annotations: policy(0),
 });
-const [container] = podTemplate(await render(plane, `--namespace=${installed.namespace}`)).spec.containers;
-const { env = [] } = container as {
-	readonly env?: readonly { readonly name: string; readonly value?: string }[];
-};
 const fleet = await startServeReplicas(plane, plane.processes, {
 	args: ["--audit"],
 	// The heap of the chart's pods, and a log that a run of hours may write.
 	env: {
-		NODE_OPTIONS: env.find(({ name }) => name === "NODE_OPTIONS")?.value ?? "",
+		NODE_OPTIONS: nodeOptions(await render(plane, `--namespace=${installed.namespace}`)),
 		WAYMARK_LOG_LEVEL: "warn",
 	},
 });
@@ -198,12 +195,11 @@ interface Footprint {
 }
 
 async function footprint(replica: ServeReplica): Promise<Footprint> {
-	const folder = `/proc/${replica.process().pid}`;
-	const kib = /^VmRSS:\s*(\d+)/m.exec(await readFile(`${folder}/status`, "utf8"))?.[1];
+	const { pid } = replica.process();
 	return {
-		resident: Number(kib) / 1024,
+		resident: residentMiB(pid),
 		heap: (await metric(replica, "waymark_heap_used_bytes")) / 2 ** 20,
-		descriptors: (await readdir(`${folder}/fd`)).length,
+		descriptors: (await readdir(`/proc/${pid}/fd`)).length,
 	};
 }
 

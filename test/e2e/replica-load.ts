@@ -60,7 +60,7 @@ export async function loadReplicas(
 /** What became of them, a line for each kind. */
 export function describeLoad({ applied, kept, fresh }: Load): readonly string[] {
 	return Object.entries({ applied, "posted, keep-alive": kept, "posted, no keep-alive": fresh }).map(
-		([name, { asked, failed, wrong, unanswered, perSecond, medianMs, slowestMs }]) =>
-			`${name}: ${asked} asked, ${failed} failed, ${wrong} wrong, ${unanswered} unanswered; ${perSecond.toFixed(0)}/s, median ${medianMs.toFixed(1)} ms, slowest ${slowestMs.toFixed(0)} ms`,
+		([name, { asked, failed, wrong, unanswered, perSecond, medianMs, p99Ms, slowestMs }]) =>
+			`${name}: ${asked} asked, ${failed} failed, ${wrong} wrong, ${unanswered} unanswered; ${perSecond.toFixed(0)}/s, median ${medianMs.toFixed(1)} ms, p99 ${p99Ms.toFixed(0)} ms, slowest ${slowestMs.toFixed(0)} ms`,
 	);
 }

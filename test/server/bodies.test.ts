@@ -9,6 +9,7 @@ import { connect } from "node:tls";
 import { stringify } from "yaml";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace } from "../../src/rules/examples.ts";
 import { bodyLimit } from "../../src/server/app.ts";
+import { residentMiB } from "../support/resident-memory.ts";
 import { reviewOf } from "../support/reviews.ts";
 import { world } from "../support/rule-example.ts";
 import { startServe } from "../support/serve-process.ts";
@@ -20,11 +21,6 @@ const webhook = await runWebhook(
 );
 const good = JSON.stringify(reviewOf(boundEntry));
 const large = `${good}${" ".repeat(6 * 1024 * 1024)}`;
-
-/** The resident memory of a process, in MiB. */
-function residentMiB(pid: number): number {
-	return Number(/^VmRSS:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
-}
 
 test("60 stalled bodies of 7 MiB take less than 160 MiB of a replica, and reviews are answered meanwhile", {
 	skip: process.platform !== "linux" && "the memory of another process is read from /proc",
