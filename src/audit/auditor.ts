@@ -1,50 +1,13 @@
 import type { Engine } from "../core/engine.ts";
-import { evaluate } from "../core/evaluate.ts";
-import type { Severity } from "../core/finding.ts";
-import { formatPath } from "../core/finding.ts";
 import type { Gaps } from "../core/gaps.ts";
 import type { Inventory } from "../core/inventory.ts";
-import type { AnyObject, Kind, Resources, ServiceEntry } from "../core/kinds.ts";
-import { kinds } from "../core/kinds.ts";
+import type { AnyObject, Kind } from "../core/kinds.ts";
 import { entriesAskingFor } from "../istio/waypoint/losses.ts";
-import { traceEntry } from "../trace/hosts.ts";
+import type { AuditChange, AuditedObject } from "./judged.ts";
+import { isSameJudgement, judgeStored, wayOut } from "./judged.ts";
 import type { Reads } from "./reads.ts";
 import { questionsAbout, ReadNotes } from "./reads.ts";
-
-/** One finding as it is kept and reported: without the object, and short. */
-export interface AuditFinding {
-	readonly rule: string;
-	readonly severity: Severity;
-	/** The field as people write it: `spec.hosts[0]`. */
-	readonly path: string;
-	readonly message: string;
-	readonly hint: string | undefined;
-}
-
-/** What becomes of the connections to one host: through a waypoint, past it, or nobody can say yet. */
-export type HostState = "governed" | "direct" | "unknown";
-
-export const hostStates: readonly HostState[] = ["governed", "direct", "unknown"];
-
-/** What is known of one stored object. */
-export interface AuditedObject {
-	readonly kind: Kind;
-	readonly apiVersion: string;
-	readonly namespace: string;
-	readonly name: string;
-	readonly uid: string | undefined;
-	readonly findings: readonly AuditFinding[];
-	/** Findings beyond those that are kept. */
-	readonly omitted: number;
-	/** The state of each host that the policy governs, in the order of hosts; empty for other kinds. */
-	readonly hosts: readonly HostState[];
-}
-
-/** One object whose judgement is another than before; undefined: it is gone, or was not there. */
-export interface AuditChange {
-	readonly before: AuditedObject | undefined;
-	readonly after: AuditedObject | undefined;
-}
+import { Tally } from "./tally.ts";
 
 /** What changed in the world: one object, or, without a name, any number of a kind. */
 export interface WorldChange {
@@ -73,12 +36,17 @@ export interface Auditor {
 	restart(today: string): void;
 	/** Judges what is in line while `mayGoOn` says so, single objects first or alone; whether any of that is left. */
 	work(mayGoOn: () => boolean, extent?: "all" | "single objects"): boolean;
-	/** Whether single objects are in line, which are judged without waiting for the next round. */
-	isUrgent(): boolean;
+	/**
+	 * How urgent what is in line is: 2 while it is to be said of entries whether their waypoint still takes them, 1 while
+	 * single objects are to be judged, which does not wait for the next round either, else 0.
+	 */
+	urgency(): 0 | 1 | 2;
 	/** Whether every object was judged since the start. */
 	isComplete(): boolean;
 	/** Whether anything is in line. */
 	isIdle(): boolean;
+	/** What is judged, counted. */
+	readonly tally: Tally;
 	/** Every judged object, in no order. */
 	objects(): Iterable<AuditedObject>;
 	/** The judged objects of a namespace; "" has those without one. */
@@ -88,12 +56,10 @@ export interface Auditor {
 /** What a label on an entry or a Namespace may name as waypoint. */
 const waypointKinds: ReadonlySet<Kind> = new Set(["KubernetesGateway", "Service"]);
 
-/** Findings of one object that are kept; the rest are counted. */
-const mostFindings = 20;
-
-const exempt: readonly never[] = [];
-
-/** An auditor of a world; `onChange` is told of every object whose judgement is another than before. */
+/**
+ * An auditor of a world; `onChange` is told of every object whose judgement is another than before, and `onLoss` when
+ * other entries than before are reached past the waypoint that they ask for, which is known before they are judged.
+ */
 export function createAuditor(options: {
 	readonly engine: Engine;
 	readonly inventory: Inventory;
@@ -101,14 +67,17 @@ export function createAuditor(options: {
 	/** Where policies are not kept, as last worked out; who works it out tells of what is another (`changed`). */
 	readonly gaps?: () => Gaps | undefined;
 	readonly onChange: (change: AuditChange) => void;
+	readonly onLoss?: () => void;
 }): Auditor {
 	const { engine, inventory, onChange } = options;
+	const tally = new Tally();
 	const notes = new ReadNotes(inventory);
 	const judged = [...engine.byKind.keys()];
 	const readers = readersOf(engine);
 	const results = new Map<string, Map<string, Kept>>();
 	const named = new Map<string, NamedObject>();
 	const affected = new Map<string, NamedObject>();
+	const rerouted = new Map<string, NamedObject>();
 	const sweeps = new Set<Kind>(judged);
 	let today = options.today;
 	let isComplete = false;
@@ -121,28 +90,52 @@ export function createAuditor(options: {
 	let moment = 0;
 	let search: Iterator<void> | undefined;
 
+	const count = (before: AuditedObject | undefined, after: AuditedObject | undefined): void => {
+		if (tally.replace(before, after)) {
+			options.onLoss?.();
+		}
+	};
 	const keep = (key: string, namespace: string, after: AuditedObject | undefined, reads: Reads): void => {
 		const names = results.get(namespace);
-		const before = names?.get(key)?.object;
+		const before = names?.get(key);
+		count(before?.object, after);
 		if (after === undefined) {
 			names?.delete(key);
 			if (names?.size === 0) {
 				results.delete(namespace);
 			}
-		} else if (names === undefined) {
-			results.set(namespace, new Map([[key, { object: after, reads, moment }]]));
 		} else {
-			names.set(key, { object: after, reads, moment });
+			const kept = { object: after, told: after, reads, moment };
+			if (names === undefined) {
+				results.set(namespace, new Map([[key, kept]]));
+			} else {
+				names.set(key, kept);
+			}
 		}
-		if (!isSame(before, after)) {
-			onChange({ before, after });
+		if (!isSameJudgement(before?.told, after)) {
+			onChange({ before: before?.told, after });
+		}
+	};
+	/** Says of one entry whether its waypoint still takes it; what else follows is judged later. */
+	const rerouteFirst = (): void => {
+		for (const [place, { kind, namespace, name }] of rerouted) {
+			rerouted.delete(place);
+			const [names, key] = [results.get(namespace), keyOf(kind, name)];
+			const kept = names?.get(key);
+			const entry = inventory.get("ServiceEntry", namespace, name);
+			if (kept !== undefined && entry !== undefined) {
+				const object = { ...kept.object, ...wayOut(entry, inventory) };
+				count(kept.object, object);
+				names?.set(key, { ...kept, object });
+			}
+			return;
 		}
 	};
 	const judge = (kind: Kind, object: AnyObject): void => {
 		const { namespace = "", name = "" } = object.metadata ?? {};
 		const key = keyOf(kind, name ?? "");
 		affected.delete(`${namespace ?? ""}\n${key}`);
-		const result = judgeObject(engine, notes, kind, object, today, options.gaps?.());
+		const result = judgeStored(engine, notes, { kind, object, today, gaps: options.gaps?.() });
 		keep(key, namespace ?? "", result, notes.take());
 	};
 	const rejudge = ({ kind, namespace, name }: NamedObject): void => {
@@ -226,6 +219,34 @@ export function createAuditor(options: {
 		gone.delete(`${namespace}\n${keyOf(kind, name ?? "")}`);
 		judge(kind, next.value);
 	};
+	/** Takes a step with single objects; false when none is in line. */
+	const workOnSingle = (): boolean => {
+		if (rerouted.size > 0) {
+			rerouteFirst();
+			return true;
+		}
+		if (named.size > 0) {
+			judgeFirst(named);
+			return true;
+		}
+		return false;
+	};
+	/** Takes a step of the round over everything that a change may have touched; false when nothing is left of it. */
+	const workOnRound = (): boolean => {
+		if (search !== undefined || asked.size > 0) {
+			searchOn();
+			return true;
+		}
+		if (affected.size > 0) {
+			judgeFirst(affected);
+			return true;
+		}
+		if (sweep !== undefined || beginSweep()) {
+			sweepOne();
+			return true;
+		}
+		return false;
+	};
 	const isRoundLeft = (): boolean =>
 		asked.size > 0 || search !== undefined || affected.size > 0 || sweep !== undefined || sweeps.size > 0;
 	return {
@@ -238,15 +259,17 @@ export function createAuditor(options: {
 			rejudge({ kind, namespace, name });
 			moment += 1;
 			addAll(asked, questionsAbout({ kind, namespace, name, before, after }));
-			// What this may unbind is judged at once; all else that asked for it comes in its time.
+			// What this may unbind is said and judged at once; all else that asked for it comes in its time.
 			for (const { metadata } of waypointKinds.has(kind)
 				? entriesAskingFor({ namespace, name }, inventory)
 				: []) {
-				rejudge({
+				const entry: NamedObject = {
 					kind: "ServiceEntry",
 					namespace: metadata?.namespace ?? "",
 					name: metadata?.name ?? "",
-				});
+				};
+				rejudge(entry);
+				rerouted.set(`${entry.namespace}\n${entry.name}`, entry);
 			}
 		},
 		rejudge,
@@ -255,28 +278,15 @@ export function createAuditor(options: {
 			addAll(sweeps, judged);
 		},
 		work(mayGoOn, extent = "all") {
-			while (mayGoOn()) {
-				if (named.size > 0) {
-					judgeFirst(named);
-				} else if (extent === "single objects") {
-					return false;
-				} else if (search !== undefined || asked.size > 0) {
-					searchOn();
-				} else if (affected.size > 0) {
-					judgeFirst(affected);
-				} else if (sweep !== undefined || beginSweep()) {
-					sweepOne();
-				} else {
-					break;
-				}
-			}
+			while (mayGoOn() && (workOnSingle() || (extent === "all" && workOnRound()))) {}
 			// Also where the last piece took all the time there was: nobody would come back to say so.
 			isComplete ||= named.size === 0 && !isRoundLeft();
 			return named.size > 0 || (extent === "all" && isRoundLeft());
 		},
-		isUrgent: () => named.size > 0,
+		urgency: () => (rerouted.size > 0 ? 2 : named.size > 0 ? 1 : 0),
 		isComplete: () => isComplete,
 		isIdle: () => named.size === 0 && !isRoundLeft(),
+		tally,
 		*objects() {
 			for (const names of results.values()) {
 				for (const { object } of names.values()) {
@@ -295,6 +305,8 @@ export function createAuditor(options: {
 /** A judgement with what it rests on. */
 interface Kept {
 	readonly object: AuditedObject;
+	/** As `onChange` was told of it last. */
+	readonly told: AuditedObject;
 	readonly reads: Reads;
 	/** How many changes there were before it. */
 	readonly moment: number;
@@ -325,109 +337,4 @@ function addAll<T>(set: Set<T>, items: Iterable<T>): void {
 
 function keyOf(kind: Kind, name: string): string {
 	return `${kind}/${name}`;
-}
-
-function judgeObject(
-	engine: Engine,
-	inventory: Inventory,
-	kind: Kind,
-	object: AnyObject,
-	today: string,
-	gaps: Gaps | undefined,
-): AuditedObject {
-	const { namespace, name, uid } = object.metadata ?? {};
-	const verdict = evaluate(engine, inventory, {
-		kind,
-		namespace: namespace ?? "",
-		name: name ?? undefined,
-		object,
-		today,
-		gaps,
-	});
-	const findings = verdict.findings.slice(0, mostFindings).map((finding) => ({
-		rule: finding.rule,
-		severity: finding.severity,
-		path: shared(formatPath(finding.path)),
-		message: shared(finding.message),
-		hint: finding.hint === undefined ? undefined : shared(finding.hint),
-	}));
-	return {
-		kind,
-		apiVersion: apiVersionOf(kind, object),
-		namespace: namespace ?? "",
-		name: name ?? "",
-		uid: uid ?? undefined,
-		findings: findings.length === 0 ? exempt : findings,
-		omitted: Math.max(0, verdict.findings.length - mostFindings),
-		hosts: kind === "ServiceEntry" ? hostsOf(object as Resources["ServiceEntry"], inventory) : exempt,
-	};
-}
-
-/** Texts that are kept once: ten thousand entries that lose one waypoint say so in the same words. */
-const mostShared = 4096;
-const texts = new Map<string, string>();
-
-function shared(text: string): string {
-	const known = texts.get(text);
-	if (known !== undefined) {
-		return known;
-	}
-	if (texts.size >= mostShared) {
-		texts.clear();
-	}
-	texts.set(text, text);
-	return text;
-}
-
-function apiVersionOf(kind: Kind, { apiVersion }: AnyObject): string {
-	const { group, versions } = kinds[kind];
-	return apiVersion ?? [...(group === "" ? [] : [group]), versions[0]].join("/");
-}
-
-const plain: readonly HostState[] = ["governed"];
-
-function hostsOf(entry: ServiceEntry, inventory: Inventory): readonly HostState[] {
-	if ((entry.spec?.location ?? "MESH_EXTERNAL") !== "MESH_EXTERNAL") {
-		return exempt;
-	}
-	const states = traceEntry(entry, inventory).map(({ binding, capture }): HostState => {
-		if (!capture.captured && capture.addresses === "automatic") {
-			return "unknown";
-		}
-		return capture.captured && binding.waypoint !== null ? "governed" : "direct";
-	});
-	// Most entries have one host and are governed: they share one list.
-	return states.length === 1 && states[0] === "governed" ? plain : states;
-}
-
-function isSame(one: AuditedObject | undefined, other: AuditedObject | undefined): boolean {
-	return (
-		one === other ||
-		(one !== undefined &&
-			other !== undefined &&
-			one.uid === other.uid &&
-			one.omitted === other.omitted &&
-			isEqualList(one.hosts, other.hosts, (a, b) => a === b) &&
-			isEqualList(one.findings, other.findings, isEqualFinding))
-	);
-}
-
-function isEqualList<T>(one: readonly T[], other: readonly T[], isEqual: (a: T, b: T) => boolean): boolean {
-	return (
-		one === other ||
-		(one.length === other.length &&
-			one.every((item, index) => {
-				const counterpart = other[index];
-				return counterpart !== undefined && isEqual(item, counterpart);
-			}))
-	);
-}
-
-function isEqualFinding(one: AuditFinding, other: AuditFinding): boolean {
-	return (
-		one.rule === other.rule &&
-		one.severity === other.severity &&
-		one.path === other.path &&
-		one.message === other.message
-	);
 }

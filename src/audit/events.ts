@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { mention, quote } from "../core/finding.ts";
 import { kinds } from "../core/kinds.ts";
-import type { AuditChange, AuditedObject } from "./auditor.ts";
 import type { ListedExemption } from "./exemptions.ts";
 import { toldDays } from "./exemptions.ts";
+import type { AuditChange, AuditedObject } from "./judged.ts";
 import type { ReportServer } from "./publish.ts";
 import { statusOf } from "./publish.ts";
 

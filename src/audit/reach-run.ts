@@ -5,8 +5,8 @@ import { walkGaps, walkGapsOf } from "../reach/gaps.ts";
 import type { Reach } from "../reach/reach.ts";
 import { walkReach } from "../reach/reach.ts";
 import type { NamedObject } from "./auditor.ts";
-import type { AuditPace } from "./run.ts";
-import { defaultPace } from "./run.ts";
+import type { AuditPace, Pacer } from "./pace.ts";
+import { defaultPace } from "./pace.ts";
 
 /** What is worked out each time that the world has changed. */
 export interface ReachOptions {
@@ -19,7 +19,8 @@ export interface ReachOptions {
 	readonly further: (reach: Reach) => Stepwise<void>;
 	/** Objects of which the gaps are others than before. */
 	readonly onGaps: (objects: readonly NamedObject[]) => void;
-	readonly pace?: Partial<AuditPace>;
+	readonly pacer: Pacer;
+	readonly pace?: Partial<Pick<AuditPace, "gatherMs" | "restFactor">>;
 }
 
 /** Reach that is worked out again and again. */
@@ -38,6 +39,7 @@ export interface ReachRun {
 export function runReach(options: ReachOptions): ReachRun {
 	const pace = { ...defaultPace, ...options.pace };
 	let timer: NodeJS.Timeout | undefined;
+	let callOff: (() => void) | undefined;
 	let work: Stepwise<FoundGaps> | undefined;
 	let found: FoundGaps | undefined;
 	let isStale = false;
@@ -52,8 +54,11 @@ export function runReach(options: ReachOptions): ReachRun {
 		}
 	};
 	const begin = (inMs: number): void => {
-		if (timer === undefined && !hasStopped) {
-			timer = setTimeout(slice, inMs);
+		if (timer === undefined && callOff === undefined && !hasStopped) {
+			timer = setTimeout(() => {
+				timer = undefined;
+				callOff = options.pacer.next(piece);
+			}, inMs);
 			timer.unref();
 		}
 	};
@@ -69,8 +74,8 @@ export function runReach(options: ReachOptions): ReachRun {
 		}, rest);
 		timer.unref();
 	};
-	const slice = (): void => {
-		timer = undefined;
+	const piece = (mayGoOn: () => boolean): void => {
+		callOff = undefined;
 		const began = performance.now();
 		if (work === undefined) {
 			isStale = false;
@@ -81,17 +86,16 @@ export function runReach(options: ReachOptions): ReachRun {
 			work = walk(options);
 		}
 		let step = work.next();
-		while (step.done !== true && performance.now() - began < pace.sliceMs) {
+		while (step.done !== true && mayGoOn()) {
 			step = work.next();
 		}
-		const took = performance.now() - began;
-		spent += took;
+		spent += performance.now() - began;
 		if (step.done === true) {
 			publish(step.value);
 			ended();
 			return;
 		}
-		begin(Math.max(1, took / pace.share - took));
+		callOff = options.pacer.next(piece);
 	};
 	begin(0);
 	return {
@@ -105,6 +109,7 @@ export function runReach(options: ReachOptions): ReachRun {
 		stop() {
 			hasStopped = true;
 			clearTimeout(timer);
+			callOff?.();
 		},
 	};
 }

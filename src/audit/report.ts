@@ -1,7 +1,9 @@
 import type { Severity } from "../core/finding.ts";
+import { mention } from "../core/finding.ts";
 import { kinds } from "../core/kinds.ts";
 import type { Family } from "../core/rule.ts";
-import type { AuditedObject, AuditFinding } from "./auditor.ts";
+import type { AuditedObject, AuditFinding } from "./judged.ts";
+import type { LostWaypoint } from "./tally.ts";
 
 /** Which API reports are written in: OpenReports' own, or the one of the Policy working group that came before. */
 export type ReportApi = "openreports" | "policyreport";
@@ -71,15 +73,16 @@ interface Row {
 }
 
 /**
- * What a report says of judged objects, errors first and in a stable order: in its summary, `pass` counts objects with
+ * What a report says of lost waypoints, one result each, and of judged objects, errors first and in a stable order: in its summary, `pass` counts objects with
  * neither error nor warning, `fail` errors, `warn` warnings and `skip` hints, all of them, whether listed or not.
  */
 export function reportContent(
 	objects: Iterable<AuditedObject>,
 	familyOf: (rule: string) => Family | undefined,
+	lost: readonly LostWaypoint[] = [],
 ): ReportContent {
 	const rows: Row[] = [];
-	const summary = { pass: 0, fail: 0, warn: 0, error: 0, skip: 0 };
+	const summary = { pass: 0, fail: lost.length, warn: 0, error: 0, skip: 0 };
 	let unlisted = 0;
 	for (const object of objects) {
 		if (!object.findings.some(({ severity }) => severity !== "info")) {
@@ -92,8 +95,10 @@ export function reportContent(
 		}
 	}
 	rows.sort(compareRows);
-	const listed = rows.slice(0, mostResults).map((row) => resultOf(row, familyOf));
-	unlisted += Math.max(0, rows.length - mostResults);
+	const losses = lost.slice(0, mostResults).map(resultOfLoss);
+	const room = mostResults - losses.length;
+	const listed = [...losses, ...rows.slice(0, room).map((row) => resultOf(row, familyOf))];
+	unlisted += lost.length - losses.length + Math.max(0, rows.length - room);
 	return { summary, results: unlisted === 0 ? listed : [...listed, restOf(unlisted)] };
 }
 
@@ -132,6 +137,29 @@ function resultOf({ object, finding }: Row, familyOf: (rule: string) => Family |
 				...(uid === undefined ? {} : { uid }),
 			},
 		],
+	};
+}
+
+/** One line for a waypoint, whatever it left behind; the namespaces' own reports name every entry. */
+function resultOfLoss({ namespace, name, isThere, entries, namespaces, first }: LostWaypoint): object {
+	const what = `${entries === 1 ? "1 ServiceEntry" : `${entries} ServiceEntries`} of ${namespaces === 1 ? "1 namespace" : `${namespaces} namespaces`}`;
+	const names = first.map((entry) => mention(`${entry.namespace}/${entry.name}`));
+	const more = entries > names.length ? ` and ${entries - names.length} more` : "";
+	return {
+		policy: "lost-waypoint",
+		rule: "lost-waypoint",
+		category: "binding",
+		source: "waymark",
+		...severityWords.error,
+		message: `Waypoint ${mention(`${namespace}/${name}`)} ${isThere ? "does not serve all that ask for it" : "does not exist"}: ${what} ${entries === 1 ? "is" : "are"} reached past it (${names.join(", ")}${more})`,
+		properties: {
+			entries: String(entries),
+			namespaces: String(namespaces),
+			fix: isThere
+				? "See the reports of these namespaces for why"
+				: "Create the waypoint again, or move them to another one",
+		},
+		resources: [{ apiVersion: "gateway.networking.k8s.io/v1", kind: "Gateway", namespace, name }],
 	};
 }
 

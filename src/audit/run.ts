@@ -1,31 +1,8 @@
-import type { AuditChange, Auditor } from "./auditor.ts";
+import type { Auditor } from "./auditor.ts";
 import { noticeOf } from "./events.ts";
-
-/** How much of the processor auditing may take, and in what pieces. */
-export interface AuditPace {
-	/** Milliseconds at a stretch: what an admission waits for at worst. */
-	readonly sliceMs: number;
-	/** The part of one processor that auditing takes while there is something to judge and admissions come. */
-	readonly share: number;
-	/** The same while none come: then nobody waits for it. */
-	readonly idleShare: number;
-	/** Changes that come within this time are judged together. */
-	readonly gatherMs: number;
-	/**
-	 * Between two rounds over everything that a change may have touched, as a multiple of what the last one took. What
-	 * changed itself, and what a waypoint's change may unbind, does not wait for that.
-	 */
-	readonly restFactor: number;
-}
-
-/** The pace of everything that is done beside what answers requests. */
-export const defaultPace: AuditPace = {
-	sliceMs: 3,
-	share: 0.3,
-	idleShare: 0.8,
-	gatherMs: 100,
-	restFactor: 5,
-};
+import type { AuditChange } from "./judged.ts";
+import type { AuditPace, Pacer } from "./pace.ts";
+import { defaultPace } from "./pace.ts";
 
 /** An auditor at work. */
 export interface AuditRun {
@@ -38,54 +15,41 @@ export interface AuditRun {
 	stop(): void;
 }
 
-/** So long after the last admission the next is no longer waited for. */
-const calmMs = 200;
-
 /**
- * Runs an auditor in short pieces beside what answers requests: a piece, then a rest that keeps to the share.
- * `onQuiet` is told each time that nothing is in line any more, and that nothing urgent is.
- * @param answered how many admissions were answered so far
+ * Runs an auditor in short pieces beside what answers requests, as the pacer lets it. `onQuiet` is told each time that
+ * nothing is in line any more, and that nothing so urgent is.
  */
 export function runAuditor(
 	auditor: Auditor,
 	onQuiet: () => void,
-	answered: () => number,
-	given: Partial<AuditPace> = {},
+	pacer: Pacer,
+	given: Partial<Pick<AuditPace, "gatherMs" | "restFactor">> = {},
 ): AuditRun {
 	const pace = { ...defaultPace, ...given };
-	let count = answered();
-	let busyUntil = 0;
-	const share = (now: number): number => {
-		const next = answered();
-		busyUntil = next === count ? busyUntil : now + calmMs;
-		count = next;
-		return now < busyUntil ? pace.share : pace.idleShare;
-	};
 	let timer: NodeJS.Timeout | undefined;
+	let callOff: (() => void) | undefined;
 	let restUntil = 0;
 	let isResting = false;
 	let since: number | undefined = performance.now();
 	let spent = 0;
 	let hasStopped = false;
 	const waiters: (() => void)[] = [];
-	const slice = (): void => {
+	const work = (mayGoOn: () => boolean): void => {
+		callOff = undefined;
 		const began = performance.now();
-		const end = began + pace.sliceMs;
 		isResting = false;
 		const isRound = began >= restUntil;
-		const wasUrgent = auditor.isUrgent();
-		const isLeft = auditor.work(() => performance.now() < end, isRound ? "all" : "single objects");
-		const took = performance.now() - began;
-		spent += isRound ? took : 0;
+		const urgency = auditor.urgency();
+		const isLeft = auditor.work(mayGoOn, isRound ? "all" : "single objects");
+		spent += isRound ? performance.now() - began : 0;
 		if (isLeft) {
-			if (wasUrgent && !auditor.isUrgent()) {
+			callOff = pacer.next(work);
+			if (auditor.urgency() < urgency) {
 				// What changed itself, and what lost its waypoint, is told before all else is judged.
 				onQuiet();
 			}
-			timer = setTimeout(slice, Math.max(1, took / share(began + took) - took));
 			return;
 		}
-		timer = undefined;
 		onQuiet();
 		if (isRound) {
 			restUntil = performance.now() + Math.max(pace.gatherMs, spent * pace.restFactor);
@@ -102,15 +66,18 @@ export function runAuditor(
 		}
 	};
 	const begin = (inMs: number): void => {
-		if (timer === undefined && !hasStopped) {
-			timer = setTimeout(slice, inMs);
+		if (timer === undefined && callOff === undefined && !hasStopped) {
+			timer = setTimeout(() => {
+				timer = undefined;
+				callOff = pacer.next(work);
+			}, inMs);
 		}
 	};
 	begin(0);
 	return {
 		wake() {
 			since ??= performance.now();
-			if (isResting && auditor.isUrgent()) {
+			if (isResting && auditor.urgency() > 0) {
 				clearTimeout(timer);
 				timer = undefined;
 				isResting = false;
@@ -126,6 +93,7 @@ export function runAuditor(
 		stop() {
 			hasStopped = true;
 			clearTimeout(timer);
+			callOff?.();
 		},
 	};
 }

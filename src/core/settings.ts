@@ -126,6 +126,8 @@ export const statedFacts: readonly StatedFact[] = ["owner", "ticket", "reason", 
 /** Where what is stored is reported. */
 export interface AuditSettings {
 	readonly reports: ReportsChoice;
+	/** For how many seconds a namespace's report stays as it is after it was written. */
+	readonly reportSeconds: number;
 	/** Whether Events tell what has become worse. */
 	readonly events: boolean;
 	/** A name for this cluster on every report. */
@@ -186,7 +188,12 @@ export interface SettingsFile {
 		readonly requireTicket?: boolean;
 		readonly longestDays?: number;
 	};
-	readonly audit?: { readonly reports?: string; readonly events?: boolean; readonly cluster?: string };
+	readonly audit?: {
+		readonly reports?: string;
+		readonly reportSeconds?: number;
+		readonly events?: boolean;
+		readonly cluster?: string;
+	};
 	readonly metrics?: { readonly namespaces?: readonly string[] };
 	readonly links?: string;
 	readonly contact?: string;
@@ -483,6 +490,16 @@ const root: Setting<
 	audit: section<NonNullable<SettingsFile["audit"]>, AuditSettings>(
 		{
 			reports: oneOf(reportsChoices, "openreports", "The API of reports; absent: openreports"),
+			reportSeconds: plain(
+				{
+					type: "integer",
+					minimum: 1,
+					maximum: 3600,
+					description:
+						"Seconds for which a namespace's report stays as it is after it was written; absent: 10",
+				},
+				(written) => written ?? 10,
+			),
 			events: plain(
 				{ type: "boolean", description: "Whether Events tell what has become worse; absent: true" },
 				(written) => written ?? true,

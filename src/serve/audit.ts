@@ -1,17 +1,23 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
-import type { AuditChange, Auditor, WorldChange } from "../audit/auditor.ts";
-import { createAuditor, hostStates } from "../audit/auditor.ts";
+import type { Auditor, WorldChange } from "../audit/auditor.ts";
+import { createAuditor } from "../audit/auditor.ts";
 import type { Backfill, BackfillExtent, BackfillStatus } from "../audit/backfill.ts";
 import { startBackfill } from "../audit/backfill.ts";
 import { createEventSender, exemptionNotices } from "../audit/events.ts";
+import type { ListedExemption } from "../audit/exemptions.ts";
 import { countExemptions, listExemptions } from "../audit/exemptions.ts";
+import type { AuditChange } from "../audit/judged.ts";
+import { hostStates } from "../audit/judged.ts";
+import type { Load } from "../audit/pace.ts";
+import { createPacer } from "../audit/pace.ts";
 import type { Publisher } from "../audit/publish.ts";
 import { publishReports } from "../audit/publish.ts";
 import { reportContent } from "../audit/report.ts";
 import type { AuditRun } from "../audit/run.ts";
 import { runAuditor, touchedNamespaces } from "../audit/run.ts";
+import { Tally } from "../audit/tally.ts";
 import { createEngine } from "../core/engine.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { Kind } from "../core/kinds.ts";
@@ -39,8 +45,8 @@ export interface AuditOptions {
 	readonly identity: string;
 	readonly registry: Registry;
 	readonly log: Logger;
-	/** How many admissions were answered so far: auditing stands back while they come. */
-	readonly answered: () => number;
+	/** What is answered meanwhile: auditing stands back. */
+	readonly load: Load;
 	/** Whether entries that were there before are bound; undefined: they are not even looked for. */
 	readonly backfill: BackfillExtent | undefined;
 	/** Tells of every change of the world, of which the kinds that are only judged become a part, until it is stopped. */
@@ -65,6 +71,8 @@ interface Spell {
 	readonly publisher: Publisher | undefined;
 	readonly backfill: Backfill | undefined;
 	readonly reach: ReachKeeper;
+	/** Every exemption, as long as no Namespace has changed. */
+	readonly exemptions: () => readonly ListedExemption[];
 }
 
 const lookForNewDayMs = 60_000;
@@ -76,6 +84,18 @@ function day(): string {
 /** Begins to want the Lease, and to audit while it is held. */
 export function startAudit(options: AuditOptions): Audit {
 	let spell: Spell | undefined;
+	let held: AbortSignal | undefined;
+	let end = new AbortController();
+	let asked = "";
+	const begin = (): void => {
+		end.abort();
+		end = new AbortController();
+		spell = undefined;
+		if (held !== undefined && !held.aborted) {
+			asked = JSON.stringify(options.inventory.settings.audit);
+			spell = beginSpell(options, AbortSignal.any([held, end.signal]));
+		}
+	};
 	const lease = keepLease({
 		api: options.connection,
 		namespace: options.namespace,
@@ -83,17 +103,9 @@ export function startAudit(options: AuditOptions): Audit {
 		identity: options.identity,
 		log: options.log,
 		whileHeld(signal) {
-			const begun = beginSpell(options, signal);
-			spell = begun;
-			signal.addEventListener(
-				"abort",
-				() => {
-					if (spell === begun) {
-						spell = undefined;
-					}
-				},
-				{ once: true },
-			);
+			held = signal;
+			begin();
+			signal.addEventListener("abort", begin, { once: true });
 		},
 	});
 	createAuditMetrics(options.registry, () => figuresOf(spell, options.inventory));
@@ -121,6 +133,13 @@ export function startAudit(options: AuditOptions): Audit {
 			];
 		},
 		configured() {
+			const isOther = asked !== JSON.stringify(options.inventory.settings.audit);
+			// A backfill that stopped at a surprise stays stopped until somebody starts this replica anew.
+			if (spell !== undefined && isOther && spell.backfill?.status().state !== "halted") {
+				// Other reports, another name of the cluster: what writes them begins anew.
+				begin();
+				return;
+			}
 			spell?.auditor.restart(day());
 			spell?.run.wake();
 			spell?.reach.configured();
@@ -131,7 +150,7 @@ export function startAudit(options: AuditOptions): Audit {
 
 function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 	const { inventory, rules, connection, log } = options;
-	const { reports, events, cluster } = inventory.settings.audit;
+	const { reports, reportSeconds, events, cluster } = inventory.settings.audit;
 	const families = new Map(rules.map(({ id, family }) => [id, family]));
 	const touched = touchedNamespaces();
 	let changes: AuditChange[] = [];
@@ -148,7 +167,12 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 				changes.push(change);
 			}
 		},
+		onLoss() {
+			isLossNew = true;
+		},
 	});
+	let isLossNew = false;
+	const pacer = createPacer(options.load);
 	const judged = Promise.withResolvers<void>();
 	const publisher =
 		reports === "none"
@@ -160,9 +184,13 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 						complete: judged.promise,
 						cluster,
 						log,
+						times: { restMs: reportSeconds * 1_000 },
 						content(namespace) {
 							const objects = [...auditor.inNamespace(namespace)];
-							return objects.length === 0 ? undefined : reportContent(objects, (rule) => families.get(rule));
+							const lost = namespace === "" ? auditor.tally.lostWaypoints(inventory) : [];
+							return objects.length + lost.length === 0
+								? undefined
+								: reportContent(objects, (rule) => families.get(rule), lost);
 						},
 					},
 					signal,
@@ -175,6 +203,11 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 			log.warn({ dropped, ...(error === undefined ? {} : { err: error }) }, "events not sent"),
 	});
 	const onQuiet = (): void => {
+		if (isLossNew) {
+			// One line says of a lost waypoint what thousands of reports say of its entries.
+			publisher?.touch("", true);
+			isLossNew = false;
+		}
 		for (const { name, isWorse } of touched.take()) {
 			publisher?.touch(name, isWorse);
 		}
@@ -182,10 +215,15 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 		changes = [];
 		void sender.send(told);
 	};
-	const run = runAuditor(auditor, onQuiet, options.answered);
+	const run = runAuditor(auditor, onQuiet, pacer);
+	let listed: readonly ListedExemption[] | undefined;
+	const exemptions = (): readonly ListedExemption[] => {
+		listed ??= listExemptions(inventory, day());
+		return listed;
+	};
 	const tellExemptions = async (): Promise<void> => {
 		if (inventory.settings.audit.events && !signal.aborted) {
-			await sender.tellDaily(exemptionNotices(listExemptions(inventory, day())), day());
+			await sender.tellDaily(exemptionNotices(exemptions()), day());
 		}
 	};
 	const reach = keepReach({
@@ -195,6 +233,8 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 		log,
 		signal,
 		follow: options.follow,
+		audited: judged.promise,
+		pacer,
 		onGaps(objects) {
 			for (const object of objects) {
 				auditor.rejudge(object);
@@ -203,6 +243,9 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 		},
 	});
 	const following = options.follow(auditedKinds, (change) => {
+		if (change.kind === "Namespace") {
+			listed = undefined;
+		}
 		auditor.changed(change);
 		run.wake();
 	});
@@ -210,12 +253,13 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 	void following.synced.then(() => run.quiet()).then(judged.resolve);
 	void judged.promise.then(tellExemptions);
 	// What the first audit has left behind would stay for ever.
-	void judged.promise.then(() => compactWhenCalm(options.answered, signal));
+	void judged.promise.then(() => compactWhenCalm(options.load.answered, signal));
 	let today = day();
 	const calendar = setInterval(() => {
 		if (day() !== today) {
 			// Exemptions end by the day.
 			today = day();
+			listed = undefined;
 			auditor.restart(today);
 			run.wake();
 			void tellExemptions();
@@ -252,7 +296,7 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 					},
 					signal,
 				);
-	return { auditor, run, publisher, backfill, reach };
+	return { auditor, run, publisher, backfill, reach, exemptions };
 }
 
 /** So long without an admission, and nobody is likely to wait for the pause that it costs. */
@@ -278,25 +322,16 @@ function backfillChecks(status: BackfillStatus | undefined): readonly Check[] {
 	return [{ name: "backfill", ok, detail, ...(ok ? {} : { advisory: true as const }) }];
 }
 
+const nothing = new Tally();
+
 function figuresOf(spell: Spell | undefined, inventory: Inventory): AuditFigures {
-	const findings = new Map<string, number>();
-	const hosts: Record<string, number> = Object.fromEntries(hostStates.map((state) => [state, 0]));
-	let objects = 0;
-	for (const object of spell?.auditor.objects() ?? []) {
-		objects += 1;
-		for (const { rule, severity } of object.findings) {
-			const key = `${rule} ${severity}`;
-			findings.set(key, (findings.get(key) ?? 0) + 1);
-		}
-		for (const state of object.hosts) {
-			hosts[state] = (hosts[state] ?? 0) + 1;
-		}
-	}
+	const { objects, findings, hosts, lost } = spell?.auditor.tally ?? nothing;
 	return {
 		objects,
 		findings,
-		hosts,
-		exemptions: countExemptions(spell === undefined ? [] : listExemptions(inventory, day())),
+		hosts: Object.fromEntries(hostStates.map((state) => [state, hosts.get(state) ?? 0])),
+		lostWaypoints: lost,
+		exemptions: countExemptions(spell?.exemptions() ?? []),
 		namespaces: findingsByNamespace(spell, inventory.settings.metrics.namespaces),
 		backfill: spell?.backfill?.status(),
 		waitingMs: spell?.run.waitingMs() ?? 0,

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
 import type { NamedObject, WorldChange } from "../audit/auditor.ts";
+import type { Pacer } from "../audit/pace.ts";
 import type { ReachRun } from "../audit/reach-run.ts";
 import { runReach } from "../audit/reach-run.ts";
 import type { Gaps } from "../core/gaps.ts";
@@ -34,6 +35,9 @@ export interface ReachKeeping {
 	) => { readonly synced: Promise<void>; stop(): Promise<void> };
 	/** Objects of which the gaps are others than before. */
 	readonly onGaps: (objects: readonly NamedObject[]) => void;
+	/** Settles when the first audit is done: before it there is no time for anything else. */
+	readonly audited: Promise<void>;
+	readonly pacer: Pacer;
 	readonly times?: Partial<KeepTimes>;
 }
 
@@ -95,10 +99,11 @@ export function keepReach(options: ReachKeeping): ReachKeeper {
 				run?.wake();
 			}
 		});
-		void following.synced.then(() => {
+		void Promise.all([following.synced, options.audited]).then(() => {
 			if (!signal.aborted) {
 				run = runReach({
 					inventory,
+					pacer: options.pacer,
 					today: options.today,
 					wantsReach: () => mode() === "enforce",
 					further,

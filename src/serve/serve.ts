@@ -1,6 +1,7 @@
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
+import type { Load } from "../audit/pace.ts";
 import { quote } from "../core/finding.ts";
 import type { Rule } from "../core/rule.ts";
 import type { DrainOutcome, DrainTimes } from "../server/drain.ts";
@@ -167,7 +168,12 @@ async function start(
 			},
 			"serving",
 		);
-		audit = await openAudit(options, installation, world, { rules, metrics, log });
+		const load = {
+			answered: () => metrics.durations.answered(),
+			inFlight: () => webhook.drain.inFlight(),
+			whenAnswered: (listener: () => void) => webhook.drain.whenAnswered(listener),
+		};
+		audit = await openAudit(options, installation, world, { rules, metrics, log, load });
 		stops.push(() => audit?.stop());
 		backstop = await openBackstop(options, installation, world, { metrics, log });
 		stops.push(() => backstop?.stop());
@@ -244,7 +250,13 @@ async function openAudit(
 		rules,
 		metrics,
 		log,
-	}: { readonly rules: readonly Rule[]; readonly metrics: Metrics; readonly log: Logger },
+		load,
+	}: {
+		readonly rules: readonly Rule[];
+		readonly metrics: Metrics;
+		readonly log: Logger;
+		readonly load: Load;
+	},
 ): Promise<Audit | undefined> {
 	if (!options.audit && inventory.settings.reach === "enforce") {
 		log.warn("reach: enforce keeps nothing without --audit");
@@ -262,7 +274,7 @@ async function openAudit(
 		identity: options.identity,
 		registry: metrics.registry,
 		log,
-		answered: () => metrics.durations.answered(),
+		load,
 		backfill: options.backfill,
 		follow: followAll,
 	});

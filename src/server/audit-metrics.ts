@@ -7,6 +7,8 @@ export interface AuditFigures {
 	/** Findings by rule and severity, as `RULE SEVERITY`. */
 	readonly findings: ReadonlyMap<string, number>;
 	readonly hosts: Readonly<Record<string, number>>;
+	/** Waypoints that entries ask for and are reached past. */
+	readonly lostWaypoints: number;
 	/** Exemptions by how long they still hold. */
 	readonly exemptions: Readonly<Record<string, number>>;
 	/** Findings by severity in each namespace that the configuration wants told apart. */
@@ -53,6 +55,14 @@ export function createAuditMetrics(registry: Registry, count: () => AuditFigures
 			for (const [state, count] of Object.entries(figures().hosts)) {
 				this.set({ state }, count);
 			}
+		},
+	});
+	new Gauge({
+		name: "waymark_audit_lost_waypoints",
+		help: "Waypoints that ServiceEntries ask for while their hosts are reached past them",
+		registers,
+		collect() {
+			this.set(figures().lostWaypoints);
 		},
 	});
 	new Gauge({

@@ -32,6 +32,8 @@ export interface Drain {
 	state(): DrainState;
 	/** Requests being read or answered at this moment. */
 	inFlight(): number;
+	/** Calls back each time that a request has had its answer, or has gone away; gives what ends that. */
+	whenAnswered(listener: () => void): () => void;
 	/** How many late comers have been refused so far. */
 	refused(): number;
 	/** Leaves; later calls give the same promise. */
@@ -58,6 +60,7 @@ export function installDrain(app: FastifyInstance, times: Partial<DrainTimes> = 
 	let wake: (() => void) | null = null;
 	let aborted = false;
 	let outcome: Promise<DrainOutcome> | null = null;
+	const listeners = new Set<() => void>();
 
 	app.addHook("onRequest", (request, reply, done) => {
 		inFlight += 1;
@@ -66,6 +69,9 @@ export function installDrain(app: FastifyInstance, times: Partial<DrainTimes> = 
 		reply.raw.on("close", () => {
 			inFlight -= 1;
 			wake?.();
+			for (const listener of listeners) {
+				listener();
+			}
 		});
 		if (state === "refusing" || state === "closed") {
 			refused += 1;
@@ -136,6 +142,10 @@ export function installDrain(app: FastifyInstance, times: Partial<DrainTimes> = 
 	return {
 		state: () => state,
 		inFlight: () => inFlight,
+		whenAnswered(listener) {
+			listeners.add(listener);
+			return () => listeners.delete(listener);
+		},
 		refused: () => refused,
 		begin() {
 			outcome ??= leave();

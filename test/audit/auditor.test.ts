@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { array, constantFrom, assert as hold, integer, oneof, property, record } from "fast-check";
-import type { AuditChange, AuditedObject, Auditor } from "../../src/audit/auditor.ts";
+import type { Auditor } from "../../src/audit/auditor.ts";
 import { createAuditor } from "../../src/audit/auditor.ts";
+import type { AuditChange, AuditedObject } from "../../src/audit/judged.ts";
 import { reportContent } from "../../src/audit/report.ts";
 import type { ClusterState } from "../../src/core/cluster-state.ts";
 import { createEngine } from "../../src/core/engine.ts";
@@ -152,6 +153,77 @@ describe("createAuditor()", () => {
 		assert.deepEqual(entry?.before?.hosts, ["governed"]);
 		assert.deepEqual(entry?.after?.hosts, ["direct"]);
 		assert.ok(entry?.after?.findings.some(({ severity }) => severity === "error"));
+	});
+
+	test("says of every entry that its waypoint is gone before it judges the first of them again", () => {
+		const entry = (name: string): AnyObject =>
+			({ ...allocated, metadata: { ...allocated.metadata, name } }) as AnyObject;
+		const hosted = (name: string): AnyObject => {
+			const host = `${name}.payments.example.com`;
+			const moved = withSpec(entry(name) as typeof boundEntry, { hosts: [host] });
+			return { ...moved, status: { addresses: [{ value: "240.240.0.1", host }] } } as AnyObject;
+		};
+		const names = ["d", "c", "b", "a"];
+		const state = world([teamNamespace, egressNamespace, egressWaypoint, ...names.map(hosted)]);
+		const changes: AuditChange[] = [];
+		let losses = 0;
+		const auditor = createAuditor({
+			engine,
+			inventory: state,
+			today: exampleDay,
+			onChange: (change) => changes.push(change),
+			onLoss: () => {
+				losses += 1;
+			},
+		});
+		settle(auditor);
+		assert.deepEqual([losses, auditor.tally.lostWaypoints(state)], [0, []]);
+		changes.length = 0;
+		const { namespace, name } = egressWaypoint.metadata as { namespace: string; name: string };
+		remove(state, auditor, "KubernetesGateway", namespace, name);
+		assert.equal(auditor.urgency(), 2);
+		auditor.work(() => auditor.urgency() === 2);
+		assert.deepEqual(changes, [], "nothing is judged yet");
+		assert.equal(losses, names.length);
+		const lost = {
+			namespace,
+			name,
+			isThere: false,
+			entries: 4,
+			namespaces: 1,
+			first: ["a", "b", "c"].map((each) => ({ namespace: "team", name: each })),
+		};
+		assert.deepEqual(auditor.tally.lostWaypoints(state), [lost]);
+		assert.equal(auditor.tally.hosts.get("direct"), 4);
+		settle(auditor);
+		assert.deepEqual(auditor.tally.lostWaypoints(state), [lost]);
+		const told = changes.filter(({ after }) => after?.kind === "ServiceEntry");
+		assert.equal(told.length, 4);
+		assert.ok(told.every(({ before, after }) => before?.hosts[0] === "governed" && after?.hosts[0] === "direct"));
+		set(state, auditor, egressWaypoint);
+		settle(auditor);
+		assert.deepEqual(auditor.tally.lostWaypoints(state), []);
+	});
+
+	test("counts what it judged as if it had looked through all of it", () => {
+		const state = world([teamNamespace, egressNamespace, egressWaypoint, allocated]);
+		const { auditor } = auditorOf(state);
+		settle(auditor);
+		const { namespace, name } = egressWaypoint.metadata as { namespace: string; name: string };
+		remove(state, auditor, "KubernetesGateway", namespace, name);
+		settle(auditor);
+		const findings = new Map<string, number>();
+		const objects = picture(auditor);
+		for (const { rule, severity } of objects.flatMap((each) => each.findings)) {
+			findings.set(`${rule} ${severity}`, (findings.get(`${rule} ${severity}`) ?? 0) + 1);
+		}
+		assert.ok(findings.size > 0);
+		assert.deepEqual(new Map([...auditor.tally.findings].toSorted()), new Map([...findings].toSorted()));
+		assert.equal(auditor.tally.objects, objects.length);
+		remove(state, auditor, "ServiceEntry", "team", boundEntry.metadata?.name ?? "");
+		settle(auditor);
+		assert.deepEqual([...auditor.tally.hosts.values()], [...auditor.tally.hosts.values()].map(() => 0));
+		assert.equal(auditor.tally.lost, 0);
 	});
 
 	test("forgets what is gone, by its own event or by a new list", () => {
@@ -332,6 +404,7 @@ describe("reportContent()", () => {
 		})),
 		omitted: 0,
 		hosts: [],
+		lost: undefined,
 	});
 
 	test("counts everything, lists errors first and at most 200, and says how many more there are", () => {
@@ -346,6 +419,26 @@ describe("reportContent()", () => {
 		assert.equal(results.length, 201);
 		assert.match(JSON.stringify(results.at(-1)), /54 more findings are not listed/);
 		assert.ok(results.slice(0, 200).every((result) => JSON.stringify(result).includes('"fail"')));
+	});
+
+	test("says first, in one line each, which waypoints are lost", () => {
+		const lost = {
+			namespace: "egress",
+			name: "waypoint",
+			isThere: false,
+			entries: 10_000,
+			namespaces: 5_000,
+			first: ["a", "b", "c"].map((name) => ({ namespace: "team", name })),
+		};
+		const content = reportContent([object("b", 250, "error")], () => undefined, [lost]);
+		assert.equal(content.summary.fail, 251);
+		assert.equal(content.results.length, 201);
+		const [first, second] = content.results as readonly { readonly message: string; readonly policy: string }[];
+		assert.equal(
+			first?.message,
+			"Waypoint egress/waypoint does not exist: 10000 ServiceEntries of 5000 namespaces are reached past it (team/a, team/b, team/c and 9997 more)",
+		);
+		assert.equal(second?.policy, "serviceentry-host-name");
 	});
 
 	test("is the same whatever the order of the objects", () => {

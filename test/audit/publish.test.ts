@@ -186,6 +186,7 @@ describe("touchedNamespaces()", () => {
 			findings: [],
 			omitted: 0,
 			hosts,
+			lost: undefined,
 		});
 		touched.add({ before: entry("lost", ["governed"]), after: entry("lost", ["direct"]) });
 		touched.add({ before: entry("won", ["direct"]), after: entry("won", ["governed"]) });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { HostState } from "../../src/audit/auditor.ts";
 import { createAuditor } from "../../src/audit/auditor.ts";
+import type { HostState } from "../../src/audit/judged.ts";
+import { createPacer, noLoad } from "../../src/audit/pace.ts";
 import { runAuditor } from "../../src/audit/run.ts";
 import { createEngine } from "../../src/core/engine.ts";
 import type { AnyObject } from "../../src/core/kinds.ts";
@@ -25,12 +26,7 @@ test("runAuditor() judges what a deleted waypoint unbinds without waiting for th
 		return { hosts: found?.hosts ?? [], rules: found?.findings.map(({ rule }) => rule) ?? [] };
 	};
 	// The first round takes a millisecond and more, so that the next one is far away.
-	const run = runAuditor(
-		auditor,
-		() => {},
-		() => 0,
-		{ gatherMs: 5, restFactor: 600_000 },
-	);
+	const run = runAuditor(auditor, () => {}, createPacer(noLoad), { gatherMs: 5, restFactor: 600_000 });
 	try {
 		await run.quiet();
 		assert.deepEqual(entry().hosts, ["governed"]);

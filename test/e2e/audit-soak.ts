@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { createAuditor } from "../../src/audit/auditor.ts";
+import { createPacer, noLoad } from "../../src/audit/pace.ts";
 import { runAuditor } from "../../src/audit/run.ts";
 import { createEngine } from "../../src/core/engine.ts";
 import { allKinds } from "../../src/core/kinds.ts";
@@ -149,12 +150,7 @@ const auditor = createAuditor({
 		changes += 1;
 	},
 });
-const run = runAuditor(
-	auditor,
-	() => {},
-	() => 0,
-	{ restFactor: 0 },
-);
+const run = runAuditor(auditor, () => {}, createPacer(noLoad), { restFactor: 0 });
 stack.defer(() => run.stop());
 await cluster.synced;
 
