@@ -1,8 +1,8 @@
 import type { Engine } from "../core/engine.ts";
-import type { Gaps } from "../core/gaps.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { AnyObject, Kind } from "../core/kinds.ts";
 import { entriesAskingFor } from "../istio/waypoint/losses.ts";
+import type { FoundGaps } from "../reach/gaps.ts";
 import type { AuditChange, AuditedObject } from "./judged.ts";
 import { isSameJudgement, judgeStored, wayOut } from "./judged.ts";
 import type { Reads } from "./reads.ts";
@@ -65,7 +65,7 @@ export function createAuditor(options: {
 	readonly inventory: Inventory;
 	readonly today: string;
 	/** Where policies are not kept, as last worked out; who works it out tells of what is another (`changed`). */
-	readonly gaps?: () => Gaps | undefined;
+	readonly gaps?: () => FoundGaps | undefined;
 	readonly onChange: (change: AuditChange) => void;
 	readonly onLoss?: () => void;
 }): Auditor {
@@ -124,7 +124,7 @@ export function createAuditor(options: {
 			const kept = names?.get(key);
 			const entry = inventory.get("ServiceEntry", namespace, name);
 			if (kept !== undefined && entry !== undefined) {
-				const object = { ...kept.object, ...wayOut(entry, inventory) };
+				const object = { ...kept.object, ...wayOut(entry, inventory, options.gaps?.()) };
 				count(kept.object, object);
 				names?.set(key, { ...kept, object });
 			}

@@ -2,13 +2,13 @@ import type { Engine } from "../core/engine.ts";
 import { evaluate } from "../core/evaluate.ts";
 import type { Severity } from "../core/finding.ts";
 import { formatPath } from "../core/finding.ts";
-import type { Gaps } from "../core/gaps.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { AnyObject, Kind, Resources, ServiceEntry } from "../core/kinds.ts";
 import { kinds } from "../core/kinds.ts";
 import type { HostCapture } from "../istio/capture/capture.ts";
 import { captureOf } from "../istio/capture/capture.ts";
 import { isCaptured } from "../istio/capture/owners.ts";
+import type { FoundGaps } from "../reach/gaps.ts";
 
 /** One finding as it is kept and reported: without the object, and short. */
 export interface AuditFinding {
@@ -20,10 +20,10 @@ export interface AuditFinding {
 	readonly hint: string | undefined;
 }
 
-/** What becomes of the connections to one host: through a waypoint, past it, or nobody can say yet. */
-export type HostState = "governed" | "direct" | "unknown";
+/** What becomes of the connections to one host: through a waypoint, past it, all refused there, or nobody can say yet. */
+export type HostState = "governed" | "direct" | "refused" | "unknown";
 
-export const hostStates: readonly HostState[] = ["governed", "direct", "unknown"];
+export const hostStates: readonly HostState[] = ["governed", "direct", "refused", "unknown"];
 
 /** What is known of one stored object. */
 export interface AuditedObject {
@@ -53,7 +53,7 @@ export interface StoredSubject {
 	readonly object: AnyObject;
 	/** The day in UTC, as YYYY-MM-DD. */
 	readonly today: string;
-	readonly gaps: Gaps | undefined;
+	readonly gaps: FoundGaps | undefined;
 }
 
 /** Findings of one object that are kept; the rest are counted. */
@@ -91,7 +91,7 @@ export function judgeStored(
 		uid: uid ?? undefined,
 		findings: findings.length === 0 ? none : findings,
 		omitted: Math.max(0, verdict.findings.length - mostFindings),
-		...(kind === "ServiceEntry" ? wayOut(object as Resources["ServiceEntry"], inventory) : nowhere),
+		...(kind === "ServiceEntry" ? wayOut(object as Resources["ServiceEntry"], inventory, gaps) : nowhere),
 	};
 }
 
@@ -120,22 +120,30 @@ const nowhere: Pick<AuditedObject, "hosts" | "lost"> = { hosts: none, lost: unde
 const governed: Pick<AuditedObject, "hosts" | "lost"> = { hosts: ["governed"], lost: undefined };
 
 /** What becomes of the connections to the hosts of an entry, and which waypoint they should have passed. */
-export function wayOut(entry: ServiceEntry, inventory: Inventory): Pick<AuditedObject, "hosts" | "lost"> {
+export function wayOut(
+	entry: ServiceEntry,
+	inventory: Inventory,
+	gaps: FoundGaps | undefined,
+): Pick<AuditedObject, "hosts" | "lost"> {
 	if ((entry.spec?.location ?? "MESH_EXTERNAL") !== "MESH_EXTERNAL") {
 		return nowhere;
 	}
 	const { namespace, name } = entry.metadata ?? {};
 	const captures = captureOf(entry, { namespace: namespace ?? "", name: name ?? "" }, inventory);
-	const hosts = captures.map(stateOf);
+	const refused = gaps?.refusedHosts(namespace ?? "", name ?? "");
+	const hosts = captures.map((capture) => stateOf(capture, refused));
 	// Most entries have one host and are governed: they share what is said of them.
 	return hosts.length === 1 && hosts[0] === "governed" ? governed : { hosts, lost: lostBy(captures) };
 }
 
-function stateOf(capture: HostCapture): HostState {
+function stateOf(capture: HostCapture, refused?: ReadonlySet<string>): HostState {
 	if (!isCaptured(capture) && capture.addresses === "automatic") {
 		return "unknown";
 	}
-	return isCaptured(capture) && capture.waypoint !== undefined ? "governed" : "direct";
+	if (!isCaptured(capture) || capture.waypoint === undefined) {
+		return "direct";
+	}
+	return refused?.has(capture.host) ? "refused" : "governed";
 }
 
 function lostBy(captures: readonly HostCapture[]): string | undefined {

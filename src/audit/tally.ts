@@ -6,7 +6,7 @@ import { hostStates } from "./judged.ts";
 export interface LostWaypoint {
 	readonly namespace: string;
 	readonly name: string;
-	/** Whether there is a Gateway or Service of this name; it does not serve them then. */
+	/** Whether there is a Gateway of this name; it does not serve them then. */
 	readonly isThere: boolean;
 	readonly entries: number;
 	readonly namespaces: number;
@@ -115,9 +115,7 @@ function describeLoss(
 	return {
 		namespace,
 		name,
-		isThere:
-			inventory.get("KubernetesGateway", namespace, name) !== undefined ||
-			inventory.get("Service", namespace, name) !== undefined,
+		isThere: inventory.get("KubernetesGateway", namespace, name) !== undefined,
 		entries: entries.size,
 		namespaces: namespaces.size,
 		first: first.map((entry) => ({ namespace: entry.namespace, name: entry.name })),

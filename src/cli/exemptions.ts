@@ -71,10 +71,11 @@ Exit: 0, 1 when --within finds some, 64 usage, 65 unreadable input, 70 fault`,
 		const list = listExemptions(world, today).filter(
 			({ namespace }) => values.namespace === undefined || namespace === values.namespace,
 		);
+		const { cluster } = world.settings.audit;
 		streams.out(
 			output === "json"
-				? `${JSON.stringify({ version: 1, exemptions: list }, undefined, "\t")}\n`
-				: table(list),
+				? `${JSON.stringify({ version: 1, ...(cluster === undefined ? {} : { cluster }), exemptions: list }, undefined, "\t")}\n`
+				: `${cluster === undefined ? "" : `${printableLine(`Cluster ${cluster}`)}\n`}${table(list)}`,
 		);
 		return within !== undefined && list.some(({ daysLeft }) => daysLeft < within)
 			? exitCodes.findings

@@ -257,13 +257,18 @@ async function judgeCluster(
 			namespace === undefined || namespace === (kind === "Namespace" ? metadata?.name : metadata?.namespace),
 	);
 	const reading = { manifests, unreadable: [], notes: [] };
-	const judgement = judgeWorld(reading, world, options);
+	const judgement = named(judgeWorld(reading, world, options), settings.audit.cluster);
 	if (options.assumption === undefined) {
 		return judgement;
 	}
 	const now = { judgement: judgeWorld(reading, world, { ...options, assumption: undefined }), world };
 	const impact = impactOf(now, { judgement, world: assuming(world, options.assumption) });
 	return { ...judgement, report: { ...judgement.report, impact } };
+}
+
+/** A judgement that says of which cluster it is: reports of several are put side by side. */
+function named(judgement: Judgement, cluster: string | undefined): Judgement {
+	return cluster === undefined ? judgement : { ...judgement, report: { ...judgement.report, cluster } };
 }
 
 function judgeInput({ judged, context }: Input, settings: Settings, options: Options): Judgement {

@@ -61,6 +61,8 @@ export interface Remark {
 /** Everything that a run of `lint` found out. */
 export interface LintReport {
 	readonly version: 1;
+	/** What the configuration calls the cluster (`audit.cluster`); only where a cluster that has a name was judged. */
+	readonly cluster?: string;
 	readonly summary: {
 		/** Objects in the input. */
 		readonly documents: number;

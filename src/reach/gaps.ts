@@ -19,7 +19,9 @@ export interface GapCount {
 /** Where the enforced policies of a world are not kept, for its objects and in numbers. */
 export interface FoundGaps extends Gaps {
 	readonly total: GapCount;
-	/** The entries and namespaces that have one, each with what tells it from another state: `NAMESPACE/NAME`, or a name. */
+	/** The hosts of an entry to which the waypoint refuses every connection; undefined: none. */
+	refusedHosts(namespace: string, name: string): ReadonlySet<string> | undefined;
+	/** The entries and namespaces that have one, or such a host, each with what tells it from another state: `NAMESPACE/NAME`, or a name. */
 	readonly marks: ReadonlyMap<string, string>;
 }
 
@@ -57,6 +59,7 @@ interface GapCollector {
  */
 function gapCollector(): GapCollector {
 	const entries = new Map<string, readonly EntryGap[]>();
+	const refused = new Map<string, Set<string>>();
 	const total = { waypoint: 0, direct: 0 };
 	const all = new NamespaceCount();
 	const unnamed = new NamespaceCount();
@@ -85,6 +88,10 @@ function gapCollector(): GapCollector {
 		add(namespaces, outlets) {
 			places ??= new Map(namespaces.map((namespace, place) => [namespace, place]));
 			for (const [key, answers] of Map.groupBy(outlets, keyOf)) {
+				const [first] = answers;
+				if (first !== undefined && answers.every(({ way }) => way === "refused")) {
+					refused.set(key, (refused.get(key) ?? new Set()).add(first.host));
+				}
 				const gaps = [gapOf(answers, namespaces, places), unnamedGapOf(answers, namespaces)].filter(
 					(gap) => gap !== undefined,
 				);
@@ -100,7 +107,8 @@ function gapCollector(): GapCollector {
 			const ofNamespace = namespaceGaps(namespaces, all, unnamed);
 			return {
 				total,
-				marks: marksOf(entries, ofNamespace),
+				marks: marksOf(entries, ofNamespace, refused),
+				refusedHosts: (namespace, name) => refused.get(`${namespace}/${name}`),
 				ofEntry: (namespace, name) => entries.get(`${namespace}/${name}`) ?? [],
 				ofNamespace: (namespace) => ofNamespace.get(namespace),
 			};
@@ -214,10 +222,14 @@ function keyOf(outlet: Outlet | undefined): string {
 function marksOf(
 	entries: ReadonlyMap<string, readonly EntryGap[]>,
 	namespaces: ReadonlyMap<string, NamespaceGaps>,
+	refused: ReadonlyMap<string, ReadonlySet<string>>,
 ): ReadonlyMap<string, string> {
 	const marks = new Map<string, string>();
+	for (const [key, hosts] of refused) {
+		marks.set(key, JSON.stringify([...hosts]));
+	}
 	for (const [key, gaps] of entries) {
-		marks.set(key, JSON.stringify(gaps));
+		marks.set(key, `${marks.get(key) ?? ""}${JSON.stringify(gaps)}`);
 	}
 	for (const [name, gap] of namespaces) {
 		marks.set(name, JSON.stringify(gap));

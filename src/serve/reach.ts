@@ -4,7 +4,6 @@ import type { NamedObject, WorldChange } from "../audit/auditor.ts";
 import type { Pacer } from "../audit/pace.ts";
 import type { ReachRun } from "../audit/reach-run.ts";
 import { runReach } from "../audit/reach-run.ts";
-import type { Gaps } from "../core/gaps.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { AuthorizationPolicy, Kind } from "../core/kinds.ts";
 import { kinds } from "../core/kinds.ts";
@@ -15,6 +14,7 @@ import { generatedLabel, walkPolicies } from "../export/authorization-policies.t
 import type { Connection } from "../kube/client/connection.ts";
 import type { Keeper, KeepStatus, KeepTimes } from "../kube/install/kept-objects.ts";
 import { keepObjects } from "../kube/install/kept-objects.ts";
+import type { FoundGaps } from "../reach/gaps.ts";
 import type { Reach } from "../reach/reach.ts";
 import { reachKinds } from "../reach/reach.ts";
 import type { Check } from "../server/probes.ts";
@@ -43,7 +43,7 @@ export interface ReachKeeping {
 
 /** Reach as one replica looks after it. */
 export interface ReachKeeper {
-	gaps(): Gaps | undefined;
+	gaps(): FoundGaps | undefined;
 	/** The configuration is another one, or the day. */
 	configured(): void;
 	check(): Check;

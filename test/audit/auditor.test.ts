@@ -9,6 +9,9 @@ import type { ClusterState } from "../../src/core/cluster-state.ts";
 import { createEngine } from "../../src/core/engine.ts";
 import type { AnyObject, Kind, Resources } from "../../src/core/kinds.ts";
 import { conformsToKind, kindOfObject } from "../../src/core/kinds.ts";
+import type { FoundGaps } from "../../src/reach/gaps.ts";
+import { findGaps } from "../../src/reach/gaps.ts";
+import { readReach } from "../../src/reach/reach.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -183,7 +186,7 @@ describe("createAuditor()", () => {
 		remove(state, auditor, "KubernetesGateway", namespace, name);
 		assert.equal(auditor.urgency(), 2);
 		auditor.work(() => auditor.urgency() === 2);
-		assert.deepEqual(changes, [], "nothing is judged yet");
+		assert.equal(changes.length, 0, "nothing is judged yet");
 		assert.equal(losses, names.length);
 		const lost = {
 			namespace,
@@ -199,10 +202,47 @@ describe("createAuditor()", () => {
 		assert.deepEqual(auditor.tally.lostWaypoints(state), [lost]);
 		const told = changes.filter(({ after }) => after?.kind === "ServiceEntry");
 		assert.equal(told.length, 4);
-		assert.ok(told.every(({ before, after }) => before?.hosts[0] === "governed" && after?.hosts[0] === "direct"));
+		assert.ok(
+			told.every(({ before, after }) => before?.hosts[0] === "governed" && after?.hosts[0] === "direct"),
+		);
 		set(state, auditor, egressWaypoint);
 		settle(auditor);
 		assert.deepEqual(auditor.tally.lostWaypoints(state), []);
+	});
+
+	test("calls a host refused when AuthorizationPolicies at the waypoint refuse every connection", () => {
+		const name = boundEntry.metadata?.name ?? "";
+		const denial = {
+			apiVersion: "security.istio.io/v1",
+			kind: "AuthorizationPolicy",
+			metadata: { name: "nobody", namespace: "team" },
+			spec: {
+				targetRefs: [{ group: "networking.istio.io", kind: "ServiceEntry", name }],
+				action: "DENY",
+				rules: [{ from: [{ source: { namespaces: ["*"] } }] }],
+			},
+		} as AnyObject;
+		const state = world([teamNamespace, egressNamespace, egressWaypoint, allocated, denial]);
+		let gaps: FoundGaps | undefined;
+		const auditor = createAuditor({
+			engine,
+			inventory: state,
+			today: exampleDay,
+			gaps: () => gaps,
+			onChange: () => {},
+		});
+		settle(auditor);
+		assert.equal(auditor.tally.hosts.get("governed"), 1);
+		gaps = findGaps(readReach(state, exampleDay));
+		assert.ok(gaps.marks.has(`team/${name}`), "who keeps reach tells of it");
+		auditor.rejudge({ kind: "ServiceEntry", namespace: "team", name });
+		settle(auditor);
+		assert.deepEqual(Object.fromEntries(auditor.tally.hosts), {
+			governed: 0,
+			direct: 0,
+			refused: 1,
+			unknown: 0,
+		});
 	});
 
 	test("counts what it judged as if it had looked through all of it", () => {
@@ -222,7 +262,10 @@ describe("createAuditor()", () => {
 		assert.equal(auditor.tally.objects, objects.length);
 		remove(state, auditor, "ServiceEntry", "team", boundEntry.metadata?.name ?? "");
 		settle(auditor);
-		assert.deepEqual([...auditor.tally.hosts.values()], [...auditor.tally.hosts.values()].map(() => 0));
+		assert.deepEqual(
+			[...auditor.tally.hosts.values()],
+			[...auditor.tally.hosts.values()].map(() => 0),
+		);
 		assert.equal(auditor.tally.lost, 0);
 	});
 
@@ -433,7 +476,10 @@ describe("reportContent()", () => {
 		const content = reportContent([object("b", 250, "error")], () => undefined, [lost]);
 		assert.equal(content.summary.fail, 251);
 		assert.equal(content.results.length, 201);
-		const [first, second] = content.results as readonly { readonly message: string; readonly policy: string }[];
+		const [first, second] = content.results as readonly {
+			readonly message: string;
+			readonly policy: string;
+		}[];
 		assert.equal(
 			first?.message,
 			"Waypoint egress/waypoint does not exist: 10000 ServiceEntries of 5000 namespaces are reached past it (team/a, team/b, team/c and 9997 more)",

@@ -56,6 +56,17 @@ describe("waymark exemptions", () => {
 		assert.match(lines[2] ?? "", /soon +serviceentry-wildcard-resolution +team-a EG-1 +is being rebuilt$/);
 	});
 
+	it("says of which cluster they are, where the configuration gives it a name", async () => {
+		const config = join(folder, "config.yaml");
+		writeFileSync(config, "audit: {cluster: eu-1}\n");
+		const { out } = await runVerb("exemptions", path, "--config", config);
+		assert.match(out, /^Cluster eu-1\nLEFT +UNTIL /);
+		const json = await runVerb("exemptions", path, "--config", config, "--output", "json");
+		assert.equal((JSON.parse(json.out) as { readonly cluster: string }).cluster, "eu-1");
+		const none = await runVerb("exemptions", path, "--output", "json");
+		assert.deepEqual(Object.keys(JSON.parse(none.out) as object), ["version", "exemptions"]);
+	});
+
 	it("as JSON has the same for programs", async () => {
 		const { out } = await runVerb("exemptions", path, "--output", "json");
 		const { version, exemptions } = JSON.parse(out);

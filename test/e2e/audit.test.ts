@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseAllDocuments } from "yaml";
+import type { ReportApi } from "../../src/audit/report.ts";
 import type { KubeObject } from "./api.ts";
 import type { ProcessGroup } from "./processes.ts";
 import { createProcessGroup } from "./processes.ts";
@@ -27,6 +30,7 @@ interface Report extends KubeObject {
 	readonly results: readonly {
 		readonly policy: string;
 		readonly result: string;
+		readonly message: string;
 		readonly resources?: readonly { readonly kind: string; readonly name: string }[];
 	}[];
 }
@@ -39,25 +43,46 @@ async function auditLine(replica: ServeReplica): Promise<string> {
 	return text.split("\n").find((line) => line.includes("audit:")) ?? "";
 }
 
-async function applyReportCrds(): Promise<void> {
-	const definitions = parseAllDocuments(await reportCrds()).map((each) => each.toJS() as KubeObject | null);
+async function applyReportCrds(api: ReportApi = "openreports"): Promise<void> {
+	const definitions = parseAllDocuments(await reportCrds(api)).map(
+		(each) => each.toJS() as KubeObject | null,
+	);
 	for (const definition of definitions.filter((each) => each !== null)) {
 		await plane.api.apply(definition);
 	}
+	const kind = api === "openreports" ? "Report" : "PolicyReport";
 	await untilFound("the report CRDs are served", async () =>
-		reportOf("default").then(
+		plane.get(kind, "default", "waymark").then(
 			() => true,
 			() => false,
 		),
 	);
 }
 
+const policyReports = ["policyreports.wgpolicyk8s.io", "clusterpolicyreports.wgpolicyk8s.io"];
+
+/** Every field of a result as it is sent; what a CRD does not know, the API server drops without a word. */
+const resultFields = [
+	"category",
+	"message",
+	"policy",
+	"properties",
+	"resources",
+	"result",
+	"rule",
+	"severity",
+	"source",
+];
+
 describe("auditing, with a real API server", { timeout: 300_000 }, () => {
 	let group: ProcessGroup;
 	let served: ServeReplicas;
+	let config: string;
 
 	before(async () => {
 		group = await createProcessGroup();
+		config = join(group.folder, "config.yaml");
+		await writeFile(config, "audit: {reports: openreports}\n");
 		await applyReportCrds();
 		await createNamespace(plane, egress, { labels: { "istio.io/dataplane-mode": "ambient" } });
 		await createWaypoint(plane, egress, "waypoint", { from: { from: "All" } });
@@ -71,12 +96,16 @@ describe("auditing, with a real API server", { timeout: 300_000 }, () => {
 			const condition = await plane.istiod.waypointBound(shop, "bound");
 			return condition?.status === "True";
 		});
-		served = await startServeReplicas(plane, group, { count: 2, args: ["--audit"] });
+		served = await startServeReplicas(plane, group, {
+			count: 2,
+			args: ["--audit", `--config=${config}`],
+		});
 	});
 
 	after(async () => {
 		await served?.stop();
 		await group.stop();
+		await plane.kubectl(["delete", "crd", "--ignore-not-found", ...policyReports]);
 		await deleteNamespaces(plane, shop, egress);
 	});
 
@@ -128,6 +157,17 @@ describe("auditing, with a real API server", { timeout: 300_000 }, () => {
 				: undefined;
 		});
 		console.log(`# the report said so after ${Math.round(performance.now() - began)} ms`);
+		const cluster = await untilFound("one line for the waypoint", async () => {
+			const now = (await plane.get("ClusterReport", undefined, "waymark")) as Report | undefined;
+			return now?.results.find(({ message }) => message.includes(`${egress}/waypoint`));
+		});
+		console.log(`# and the cluster's own after ${Math.round(performance.now() - began)} ms`);
+		assert.equal(cluster.policy, "lost-waypoint");
+		assert.equal(
+			cluster.message,
+			`Waypoint ${egress}/waypoint does not exist: 1 ServiceEntry of 1 namespace is reached past it (${shop}/bound)`,
+		);
+		assert.deepEqual(Object.keys(cluster).toSorted(), resultFields);
 		assert.ok(report.results.some(({ resources }) => resources?.some(({ name }) => name === "bound")));
 		const events = await untilFound("Events", async () => {
 			const list = await plane.kubectl(["get", "events.events.k8s.io", "-n", shop, "-o", "json"]);
@@ -166,6 +206,35 @@ describe("auditing, with a real API server", { timeout: 300_000 }, () => {
 		await first.start();
 	});
 
+	it("a holder that has lost its Lease to somebody else stops auditing, answers on, and one takes over again", async () => {
+		const first = await holder();
+		const lease = await plane.get(
+			"Lease.coordination.k8s.io",
+			installed.namespace,
+			`${installed.name}-audit`,
+		);
+		const now = new Date().toISOString().replace("Z", "000Z");
+		const taken = {
+			spec: { holderIdentity: "a-stranger", leaseDurationSeconds: 15, acquireTime: now, renewTime: now },
+		};
+		await plane.kubectl([
+			...["patch", "lease", lease?.metadata.name ?? "", "-n", installed.namespace, "--type=merge"],
+			`-p=${JSON.stringify(taken)}`,
+		]);
+		await untilFound(
+			"the holder has stopped",
+			async () => (await metric(first, "waymark_audit_holder")) === 0,
+		);
+		await plane.api.apply(serviceEntry(shop, "meanwhile", "*.example.gov", { spec: { resolution: "NONE" } }));
+		assert.equal((await fetch(`${first.operations}/readyz`)).status, 200);
+		await holder();
+		await untilFound("the report says what came meanwhile", async () =>
+			(await reportOf(shop))?.results.some(({ resources }) =>
+				resources?.some(({ name }) => name === "meanwhile"),
+			),
+		);
+	});
+
 	it("a namespace that is deleted, and CRDs that go and come, stop nothing else", async () => {
 		await createNamespace(plane, "audit-gone", lenient);
 		await plane.api.apply(
@@ -184,6 +253,25 @@ describe("auditing, with a real API server", { timeout: 300_000 }, () => {
 		await applyReportCrds();
 		const report = await untilFound("reports are written again", () => reportOf(shop));
 		assert.ok(report.results.some(({ resources }) => resources?.some(({ name }) => name === "late")));
+	});
+
+	it("PolicyReports are kept as soon as the configuration asks for them, and their CRDs take every field", async () => {
+		await applyReportCrds("policyreport");
+		await writeFile(config, "audit: {reports: policyreport, cluster: eu-1}\n");
+		const report = await untilFound("a PolicyReport", async () => {
+			return (await plane.get("PolicyReport", shop, "waymark")) as Report | undefined;
+		});
+		assert.equal(report.apiVersion, "wgpolicyk8s.io/v1alpha2");
+		assert.equal(report.metadata.annotations?.["egress.waymark.dev/cluster"], "eu-1");
+		assert.ok((report.summary.fail ?? 0) >= 1, JSON.stringify(report.summary));
+		const wild = report.results.find(({ policy }) => policy === "serviceentry-wildcard-resolution");
+		assert.deepEqual(Object.keys(wild ?? {}).toSorted(), resultFields);
+		const table = await plane.kubectl(["get", "policyreports", "--namespace", shop]);
+		assert.match(table.stdout, /NAME\s+KIND\s+NAME\s+PASS\s+FAIL\s+WARN\s+ERROR\s+SKIP/);
+		const cluster = (await untilFound("a ClusterPolicyReport", () =>
+			plane.get("ClusterPolicyReport", undefined, "waymark"),
+		)) as Report;
+		assert.ok(cluster.results.some(({ policy }) => policy === "lost-waypoint"));
 	});
 
 	it("the ServiceAccount may write nothing but reports, Events and its Lease", async () => {

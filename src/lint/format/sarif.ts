@@ -48,6 +48,8 @@ export function formatSarif(result: LintResult, { rules, version, settings }: Sa
 						rules: rules.map((rule) => descriptorOf(rule, settings)),
 					},
 				},
+				// What tells the runs of several clusters apart, for services that keep one of each.
+				...(report.cluster === undefined ? {} : { automationDetails: { id: `waymark/${report.cluster}/` } }),
 				columnKind: "utf16CodeUnits",
 				invocations: [
 					{

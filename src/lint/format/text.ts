@@ -132,7 +132,10 @@ function impactLines(
 	return [paint("bold", title), paint("dim", line(head)), ...rows.map(line)];
 }
 
-function summary({ summary, unreadable }: LintReport, paint: (style: Style, text: string) => string): string {
+function summary(
+	{ summary, unreadable, cluster }: LintReport,
+	paint: (style: Style, text: string) => string,
+): string {
 	const parts = [
 		number(summary.errors, "error"),
 		number(summary.warnings, "warning"),
@@ -142,7 +145,8 @@ function summary({ summary, unreadable }: LintReport, paint: (style: Style, text
 		...(unreadable.length > 0 ? [`${unreadable.length} unreadable`] : []),
 	];
 	const clean = summary.errors + summary.warnings + unreadable.length === 0;
-	const judged = `${summary.judged} of ${number(summary.documents, "object")} judged`;
+	const where = cluster === undefined ? "" : ` in cluster ${printable(cluster)}`;
+	const judged = `${summary.judged} of ${number(summary.documents, "object")} judged${where}`;
 	return `${paint(clean ? "green" : "bold", parts.join(", "))}; ${judged}`;
 }
 
