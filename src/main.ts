@@ -59,7 +59,7 @@ async function noSuchFlag(flag: string, verb: Verb): Promise<string> {
 		import("./core/closest.ts"),
 		import("./cli/completion.ts"),
 	]);
-	const known = readUsage("", verb).flags.map((each) => each.flag.slice(2));
+	const known = readUsage(verb.usage).map((each) => each.flag.slice(2));
 	const name = flag.replace(/^--?/, "").split("=", 1)[0] ?? "";
 	const meant = name.length < 2 || name.length > 64 ? undefined : closest(name, known);
 	const advice = meant === undefined ? "--help lists them" : `did you mean --${meant}?`;

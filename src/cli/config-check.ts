@@ -7,6 +7,7 @@ import { exitCodes, UsageError } from "./verb.ts";
 export const configCheck: Verb = {
 	summary: "Check a cluster configuration: config check FILE",
 	usage: "Usage: waymark config check FILE\n\nExit: 0 usable, 64 usage, 65 not usable",
+	words: async () => ["check"],
 	async run(argv, streams) {
 		const [word, file, ...rest] = argv;
 		if (word !== "check" || file === undefined || rest.length > 0) {

@@ -25,6 +25,7 @@ RULE may be the address of the rule's page, as messages name it where the config
   --config   the cluster configuration, whose links say where the pages of the rules are
 
 Exit: 0, 64 usage or no such rule, 70 fault`,
+	words: async () => rules.map(({ id }) => id),
 	async run(argv, streams) {
 		const { values, positionals } = parseArgs({
 			args: [...argv],

@@ -23,6 +23,7 @@ export const exportVerb: Verb = {
   ${[...subjects.keys()].join("\n  ")}
 
 Exit: 0, 64 usage, 65 unreadable input, 70 fault`,
+	words: async () => [...subjects.keys()],
 	part: async (name) => await subjects.get(name ?? "")?.(),
 	run([name]) {
 		const meant = name === undefined || name.length > 64 ? undefined : closest(name, [...subjects.keys()]);

@@ -43,5 +43,7 @@ export interface Verb {
 	readonly usage: string;
 	/** The verb of its own that the first argument names, whose help, flags and run are meant then. */
 	part?(name: string | undefined): Promise<Verb | undefined>;
+	/** The words that the first argument may be: the names of the parts, or of what is asked about; none: anything. */
+	words?(): Promise<readonly string[]>;
 	run(argv: readonly string[], streams: Streams): Promise<number>;
 }
