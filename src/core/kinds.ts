@@ -448,7 +448,7 @@ const table = {
 			spec: {
 				fields: {
 					targetRefs: { list: "ObjectReference" },
-					validation: { fields: { hostname: "string" } },
+					validation: { fields: { hostname: "string", wellKnownCACertificates: "string" } },
 				},
 			},
 		},

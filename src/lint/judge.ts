@@ -92,19 +92,13 @@ export function judgeManifests(reading: Reading, judging: Judging): Judgement {
 		}
 	};
 	for (const written of reading.manifests) {
-		const { manifest, misreadings } = readAround(written, engine);
-		unreadable.push(...misreadings);
-		if (judging.inventory.offline) {
-			unreadable.push(...refusalsOf(written));
-		}
+		const read = readAround(written, engine);
+		const { manifest } = read;
 		const found = judge(manifest, engine, judging);
+		unreadable.push(...refusalsBeside(found, written, read, judging));
 		const silencing = ignores.of(manifest);
 		if (found === undefined) {
 			continue;
-		}
-		if (manifest === written && !found.some(({ severity }) => severity === "error")) {
-			// No rule speaks of its shape where nothing is enforced, and the API server refuses it all the same.
-			unreadable.push(...asMeant(written).misreadings);
 		}
 		const object = nameOf(manifest);
 		const namespace = unknownNamespace(manifest, judging.inventory);
@@ -218,6 +212,27 @@ function readAround(written: Manifest, engine: Engine): ReturnType<typeof asMean
 	return list?.rules.some((rule) => rule.seesAnyShape === true && rule.everyKind !== true) === true
 		? { manifest: written, misreadings: [] }
 		: asMeant(written);
+}
+
+/** What the API server refuses and no finding says. */
+function refusalsBeside(
+	found: readonly Finding[] | undefined,
+	written: Manifest,
+	{ manifest, misreadings }: ReturnType<typeof asMeant>,
+	{ rules, inventory }: Judging,
+): readonly Unreadable[] {
+	const errors = (found ?? []).filter(({ severity }) => severity === "error");
+	// No rule speaks of its shape where nothing is enforced, and the API server refuses it all the same.
+	const isUnsaid = found !== undefined && errors.length === 0 && manifest === written;
+	const said = isUnsaid ? asMeant(written).misreadings : misreadings;
+	if (!inventory.offline) {
+		return said;
+	}
+	const places = errors
+		.filter((error) => rules.find(({ id }) => id === error.rule)?.family === "validity")
+		.map(({ path }) => path);
+	const lines = new Set(said.map(({ line }) => line));
+	return [...said, ...refusalsOf(written, places).filter(({ line }) => !lines.has(line))];
 }
 
 function judge(manifest: Manifest, engine: Engine, judging: Judging): readonly Finding[] | undefined {

@@ -31,7 +31,9 @@ export function asMeant(manifest: Manifest): {
 		return { manifest, misreadings: [] };
 	}
 	const { value, faults } = coerce(object, kinds[kind].shape);
-	const misreadings = faults.slice(0, mostMisreadings).map((fault) => ({
+	// The API server leaves out the status of a custom resource that is written with the rest.
+	const refused = faults.filter(({ path }) => path[0] !== "status" || kinds[kind].group === "");
+	const misreadings = refused.slice(0, mostMisreadings).map((fault) => ({
 		file,
 		line: manifest.position(fault.path).line,
 		message: `${formatPath(fault.path)}: ${words[fault.expected]} here, not ${found(manifest, fault)}; the API server refuses this ${kinds[kind].kind}`,

@@ -121,7 +121,11 @@ export async function applyCrds(api: Api, files: ControlPlaneFiles): Promise<voi
 	for (const name of await readdir(files.gatewayApiCrds)) {
 		paths.push(join(files.gatewayApiCrds, name));
 	}
-	const texts = await Promise.all(paths.map((path) => readFile(path, "utf8")));
+	await applyDefinitions(api, await Promise.all(paths.map((path) => readFile(path, "utf8"))));
+}
+
+/** Applies the CRDs in texts of YAML and waits until all are established. */
+export async function applyDefinitions(api: Api, texts: readonly string[]): Promise<void> {
 	// The kustomization of the folder and the policy that guards upgrades are not CRDs.
 	const crds = texts.flatMap(readObjects).filter((object) => object.kind === "CustomResourceDefinition");
 	await Promise.all(crds.map((crd) => api.apply(crd)));

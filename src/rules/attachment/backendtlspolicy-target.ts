@@ -11,7 +11,7 @@ function targeting(name: string): BackendTlsPolicy {
 		metadata: { name: "payments", namespace: "team" },
 		spec: {
 			targetRefs: [toEntry(name)],
-			validation: { hostname: "api.payments.example.com" },
+			validation: { hostname: "api.payments.example.com", wellKnownCACertificates: "System" },
 		},
 	} as BackendTlsPolicy;
 }

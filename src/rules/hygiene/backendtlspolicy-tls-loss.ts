@@ -13,7 +13,7 @@ function securing(sectionName: string): BackendTlsPolicy {
 		metadata: { name: "payments", namespace: "team" },
 		spec: {
 			targetRefs: [{ ...toEntry("payments"), sectionName }],
-			validation: { hostname: "api.payments.example.com" },
+			validation: { hostname: "api.payments.example.com", wellKnownCACertificates: "System" },
 		},
 	};
 }

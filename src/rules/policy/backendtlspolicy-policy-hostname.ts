@@ -13,7 +13,7 @@ function securing(hostname: string): BackendTlsPolicy {
 		apiVersion: "gateway.networking.k8s.io/v1",
 		kind: "BackendTLSPolicy",
 		metadata: { name: "payments", namespace: "team" },
-		spec: { targetRefs: [toEntry("payments")], validation: { hostname } },
+		spec: { targetRefs: [toEntry("payments")], validation: { hostname, wellKnownCACertificates: "System" } },
 	};
 }
 
