@@ -13,6 +13,7 @@ import type { Policy } from "./policy.ts";
 import { parsePolicy } from "./policy.ts";
 import { isRestorer } from "./policy-editors.ts";
 import { pruneNulls } from "./prune-nulls.ts";
+import type { Widening } from "./ratchet.ts";
 import { markInherited } from "./ratchet.ts";
 import { RecordingInventory } from "./recording-inventory.ts";
 import type { Requester, Rule, RuleContext } from "./rule.ts";
@@ -290,8 +291,20 @@ function ratchet(run: Run, list: RuleList, findings: readonly Finding[]): readon
 	return markInherited(findings, judge(oldRun, list), {
 		object,
 		old,
-		widening: widensEgress(kind, object, reading.object),
+		widening: wideningOf(kind, object, reading.object, list),
 	});
+}
+
+/** What an update adds; what only says how traffic goes that some entry lets out carries mistakes of policy to nothing new. */
+function wideningOf(kind: Kind, object: unknown, old: unknown, list: RuleList): Widening {
+	const widening = widensEgress(kind, object, old);
+	return kind === "ServiceEntry" || !widening.any
+		? widening
+		: { ...widening, rules: new Set(list.rules.filter(isOfPolicy).map(({ id }) => id)) };
+}
+
+function isOfPolicy({ family }: Rule): boolean {
+	return family === "policy";
 }
 
 /** Whether two objects of any shape say the same; one that is nested too deeply to be compared does not. */

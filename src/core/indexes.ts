@@ -1,6 +1,6 @@
 import { bucketsOfRange, parseAddressRange } from "./address-range.ts";
 import { canonicalHost, domainOf } from "./host-pattern.ts";
-import type { Kind, ObjectReference, Resources, VirtualService } from "./kinds.ts";
+import type { GatewayRoute, Kind, ObjectReference, Resources, VirtualService } from "./kinds.ts";
 import { useWaypointLabel, useWaypointNamespaceLabel } from "./policy.ts";
 import { gatewayOfReference, serviceOfHost } from "./service-names.ts";
 
@@ -37,6 +37,10 @@ export const indexes: {
 	readonly virtualServiceByGateway: Index<"VirtualService">;
 	readonly virtualServiceByService: Index<"VirtualService">;
 	readonly virtualServiceByDelegate: Index<"VirtualService">;
+	readonly httpRouteByService: Index<"HTTPRoute">;
+	readonly grpcRouteByService: Index<"GRPCRoute">;
+	readonly tlsRouteByService: Index<"TLSRoute">;
+	readonly tcpRouteByService: Index<"TCPRoute">;
 } = {
 	/** ServiceEntries of all namespaces by a host of theirs in canonical form. */
 	serviceEntryByHost: index("ServiceEntry", (entry) => new Set((entry.spec?.hosts ?? []).map(canonicalHost))),
@@ -112,10 +116,18 @@ export const indexes: {
 	),
 	/** VirtualServices of all namespaces by a gateway that they name anywhere, as NAMESPACE/NAME or `mesh`. */
 	virtualServiceByGateway: index("VirtualService", gatewaysNamed),
-	/** VirtualServices of all namespaces by a Service that they route to, as NAMESPACE/NAME. */
+	/** VirtualServices of all namespaces by a Service that they route to or copy requests to, as NAMESPACE/NAME. */
 	virtualServiceByService: index("VirtualService", servicesRouted),
 	/** VirtualServices of all namespaces by one to which they delegate, as NAMESPACE/NAME. */
 	virtualServiceByDelegate: index("VirtualService", delegatesNamed),
+	/** HTTPRoutes of all namespaces by a Service that a backend means, by reference or by host, as NAMESPACE/NAME. */
+	httpRouteByService: index("HTTPRoute", servicesOfBackends),
+	/** The same of GRPCRoutes. */
+	grpcRouteByService: index("GRPCRoute", servicesOfBackends),
+	/** The same of TLSRoutes. */
+	tlsRouteByService: index("TLSRoute", servicesOfBackends),
+	/** The same of TCPRoutes. */
+	tcpRouteByService: index("TCPRoute", servicesOfBackends),
 };
 
 /** The indexes of each kind, with their names. */
@@ -223,11 +235,35 @@ function delegatesNamed({ metadata, spec }: VirtualService): ReadonlySet<string>
 function servicesRouted(rule: VirtualService): ReadonlySet<string> {
 	const { http, tls, tcp } = rule.spec ?? {};
 	const keys = new Set<string>();
-	for (const route of [...(http ?? []), ...(tls ?? []), ...(tcp ?? [])]) {
-		for (const { destination } of route.route ?? []) {
-			const service = serviceOfHost(destination?.host ?? "", rule.metadata?.namespace ?? "");
-			if (service !== undefined) {
-				keys.add(`${service.namespace}/${service.name}`);
+	const copies = (http ?? []).flatMap(({ mirror, mirrors }) => [
+		mirror,
+		...(mirrors ?? []).map(({ destination }) => destination),
+	]);
+	const routed = [...(http ?? []), ...(tls ?? []), ...(tcp ?? [])].flatMap(({ route }) =>
+		(route ?? []).map(({ destination }) => destination),
+	);
+	for (const destination of [...routed, ...copies]) {
+		const service = serviceOfHost(destination?.host ?? "", rule.metadata?.namespace ?? "");
+		if (service !== undefined) {
+			keys.add(`${service.namespace}/${service.name}`);
+		}
+	}
+	return keys;
+}
+
+function servicesOfBackends({ metadata, spec }: GatewayRoute): ReadonlySet<string> {
+	const home = metadata?.namespace ?? "";
+	const keys = new Set<string>();
+	for (const { backendRefs, filters } of spec?.rules ?? []) {
+		const copies = (filters ?? []).map(({ requestMirror }) => requestMirror?.backendRef);
+		for (const backend of [...(backendRefs ?? []), ...copies]) {
+			const { kind, namespace, name } = backend ?? {};
+			if (kind === "Hostname") {
+				for (const key of servicesNamed([name], home)) {
+					keys.add(key);
+				}
+			} else if (name) {
+				keys.add(`${namespace ?? home}/${name}`);
 			}
 		}
 	}

@@ -5,6 +5,8 @@ export interface Widening {
 	/** Any host, address, endpoint or port. */
 	readonly any: boolean;
 	readonly hosts: boolean;
+	/** The rules whose old mistakes are new for what is added; all of them where nothing is said. */
+	readonly rules?: ReadonlySet<string>;
 }
 
 /**
@@ -26,7 +28,7 @@ export function markInherited(
 	const used = new Map<string, Map<string, number>>();
 	return findings.map((finding) => {
 		const { rule, path } = finding;
-		if (finding.severity !== "error" || !rules.has(rule) || isNewFor(path, widening)) {
+		if (finding.severity !== "error" || !rules.has(rule) || isNewFor(finding, widening)) {
 			return finding;
 		}
 		const pattern = patternOf(path);
@@ -49,7 +51,10 @@ export function markInherited(
 	});
 }
 
-function isNewFor(path: Path, widening: Widening): boolean {
+function isNewFor({ rule, path }: Finding, widening: Widening): boolean {
+	if (widening.rules?.has(rule) === false) {
+		return false;
+	}
 	const isHost = path[0] === "spec" && path[1] === "hosts" && path.length === 3;
 	return (widening.hosts && !isHost) || (widening.any && path.every((step) => typeof step === "string"));
 }

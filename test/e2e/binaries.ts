@@ -23,7 +23,7 @@ export interface ControlPlaneFiles {
 }
 
 interface Program {
-	/** The package in the tool block of `control-plane/go.mod`. */
+	/** The package in the tool block of the `go.mod` that pins it. */
 	readonly package: string;
 	/** What `go install` calls it: the last element of the package, or of the module where that is a version. */
 	readonly built: string;
@@ -75,6 +75,15 @@ export const controlPlaneModule: string = process.env.WAYMARK_CONTROL_PLANE_MODU
 const moduleFolder = join(import.meta.dirname, controlPlaneModule);
 
 /**
+ * The Go modules of the control plane. An istiod that is not built with the libraries of the API server's version has a
+ * module of its own, which pins its manifests as well.
+ */
+async function moduleFolders(): Promise<{ readonly kubernetes: string; readonly istio: string }> {
+	const own = join(moduleFolder, "istiod");
+	return { kubernetes: moduleFolder, istio: (await exists(join(own, "go.mod"))) ? own : moduleFolder };
+}
+
+/**
  * Finds the control plane's files, building what the cache lacks with Go (about 12 minutes on two cores, once).
  *
  * Throws when something is missing and there is no Go to build it.
@@ -106,7 +115,9 @@ export async function findControlPlane(): Promise<ControlPlaneFiles> {
 
 /** The version that the control plane's go.mod pins a module to, such as v1.36.3 for `k8s.io/kubernetes`. */
 export async function pinnedVersion(module: string): Promise<string> {
-	const lines = (await readFile(join(moduleFolder, "go.mod"), "utf8")).split("\n");
+	const folders = new Set(Object.values(await moduleFolders()));
+	const texts = await Promise.all([...folders].map((folder) => readFile(join(folder, "go.mod"), "utf8")));
+	const lines = texts.join("\n").split("\n");
 	const version = lines.map((line) => line.trim().split(" ")).find(([name]) => name === module)?.[1];
 	if (version === undefined) {
 		throw new Error(`Cannot tell the version of ${module}: ${controlPlaneModule}/go.mod does not name it`);
@@ -121,8 +132,10 @@ export async function cacheFolder(): Promise<string> {
 		return chosen;
 	}
 	const hash = createHash("sha256");
-	for (const name of ["go.mod", "go.sum"]) {
-		hash.update(await readFile(join(moduleFolder, name)));
+	for (const folder of new Set(Object.values(await moduleFolders()))) {
+		for (const name of ["go.mod", "go.sum"]) {
+			hash.update(await readFile(join(folder, name)));
+		}
 	}
 	const base = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
 	return join(base, "waymark", `control-plane-${hash.digest("hex").slice(0, 16)}`);
@@ -134,8 +147,14 @@ async function fill(cache: string, missing: readonly Program[]): Promise<void> {
 	// In the cache's own parent, because a rename is atomic only inside one file system.
 	const work = await mkdtemp(join(dirname(cache), ".building-"));
 	try {
-		if (missing.length > 0) {
-			await build(work, missing);
+		const { kubernetes, istio } = await moduleFolders();
+		for (const folder of new Set([kubernetes, istio])) {
+			const wanted = missing.filter(
+				({ name }) => (name === programs.istiod.name ? istio : kubernetes) === folder,
+			);
+			if (wanted.length > 0) {
+				await build(folder, work, wanted);
+			}
 		}
 		await copyManifests(work);
 		for (const program of missing) {
@@ -174,7 +193,7 @@ function goEnvironment(): NodeJS.ProcessEnv {
 }
 
 /** Runs `go install` and tells on stderr every ten seconds how far it is. */
-async function build(work: string, missing: readonly Program[]): Promise<void> {
+async function build(folder: string, work: string, missing: readonly Program[]): Promise<void> {
 	const began = Date.now();
 	const names = missing.map(({ name }) => name).join(", ");
 	process.stderr.write(`control plane: building ${names} with Go; about 12 minutes on two cores, once\n`);
@@ -184,7 +203,7 @@ async function build(work: string, missing: readonly Program[]): Promise<void> {
 	const child = spawn(
 		"go",
 		["install", "-v", "-trimpath", "-ldflags", linkerFlags, ...missing.map((program) => program.package)],
-		{ cwd: moduleFolder, env: { ...goEnvironment(), GOBIN: work }, stdio: ["ignore", "ignore", "pipe"] },
+		{ cwd: folder, env: { ...goEnvironment(), GOBIN: work }, stdio: ["ignore", "ignore", "pipe"] },
 	);
 	const stopChild = (): boolean => child.kill("SIGTERM");
 	process.once("exit", stopChild);
@@ -219,7 +238,7 @@ async function build(work: string, missing: readonly Program[]): Promise<void> {
 async function copyManifests(work: string): Promise<void> {
 	const modules = Object.values(manifests).map(({ module }) => module);
 	const { stdout } = await execute("go", ["mod", "download", "-json", ...modules], {
-		cwd: moduleFolder,
+		cwd: (await moduleFolders()).istio,
 		env: goEnvironment(),
 	});
 	// One JSON object after the other, without a separator.

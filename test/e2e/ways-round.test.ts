@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startServe } from "../support/serve-process.ts";
-import type { KubeObject } from "./api.ts";
+import type { ApiAnswer, KubeObject } from "./api.ts";
 import { useControlPlane } from "./shared.ts";
 import { registerWebhooks } from "./webhooks.ts";
 import { createNamespace, createWaypoint, deleteNamespaces, serviceEntry } from "./world.ts";
@@ -35,7 +35,10 @@ describe("a tenant who looks for a way round the policy", () => {
 		await createWaypoint(plane, egress, "waypoint", { from: { from: "All" } });
 		const folder = await mkdtemp(join(tmpdir(), "waymark-round-"));
 		stack.defer(() => rm(folder, { recursive: true }));
-		const args = ["--kubeconfig", plane.kubeconfig];
+		const config = join(folder, "config.yaml");
+		// Whoever sets the scene is an editor; an owner with every right in the namespace is none.
+		await writeFile(config, "policyEditors: { groups: ['system:masters'] }\n");
+		const args = ["--kubeconfig", plane.kubeconfig, "--config", config];
 		const server = await startServe({ after: (stop) => stack.defer(async () => void (await stop())) }, args, {
 			cwd: folder,
 		});
@@ -86,6 +89,44 @@ describe("a tenant who looks for a way round the policy", () => {
 		}
 		await assert.rejects(widen(), /serviceentry-waypoint-opt-out/);
 		await patch(old, "opted", { spec: { hosts: ["one.example"] } });
+	});
+
+	test("cannot rewrite the policy, or a label that it rests on, by a subresource of the Namespace", async () => {
+		const as = { name: "owner" };
+		await plane.api.create({
+			apiVersion: "rbac.authorization.k8s.io/v1",
+			kind: "RoleBinding",
+			metadata: { namespace: shop, name: "owner" },
+			roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
+			subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: as.name }],
+		});
+		const path = `/api/v1/namespaces/${shop}`;
+		const status = (change: object): Promise<ApiAnswer> =>
+			plane.api.request("PATCH", `${path}/status`, {
+				as,
+				body: change,
+				contentType: "application/merge-patch+json",
+			});
+		const finalize = async (change: object): Promise<ApiAnswer> => {
+			const live = (await plane.api.request("GET", path)).body as KubeObject;
+			const body = { ...live, metadata: { ...live.metadata, ...change } };
+			return await plane.api.request("PUT", `${path}/finalize`, { as, body });
+		};
+		for (const [change, rule] of [
+			[{ annotations: { ...waypoint, "egress.waymark.dev/mode": "off" } }, /namespace-editor/],
+			[
+				{ labels: { ...ambient, "kubernetes.io/metadata.name": shop, "istio.io/rev": "x" } },
+				/namespace-label/,
+			],
+		] as const) {
+			for (const answer of [await status({ metadata: change }), await finalize(change)]) {
+				assert.equal(answer.status, 403, JSON.stringify(answer.body));
+				assert.match((answer.body as { readonly message: string }).message, rule);
+			}
+		}
+		// The right to write them was there, and what touches no policy is written as ever.
+		assert.equal((await status({ metadata: { annotations: { "example.com/color": "blue" } } })).status, 200);
+		assert.equal((await finalize({})).status, 200);
 	});
 
 	test("cannot have a shared waypoint open a socket in its own pod", async () => {

@@ -22,7 +22,7 @@ export interface WebhookOptions {
 	readonly deletions?: true;
 }
 
-// The kinds that Waymark judges, whatever their version. Subresources are left out.
+// The kinds that Waymark judges, whatever their version, and the subresources by which annotations can be written.
 const rules = [
 	{
 		apiGroups: ["networking.istio.io"],
@@ -44,7 +44,7 @@ const rules = [
 	{ apiGroups: ["extensions.istio.io"], resources: ["wasmplugins", "trafficextensions"] },
 	{ apiGroups: ["telemetry.istio.io"], resources: ["telemetries"] },
 	{ apiGroups: ["istio.alibabacloud.com"], resources: ["asmegresstrafficpolicies"] },
-	{ apiGroups: [""], resources: ["namespaces", "services"] },
+	{ apiGroups: [""], resources: ["namespaces", "namespaces/status", "namespaces/finalize", "services"] },
 ].map((rule) => ({ ...rule, apiVersions: ["*"], operations: ["CREATE", "UPDATE"], scope: "*" }));
 
 /**

@@ -136,8 +136,18 @@ function* delegated(
 	if (delegate?.name) {
 		const childNamespace = delegate.namespace ?? namespace;
 		const child = inventory.get("VirtualService", childNamespace, delegate.name);
-		yield* child === undefined ? [] : destinationsOf(child, childNamespace);
+		for (const destination of child === undefined ? [] : destinationsOf(child, childNamespace)) {
+			yield { ...destination, host: hostSeenFrom(namespace, destination.host, childNamespace) };
+		}
 	}
+}
+
+/**
+ * A host of a VirtualService as another namespace has to write it: a name without a dot is a Service of the namespace that
+ * holds the VirtualService (Istio pilot/pkg/model/config.go: ResolveShortnameToFQDN).
+ */
+export function hostSeenFrom(reader: string, host: string, home: string): string {
+	return reader === home || host.includes(".") ? host : `${host}.${home}.svc`;
 }
 
 type Routes = NonNullable<NonNullable<VirtualService["spec"]>["tls"]>[number]["route"];

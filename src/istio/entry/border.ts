@@ -174,7 +174,8 @@ function cannotSeeServices(namespace: string | undefined, inventory: Inventory):
 	return service === undefined;
 }
 
-function machinesOf(
+/** The machines of a namespace that a selector finds. */
+export function machinesOf(
 	selector: Readonly<Record<string, string>>,
 	{ namespace, inventory }: Surroundings,
 ): readonly WorkloadEntry[] {

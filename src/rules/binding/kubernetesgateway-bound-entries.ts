@@ -1,8 +1,16 @@
 import type { Problem } from "../../core/finding.ts";
+import { mention } from "../../core/finding.ts";
 import type { KubernetesGateway } from "../../core/kinds.ts";
 import type { Rule, RuleContext } from "../../core/rule.ts";
 import type { Losses } from "../../istio/waypoint/losses.ts";
-import { entriesAskingFor, lossesOf, lossProblems, lossReads } from "../../istio/waypoint/losses.ts";
+import {
+	entriesAskingFor,
+	formatEntries,
+	lossesOf,
+	lossProblems,
+	lossReads,
+} from "../../istio/waypoint/losses.ts";
+import { isWaypoint } from "../../istio/waypoint/waypoint.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace, withLabels } from "../examples.ts";
 
 function losses(
@@ -43,9 +51,31 @@ export const kubernetesgatewayBoundEntries: Rule<"KubernetesGateway"> = {
 			// Who writes a Gateway does not write its status.
 			const changed = { ...gateway, status: old.status };
 			yield* lossProblems(losses(old, changed, context.name, context), gateway.metadata?.annotations);
+			yield* otherClass(old, changed, context.name, context);
 		}
 	},
 	*onDelete(gateway, context): Iterable<Problem> {
 		yield* lossProblems(losses(gateway, undefined, gateway.metadata?.name ?? "", context), undefined);
 	},
 };
+
+/** A Gateway of a class that makes no waypoints is still one to ztunnel, and drops what arrives. */
+function* otherClass(
+	old: KubernetesGateway,
+	gateway: KubernetesGateway,
+	name: string,
+	{ namespace, inventory }: RuleContext,
+): Iterable<Problem> {
+	if (isWaypoint(old, inventory) !== true || isWaypoint(gateway, inventory) === true) {
+		return;
+	}
+	const entries = [...entriesAskingFor({ namespace, name }, inventory)];
+	if (entries.length > 0) {
+		yield {
+			path: ["spec", "gatewayClassName"],
+			severity: "warning",
+			message: `Class ${mention(gateway.spec?.gatewayClassName ?? "")} is not known to make waypoints: ztunnel would drop the traffic of ${formatEntries(entries)}`,
+			hint: "Make another Gateway of that class and move the entries, or list the class under waypoints.classes of the cluster configuration",
+		};
+	}
+}

@@ -5,7 +5,7 @@ import type { DestinationRule, TrafficPolicy } from "../../core/kinds.ts";
 import { isPolicyEditor } from "../../core/policy-editors.ts";
 import type { Rule, RuleContext } from "../../core/rule.ts";
 import { serviceOfHost } from "../../core/service-names.ts";
-import { isOutsideHost } from "../../istio/entry/border.ts";
+import { isOutsideHost, outsideName } from "../../istio/entry/border.ts";
 import { egressNamespace, egressWaypoint } from "../examples.ts";
 import { limitedNamespace } from "./examples.ts";
 import { forbiddenHost, forbiddenPort } from "./limits.ts";
@@ -28,12 +28,13 @@ export const destinationrulePolicyTls: Rule<"DestinationRule"> = {
 	kind: "DestinationRule",
 	family: "policy",
 	severity: "error",
-	reads: ["Namespace"],
+	reads: ["Namespace", "Service"],
+	confirms: ["Service"],
 	fixable: false,
 	docs: {
 		summary:
 			"A DestinationRule for an outside host must name no server or tunnel that its namespace may not reach, and should check who answers",
-		why: "Where a waypoint originates TLS, the SNI decides which of the hosts behind an address answers, so a foreign SNI reaches a host that the policy forbids. A tunnel asks whatever answers to connect to any host and port. With insecureSkipVerify nobody checks the server's certificate, so anybody on the way can be the server.",
+		why: "Where a waypoint originates TLS, the SNI decides which of the hosts behind an address answers, so a foreign SNI reaches a host that the policy forbids. A tunnel asks whatever answers to connect to any host and port. A Service that is an alias (ExternalName) of a host outside is such a host. With insecureSkipVerify nobody checks the server's certificate, so anybody on the way can be the server.",
 		fix: "Leave sni out, so that the host's own name is sent, and remove tunnel and insecureSkipVerify.",
 		sources: [
 			"istio/istio pilot/pkg/networking/core/cluster_waypoint.go: buildWaypointInboundVIPCluster",
@@ -44,26 +45,40 @@ export const destinationrulePolicyTls: Rule<"DestinationRule"> = {
 		bad: originating({ sni: "files.example.org" }),
 		given: [limitedNamespace, egressNamespace, egressWaypoint],
 	},
-	*check(rule, context) {
-		const { namespace, policy, requester, inventory } = context;
-		const host = rule.spec?.host ?? "";
-		const service = serviceOfHost(host, namespace);
-		const isInside = service !== undefined && (!service.partial || !isOutsideHost(host, inventory));
-		const isLimited =
-			policy.allowedHosts.length > 0 ||
-			policy.deniedHosts.length > 0 ||
-			(policy.waypoint !== undefined &&
-				policy.waypoint !== "none" &&
-				policy.waypointSource !== "namespace label");
-		if (isInside || !isLimited || isPolicyEditor(requester, inventory.settings)) {
-			return;
-		}
-		yield* settingsProblems(rule.spec?.trafficPolicy, ["spec", "trafficPolicy"], host, context);
-		for (const [index, { trafficPolicy }] of (rule.spec?.subsets ?? []).entries()) {
-			yield* settingsProblems(trafficPolicy, ["spec", "subsets", index, "trafficPolicy"], host, context);
-		}
-	},
+	check: tlsPolicyProblems,
 };
+
+/** What a namespace's policy says of the servers and tunnels that a DestinationRule names. */
+export function* tlsPolicyProblems(rule: DestinationRule, context: RuleContext): Generator<Problem> {
+	const { policy, requester, inventory } = context;
+	const host = rule.spec?.host ?? "";
+	const isLimited =
+		policy.allowedHosts.length > 0 ||
+		policy.deniedHosts.length > 0 ||
+		(policy.waypoint !== undefined &&
+			policy.waypoint !== "none" &&
+			policy.waypointSource !== "namespace label");
+	if (!isLimited || staysInside(host, context) || isPolicyEditor(requester, inventory.settings)) {
+		return;
+	}
+	yield* settingsProblems(rule.spec?.trafficPolicy, ["spec", "trafficPolicy"], host, context);
+	for (const [index, { trafficPolicy }] of (rule.spec?.subsets ?? []).entries()) {
+		yield* settingsProblems(trafficPolicy, ["spec", "subsets", index, "trafficPolicy"], host, context);
+	}
+}
+
+/** Whether a host is a Service of the cluster that is no alias of a name outside. */
+function staysInside(host: string, { namespace, inventory }: RuleContext): boolean {
+	const service = serviceOfHost(host, namespace);
+	if (service === undefined || (service.partial && isOutsideHost(host, inventory))) {
+		return false;
+	}
+	const full = `${service.name}.${service.namespace}.svc.${inventory.mesh.clusterDomain}`;
+	return (
+		inventory.get("Service", service.namespace, service.name)?.spec?.type !== "ExternalName" ||
+		outsideName(full, inventory) === undefined
+	);
+}
 
 function* settingsProblems(
 	settings: TrafficPolicy | null | undefined,

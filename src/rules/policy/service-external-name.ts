@@ -2,24 +2,36 @@ import { ChangedInventory } from "../../core/changed-inventory.ts";
 import type { Problem } from "../../core/finding.ts";
 import { mention } from "../../core/finding.ts";
 import type { Inventory } from "../../core/inventory.ts";
-import type { Kind, Service, ServiceEntry } from "../../core/kinds.ts";
+import type { AnyObject, Kind, Service, ServiceEntry, VirtualService } from "../../core/kinds.ts";
 import type { Rule, RuleContext } from "../../core/rule.ts";
-import { backendsOf, isServiceReference } from "../../istio/egress/gateway-api.ts";
+import { virtualServiceTargets } from "../../istio/egress/route-targets.ts";
 import { isGoverned, outsideName } from "../../istio/entry/border.ts";
 import { specOf } from "../../istio/entry/entry.ts";
 import { formatWaypoint, isSameWaypoint } from "../../istio/waypoint/binding.ts";
 import { requestedWaypoint } from "../../istio/waypoint/waypoint.ts";
 import { boundEntry, teamNamespace, withAnnotations, withSpec } from "../examples.ts";
+import { tlsPolicyProblems } from "./destinationrule-policy-tls.ts";
 import { forbiddenHost, forbiddenServicePort } from "./limits.ts";
+import {
+	externalHostOf,
+	gatewayRouteProblems,
+	routeDestinationProblems,
+	routeDestinationReads,
+} from "./route-destinations.ts";
 
-const routeKinds = ["HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute"] as const;
+const routeIndexes = [
+	"httpRouteByService",
+	"grpcRouteByService",
+	"tlsRouteByService",
+	"tcpRouteByService",
+] as const;
 const reads: readonly Kind[] = [
-	"Service",
-	"ServiceEntry",
-	"WorkloadEntry",
-	"Namespace",
-	"VirtualService",
-	...routeKinds,
+	...routeDestinationReads,
+	"HTTPRoute",
+	"GRPCRoute",
+	"TLSRoute",
+	"TCPRoute",
+	"DestinationRule",
 ];
 
 function alias(externalName: string): Service {
@@ -111,29 +123,48 @@ function* entryProblems(entry: ServiceEntry, { before, after }: Worlds): Iterabl
 	}
 }
 
-/** What else leads to a Service: the routes of its namespace, and every VirtualService. */
-function* routesTo(
-	key: string,
-	{ inventory }: RuleContext,
-): Iterable<{ readonly what: string; readonly namespace: string }> {
-	for (const { metadata } of inventory.lookup("virtualServiceByService", key)) {
-		const namespace = metadata?.namespace ?? "";
-		yield { what: `VirtualService ${mention(`${namespace}/${metadata?.name ?? ""}`)}`, namespace };
+/** An object that leads to a Service or says how it is reached, and what its namespace's policy says of it in some world. */
+interface Dependent {
+	readonly what: string;
+	readonly namespace: string;
+	problems(context: RuleContext): Iterable<Problem>;
+}
+
+/** Everything but entries that depends on where a Service leads: routes of any namespace, roots of delegates, DestinationRules. */
+function* dependentsOf(key: string, inventory: Inventory): Iterable<Dependent> {
+	const [namespace = "", name = ""] = key.split("/");
+	for (const route of inventory.lookup("virtualServiceByService", key)) {
+		yield routeDependent(route);
+		const child = `${route.metadata?.namespace ?? ""}/${route.metadata?.name ?? ""}`;
+		for (const root of inventory.lookup("virtualServiceByDelegate", child)) {
+			yield routeDependent(root);
+		}
 	}
-	const [namespace = "", name] = key.split("/");
-	for (const kind of routeKinds) {
-		for (const route of inventory.inNamespace(kind, namespace)) {
-			const leads = [...backendsOf(route)].some(
-				({ backend }) =>
-					isServiceReference(backend) &&
-					backend.name === name &&
-					(backend.namespace ?? namespace) === namespace,
-			);
-			if (leads) {
-				yield { what: `${kind} ${mention(`${namespace}/${route.metadata?.name ?? ""}`)}`, namespace };
+	for (const index of routeIndexes) {
+		for (const route of inventory.lookup(index, key)) {
+			yield dependent(route, (context) => gatewayRouteProblems(route, context));
+		}
+	}
+	const full = `${name}.${namespace}.svc.${inventory.mesh.clusterDomain}`;
+	for (const host of [name, `${name}.${namespace}`, `${name}.${namespace}.svc`, full]) {
+		for (const rule of inventory.lookup("destinationRuleByHost", host)) {
+			if (host.includes(".") || rule.metadata?.namespace === namespace) {
+				yield dependent(rule, (context) => tlsPolicyProblems(rule, context));
 			}
 		}
 	}
+}
+
+function routeDependent(route: VirtualService): Dependent {
+	return dependent(route, (context) => {
+		const targets = virtualServiceTargets(route, context.namespace, context.inventory);
+		return routeDestinationProblems(targets, externalHostOf(route, context), context);
+	});
+}
+
+function dependent({ kind, metadata }: AnyObject, problems: Dependent["problems"]): Dependent {
+	const namespace = metadata?.namespace ?? "";
+	return { what: `${kind} ${mention(`${namespace}/${metadata?.name ?? ""}`)}`, namespace, problems };
 }
 
 /** An ExternalName Service leads entries and routes nowhere that their namespace may not reach. */
@@ -147,7 +178,7 @@ export const serviceExternalName: Rule<"Service"> = {
 	fixable: false,
 	docs: {
 		summary: "An ExternalName Service must not lead entries or routes where their namespace may not go",
-		why: "A waypoint finds an endpoint by DNS, and the name of an ExternalName Service is an alias: whoever changes the alias changes where the traffic of an entry goes that was judged before, past the hosts that the policy allows. Only Services to which an entry or a route leads, by way of other aliases too, are judged.",
+		why: "A waypoint finds an endpoint by DNS, and the name of an ExternalName Service is an alias: whoever changes the alias changes where the traffic of an entry goes that was judged before, past the hosts that the policy allows. Only Services to which an entry or a route leads, by way of other aliases too, are judged: with the ports, the gateways and the DestinationRules that then count.",
 		fix: "Name a host that the namespace may reach, or ask the security team to allow it.",
 		sources: [
 			"istio/istio pilot/pkg/networking/core/cluster_waypoint.go: buildWaypointInboundVIPCluster",
@@ -177,23 +208,36 @@ export const serviceExternalName: Rule<"Service"> = {
 					yield { ...problem, message: `Leads the traffic of ${what} elsewhere: ${lower(problem.message)}` };
 				}
 			}
-			yield* routeProblems(key, worlds, context);
+			yield* dependentProblems(key, worlds, context);
 		}
 	},
 };
 
-function* routeProblems(key: string, { before, after }: Worlds, context: RuleContext): Iterable<Problem> {
+/** What is wrong with what depends on a Service once that is an alias, and was not before. */
+function* dependentProblems(key: string, { before, after }: Worlds, context: RuleContext): Iterable<Problem> {
 	const [namespace = "", name = ""] = key.split("/");
 	const host = `${name}.${namespace}.svc.${after.mesh.clusterDomain}`;
-	const outside = outsideName(host, after);
-	if (outside === undefined || outside === outsideName(host, before)) {
+	if (outsideName(host, after) === outsideName(host, before)) {
 		return;
 	}
-	for (const route of routesTo(key, context)) {
-		const policy = after.policy(route.namespace);
-		const [problem] = forbiddenHost("Destination", outside, ["spec", "externalName"], policy);
+	for (const { what, namespace: home, problems } of dependentsOf(key, after)) {
+		const within = (inventory: Inventory): RuleContext => ({
+			...context,
+			namespace: home,
+			policy: inventory.policy(home),
+			inventory,
+		});
+		const had = new Set([...problems(within(before))].map(({ message }) => message));
+		const fresh = [...problems(within(after))].filter(({ message }) => !had.has(message));
+		const problem = fresh.find(({ severity }) => severity === undefined) ?? fresh[0];
 		if (problem !== undefined) {
-			yield { ...problem, message: `Leads requests of ${route.what} elsewhere: ${lower(problem.message)}` };
+			const { severity, message, hint } = problem;
+			yield {
+				path: ["spec", "externalName"],
+				message: `Leads requests of ${what} elsewhere: ${lower(message)}`,
+				...(severity === undefined ? {} : { severity }),
+				...(hint === undefined ? {} : { hint }),
+			};
 		}
 	}
 }

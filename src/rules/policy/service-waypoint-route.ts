@@ -30,6 +30,7 @@ export const serviceWaypointRoute: Rule<"Service"> = {
 	family: "policy",
 	severity: "warning",
 	reads: [...routeDestinationReads, ...routeKinds],
+	confirms: ["Namespace", "Service"],
 	fixable: false,
 	docs: {
 		summary:

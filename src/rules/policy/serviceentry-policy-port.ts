@@ -1,5 +1,9 @@
-import type { Rule } from "../../core/rule.ts";
-import { borderConfirms, borderReads, isGoverned } from "../../istio/entry/border.ts";
+import type { Problem } from "../../core/finding.ts";
+import { mention } from "../../core/finding.ts";
+import type { ServiceEntry } from "../../core/kinds.ts";
+import type { Rule, RuleContext } from "../../core/rule.ts";
+import { borderConfirms, borderReads, isGoverned, machinesOf } from "../../istio/entry/border.ts";
+import { specOf } from "../../istio/entry/entry.ts";
 import {
 	boundEntry,
 	egressNamespace,
@@ -25,7 +29,7 @@ export const serviceentryPolicyPort: Rule<"ServiceEntry"> = {
 	docs: {
 		summary:
 			"Every port of an external ServiceEntry must be allowed by the cluster's limits and by the namespace",
-		why: "An allowance may bind a port to a protocol: 443/TLS allows TLS on 443, and refuses plain HTTP on 443, which would leave the cluster unencrypted. The port that leaves the cluster counts too: a targetPort, and the ports of endpoints.",
+		why: "An allowance may bind a port to a protocol: 443/TLS allows TLS on 443, and refuses plain HTTP on 443, which would leave the cluster unencrypted. The port that leaves the cluster counts too: a targetPort, and the ports of endpoints and of the machines that a selector finds.",
 		fix: "Use an allowed port, or ask the security team to add it to egress.waymark.dev/allowed-ports.",
 		sources: ["docs/policies.md"],
 		since: "0.1.0",
@@ -60,6 +64,7 @@ export const serviceentryPolicyPort: Rule<"ServiceEntry"> = {
 				yield* forbiddenPort(number, ["spec", "endpoints", index, "ports", name], context.policy);
 			}
 		}
+		yield* machinePorts(entry, context);
 	},
 	cel: {
 		problems: [
@@ -96,3 +101,15 @@ export const serviceentryPolicyPort: Rule<"ServiceEntry"> = {
 		],
 	},
 };
+
+/** The ports of machines that were there before the entry, or before the policy. */
+function* machinePorts(entry: ServiceEntry, context: RuleContext): Iterable<Problem> {
+	const { selector } = specOf(entry);
+	for (const { metadata, spec } of selector === undefined ? [] : machinesOf(selector, context)) {
+		for (const number of Object.values(spec?.ports ?? {})) {
+			for (const problem of forbiddenPort(number, ["spec", "workloadSelector"], context.policy)) {
+				yield { ...problem, message: `WorkloadEntry ${mention(metadata?.name ?? "")}: ${problem.message}` };
+			}
+		}
+	}
+}

@@ -3,6 +3,7 @@ import { mention } from "../../core/finding.ts";
 import type { VirtualService } from "../../core/kinds.ts";
 import type { Rule, RuleContext } from "../../core/rule.ts";
 import { virtualServiceTargets } from "../../istio/egress/route-targets.ts";
+import { hostSeenFrom } from "../../istio/egress/virtual-services.ts";
 import { egressNamespace, egressWaypoint } from "../examples.ts";
 import { routedEntry } from "../sidecar-egress/examples.ts";
 import { limitedNamespace, virtualServiceTo } from "./examples.ts";
@@ -48,7 +49,9 @@ function* delegationProblems(route: VirtualService, context: RuleContext): Gener
 		if (!judged.has(home)) {
 			judged.add(home);
 			const asRoot = { ...context, namespace: home, policy: inventory.policy(home) };
-			const targets = virtualServiceTargets(route, namespace, inventory);
+			const targets = [...virtualServiceTargets(route, namespace, inventory)].map((target) =>
+				target.isExact ? target : { ...target, host: hostSeenFrom(home, target.host, namespace) },
+			);
 			for (const problem of routeDestinationProblems(targets, externalHostOf(root, asRoot), asRoot)) {
 				yield {
 					...problem,

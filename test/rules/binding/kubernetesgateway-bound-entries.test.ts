@@ -87,6 +87,24 @@ testRule(rule, {
 			finds: ["warning metadata"],
 		},
 	],
+	"warns of a class that is not known to make waypoints": [
+		...["istio", "nginx"].map((gatewayClassName) => ({
+			...after({ ...egressWaypoint, spec: { ...egressWaypoint.spec, gatewayClassName } }),
+			finds: ["warning spec.gatewayClassName"],
+			says: new RegExp(
+				`^Class ${gatewayClassName} is not known to make waypoints: ztunnel would drop the traffic of 1 ServiceEntry`,
+			),
+		})),
+		{
+			...after({ ...egressWaypoint, spec: { ...egressWaypoint.spec, gatewayClassName: "nginx" } }),
+			settings: { waypoints: { classes: ["nginx"] } },
+			finds: [],
+		},
+		{
+			...after({ ...egressWaypoint, spec: { ...egressWaypoint.spec, gatewayClassName: "istio" } }, []),
+			finds: [],
+		},
+	],
 	"accepts what takes no waypoint from anybody, and creations": [
 		{ ...after(withLabels(egressWaypoint, { "istio.io/waypoint-for": "all", color: "blue" })), finds: [] },
 		{ object: changes["serves workloads"] ?? egressWaypoint, given: [team(), boundEntry], finds: [] },

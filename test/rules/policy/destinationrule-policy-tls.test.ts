@@ -52,6 +52,19 @@ testRule(rule, {
 		requester: { username: "alice", groups: ["security"] },
 		finds: [],
 	},
+	"judges an alias of a host outside like that host": {
+		object: settings({ tls: foreign }, "away.shop.svc.cluster.local"),
+		given: [
+			...given,
+			{
+				apiVersion: "v1",
+				kind: "Service",
+				metadata: { name: "away", namespace: "shop" },
+				spec: { type: "ExternalName", externalName: "api.shop.example" },
+			} as AnyObject,
+		],
+		finds: ["error spec.trafficPolicy.tls.sni"],
+	},
 	"has nothing to say of Services of the cluster": {
 		object: settings({ tls: { mode: "SIMPLE", sni: "x.example", insecureSkipVerify: true } }, "orders"),
 		given,

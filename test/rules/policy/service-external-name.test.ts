@@ -1,6 +1,13 @@
 import type { AnyObject, Service, ServiceEntry } from "../../../src/core/kinds.ts";
-import { boundEntry, plainEntry, teamNamespace, withSpec } from "../../../src/rules/examples.ts";
+import {
+	boundEntry,
+	plainEntry,
+	teamNamespace,
+	withAnnotations,
+	withSpec,
+} from "../../../src/rules/examples.ts";
 import { serviceExternalName } from "../../../src/rules/policy/service-external-name.ts";
+import { networking } from "../../support/governed-shop.ts";
 import { testRule } from "../../support/test-rule.ts";
 
 const [policed = teamNamespace] = serviceExternalName.docs.given ?? [];
@@ -21,6 +28,9 @@ const route = (kind: string, backend: object): AnyObject =>
 			rules: [{ backendRefs: [backend] }],
 		},
 	}) as AnyObject;
+const toLedger = { host: "ledger.team.svc.cluster.local" };
+const virtualService = (http: readonly object[]): AnyObject =>
+	networking("VirtualService", "way", { hosts: ["api.payments.example.com"], http }, "team");
 const error = ["error spec.externalName"];
 
 testRule(serviceExternalName, {
@@ -88,6 +98,99 @@ testRule(serviceExternalName, {
 		given: [policed, boundEntry, route("TCPRoute", { name: "ledger", port: 443 })],
 		finds: error,
 		says: /^Leads requests of TCPRoute team\/way elsewhere/,
+	},
+	"refuses an alias to which requests are copied": ["mirror", "mirrors"].map((field) => ({
+		object: alias("files.example.org"),
+		given: [
+			policed,
+			boundEntry,
+			virtualService([
+				{
+					route: [{ destination: { host: "api.payments.example.com" } }],
+					...(field === "mirror" ? { mirror: toLedger } : { mirrors: [{ destination: toLedger }] }),
+				},
+			]),
+		],
+		finds: error,
+	})),
+	"refuses an alias to which a route leads by its host, or from another namespace": [
+		{
+			object: alias("files.example.org"),
+			given: [
+				policed,
+				route("HTTPRoute", {
+					group: "networking.istio.io",
+					kind: "Hostname",
+					name: "ledger.team.svc.cluster.local",
+					port: 443,
+				}),
+			],
+			finds: error,
+		},
+		{
+			object: { ...alias("files.example.org"), metadata: { name: "ledger", namespace: "other" } },
+			given: [policed, route("HTTPRoute", { name: "ledger", namespace: "other", port: 443 })],
+			finds: error,
+			says: /^Leads requests of HTTPRoute team\/way elsewhere/,
+		},
+	],
+	"refuses an alias for the ports of a route, and the server of a DestinationRule, that then count": [
+		{
+			object: alias("ledger.example.com"),
+			given: [
+				withAnnotations(teamNamespace, {
+					"egress.waymark.dev/allowed-hosts": "*.example.com",
+					"egress.waymark.dev/allowed-ports": "443",
+				}),
+				virtualService([{ route: [{ destination: { ...toLedger, port: { number: 22 } } }] }]),
+			],
+			finds: error,
+			says: /elsewhere: requests would leave for port 22/,
+		},
+		{
+			object: alias("ledger.example.com"),
+			given: [
+				policed,
+				networking(
+					"DestinationRule",
+					"way",
+					{ host: "ledger", trafficPolicy: { tls: { mode: "SIMPLE", sni: "files.example.org" } } },
+					"team",
+				),
+			],
+			finds: error,
+			says: /^Leads requests of DestinationRule team\/way elsewhere: SNI|elsewhere: sNI/,
+		},
+	],
+	"holds an alias to the root of a delegate that leads there": {
+		object: { ...alias("files.example.org"), metadata: { name: "ledger", namespace: "free" } },
+		given: [
+			policed,
+			networking(
+				"VirtualService",
+				"child",
+				{ http: [{ route: [{ destination: { host: "ledger" } }] }] },
+				"free",
+			),
+			virtualService([{ delegate: { name: "child", namespace: "free" } }]),
+		],
+		finds: error,
+		says: /^Leads requests of VirtualService team\/way elsewhere/,
+	},
+	"warns of an alias by which a gateway's pods leave past the waypoint": {
+		object: alias("ledger.example.com"),
+		given: [
+			withAnnotations(teamNamespace, {
+				"egress.waymark.dev/waypoint": "istio-egress/egress",
+				"egress.waymark.dev/allowed-hosts": "*.example.com",
+			}),
+			{
+				...route("HTTPRoute", { name: "ledger", port: 443 }),
+				spec: { parentRefs: [{ name: "front" }], rules: [{ backendRefs: [{ name: "ledger", port: 443 }] }] },
+			} as AnyObject,
+		],
+		finds: ["warning spec.externalName"],
+		says: /elsewhere: sends requests for "ledger\.example\.com" out through the Gateway front/,
 	},
 	"is silent where nothing leads to the alias": {
 		object: alias("files.example.org", "other"),

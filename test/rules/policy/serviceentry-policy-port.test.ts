@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { ServiceEntryPort } from "../../../src/core/kinds.ts";
+import type { AnyObject, ServiceEntryPort } from "../../../src/core/kinds.ts";
 import { exampleService } from "../../../src/rules/examples.ts";
 import { serviceentryPolicyPort as rule } from "../../../src/rules/policy/serviceentry-policy-port.ts";
+import { networking } from "../../support/governed-shop.ts";
 import type { Circumstances } from "../../support/team.ts";
 import { beside, entry, inTeam, message, team } from "../../support/team.ts";
 import type { RuleCase } from "../../support/test-rule.ts";
@@ -14,6 +15,17 @@ function allowing(ports: string): Circumstances {
 
 function said(port: ServiceEntryPort, circumstances: Circumstances): Omit<RuleCase, "finds"> {
 	return { object: entry({ ports: [port] }), ...inTeam(circumstances) };
+}
+
+const selecting = entry({
+	resolution: "STATIC",
+	ports: [{ number: 443, name: "tls", protocol: "TLS" }],
+	workloadSelector: { labels: { app: "vm" } },
+});
+
+function machine(ports: Readonly<Record<string, number>>, app = "vm"): AnyObject {
+	const spec = { address: "10.9.9.9", labels: { app }, ports };
+	return networking("WorkloadEntry", "machine", spec, selecting.metadata?.namespace ?? "");
 }
 
 const number = ["error spec.ports[0].number"];
@@ -98,6 +110,15 @@ testRule(rule, {
 			"error spec.ports[3].number",
 		],
 	},
+	"judges the ports of machines that were there before the entry": [
+		{
+			object: selecting,
+			...inTeam(beside(allowing("443"), machine({ tls: 22 }))),
+			finds: ["error spec.workloadSelector"],
+		},
+		{ object: selecting, ...inTeam(beside(allowing("443"), machine({ tls: 443 }))), finds: [] },
+		{ object: selecting, ...inTeam(beside(allowing("443"), machine({ tls: 22 }, "other"))), finds: [] },
+	],
 	"judges an internal entry for a host outside the cluster, and no other": [
 		{ object: entry({ ports: [{ number: 22 }], location }), ...inTeam(allowing("443")), finds: number },
 		{
