@@ -1,10 +1,10 @@
 // Compares the verdicts of another checkout with those of this one, and says where they differ:
-//   node test/bench/compare-verdicts.ts BEFORE [FOLDER|FILE …]
+//   node test/bench/compare-verdicts.ts BEFORE [--now CHECKOUT] [FOLDER|FILE …]
 // over every example in the world of every rule, generated entries in generated worlds, and the manifests of a folder,
 // each file as a cluster of its own, and all together as one. Only what both checkouts know is compared: their common
 // rules and kinds. Exit code 1: some verdict differs.
 import { join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
+import { isDeepStrictEqual, parseArgs } from "node:util";
 import { sample } from "fast-check";
 import type { Verdict } from "../../src/core/evaluate.ts";
 import type { AnyObject } from "../../src/core/kinds.ts";
@@ -23,13 +23,18 @@ interface Case {
 	readonly old?: AnyObject;
 }
 
-const [before, ...paths] = process.argv.slice(2);
+const { values: flags, positionals } = parseArgs({
+	allowPositionals: true,
+	// Another checkout in place of this one, so that a step of the past can be compared by itself.
+	options: { now: { type: "string", default: join(import.meta.dirname, "../..") } },
+});
+const [before, ...paths] = positionals;
 if (before === undefined) {
 	throw new Error(
 		"Cannot compare: name the other checkout, as in node test/bench/compare-verdicts.ts BEFORE",
 	);
 }
-const trees = [await loadTree(before), await loadTree(join(import.meta.dirname, "../.."))] as const;
+const trees = [await loadTree(before), await loadTree(flags.now)] as const;
 const [{ rules: oldRules }, { rules }] = trees;
 const known = new Set(oldRules.map(({ id }) => id));
 const common = new Set(rules.map(({ id }) => id).filter((id) => known.has(id)));

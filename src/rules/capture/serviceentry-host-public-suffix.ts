@@ -14,6 +14,12 @@ function ownerOf(host: string, isPrivate: boolean): string | null {
 	return getDomain(host, { allowPrivateDomains: isPrivate, validateHostname: false });
 }
 
+/** Whether all names that end so are one owner's: none where each of them is a suffix itself, as below `kawasaki.jp`. */
+function isOneOwner(rest: string, isPrivate: boolean): boolean {
+	const owner = ownerOf(`a${rest}`, isPrivate);
+	return owner !== null && owner === ownerOf(`b${rest}`, isPrivate);
+}
+
 /** A wildcard host must stand for the names of one owner. */
 export const serviceentryHostPublicSuffix: Rule<"ServiceEntry"> = {
 	id: "serviceentry-host-public-suffix",
@@ -53,19 +59,19 @@ export const serviceentryHostPublicSuffix: Rule<"ServiceEntry"> = {
 			if (!isWildcard(name) || !rest.slice(1).includes(".") || isClusterHost(host, context.inventory)) {
 				continue;
 			}
-			const one = ownerOf(`a${rest}`, false);
-			const isPublic = one !== ownerOf(`b${rest}`, false);
-			if (isPublic || ownerOf(`a${rest}`, true) !== ownerOf(`b${rest}`, true)) {
-				const suffix = rest.startsWith(".") ? rest.slice(1) : rest;
-				yield {
-					path: ["spec", "hosts", index],
-					...(isPublic ? {} : { severity: "warning" as const }),
-					message: rest.startsWith(".")
-						? `Everybody can get a name below ${quote(suffix)}, so ${quote(host)} stands for hosts of strangers`
-						: `${quote(host)} stands for every name that ends in ${quote(suffix)}, those of strangers too`,
-					hint: "Name the domain that was registered, such as *.example.com",
-				};
+			if (isOneOwner(rest, true)) {
+				continue;
 			}
+			const isPublic = !isOneOwner(rest, false);
+			const suffix = rest.startsWith(".") ? rest.slice(1) : rest;
+			yield {
+				path: ["spec", "hosts", index],
+				...(isPublic ? {} : { severity: "warning" as const }),
+				message: rest.startsWith(".")
+					? `Everybody can get a name below ${quote(suffix)}, so ${quote(host)} stands for hosts of strangers`
+					: `${quote(host)} stands for every name that ends in ${quote(suffix)}, those of strangers too`,
+				hint: "Name the domain that was registered, such as *.example.com",
+			};
 		}
 	},
 };

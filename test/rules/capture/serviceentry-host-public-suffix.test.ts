@@ -14,6 +14,13 @@ testRule(serviceentryHostPublicSuffix, {
 		given: [teamNamespace, egressNamespace, egressWaypoint],
 		finds: ["warning spec.hosts[0]"],
 	},
+	"knows suffixes of which every name below is a suffix, too": {
+		object: withSpec(boundEntry, {
+			hosts: ["*.kawasaki.jp", "*.compute.amazonaws.com", "*.city.kawasaki.jp"],
+		}),
+		given: [teamNamespace, egressNamespace, egressWaypoint],
+		finds: ["error spec.hosts[0]", "warning spec.hosts[1]"],
+	},
 	"refuses a partial wildcard that reaches into other domains, and only such a one": {
 		object: withSpec(boundEntry, {
 			hosts: ["*payments.example.com", "*-eu.payments.example.com", "*example.com"],
