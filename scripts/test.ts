@@ -11,6 +11,7 @@ const root = join(import.meta.dirname, "..");
 const compileCache = join(root, "node_modules/.cache/waymark-tests");
 const isCoverage = process.argv.includes("--coverage");
 const isLong = process.argv.includes("--long");
+const isOfProcesses = process.argv.includes("--processes");
 const stepEnv: NodeJS.ProcessEnv = {
 	...process.env,
 	...(isCoverage ? {} : { NODE_COMPILE_CACHE: compileCache }),
@@ -45,12 +46,45 @@ const coverage: readonly string[] = [
 	"--test-coverage-functions=90",
 ];
 
+/**
+ * The files of `npm run test:processes`: they start the program again and again, or fill the memory of a process. They
+ * take as long as all others together, and the gate runs them after `npm test`.
+ */
+const ofProcesses: readonly string[] = [
+	"test/serve/serve.test.ts",
+	"test/kube/watch/stored-weight.test.ts",
+	"test/manifests/follow-directory.test.ts",
+	"test/serve/starting.test.ts",
+	"test/migrate/generated.test.ts",
+	"test/cli/lint-input.test.ts",
+	"test/manifests/read-aside.test.ts",
+	"test/cli/mcp.test.ts",
+	"test/server/bodies.test.ts",
+	"test/lint/screen.test.ts",
+	"test/cli/serve-clients.test.ts",
+	"test/serve/warm-up.test.ts",
+];
+
 /** The tests that need nothing but this checkout; those of a real control plane and the bench run on their own. */
 function testFiles(): readonly string[] {
-	return globSync("test/**/*.test.ts", { cwd: root })
+	const found = globSync("test/**/*.test.ts", { cwd: root })
 		.map((file) => file.replaceAll("\\", "/"))
 		.filter((file) => !file.startsWith("test/e2e/") && !file.startsWith("test/bench/"))
 		.toSorted();
+	const gone = ofProcesses.filter((file) => !found.includes(file));
+	if (gone.length > 0) {
+		throw new Error(`Cannot run ${gone.join(", ")}: scripts/test.ts names what is not there`);
+	}
+	return found;
+}
+
+/** The files of this run: of a long one all, else those that start processes or those that do not. */
+function filesOfRun(): readonly string[] {
+	const all = testFiles();
+	if (isCoverage) {
+		return all.filter(isCovering);
+	}
+	return isLong ? all : all.filter((file) => ofProcesses.includes(file) === isOfProcesses);
 }
 
 function isCovering(file: string): boolean {
@@ -116,8 +150,11 @@ async function passes(step: Step): Promise<boolean> {
 	return status === 0;
 }
 
-/** The steps of a whole run, those that take longest first. */
+/** The steps of a run, those that take longest first. */
 function allSteps(files: readonly string[]): readonly Step[] {
+	if (isOfProcesses) {
+		return [tests(files)];
+	}
 	const shared = processes.flatMap((folders) => {
 		const theirs = files.filter((file) => folders.includes(folderOf(file)));
 		return theirs.length > 0 ? [testsInOneProcess(folders, theirs)] : [];
@@ -148,10 +185,13 @@ async function main(argv: readonly string[]): Promise<number> {
 	const { values, positionals } = parseArgs({
 		args: [...argv],
 		allowPositionals: true,
-		options: { coverage: { type: "boolean", default: false }, long: { type: "boolean", default: false } },
+		options: {
+			coverage: { type: "boolean", default: false },
+			long: { type: "boolean", default: false },
+			processes: { type: "boolean", default: false },
+		},
 	});
-	const all = values.coverage ? testFiles().filter(isCovering) : testFiles();
-	const files = positionals.length > 0 ? positionals : all;
+	const files = positionals.length > 0 ? positionals : filesOfRun();
 	const failed = await failuresOf(values.coverage ? [tests(files, coverage)] : allSteps(files));
 	for (const step of failed) {
 		console.error(`✖ failed: ${step.name}`);
