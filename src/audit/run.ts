@@ -40,7 +40,11 @@ export function runAuditor(
 		isResting = false;
 		const isRound = began >= restUntil;
 		const urgency = auditor.urgency();
-		const isLeft = auditor.work(mayGoOn, isRound ? "all" : "single objects");
+		// What lost its waypoint is told by itself: of what is judged next, a part of a namespace may be missing yet.
+		const isLeft = auditor.work(
+			() => mayGoOn() && (urgency < 2 || auditor.urgency() === 2),
+			isRound ? "all" : "single objects",
+		);
 		spent += isRound ? performance.now() - began : 0;
 		if (isLeft) {
 			callOff = pacer.next(work);

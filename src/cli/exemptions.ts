@@ -2,11 +2,13 @@ import { parseArgs } from "node:util";
 import { stringify } from "yaml";
 import type { ListedExemption } from "../audit/exemptions.ts";
 import { listExemptions } from "../audit/exemptions.ts";
-import { annotationPrefix, exemptionPrefix } from "../core/annotations.ts";
+import { annotationPrefix, exemptionPrefix, isDay, readNamespaceAnnotations } from "../core/annotations.ts";
 import type { ClusterState } from "../core/cluster-state.ts";
 import { createEngine } from "../core/engine.ts";
 import { evaluate } from "../core/evaluate.ts";
+import { exemptionFaults } from "../core/exemption-limits.ts";
 import type { Kind } from "../core/kinds.ts";
+import type { ExemptionSettings } from "../core/settings.ts";
 import { kubectlYaml } from "../manifests/kubectl-yaml.ts";
 import { rules } from "../rules/table.ts";
 import type { Verb } from "./verb.ts";
@@ -65,6 +67,7 @@ Exit: 0, 1 when --within finds some, 64 usage, 65 unreadable input, 70 fault`,
 		}
 		const today = readToday();
 		if (text !== undefined) {
+			checkExemption(text, values, world.settings.exemptions, today);
 			streams.out(written(world, text, today, values.namespace));
 			return exitCodes.clean;
 		}
@@ -98,11 +101,7 @@ function exemptionText(values: {
 	readonly ticket?: string;
 }): string {
 	const { until, reason, owner, ticket } = values;
-	if (
-		until === undefined ||
-		!/^\d{4}-\d{2}-\d{2}$/.test(until) ||
-		Number.isNaN(Date.parse(`${until}T00:00:00Z`))
-	) {
+	if (until === undefined || !isDay(until)) {
 		throw new UsageError("--write needs --until YYYY-MM-DD, the last day of the exemptions");
 	}
 	if (reason === undefined || reason.trim() === "") {
@@ -114,6 +113,39 @@ function exemptionText(values: {
 		...(owner === undefined ? [] : [`owner=${owner}`]),
 		...(ticket === undefined ? [] : [`ticket=${ticket}`]),
 	].join(" ");
+}
+
+/** @throws UsageError when an exemption of this text would not say what was asked for, or would be refused when it is applied */
+function checkExemption(
+	text: string,
+	values: {
+		readonly until?: string;
+		readonly reason?: string;
+		readonly owner?: string;
+		readonly ticket?: string;
+	},
+	settings: ExemptionSettings,
+	today: string,
+): void {
+	const annotations = { [`${annotationPrefix}${exemptionPrefix}object-size`]: text };
+	const exemption = readNamespaceAnnotations(annotations, "").exemptions.get("object-size");
+	const isAsAsked = (["until", "reason", "owner", "ticket"] as const).every(
+		(field) => exemption?.[field] === values[field]?.trim(),
+	);
+	if (exemption === undefined || !isAsAsked) {
+		throw new UsageError(
+			"--reason, --owner and --ticket must be one text each, without until=, reason=, owner= or ticket= in it",
+		);
+	}
+	if (exemption.until < today) {
+		throw new UsageError(`--until ${exemption.until} is over: an exemption that has ended excuses nothing`);
+	}
+	const [fault] = exemptionFaults(exemption, settings, today);
+	if (fault !== undefined) {
+		throw new UsageError(
+			`An exemption like this would be refused when it is applied. It ${fault.message.charAt(0).toLowerCase()}${fault.message.slice(1)} (--until, --owner, --ticket)`,
+		);
+	}
 }
 
 function compare(one: string, other: string): number {

@@ -53,3 +53,43 @@ test("runAuditor() judges what a deleted waypoint unbinds without waiting for th
 		run.stop();
 	}
 });
+
+test("runAuditor() tells that a waypoint is lost before it tells of any entry, and then of all of them at once", async () => {
+	const entries = ["one", "two", "three"].map((name) => {
+		const host = `${name}.payments.example.com`;
+		return {
+			...boundEntry,
+			metadata: { ...boundEntry.metadata, name },
+			spec: { ...boundEntry.spec, hosts: [host] },
+			status: { addresses: [{ value: "240.240.0.1", host }] },
+		} as AnyObject;
+	});
+	const inventory = world([teamNamespace, egressNamespace, egressWaypoint, ...entries]);
+	const told: string[] = [];
+	let changes = 0;
+	const auditor = createAuditor({
+		engine: createEngine(rules),
+		inventory,
+		today: exampleDay,
+		onChange({ after }) {
+			changes += after?.kind === "ServiceEntry" ? 1 : 0;
+		},
+	});
+	const onQuiet = (): void => {
+		told.push(`${auditor.tally.lost} lost, ${changes} entries`);
+	};
+	const run = runAuditor(auditor, onQuiet, createPacer(noLoad, { sliceMs: 10_000 }), { gatherMs: 5 });
+	try {
+		await run.quiet();
+		told.length = 0;
+		changes = 0;
+		const { namespace, name } = egressWaypoint.metadata as { namespace: string; name: string };
+		inventory.delete("KubernetesGateway", namespace, name);
+		auditor.changed({ kind: "KubernetesGateway", namespace, name });
+		run.wake();
+		await run.quiet();
+		assert.deepEqual(told.slice(0, 2), ["1 lost, 0 entries", "1 lost, 3 entries"]);
+	} finally {
+		run.stop();
+	}
+});

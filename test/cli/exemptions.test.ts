@@ -56,6 +56,25 @@ describe("waymark exemptions", () => {
 		assert.match(lines[2] ?? "", /soon +serviceentry-wildcard-resolution +team-a EG-1 +is being rebuilt$/);
 	});
 
+	it("--write prints nothing that would excuse nothing, say something else or be refused", async () => {
+		const config = join(folder, "strict.yaml");
+		writeFileSync(config, "exemptions: {requireOwner: true, requireTicket: true, longestDays: 60}\n");
+		const owned = ["--owner", "team-a", "--ticket", "EG-1"];
+		for (const [args, message] of [
+			[["--until", inDays(-1), "--reason", "x"], /--until .* is over/],
+			[["--until", "2026-02-30", "--reason", "x"], /--until YYYY-MM-DD/],
+			[["--until", inDays(5), "--reason", "as owner=me was"], /one text each/],
+			[["--until", inDays(5), "--reason", "x", "--config", config], /refused .* names no owner/],
+			[["--until", inDays(90), "--reason", "x", ...owned, "--config", config], /refused .* lasts 90 days/],
+		] as const) {
+			const { code, error, out } = await runVerb("exemptions", "--write", ...args, path);
+			assert.deepEqual([code, out], [64, ""], args.join(" "));
+			assert.match(error, message);
+		}
+		const good = ["--until", inDays(50), "--reason", "x", ...owned, "--config", config];
+		assert.equal((await runVerb("exemptions", "--write", ...good, path)).code, 0);
+	});
+
 	it("says of which cluster they are, where the configuration gives it a name", async () => {
 		const config = join(folder, "config.yaml");
 		writeFileSync(config, "audit: {cluster: eu-1}\n");

@@ -364,10 +364,18 @@ hold(
 );
 await sleep(11_000 + Number(values.rounds) * 1_000);
 
+/** How often the report of each namespace was changed so far. */
+async function generations(): Promise<ReadonlyMap<string, number>> {
+	const reports = await plane.api.list("Report");
+	return new Map(
+		reports.map(({ metadata }) => [metadata.namespace ?? "", Number(metadata.generation ?? 0)] as const),
+	);
+}
 const before = {
 	writes: await requestCount(plane, "reports", "APPLY"),
 	events: await eventCount(plane),
 	cpu: audited.cpuMs(),
+	generations: await generations(),
 };
 await plane.api.delete("Gateway.gateway.networking.k8s.io", "egress", "waypoint");
 const deleted = performance.now();
@@ -410,6 +418,13 @@ hold(
 	(await requestCount(plane, "reports", "APPLY")) - before.writes,
 	namespaces,
 	"writes",
+);
+const changed = [...(await generations())].map(
+	([namespace, generation]) => [namespace, generation - (before.generations.get(namespace) ?? 0)] as const,
+);
+const others = changed.filter(([namespace, count]) => count > (namespace.startsWith("team-") ? 1 : 0));
+console.log(
+	`     written more than once, or not a team's: ${others.map((each) => each.join(" ")).join(", ") || "none"}`,
 );
 hold("Events", (await eventCount(plane)) - before.events, 100, "Events");
 // Other namespaces have reports, too, and nothing in them was lost.

@@ -1,7 +1,6 @@
-import type { Exemption } from "../../core/annotations.ts";
 import { annotationPrefix, exemptionPrefix } from "../../core/annotations.ts";
+import { exemptionFaults } from "../../core/exemption-limits.ts";
 import type { Rule } from "../../core/rule.ts";
-import type { ExemptionSettings } from "../../core/settings.ts";
 import { teamNamespace, withAnnotations } from "../examples.ts";
 
 const annotation = "egress.waymark.dev/exempt.serviceentry-policy-host";
@@ -29,7 +28,7 @@ export const namespaceExemptionLimits: Rule<"Namespace"> = {
 	*check(_namespace, { policy, today, inventory }) {
 		const { exemptions } = inventory.settings;
 		for (const [id, exemption] of policy.exemptions) {
-			for (const { message, hint } of faultsOf(exemption, exemptions, today)) {
+			for (const { message, hint } of exemptionFaults(exemption, exemptions, today)) {
 				yield {
 					path: ["metadata", "annotations", annotationPrefix + exemptionPrefix + id],
 					message,
@@ -39,25 +38,3 @@ export const namespaceExemptionLimits: Rule<"Namespace"> = {
 		}
 	},
 };
-
-const dayMs = 86_400_000;
-
-function* faultsOf(
-	{ until, owner, ticket }: Exemption,
-	{ requireOwner, requireTicket, longestDays }: ExemptionSettings,
-	today: string,
-): Iterable<{ readonly message: string; readonly hint: string }> {
-	const days = Math.round((Date.parse(until) - Date.parse(today)) / dayMs);
-	if (requireOwner && owner === undefined) {
-		yield { message: "Names no owner, which this cluster requires of exemptions", hint: "Add owner=TEXT" };
-	}
-	if (requireTicket && ticket === undefined) {
-		yield { message: "Names no ticket, which this cluster requires of exemptions", hint: "Add ticket=TEXT" };
-	}
-	if (longestDays !== undefined && days > longestDays) {
-		yield {
-			message: `Lasts ${days} days from today, and this cluster allows ${longestDays}`,
-			hint: `Write until=YYYY-MM-DD with a day within ${longestDays} days`,
-		};
-	}
-}
