@@ -18,6 +18,8 @@ import { markInherited } from "./ratchet.ts";
 import { RecordingInventory } from "./recording-inventory.ts";
 import type { Requester, Rule, RuleContext } from "./rule.ts";
 import type { Mode } from "./settings.ts";
+import type { IsSpent } from "./verdict-cut.ts";
+import { VerdictCut } from "./verdict-cut.ts";
 import { widensEgress } from "./widening.ts";
 
 /** What is judged. */
@@ -61,6 +63,8 @@ export interface Verdict {
 	/** The findings would deny, but who created the object restores from backups. */
 	readonly isRestored?: true;
 	readonly faults: readonly RuleFault[];
+	/** Judging took too long, and was ended. */
+	readonly isCut?: true;
 	/** What the errors rest on not being there; a stale world may only lack it yet. */
 	readonly absences: readonly Absence[];
 }
@@ -68,8 +72,11 @@ export interface Verdict {
 /** Most findings of one rule on one object: enough to fix it, few enough to read. */
 const mostFindings = 64;
 
-/** Judges one object in a world; never throws for anything that the object contains. */
-export function evaluate(engine: Engine, inventory: Inventory, given: Subject): Verdict {
+/**
+ * Judges one object in a world; never throws for anything that the object contains.
+ * @param isSpent ends a judgement that takes too long: what `onCut` says is then all that is found
+ */
+export function evaluate(engine: Engine, inventory: Inventory, given: Subject, isSpent?: IsSpent): Verdict {
 	const list = engine.byKind.get(given.kind);
 	const place = given.kind === "Namespace" ? (given.name ?? "") : given.namespace;
 	if (
@@ -87,7 +94,7 @@ export function evaluate(engine: Engine, inventory: Inventory, given: Subject): 
 	if (mode === "off") {
 		return allowed(mode, policy);
 	}
-	const world = new RecordingInventory(inventory);
+	const world = new RecordingInventory(inventory, isSpent);
 	const run: Run = {
 		engine,
 		subject,
@@ -100,11 +107,21 @@ export function evaluate(engine: Engine, inventory: Inventory, given: Subject): 
 		faults: [],
 		absences: [],
 	};
-	if (subject.isDeletion === true) {
-		return decide(run, state === "right" ? judgeDeletion(run, list) : []);
+	try {
+		return decide(run, findAll(run, list));
+	} catch (error) {
+		if (error instanceof VerdictCut) {
+			return { ...decide(run, judgeCut(run, list)), absences: [], isCut: true };
+		}
+		throw error;
 	}
-	const findings = judge(run, list);
-	return decide(run, cut(ratchet(run, list, findings)));
+}
+
+function findAll(run: Run, list: RuleList): readonly Finding[] {
+	if (run.subject.isDeletion === true) {
+		return run.state === "right" ? judgeDeletion(run, list) : [];
+	}
+	return cut(ratchet(run, list, judge(run, list)));
 }
 
 interface Run {
@@ -179,6 +196,35 @@ function canSee(rule: Rule, state: ObjectReading["state"]): boolean {
 
 /** What the rules say of a deletion, which is never refused. */
 function judgeDeletion(run: Run, list: RuleList): readonly Finding[] {
+	return judgeBy(
+		run,
+		list,
+		({ onDelete }) => onDelete,
+		(severity) => (severity === "info" ? severity : "warning"),
+	);
+}
+
+/** What is said of an object whose judgement was ended; an update is excused only where it changes nothing. */
+function judgeCut(run: Run, list: RuleList): readonly Finding[] {
+	const { object, old, isDeletion } = run.subject;
+	if (isDeletion === true || (old !== undefined && old !== null && isUnchanged(object, old))) {
+		return [];
+	}
+	return judgeBy(
+		run,
+		list,
+		({ onCut }) => onCut,
+		(severity) => severity,
+	);
+}
+
+/** What rules say by another check than their usual one. */
+function judgeBy(
+	run: Run,
+	list: RuleList,
+	checkOf: (rule: Rule) => Rule["check"] | undefined,
+	severityOf: (severity: Severity | undefined) => Severity | undefined,
+): readonly Finding[] {
 	const { severities } = run.world.settings;
 	const object = run.subject.object as Resources[Kind];
 	const facts = new Facts(list, object, run.world);
@@ -186,10 +232,10 @@ function judgeDeletion(run: Run, list: RuleList): readonly Finding[] {
 	const findings: Finding[] = [];
 	for (const rule of list.rules) {
 		const severity = severities.get(rule.id);
-		if (rule.onDelete !== undefined && severity !== "off") {
+		const check = checkOf(rule);
+		if (check !== undefined && severity !== "off") {
 			facts.begin(rule);
-			const said = { ...rule, check: rule.onDelete };
-			ask(said, severity === "info" ? severity : "warning", object, context, run, findings);
+			ask({ ...rule, check }, severityOf(severity), object, context, run, findings);
 		}
 	}
 	return findings;
@@ -232,12 +278,18 @@ function ask(
 			}
 		}
 	} catch (error) {
+		if (error instanceof VerdictCut) {
+			throw error;
+		}
 		// What a rule found before it failed may rest on the same mistake.
 		findings.length = before;
 		run.faults.push({ rule: rule.id, error });
 	}
 	if (findings.length > before && findings.slice(before).some(({ severity }) => severity === "error")) {
-		run.absences.push(...run.world.absences());
+		// There may be more than a call can have arguments.
+		for (const absence of run.world.absences()) {
+			run.absences.push(absence);
+		}
 	}
 }
 

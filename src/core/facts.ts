@@ -1,6 +1,7 @@
 import type { Absence } from "./absence.ts";
 import type { Kind, Resources } from "./kinds.ts";
 import type { Fact, Rule, RuleContext } from "./rule.ts";
+import { VerdictCut } from "./verdict-cut.ts";
 
 type AnyFact = Fact<Resources[Kind], unknown>;
 
@@ -50,6 +51,8 @@ export interface AbsenceRecord {
 	readonly missing: number;
 	/** What was asked for and not found since the rule began. */
 	absences(): readonly Absence[];
+	/** What was asked for and not found since there were so many. */
+	absencesSince(missing: number): readonly Absence[];
 	addAbsences(missing: readonly Absence[]): void;
 }
 
@@ -127,7 +130,7 @@ export class Facts {
 		}
 		const before = this.#record.missing;
 		const answer = fact(about, context);
-		const missing = this.#record.missing > before ? this.#record.absences().slice(before) : nothing;
+		const missing = this.#record.missing > before ? this.#record.absencesSince(before) : nothing;
 		this.#known.push({ fact, about, answer, missing });
 		return answer;
 	}
@@ -152,12 +155,15 @@ export class Facts {
 		let holds = true;
 		try {
 			holds = this.#list.facts[slot]?.(this.#object, context) !== false;
-		} catch {
+		} catch (error) {
+			if (error instanceof VerdictCut) {
+				throw error;
+			}
 			// The rules that are then asked fail by their names.
 		}
 		if (record.missing > before) {
 			this.#grounds ??= new Map();
-			this.#grounds.set(slot, record.absences().slice(before));
+			this.#grounds.set(slot, record.absencesSince(before));
 		}
 		return holds;
 	}

@@ -149,6 +149,8 @@ export interface Rule<K extends Kind = Kind> {
 	check(object: Resources[K], context: RuleContext): Iterable<Problem>;
 	/** What follows for others when the object is deleted; only said, never a reason to refuse. */
 	onDelete?(object: Resources[K], context: RuleContext): Iterable<Problem>;
+	/** What is said of an object of which judging took too long, so that no rule has judged it to its end. */
+	onCut?(object: Resources[K], context: RuleContext): Iterable<Problem>;
 	/** The same check as the API server can make it without us; a parity test holds it to `check`. */
 	readonly cel?: CelCheck;
 }

@@ -286,6 +286,7 @@ function logVerdict(
 			name: review.name,
 			dryRun: review.dryRun,
 			...(verdict.isRestored === true ? { restored: true } : {}),
+			...(verdict.isCut === true ? { cut: true } : {}),
 			rules: [
 				...new Set((decision === "deny" ? verdict.denials : verdict.findings).map((each) => each.rule)),
 			],

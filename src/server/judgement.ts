@@ -7,6 +7,7 @@ import { isExemptNamespace } from "../core/exempt-namespaces.ts";
 import type { Inventory } from "../core/inventory.ts";
 import type { Kind } from "../core/kinds.ts";
 import { kinds } from "../core/kinds.ts";
+import { mostVerdictMs, spentAfter } from "./spent.ts";
 import { StaleReads } from "./stale-reads.ts";
 
 /** Reads objects from the API server, and corrects the inventory by what it finds. */
@@ -57,12 +58,12 @@ export function judge(
 ): Judgement | Promise<Judgement | undefined> {
 	const { engine, inventory, confirm } = grounds;
 	if (confirm === undefined) {
-		return { verdict: evaluate(engine, inventory, subject), basis: certain };
+		return { verdict: evaluate(engine, inventory, subject, spentAfter(mostVerdictMs)), basis: certain };
 	}
 	const stale = grounds.stale?.();
 	const namespace = unknownNamespace(inventory, subject);
 	if (namespace === undefined && stale === undefined) {
-		const verdict = evaluate(engine, inventory, subject);
+		const verdict = evaluate(engine, inventory, subject, spentAfter(mostVerdictMs));
 		if (verdict.absences.length === 0) {
 			return { verdict, basis: certain };
 		}
@@ -126,7 +127,7 @@ class Asking {
 	#evaluate(): { readonly verdict: Verdict; readonly reads: StaleReads | undefined } {
 		const { engine, inventory } = this.#grounds;
 		const reads = this.#stale === undefined ? undefined : new StaleReads(inventory, this.#stale.kinds);
-		return { verdict: evaluate(engine, reads ?? inventory, this.#subject), reads };
+		return { verdict: evaluate(engine, reads ?? inventory, this.#subject, spentAfter(mostVerdictMs)), reads };
 	}
 
 	#unasked(objects: readonly Absence[]): readonly Absence[] {

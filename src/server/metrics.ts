@@ -11,6 +11,7 @@ export interface Metrics {
 	readonly faults: Counter<"rule">;
 	readonly rejected: Counter<"code">;
 	readonly confirmations: Counter<"result">;
+	readonly cutVerdicts: Counter;
 	readonly staleVerdicts: Counter;
 	readonly unjudged: Counter<"answer">;
 	readonly configReloads: Counter<"result">;
@@ -47,6 +48,11 @@ export function createMetrics(): Metrics {
 			labelNames: ["result"],
 			registers,
 		}),
+		cutVerdicts: new Counter({
+			name: "waymark_cut_verdicts_total",
+			help: "Verdicts that were ended because judging took more than half a second of processor time",
+			registers,
+		}),
 		staleVerdicts: new Counter({
 			name: "waymark_stale_verdicts_total",
 			help: "Verdicts by a cluster state that was not watched and that the API server did not confirm",
@@ -74,5 +80,8 @@ export function countVerdict(metrics: Metrics, verdict: Verdict): void {
 	}
 	for (const fault of verdict.faults) {
 		metrics.faults.inc({ rule: fault.rule });
+	}
+	if (verdict.isCut === true) {
+		metrics.cutVerdicts.inc();
 	}
 }

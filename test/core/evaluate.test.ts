@@ -384,6 +384,44 @@ describe("evaluate() of rules that fail", () => {
 		assert.equal(judged({ rules: [always("a"), broken], old: plainEntry }).faults.length, 1);
 	});
 
+	it("evaluate() asks whether it is spent, and then says nothing but what onCut says", () => {
+		const greedy = rule("greedy", function* (_object, { inventory }) {
+			yield { path: [], message: "Half a finding" };
+			for (;;) {
+				inventory.get("Service", "team", "unknown");
+			}
+		});
+		const size: Rule = {
+			...always("size"),
+			check: () => [],
+			onCut: () => [{ path: [], message: "Too costly" }],
+		};
+		let asked = 0;
+		const verdict = evaluate(
+			createEngine([always("a"), greedy, size]),
+			world([team()]),
+			subjectOf(plainEntry),
+			() => ++asked > 3,
+		);
+		assert.equal(asked, 4);
+		assert.equal(verdict.isCut, true);
+		assert.equal(verdict.decision, "deny");
+		assert.deepEqual(
+			verdict.findings.map((each) => [each.rule, each.message]),
+			[["size", "Too costly"]],
+		);
+	});
+
+	it("evaluate() keeps every absence that a denial rests on, each once, however many there are", () => {
+		const seeking = rule("seeking", function* (_object, { inventory }) {
+			for (let index = 0; index < 400_000; index++) {
+				inventory.get("Service", "team", `service-${index % 150_000}`);
+			}
+			yield { path: [], message: "There is none" };
+		});
+		assert.equal(judged({ rules: [seeking] }).absences.length, 150_000);
+	});
+
 	it("evaluate() stops a rule that never stops talking", () => {
 		const endless = rule("endless", function* () {
 			for (let index = 0; ; index++) {

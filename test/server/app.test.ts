@@ -383,6 +383,34 @@ const broken: Rule<"ServiceEntry"> = {
 	},
 };
 
+const endless: Rule<"ServiceEntry"> = {
+	...broken,
+	id: "serviceentry-endless",
+	// biome-ignore lint/correctness/useYield: it never gets that far.
+	*check(_entry, { inventory }) {
+		for (let index = 0; ; index++) {
+			inventory.get("Service", "team", `service-${index % 5_000}`);
+		}
+	},
+};
+
+test("POST /validate ends and refuses a verdict that takes too long, counts it, and POST /mutate leaves its object", async (context) => {
+	const webhook = await runWebhook(context, {
+		engine: createEngine([endless as unknown as Rule, ...rules]),
+		state: world([teamNamespace, egressNamespace, egressWaypoint]),
+	});
+	const { allowed, status } = await webhook.ask("validate", reviewOf(boundEntry));
+	assert.equal(allowed, false);
+	assert.match(status?.message ?? "", /^object-size: .*Too costly to judge/);
+	assert.match(await webhook.metrics.registry.metrics(), /^waymark_cut_verdicts_total 1$/m);
+	assert.equal(webhook.logs.filter((line) => line.includes('"cut":true')).length, 1);
+	const finalized = { ...boundEntry, metadata: { ...boundEntry.metadata, finalizers: [] } } as AnyObject;
+	const update = await webhook.ask("validate", reviewOf(boundEntry, { old: finalized }));
+	assert.equal(update.allowed, true, "what changes nothing that is judged may go on");
+	const mutation = await webhook.ask("mutate", reviewOf(plainEntry));
+	assert.equal(mutation.allowed, true);
+});
+
 test("POST /validate counts and logs a rule that throws, and judges by the others", async (context) => {
 	const engine = createEngine([broken as unknown as Rule, ...rules]);
 	const webhook = await runWebhook(context, {

@@ -19,7 +19,7 @@ export const objectSize: Rule<"VirtualService"> = {
 	seesAnySize: true,
 	docs: {
 		summary: "An object must be small enough to be judged in the time of a request",
-		why: "Everybody's requests wait while one is judged, so an object has bounds: 4,096 items of a list, 4,096 characters of a text, 32,768 values that Waymark reads in all, and whatever the CustomResourceDefinition bounds closer. An object beyond them is judged by no other rule, and refused where the namespace enforces; an update that changes nothing of it is not.",
+		why: "Everybody's requests wait while one is judged, so an object has bounds: 4,096 items of a list, 4,096 characters of a text, 32,768 values that Waymark reads in all, and whatever the CustomResourceDefinition bounds closer. An object beyond them is judged by no other rule, and refused where the namespace enforces; an update that changes nothing of it is not. The same holds where judging an object within the bounds takes more than half a second of processor time because of what the cluster holds beside it.",
 		fix: "Divide the object: several ServiceEntries, several VirtualServices for other hosts.",
 		sources: ["istio.io/api kubernetes/customresourcedefinitions.gen.yaml", "docs/operations.md"],
 		since: "0.1.0",
@@ -49,5 +49,13 @@ export const objectSize: Rule<"VirtualService"> = {
 				hint: "Divide the object",
 			};
 		}
+	},
+	*onCut() {
+		yield {
+			path: [],
+			message:
+				"Too costly to judge: half a second is not enough to compare the object with all that has its hosts, addresses or targets",
+			hint: "Divide the object, or remove objects that have the same hosts or addresses",
+		};
 	},
 };
