@@ -137,11 +137,14 @@ export function narrowAddressBucket(range: AddressRange): string | undefined {
 		: `${range.family}/narrow/${range.bits >> (width - BigInt(prefix))}`;
 }
 
+/** The key of ranges that are too wide for a bucket. */
+export const wideBucket = "wide";
+
 /** The keys under which those that list a range may be found: its own buckets, and `all`; a single address has one of its own. */
 export function bucketsOfRange(range: AddressRange): readonly string[] {
 	const bucket = addressBucket(range);
 	if (bucket === undefined) {
-		return ["wide", "all"];
+		return [wideBucket, "all"];
 	}
 	const narrow = narrowAddressBucket(range);
 	return narrow === undefined
@@ -162,12 +165,12 @@ export function bucketsAround(range: AddressRange): readonly string[] {
 	}
 	const narrow = narrowAddressBucket(range);
 	if (narrow === undefined) {
-		return [bucket, "wide"];
+		return [bucket, wideBucket];
 	}
 	const single = singleAddressKey(range);
 	// A /24 may hold 256 entries, of which a single address meets none but its own.
 	const near = single === undefined ? [narrow] : [single, `${narrow}/blocks`];
-	return [...near, `${bucket}/blocks`, "wide"];
+	return [...near, `${bucket}/blocks`, wideBucket];
 }
 
 const nat64Prefix = 0x64ff9bn << 96n;

@@ -1,6 +1,6 @@
 import type { Indexed, IndexName } from "./indexes.ts";
 import { indexes, indexesOf } from "./indexes.ts";
-import type { Inventory } from "./inventory.ts";
+import type { Inventory, WorldFact } from "./inventory.ts";
 import type { Kind, Namespace, Resources } from "./kinds.ts";
 import { allKinds } from "./kinds.ts";
 import type { MeshFacts } from "./mesh.ts";
@@ -144,6 +144,10 @@ export class ClusterState implements Inventory {
 
 	policy(namespace: string): Policy {
 		return this.#policies.get(namespace) ?? parsePolicy(namespace, undefined, this.#settings);
+	}
+
+	know<T extends object | string, Answer>(fact: WorldFact<T, Answer>, about: T): Answer {
+		return fact(about, this);
 	}
 
 	#readPolicy(namespace: Namespace): void {

@@ -47,12 +47,12 @@ export function listRules(rules: readonly Rule[]): RuleList {
 export interface AbsenceRecord {
 	/** A rule begins: nothing is missing for it yet. */
 	begin(): void;
-	/** How much was asked for and not found since the rule began. */
-	readonly missing: number;
+	/** How much was asked for and not found since the rule began: what comes from now on can be told from it. */
+	mark(): number;
 	/** What was asked for and not found since the rule began. */
 	absences(): readonly Absence[];
-	/** What was asked for and not found since there were so many. */
-	absencesSince(missing: number): readonly Absence[];
+	/** What was asked for and not found since there was so much. */
+	absencesSince(mark: number): readonly Absence[];
 	addAbsences(missing: readonly Absence[]): void;
 }
 
@@ -63,8 +63,6 @@ interface Known {
 	/** What was asked for and not found on the way: whoever uses the answer rests on that too. */
 	readonly missing: readonly Absence[];
 }
-
-const nothing: readonly Absence[] = [];
 
 /** What is known of one judged object: every fact is worked out when it is first asked for, and once. */
 export class Facts {
@@ -128,10 +126,9 @@ export class Facts {
 				return known.answer as A;
 			}
 		}
-		const before = this.#record.missing;
+		const mark = this.#record.mark();
 		const answer = fact(about, context);
-		const missing = this.#record.missing > before ? this.#record.absencesSince(before) : nothing;
-		this.#known.push({ fact, about, answer, missing });
+		this.#known.push({ fact, about, answer, missing: this.#record.absencesSince(mark) });
 		return answer;
 	}
 
@@ -151,7 +148,7 @@ export class Facts {
 	/** True as well where a fact fails. */
 	#workOut(slot: number, context: RuleContext): boolean {
 		const record = this.#record;
-		const before = record.missing;
+		const mark = record.mark();
 		let holds = true;
 		try {
 			holds = this.#list.facts[slot]?.(this.#object, context) !== false;
@@ -161,9 +158,10 @@ export class Facts {
 			}
 			// The rules that are then asked fail by their names.
 		}
-		if (record.missing > before) {
+		const missing = record.absencesSince(mark);
+		if (missing.length > 0) {
 			this.#grounds ??= new Map();
-			this.#grounds.set(slot, record.absencesSince(before));
+			this.#grounds.set(slot, missing);
 		}
 		return holds;
 	}

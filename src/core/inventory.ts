@@ -4,6 +4,9 @@ import type { MeshFacts } from "./mesh.ts";
 import type { Policy } from "./policy.ts";
 import type { Settings } from "./settings.ts";
 
+/** Something that is worked out about an object of a world, or about a text; a pure function of both. */
+export type WorldFact<T extends object | string, Answer> = (about: T, inventory: Inventory) => Answer;
+
 /** What rules see of the cluster: synchronous, read-only, every look-up by key. */
 export interface Inventory {
 	readonly settings: Settings;
@@ -20,11 +23,13 @@ export interface Inventory {
 	lookup<I extends IndexName>(index: I, key: string): Iterable<Resources[Indexed<I>]>;
 	/** The policy of a namespace, of the cluster's defaults when the namespace is not known. */
 	policy(namespace: string): Policy;
+	/** What a fact says of an object or a text in this world; within a judgement it is worked out once. */
+	know<T extends object | string, Answer>(fact: WorldFact<T, Answer>, about: T): Answer;
 }
 
 /** The same world, but for what is given. */
 export function alteredInventory(inventory: Inventory, altered: Partial<Inventory>): Inventory {
-	return {
+	const world: Inventory = {
 		settings: inventory.settings,
 		mesh: inventory.mesh,
 		offline: inventory.offline,
@@ -33,6 +38,8 @@ export function alteredInventory(inventory: Inventory, altered: Partial<Inventor
 		all: (kind) => inventory.all(kind),
 		lookup: (index, key) => inventory.lookup(index, key),
 		policy: (namespace) => inventory.policy(namespace),
+		know: (fact, about) => fact(about, world),
 		...altered,
 	};
+	return world;
 }

@@ -1,5 +1,5 @@
 import type { Indexed, IndexName } from "./indexes.ts";
-import type { Inventory } from "./inventory.ts";
+import type { Inventory, WorldFact } from "./inventory.ts";
 import type { Kind, Resources } from "./kinds.ts";
 import type { MeshFacts } from "./mesh.ts";
 import type { Policy } from "./policy.ts";
@@ -43,5 +43,9 @@ export class PassingInventory implements Inventory {
 
 	policy(namespace: string): Policy {
 		return this.inner.policy(namespace);
+	}
+
+	know<T extends object | string, Answer>(fact: WorldFact<T, Answer>, about: T): Answer {
+		return fact(about, this);
 	}
 }

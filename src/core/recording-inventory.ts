@@ -1,7 +1,7 @@
 import type { Absence } from "./absence.ts";
 import type { AbsenceRecord } from "./facts.ts";
 import type { Indexed, IndexName } from "./indexes.ts";
-import type { Inventory } from "./inventory.ts";
+import type { Inventory, WorldFact } from "./inventory.ts";
 import type { Kind, Resources } from "./kinds.ts";
 import { PassingInventory } from "./passing-inventory.ts";
 import type { IsSpent } from "./verdict-cut.ts";
@@ -10,8 +10,18 @@ import { VerdictCut } from "./verdict-cut.ts";
 /** So many questions are asked between two looks at the clock; a plain entry asks a few dozen in all. */
 const questionsBetween = 512;
 
-/** So many absences are noted as they come; beyond them each is noted once. */
-const mostRepeated = 1_024;
+/** More absences than this are not noted: nobody asks the API server for so many before a denial. */
+const mostMissing = 65_536;
+
+interface Known {
+	readonly answer: unknown;
+	/** The scope that rests on it already. */
+	scope: number;
+	/** What was asked for and not found on the way: whoever uses the answer rests on that too. */
+	readonly missing: readonly Absence[];
+}
+
+const nothing: readonly Absence[] = [];
 
 /**
  * Passes every question on and remembers which objects were asked for and not found since the last `begin`. Ends a
@@ -19,8 +29,11 @@ const mostRepeated = 1_024;
  */
 export class RecordingInventory extends PassingInventory implements AbsenceRecord {
 	#missing: Absence[] = [];
-	#noted: Set<string> | undefined;
 	#questions = 0;
+	/** What rests on absences of its own: a rule, and each fact. */
+	#scope = 0;
+	#scopes = 0;
+	#known: Map<unknown, Map<unknown, Known>> | undefined;
 	readonly #isSpent: IsSpent | undefined;
 
 	constructor(inner: Inventory, isSpent?: IsSpent) {
@@ -30,13 +43,14 @@ export class RecordingInventory extends PassingInventory implements AbsenceRecor
 
 	/** Forgets what was missing: another rule begins. */
 	begin(): void {
+		this.#scope = ++this.#scopes;
 		if (this.#missing.length > 0) {
 			this.#missing = [];
-			this.#noted = undefined;
 		}
 	}
 
-	get missing(): number {
+	mark(): number {
+		this.#scope = ++this.#scopes;
 		return this.#missing.length;
 	}
 
@@ -44,9 +58,8 @@ export class RecordingInventory extends PassingInventory implements AbsenceRecor
 		return this.#missing;
 	}
 
-	absencesSince(missing: number): readonly Absence[] {
-		// One that came again was noted before.
-		return this.#noted === undefined ? this.#missing.slice(missing) : this.#missing.slice();
+	absencesSince(mark: number): readonly Absence[] {
+		return this.#missing.length > mark ? this.#missing.slice(mark) : nothing;
 	}
 
 	addAbsences(missing: readonly Absence[]): void {
@@ -74,6 +87,31 @@ export class RecordingInventory extends PassingInventory implements AbsenceRecor
 		return this.inner.lookup(name, key);
 	}
 
+	override know<T extends object | string, Answer>(fact: WorldFact<T, Answer>, about: T): Answer {
+		this.#known ??= new Map();
+		let answers = this.#known.get(fact);
+		if (answers === undefined) {
+			answers = new Map();
+			this.#known.set(fact, answers);
+		}
+		const known = answers.get(about);
+		if (known !== undefined) {
+			if (known.scope !== this.#scope) {
+				known.scope = this.#scope;
+				this.addAbsences(known.missing);
+			}
+			// What was kept with a fact is what it answered.
+			return known.answer as Answer;
+		}
+		const scope = this.#scope;
+		const mark = this.mark();
+		const answer = fact(about, this);
+		answers.set(about, { answer, missing: this.absencesSince(mark), scope });
+		// Nothing was forgotten meanwhile, so what rested on something does so still.
+		this.#scope = scope;
+		return answer;
+	}
+
 	#count(): void {
 		if (++this.#questions % questionsBetween === 0 && this.#isSpent?.() === true) {
 			throw new VerdictCut();
@@ -81,18 +119,8 @@ export class RecordingInventory extends PassingInventory implements AbsenceRecor
 	}
 
 	#note(absence: Absence): void {
-		if (this.#missing.length >= mostRepeated) {
-			this.#noted ??= new Set(this.#missing.map(keyOf));
-			const key = keyOf(absence);
-			if (this.#noted.has(key)) {
-				return;
-			}
-			this.#noted.add(key);
+		if (this.#missing.length < mostMissing) {
+			this.#missing.push(absence);
 		}
-		this.#missing.push(absence);
 	}
-}
-
-function keyOf({ kind, namespace, name }: Absence): string {
-	return `${kind}/${namespace}/${name}`;
 }

@@ -412,14 +412,14 @@ describe("evaluate() of rules that fail", () => {
 		);
 	});
 
-	it("evaluate() keeps every absence that a denial rests on, each once, however many there are", () => {
+	it("evaluate() keeps the first 65,536 absences that a denial rests on, and never fails for their number", () => {
 		const seeking = rule("seeking", function* (_object, { inventory }) {
 			for (let index = 0; index < 400_000; index++) {
 				inventory.get("Service", "team", `service-${index % 150_000}`);
 			}
 			yield { path: [], message: "There is none" };
 		});
-		assert.equal(judged({ rules: [seeking] }).absences.length, 150_000);
+		assert.equal(judged({ rules: [seeking] }).absences.length, 65_536);
 	});
 
 	it("evaluate() stops a rule that never stops talking", () => {

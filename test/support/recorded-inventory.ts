@@ -11,7 +11,7 @@ export interface Questions {
 
 /** An inventory that answers as another one does, and notes what it is asked. */
 export function recordedInventory(inner: Inventory, { any, byName }: Questions): Inventory {
-	return {
+	const world: Inventory = {
 		settings: inner.settings,
 		mesh: inner.mesh,
 		offline: inner.offline,
@@ -33,5 +33,7 @@ export function recordedInventory(inner: Inventory, { any, byName }: Questions):
 			return inner.lookup(index, key) as Iterable<never>;
 		},
 		policy: (namespace) => inner.policy(namespace),
+		know: (fact, about) => fact(about, world),
 	};
+	return world;
 }

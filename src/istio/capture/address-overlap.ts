@@ -1,10 +1,11 @@
 import type { AddressRange } from "../../core/address-range.ts";
-import { bucketsAround, isSingle, rangesOverlap } from "../../core/address-range.ts";
+import { bucketsAround, isSingle, wideBucket } from "../../core/address-range.ts";
 import type { Inventory } from "../../core/inventory.ts";
 import type { ServiceEntry } from "../../core/kinds.ts";
-import { specOf } from "../entry/entry.ts";
+import type { RangeList, SpannedRange } from "../../core/range-list.ts";
+import { listRanges, spanned } from "../../core/range-list.ts";
 import type { ObjectName } from "./capture.ts";
-import { readAsIstiod } from "./capture.ts";
+import { rangesOfEntry } from "./capture.ts";
 
 /** Another ServiceEntry and an address of its own that meets a given one. */
 export interface Overlap {
@@ -16,71 +17,72 @@ export interface Overlap {
 /** More entries than this on one address are not looked at: enough to find one that matters, few enough to wait for. */
 const mostOverlaps = 256;
 
-/** The other entries that list an address in a range, each with the first such address of its own. */
-export function overlapsOf(range: AddressRange, self: ObjectName, inventory: Inventory): readonly Overlap[] {
-	const overlaps: Overlap[] = [];
-	const span = { range, start: startOf(range), end: endOf(range) };
-	for (const key of bucketsAround(range)) {
+/**
+ * The other entries that list an address in a range, each with the first such address of its own.
+ * @param matters leaves out entries of which the asker knows that they do not matter
+ */
+export function* overlapsOf(
+	range: AddressRange,
+	self: ObjectName,
+	inventory: Inventory,
+	matters: (entry: ServiceEntry, inventory: Inventory) => boolean = () => true,
+): Iterable<Overlap> {
+	let found = 0;
+	const asked = spanned(range);
+	for (const entry of entriesMeeting(asked, inventory)) {
+		const objectName = { namespace: entry.metadata?.namespace ?? "", name: entry.metadata?.name ?? "" };
+		if (objectName.namespace === self.namespace && objectName.name === self.name) {
+			continue;
+		}
+		const met = matters(entry, inventory) ? listedBy(entry).firstMeeting(asked) : undefined;
+		if (met !== undefined) {
+			yield { entry, objectName, range: met };
+		}
+		if (++found === mostOverlaps) {
+			return;
+		}
+	}
+}
+
+/** The entries that list an address in a range: those of the narrowest bucket first. */
+function* entriesMeeting(asked: SpannedRange, inventory: Inventory): Iterable<ServiceEntry> {
+	for (const key of bucketsAround(asked.range)) {
+		if (key === wideBucket && inventory.know(allWide, key)?.meets(asked) === false) {
+			continue;
+		}
 		for (const entry of inventory.lookup("serviceEntryByAddressBucket", key)) {
-			const objectName = { namespace: entry.metadata?.namespace ?? "", name: entry.metadata?.name ?? "" };
-			const met = firstMet(entry, span);
-			if (met !== undefined && (objectName.namespace !== self.namespace || objectName.name !== self.name)) {
-				overlaps.push({ entry, objectName, range: met });
-			}
-			if (overlaps.length === mostOverlaps) {
-				return overlaps;
+			if (listedBy(entry).meets(asked)) {
+				yield entry;
 			}
 		}
 	}
-	return overlaps;
 }
 
-/** The addresses of an entry; those of IPv4 as numbers as well, from `starts` to `ends`, which are quick to compare. */
-interface Listed {
-	readonly ranges: readonly AddressRange[];
-	readonly starts: readonly number[];
-	readonly ends: readonly number[];
+const fewEntries = 8;
+
+/**
+ * All addresses of the entries with a wide block, of which every address of every entry must be told that it meets none;
+ * undefined where asking each is as quick.
+ */
+function allWide(key: string, inventory: Inventory): RangeList | undefined {
+	const entries = [...inventory.lookup("serviceEntryByAddressBucket", key)];
+	return entries.length > fewEntries ? listRanges(entries.flatMap(rangesOf)) : undefined;
 }
 
-// An entry of the world is replaced and never changed, and every address of every other entry asks for its ranges.
-const known = new WeakMap<ServiceEntry, Listed>();
+function rangesOf(entry: ServiceEntry): readonly AddressRange[] {
+	return rangesOfEntry(entry).filter((each) => each !== undefined);
+}
 
-function listedBy(entry: ServiceEntry): Listed {
+// An entry of the world is replaced and never changed.
+const known = new WeakMap<ServiceEntry, RangeList>();
+
+function listedBy(entry: ServiceEntry): RangeList {
 	let listed = known.get(entry);
 	if (listed === undefined) {
-		const ranges = specOf(entry).addresses.flatMap((address) => readAsIstiod(address) ?? []);
-		listed = { ranges, starts: ranges.map(startOf), ends: ranges.map(endOf) };
+		listed = listRanges(rangesOf(entry));
 		known.set(entry, listed);
 	}
 	return listed;
-}
-
-/** The first address of a range of IPv4; no number for one of IPv6. */
-function startOf(range: AddressRange): number {
-	const size = 2 ** (32 - range.prefix);
-	return range.family === 4 ? Math.floor(Number(range.bits) / size) * size : Number.NaN;
-}
-
-function endOf(range: AddressRange): number {
-	return startOf(range) + 2 ** (32 - range.prefix) - 1;
-}
-
-/** The first address that an entry lists in a range. */
-function firstMet(
-	entry: ServiceEntry,
-	{ range, start, end }: { readonly range: AddressRange; readonly start: number; readonly end: number },
-): AddressRange | undefined {
-	const { ranges, starts, ends } = listedBy(entry);
-	if (range.family !== 4) {
-		return ranges.find((each) => rangesOverlap(each, range));
-	}
-	for (let index = 0; index < ranges.length; index++) {
-		// No comparison with what is no number holds.
-		if ((starts[index] ?? Number.NaN) <= end && (ends[index] ?? Number.NaN) >= start) {
-			return ranges[index];
-		}
-	}
-	return undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { AddressRange } from "../../core/address-range.ts";
-import { parseAddressRange } from "../../core/address-range.ts";
+import { isSingle, parseAddressRange } from "../../core/address-range.ts";
 import { canonicalHost } from "../../core/host-pattern.ts";
 import type { Inventory } from "../../core/inventory.ts";
 import type { Service, ServiceEntry } from "../../core/kinds.ts";
@@ -37,13 +37,12 @@ export function whyIgnored(
 	if (revision !== undefined && !inventory.mesh.revisions.has(revision)) {
 		return { reason: "revision", revision };
 	}
-	for (const [index, address] of specOf(entry).addresses.entries()) {
-		const range = readAsIstiod(address);
+	for (const [index, range] of rangesOfEntry(entry).entries()) {
+		const address = specOf(entry).addresses[index] ?? "";
 		if (range === undefined) {
 			return { reason: "address", index, address };
 		}
-		const isBlock = range.prefix < (range.family === 4 ? 32 : 128);
-		if (isBlock && inventory.mesh.istioMinor < 30) {
+		if (!isSingle(range) && inventory.mesh.istioMinor < 30) {
 			return { reason: "block", index, address };
 		}
 	}
@@ -75,6 +74,22 @@ export function readAsIstiod(address: string): AddressRange | undefined {
 			? address.slice(0, percent)
 			: address,
 	);
+}
+
+// An entry of the world is replaced and never changed, and every address of every other entry asks for its ranges.
+const readRanges = new WeakMap<ServiceEntry, readonly (AddressRange | undefined)[]>();
+
+/** The listed addresses of an entry as istiod reads them, in their order; undefined where it cannot. */
+export function rangesOfEntry(entry: ServiceEntry): readonly (AddressRange | undefined)[] {
+	const { addresses } = specOf(entry);
+	let ranges = readRanges.get(entry);
+	if (ranges === undefined) {
+		ranges = addresses.map(readAsIstiod);
+		if (addresses.length > 0) {
+			readRanges.set(entry, ranges);
+		}
+	}
+	return ranges;
 }
 
 /** How ztunnel knows a host: by addresses that istiod allocates, by listed ones, or not at all. */
@@ -143,8 +158,9 @@ interface NamespaceOwners {
 	readonly owners: readonly HostOwner[];
 	/** The one that answers, where no Service does. */
 	readonly first: HostOwner;
+	/** Which of them it is for; worked out when asked for. */
 	readonly byName: ReadonlyMap<string, HostOwner>;
-	/** How many were created at a time. */
+	/** How many were created at a time; worked out when asked for. */
 	readonly countAt: ReadonlyMap<number, number>;
 }
 
@@ -180,7 +196,7 @@ function rollOf(host: string, inventory: Inventory): HostRoll {
 	for (const [namespace, own] of Map.groupBy(owners, (each) => each.namespace)) {
 		const first = oldest(own);
 		if (first !== undefined) {
-			namespaces.set(namespace, namespaceOwners(own, first));
+			namespaces.set(namespace, new ReadOwners(own, first));
 			if (visibilityOf(namespace, inventory) === "PUBLIC") {
 				shown.push(first);
 			}
@@ -198,12 +214,34 @@ function rollOf(host: string, inventory: Inventory): HostRoll {
 	};
 }
 
-function namespaceOwners(owners: readonly HostOwner[], first: HostOwner): NamespaceOwners {
+class ReadOwners implements NamespaceOwners {
+	readonly owners: readonly HostOwner[];
+	readonly first: HostOwner;
+	#byName: ReadonlyMap<string, HostOwner> | undefined;
+	#countAt: ReadonlyMap<number, number> | undefined;
+
+	constructor(owners: readonly HostOwner[], first: HostOwner) {
+		this.owners = owners;
+		this.first = first;
+	}
+
+	get byName(): ReadonlyMap<string, HostOwner> {
+		this.#byName ??= new Map(this.owners.map((each) => [each.name, each]));
+		return this.#byName;
+	}
+
+	get countAt(): ReadonlyMap<number, number> {
+		this.#countAt ??= countByTime(this.owners);
+		return this.#countAt;
+	}
+}
+
+function countByTime(owners: readonly HostOwner[]): ReadonlyMap<number, number> {
 	const countAt = new Map<number, number>();
 	for (const { created } of owners) {
 		countAt.set(created, (countAt.get(created) ?? 0) + 1);
 	}
-	return { owners, first, byName: new Map(owners.map((each) => [each.name, each])), countAt };
+	return countAt;
 }
 
 /**
@@ -215,7 +253,7 @@ export function hostOwnership(
 	entry: ServiceEntry,
 	objectName: ObjectName,
 	inventory: Inventory,
-	findRoll: FindRoll = (each) => rollOf(each, inventory),
+	findRoll: FindRoll = (each) => inventory.know(rollOf, each),
 ): HostStanding {
 	const self = ownerOf(entry, objectName);
 	const roll = findRoll(host);
@@ -282,16 +320,46 @@ function comesFirst(
 export function ownersOf(host: string, inventory: Inventory): readonly HostOwner[] {
 	const owners: HostOwner[] = [];
 	for (const entry of inventory.lookup("serviceEntryByHost", canonicalHost(host))) {
-		const namespace = entry.metadata?.namespace ?? "";
-		if (specOf(entry).hosts.includes(host) && whyIgnored(entry, namespace, inventory) === undefined) {
-			owners.push(ownerOf(entry, { namespace, name: entry.metadata?.name ?? "" }));
+		const owner = hasHost(entry, host) ? inventory.know(storedOwner, entry) : undefined;
+		if (owner !== undefined) {
+			owners.push(owner);
 		}
 	}
 	return owners;
 }
 
+/** The owner that a stored entry is; undefined where istiod ignores it. */
+function storedOwner(entry: ServiceEntry, inventory: Inventory): HostOwner | undefined {
+	const namespace = entry.metadata?.namespace ?? "";
+	return whyIgnored(entry, namespace, inventory) === undefined
+		? ownerOf(entry, { namespace, name: entry.metadata?.name ?? "" })
+		: undefined;
+}
+
+/** More hosts than this are looked up and not searched. */
+const fewHosts = 8;
+
+const hostSets = new WeakMap<ServiceEntry, ReadonlySet<string>>();
+
+function hasHost(entry: ServiceEntry, host: string): boolean {
+	const { hosts } = specOf(entry);
+	if (hosts.length <= fewHosts) {
+		return hosts.includes(host);
+	}
+	let set = hostSets.get(entry);
+	if (set === undefined) {
+		set = new Set(hosts);
+		hostSets.set(entry, set);
+	}
+	return set.has(host);
+}
+
 /** Of the entries that istiod takes for a host those that answer for it in their namespaces: the oldest, where no Service does. */
 export function winnersOf(host: string, inventory: Inventory): readonly HostOwner[] {
+	return inventory.know(findWinners, host);
+}
+
+function findWinners(host: string, inventory: Inventory): readonly HostOwner[] {
 	const owners = ownersOf(host, inventory);
 	const service = serviceBehind(host, inventory)?.metadata?.namespace;
 	const first = new Map<string, HostOwner>();
@@ -315,10 +383,22 @@ export function wayOf(
 ): Pick<HostCapture, "addresses" | "waypoint"> {
 	return entry === undefined
 		? { addresses: "none", waypoint: undefined }
-		: {
-				addresses: addressSource(entry, host),
-				waypoint: waypointOf(bindingOf(entry.metadata?.labels, namespace, inventory)),
-			};
+		: { addresses: addressSource(entry, host), waypoint: waypointOfStored(entry, namespace, inventory) };
+}
+
+/** `NAMESPACE/NAME` of the waypoint that the labels of a stored entry bind it to, as ztunnel is told. */
+export function waypointOfStored(
+	entry: ServiceEntry,
+	namespace: string,
+	inventory: Inventory,
+): string | undefined {
+	return namespace === entry.metadata?.namespace
+		? inventory.know(ownWaypoint, entry)
+		: waypointOf(bindingOf(entry.metadata?.labels, namespace, inventory));
+}
+
+function ownWaypoint({ metadata }: ServiceEntry, inventory: Inventory): string | undefined {
+	return waypointOf(bindingOf(metadata?.labels, metadata?.namespace ?? "", inventory));
 }
 
 function ownerOfService(service: Service): HostOwner {

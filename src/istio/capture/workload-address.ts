@@ -1,8 +1,10 @@
 import type { AddressRange } from "../../core/address-range.ts";
-import { addressBucket, rangeContains } from "../../core/address-range.ts";
+import { addressBucket } from "../../core/address-range.ts";
 import { mention } from "../../core/finding.ts";
 import type { Inventory } from "../../core/inventory.ts";
-import type { Kind, ServiceEntry, WorkloadEntry } from "../../core/kinds.ts";
+import type { Kind, ServiceEntry, WorkloadEntry, WorkloadEntrySpec } from "../../core/kinds.ts";
+import type { AddressList } from "../../core/range-list.ts";
+import { listAddresses } from "../../core/range-list.ts";
 import { specOf } from "../entry/entry.ts";
 import { labelOf } from "../waypoint/label-selector.ts";
 import { requestedWaypoint, workloadBinding } from "../waypoint/waypoint.ts";
@@ -47,17 +49,80 @@ export function* workloadsOfEntry(
 	if (endpoints.length === 0 || whyIgnored(entry, namespace, inventory) !== undefined) {
 		return;
 	}
-	const local = localNetwork(inventory);
-	let network = local;
-	for (const [index, endpoint] of endpoints.entries()) {
-		// istiod keeps the network of an endpoint for all that follow it.
-		network = endpoint.network || network;
-		const address = network === local ? readAsIstiod(endpoint.address ?? "") : undefined;
-		if (address !== undefined && !(endpoint.address ?? "").includes("/")) {
-			const waypoint = workloadBinding(endpoint.labels, namespace, inventory);
-			yield { kind: "ServiceEntry", namespace, name: name ?? "", index, address, waypoint };
+	for (const index of endpoints.keys()) {
+		const workload = workloadAt(entry, index, { namespace, name }, inventory);
+		if (workload !== undefined) {
+			yield workload;
 		}
 	}
+}
+
+/** The workload of one endpoint of an entry that istiod does not ignore. */
+function workloadAt(
+	entry: ServiceEntry,
+	index: number,
+	{ namespace, name }: ObjectName,
+	inventory: Inventory,
+): WorkloadAddress | undefined {
+	const { addresses, networks } = endpointsOf(entry);
+	const address = addresses[index];
+	const local = localNetwork(inventory);
+	if (address === undefined || (networks[index] || local) !== local) {
+		return undefined;
+	}
+	const labels = specOf(entry).endpoints[index]?.labels;
+	const waypoint = workloadWaypoint(labels, namespace, inventory);
+	return { kind: "ServiceEntry", namespace, name: name ?? "", index, address, waypoint };
+}
+
+function workloadWaypoint(
+	labels: Readonly<Record<string, string>> | null | undefined,
+	namespace: string,
+	inventory: Inventory,
+): string | undefined {
+	// Thousands of endpoints may have no labels, and be asked for by hundreds of addresses.
+	return labels === undefined || labels === null
+		? inventory.know(unlabelledWaypoint, namespace)
+		: workloadBinding(labels, namespace, inventory);
+}
+
+function unlabelledWaypoint(namespace: string, inventory: Inventory): string | undefined {
+	return workloadBinding(undefined, namespace, inventory);
+}
+
+/** The endpoints of an entry as istiod reads them, in their order. */
+interface Endpoints {
+	/** Undefined where ztunnel does not know one by an address. */
+	readonly addresses: readonly (AddressRange | undefined)[];
+	/** Empty: the network of pods. */
+	readonly networks: readonly string[];
+	readonly list: AddressList;
+}
+
+// An entry of the world is replaced and never changed, and every address of every other entry asks for its endpoints.
+const known = new WeakMap<ServiceEntry, Endpoints>();
+
+function endpointsOf(entry: ServiceEntry): Endpoints {
+	let read = known.get(entry);
+	if (read === undefined) {
+		read = readEndpoints(specOf(entry).endpoints);
+		known.set(entry, read);
+	}
+	return read;
+}
+
+function readEndpoints(endpoints: readonly WorkloadEntrySpec[]): Endpoints {
+	const addresses = endpoints.map(({ address }) => machineAddress(address ?? ""));
+	const networks: string[] = [];
+	for (const endpoint of endpoints) {
+		// istiod keeps the network of an endpoint for all that follow it.
+		networks.push(endpoint.network || networks.at(-1) || "");
+	}
+	return { addresses, networks, list: listAddresses(addresses) };
+}
+
+function machineAddress(text: string): AddressRange | undefined {
+	return text.includes("/") ? undefined : readAsIstiod(text);
 }
 
 /** The workload that istiod makes of a WorkloadEntry; undefined where ztunnel does not know it by an address. */
@@ -67,8 +132,8 @@ export function workloadOf(
 	inventory: Inventory,
 ): WorkloadAddress | undefined {
 	const local = localNetwork(inventory);
-	const address = readAsIstiod(spec?.address ?? "");
-	if (address === undefined || (spec?.address ?? "").includes("/") || (spec?.network || local) !== local) {
+	const address = machineAddress(spec?.address ?? "");
+	if (address === undefined || (spec?.network || local) !== local) {
 		return undefined;
 	}
 	// The labels of both count, and those of the metadata first (serviceentry/conversion.go: ConvertClientWorkloadEntry).
@@ -78,7 +143,11 @@ export function workloadOf(
 
 /** The network of pods and of whatever names none (Istio pilot/pkg/serviceregistry/ambient/networks.go). */
 export function localNetwork(inventory: Inventory): string {
-	const labels = inventory.get("Namespace", "", inventory.mesh.rootNamespace)?.metadata?.labels;
+	return inventory.know(networkOf, inventory.mesh.rootNamespace);
+}
+
+function networkOf(namespace: string, inventory: Inventory): string {
+	const labels = inventory.get("Namespace", "", namespace)?.metadata?.labels;
 	return labelOf(labels, "topology.istio.io/network") ?? "";
 }
 
@@ -86,34 +155,71 @@ export function localNetwork(inventory: Inventory): string {
 const mostWorkloads = 256;
 
 /** The workloads of other objects than `self` that have an address in a range. */
-export function workloadsWithin(
+export function* workloadsWithin(
 	range: AddressRange,
 	self: ObjectName,
 	inventory: Inventory,
-): readonly WorkloadAddress[] {
-	const found: WorkloadAddress[] = [];
-	const key = addressBucket(range) ?? "all";
-	for (const entry of inventory.lookup("serviceEntryByEndpoint", key)) {
-		const objectName = objectNameOf(entry);
-		if (!(objectName.namespace === self.namespace && objectName.name === self.name)) {
-			found.push(...within(range, workloadsOfEntry(entry, objectName, inventory)));
-		}
-		if (found.length >= mostWorkloads) {
-			return found;
+): Iterable<WorkloadAddress> {
+	let found = 0;
+	for (const workload of allWithin(range, self, inventory)) {
+		yield workload;
+		if (++found === mostWorkloads) {
+			return;
 		}
 	}
-	for (const machine of inventory.lookup("workloadEntryByAddress", key)) {
-		const workload = workloadOf(machine, objectNameOf(machine), inventory);
-		found.push(...within(range, workload === undefined ? [] : [workload]));
-		if (found.length >= mostWorkloads) {
-			return found;
-		}
-	}
-	return found;
 }
 
-function within(range: AddressRange, workloads: Iterable<WorkloadAddress>): readonly WorkloadAddress[] {
-	return [...workloads].filter(({ address }) => rangeContains(range, address));
+function* allWithin(range: AddressRange, self: ObjectName, inventory: Inventory): Iterable<WorkloadAddress> {
+	const key = addressBucket(range) ?? "all";
+	for (const entry of inventory.know(entriesOf, key)) {
+		const objectName = objectNameOf(entry);
+		if (!(objectName.namespace === self.namespace && objectName.name === self.name)) {
+			yield* within(entry, range, objectName, inventory);
+		}
+	}
+	const { machines, list } = inventory.know(machinesOf, key);
+	for (const place of list.within(range)) {
+		const machine = machines[place];
+		const workload = machine && workloadOf(machine, objectNameOf(machine), inventory);
+		if (workload !== undefined) {
+			yield workload;
+		}
+	}
+}
+
+function* within(
+	entry: ServiceEntry,
+	range: AddressRange,
+	objectName: ObjectName,
+	inventory: Inventory,
+): Iterable<WorkloadAddress> {
+	for (const index of endpointsOf(entry).list.within(range)) {
+		if (inventory.know(isIgnored, entry)) {
+			return;
+		}
+		const workload = workloadAt(entry, index, objectName, inventory);
+		if (workload !== undefined) {
+			yield workload;
+		}
+	}
+}
+
+function isIgnored(entry: ServiceEntry, inventory: Inventory): boolean {
+	return whyIgnored(entry, entry.metadata?.namespace ?? "", inventory) !== undefined;
+}
+
+function entriesOf(key: string, inventory: Inventory): readonly ServiceEntry[] {
+	return [...inventory.lookup("serviceEntryByEndpoint", key)];
+}
+
+interface Machines {
+	readonly machines: readonly WorkloadEntry[];
+	readonly list: AddressList;
+}
+
+function machinesOf(key: string, inventory: Inventory): Machines {
+	const machines = [...inventory.lookup("workloadEntryByAddress", key)];
+	return { machines, list: listAddresses(machines.map(({ spec }) => machineAddress(spec?.address ?? ""))) };
 }
 
 function objectNameOf({ metadata }: ServiceEntry | WorkloadEntry): {
@@ -135,25 +241,26 @@ export function governedBy(
 	self: ObjectName,
 	inventory: Inventory,
 ): GovernedAddress | undefined {
-	for (const overlap of overlapsOf(workload.address, self, inventory)) {
-		const { entry, objectName } = overlap;
-		const waypoint = waypointAskedBy(entry, objectName.namespace, inventory);
-		if (
-			waypoint !== undefined &&
-			waypoint !== workload.waypoint &&
-			whyIgnored(entry, objectName.namespace, inventory) === undefined
-		) {
-			return { ...overlap, waypoint };
+	for (const { entry, objectName, range } of overlapsOf(workload.address, self, inventory, isGoverned)) {
+		const waypoint = inventory.know(waypointAskedBy, entry);
+		if (waypoint !== undefined && waypoint !== workload.waypoint) {
+			return { entry, objectName, range, waypoint };
 		}
 	}
 	return undefined;
 }
 
-function waypointAskedBy(
-	{ metadata }: ServiceEntry,
-	namespace: string,
-	inventory: Inventory,
-): string | undefined {
+function isGoverned(entry: ServiceEntry, inventory: Inventory): boolean {
+	return inventory.know(waypointAskedBy, entry) !== undefined;
+}
+
+/** The waypoint that the labels of a stored entry or its namespace ask for, unless istiod ignores it. */
+function waypointAskedBy(entry: ServiceEntry, inventory: Inventory): string | undefined {
+	if (inventory.know(isIgnored, entry)) {
+		return undefined;
+	}
+	const { metadata } = entry;
+	const namespace = metadata?.namespace ?? "";
 	const labels = inventory.get("Namespace", "", namespace)?.metadata?.labels;
 	const request = requestedWaypoint(metadata?.labels, namespace, labels);
 	return request.asked ? `${request.waypoint.namespace}/${request.waypoint.name}` : undefined;

@@ -18,14 +18,16 @@ export function rivalAt(
 		if (where === namespace) {
 			continue;
 		}
-		const binding = bindingOf(other.metadata?.labels, where, inventory);
-		if (
-			binding.status === "True" &&
-			binding.request.waypoint.namespace === waypoint.namespace &&
-			binding.request.waypoint.name === waypoint.name
-		) {
+		const bound = inventory.know(boundWaypoint, other);
+		if (bound?.namespace === waypoint.namespace && bound.name === waypoint.name) {
 			return other;
 		}
 	}
 	return undefined;
+}
+
+/** The waypoint that istiod binds a stored entry to. */
+function boundWaypoint({ metadata }: ServiceEntry, inventory: Inventory): WaypointReference | undefined {
+	const binding = bindingOf(metadata?.labels, metadata?.namespace ?? "", inventory);
+	return binding.status === "True" ? binding.request.waypoint : undefined;
 }

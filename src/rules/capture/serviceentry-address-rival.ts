@@ -13,10 +13,15 @@ function firstOther(
 	{ namespace, name, inventory }: RuleContext,
 ): Overlap["objectName"] | undefined {
 	const range = readAsIstiod(address);
-	return range === undefined
-		? undefined
-		: overlapsOf(range, { namespace, name }, inventory).find((each) => each.range.prefix === range.prefix)
-				?.objectName;
+	if (range === undefined) {
+		return undefined;
+	}
+	for (const { range: met, objectName } of overlapsOf(range, { namespace, name }, inventory)) {
+		if (met.prefix === range.prefix) {
+			return objectName;
+		}
+	}
+	return undefined;
 }
 
 /** No two entries should list the same address. */

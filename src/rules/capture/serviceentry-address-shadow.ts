@@ -1,11 +1,18 @@
 import type { AddressRange } from "../../core/address-range.ts";
 import { mention, quote } from "../../core/finding.ts";
+import type { Inventory } from "../../core/inventory.ts";
 import type { ServiceEntry } from "../../core/kinds.ts";
 import type { Rule, RuleContext } from "../../core/rule.ts";
 import type { Overlap } from "../../istio/capture/address-overlap.ts";
 import { overlapsOf, takesFrom } from "../../istio/capture/address-overlap.ts";
 import type { ObjectName } from "../../istio/capture/capture.ts";
-import { captureOf, readAsIstiod } from "../../istio/capture/capture.ts";
+import {
+	captureOf,
+	hostOwnership,
+	readAsIstiod,
+	waypointOfStored,
+	whyIgnored,
+} from "../../istio/capture/capture.ts";
 import { isAmbient, wantedWaypoint, waypointOfReads } from "../../istio/capture/owners.ts";
 import { specOf } from "../../istio/entry/entry.ts";
 import { hasAddresses } from "../../istio/entry/facts.ts";
@@ -19,14 +26,23 @@ import {
 	withSpec,
 } from "../examples.ts";
 
+type Way = string | undefined | "ignored";
+
 /** The waypoint that ztunnel is given for an entry's addresses, if any; `ignored` where istiod does not serve it. */
-function wayOf(
-	entry: ServiceEntry,
-	objectName: ObjectName,
-	{ inventory }: RuleContext,
-): string | undefined | "ignored" {
+function wayOf(entry: ServiceEntry, objectName: ObjectName, { inventory }: RuleContext): Way {
 	const known = captureOf(entry, objectName, inventory).filter((each) => each.known);
 	return known.length === 0 ? "ignored" : known.find((each) => each.waypoint !== undefined)?.waypoint;
+}
+
+/** The same of an entry that is stored; nobody asks for more of it than whether one of its hosts is its own. */
+function wayOfStored(entry: ServiceEntry, inventory: Inventory): Way {
+	const objectName = { namespace: entry.metadata?.namespace ?? "", name: entry.metadata?.name ?? "" };
+	const isServed =
+		whyIgnored(entry, objectName.namespace, inventory) === undefined &&
+		specOf(entry).hosts.some(
+			(host) => hostOwnership(host, entry, objectName, inventory).lostTo === undefined,
+		);
+	return isServed ? waypointOfStored(entry, objectName.namespace, inventory) : "ignored";
 }
 
 interface Shadow extends Overlap {
@@ -40,14 +56,18 @@ function shadowAt(
 	waypoint: string | undefined,
 	context: RuleContext,
 ): Shadow | undefined {
+	const { inventory } = context;
 	const self = { range, namespace: objectName.namespace };
-	for (const overlap of overlapsOf(range, objectName, context.inventory)) {
+	for (const overlap of overlapsOf(range, objectName, inventory)) {
+		const { entry } = overlap;
 		const other = { range: overlap.range, namespace: overlap.objectName.namespace };
+		const isOther =
+			(waypointOfStored(entry, other.namespace, inventory) === undefined) !== (waypoint === undefined);
 		const isTaken = waypoint === undefined ? takesFrom(self, other) : takesFrom(other, self);
-		const way = isTaken ? wayOf(overlap.entry, overlap.objectName, context) : "ignored";
+		const way = isOther && isTaken ? inventory.know(wayOfStored, entry) : "ignored";
 		const isOpposite = way !== "ignored" && (way === undefined) !== (waypoint === undefined);
 		// What pods outside ambient do passes ztunnel by in any case.
-		const matters = way !== undefined || context.inventory.policy(other.namespace).ambient === "enforced";
+		const matters = way !== undefined || inventory.policy(other.namespace).ambient === "enforced";
 		if (isOpposite && matters) {
 			return { ...overlap, waypoint: way };
 		}

@@ -29,10 +29,16 @@ function workloadAt(
 		return undefined;
 	}
 	const isPast = (each: WorkloadAddress): boolean => each.waypoint !== waypoint;
-	return (
-		own.find((each) => isPast(each) && rangeContains(range, each.address)) ??
-		workloadsWithin(range, { namespace, name }, inventory).find(isPast)
-	);
+	const found = own.find((each) => isPast(each) && rangeContains(range, each.address));
+	if (found !== undefined) {
+		return found;
+	}
+	for (const each of workloadsWithin(range, { namespace, name }, inventory)) {
+		if (isPast(each)) {
+			return each;
+		}
+	}
+	return undefined;
 }
 
 /** The addresses that an entry sends through a waypoint are no workload's. */

@@ -2,6 +2,7 @@ import type { Path, Problem } from "../../core/finding.ts";
 import { mention, quote } from "../../core/finding.ts";
 import { canonicalHost, domainOf } from "../../core/host-pattern.ts";
 import type { Inventory } from "../../core/inventory.ts";
+import type { ServiceEntry } from "../../core/kinds.ts";
 import type { Rule, RuleContext } from "../../core/rule.ts";
 import type { HostCapture, HostOwner, HostStanding } from "../../istio/capture/capture.ts";
 import { captureOf, winnersOf } from "../../istio/capture/capture.ts";
@@ -55,7 +56,11 @@ function governedOwner(host: string, standing: HostStanding, context: RuleContex
 }
 
 /** The entry that has the host, or one below a wildcard, and sends it through no waypoint. */
-function openOwner(host: string, standing: HostStanding, context: RuleContext): Open | undefined {
+function openOwner(
+	{ host, standing }: HostCapture,
+	entry: ServiceEntry,
+	context: RuleContext,
+): Open | undefined {
 	const same = standing.elsewhere.find(
 		(owner) => owner.entry !== undefined && bypassesWaypoint(owner, host, context),
 	);
@@ -63,7 +68,7 @@ function openOwner(host: string, standing: HostStanding, context: RuleContext): 
 		return same === undefined ? undefined : { owner: same, host };
 	}
 	const looked = new Set<string>();
-	for (const below of hostsBelow(host, context.inventory)) {
+	for (const below of hostsBelow(host, entry, context.inventory)) {
 		if (looked.has(below)) {
 			continue;
 		}
@@ -84,9 +89,38 @@ function isSelf(owner: HostOwner, { namespace, name }: RuleContext): boolean {
 	return owner.namespace === namespace && owner.name === name;
 }
 
-/** The hosts of all entries that a wildcard stands for, in canonical form; the wildcard itself is none of them. */
-function* hostsBelow(wildcard: string, inventory: Inventory): Iterable<string> {
+/** The hosts of all entries that a wildcard of an entry stands for; the wildcard itself is none of them. */
+function hostsBelow(wildcard: string, entry: ServiceEntry, inventory: Inventory): Iterable<string> {
 	const all = canonicalHost(wildcard);
+	return all.startsWith("*.")
+		? (inventory.know(hostsBelowAll, entry).get(all) ?? [])
+		: hostsEndingWith(all, inventory);
+}
+
+/** The hosts of all entries below each wildcard of an entry for the names of a domain, found in one walk. */
+function hostsBelowAll(entry: ServiceEntry, inventory: Inventory): ReadonlyMap<string, readonly string[]> {
+	const found = new Map<string, string[]>(
+		specOf(entry)
+			.hosts.map(canonicalHost)
+			.filter((host) => host.startsWith("*."))
+			.map((host) => [host, []]),
+	);
+	for (const domain of new Set([...found.keys()].map(domainOf))) {
+		for (const other of inventory.lookup("serviceEntryByDomain", domain)) {
+			for (const host of specOf(other).hosts) {
+				for (const above of wildcardsAbove(canonicalHost(host))) {
+					if (domainOf(above) === domain) {
+						found.get(above)?.push(host);
+					}
+				}
+			}
+		}
+	}
+	return found;
+}
+
+/** The same for a wildcard such as `*-eu.example.com`. */
+function* hostsEndingWith(all: string, inventory: Inventory): Iterable<string> {
 	for (const entry of inventory.lookup("serviceEntryByDomain", domainOf(all))) {
 		for (const host of specOf(entry).hosts) {
 			const name = canonicalHost(host);
@@ -142,7 +176,7 @@ export const serviceentryHostShadow: Rule<"ServiceEntry"> = {
 			if (waypoint === undefined) {
 				yield* hidingAnother(capture, path, context);
 			} else {
-				yield* hiddenByAnother(capture, path, waypoint, context);
+				yield* hiddenByAnother(entry, capture, path, waypoint, context);
 			}
 		}
 	},
@@ -162,14 +196,16 @@ function* hidingAnother(capture: HostCapture, path: Path, context: RuleContext):
 }
 
 function* hiddenByAnother(
-	{ host, standing }: HostCapture,
+	entry: ServiceEntry,
+	capture: HostCapture,
 	path: Path,
 	waypoint: string,
 	context: RuleContext,
 ): Iterable<Problem> {
-	const shadow = openOwner(host, standing, context);
+	const shadow = openOwner(capture, entry, context);
 	if (shadow !== undefined) {
 		const { owner } = shadow;
+		const { host } = capture;
 		yield {
 			path,
 			severity: "warning",

@@ -1,0 +1,223 @@
+import type { AddressRange } from "./address-range.ts";
+import { rangesOverlap } from "./address-range.ts";
+
+/** Many ranges, of which it is quick to tell whether one meets another range. */
+export interface RangeList {
+	/** Whether a range has an address in common with one of these. */
+	meets(range: SpannedRange): boolean;
+	/** The first of these, in the order in which they were given, with which a range has an address in common. */
+	firstMeeting(range: SpannedRange): AddressRange | undefined;
+}
+
+/** A range with its first and last address as numbers, to be compared with many lists. */
+export interface SpannedRange {
+	readonly range: AddressRange;
+	readonly four: Span<number> | undefined;
+	readonly six: Span<bigint> | undefined;
+}
+
+/** Works out once what every list would have to. */
+export function spanned(range: AddressRange): SpannedRange {
+	return range.family === 4
+		? { range, four: spanOfFour(range), six: undefined }
+		: { range, four: undefined, six: spanOfSix(range) };
+}
+
+/** Sorts ranges once; after that, whether one meets another takes a binary search. */
+export function listRanges(ranges: readonly AddressRange[]): RangeList {
+	return ranges.length <= few ? new ShortList(ranges) : new SortedList(ranges);
+}
+
+const few = 4;
+
+class ShortList implements RangeList {
+	readonly #ranges: readonly AddressRange[];
+
+	constructor(ranges: readonly AddressRange[]) {
+		this.#ranges = ranges;
+	}
+
+	meets(range: SpannedRange): boolean {
+		return this.firstMeeting(range) !== undefined;
+	}
+
+	firstMeeting({ range }: SpannedRange): AddressRange | undefined {
+		return this.#ranges.find((each) => rangesOverlap(each, range));
+	}
+}
+
+class SortedList implements RangeList {
+	readonly #ranges: readonly AddressRange[];
+	#written: readonly Written[] | undefined;
+	readonly #four: Spans<number>;
+	readonly #six: Spans<bigint>;
+
+	constructor(ranges: readonly AddressRange[]) {
+		this.#ranges = ranges;
+		this.#four = mergeSpans(ranges.filter(({ family }) => family === 4).map(spanOfFour));
+		this.#six = mergeSpans(ranges.filter(({ family }) => family === 6).map(spanOfSix));
+	}
+
+	meets({ four, six }: SpannedRange): boolean {
+		return (
+			(four !== undefined && meetsSpan(this.#four, four)) || (six !== undefined && meetsSpan(this.#six, six))
+		);
+	}
+
+	firstMeeting(asked: SpannedRange): AddressRange | undefined {
+		const { range } = asked;
+		if (!this.meets(asked)) {
+			return undefined;
+		}
+		this.#written ??= this.#ranges.map(writtenAs);
+		const { family, start, end } = writtenAs(range);
+		return this.#written.find(
+			(each) =>
+				each.family === family &&
+				each.start <= end &&
+				each.end >= start &&
+				(family === 4 || rangesOverlap(each.range, range)),
+		)?.range;
+	}
+}
+
+/** A range as it was given, with its span: all of it for IPv4, its first 52 bits for IPv6, which are quick to compare. */
+interface Written {
+	readonly range: AddressRange;
+	readonly family: 4 | 6;
+	readonly start: number;
+	readonly end: number;
+}
+
+function writtenAs(range: AddressRange): Written {
+	const { family } = range;
+	const [start, end] = family === 4 ? spanOfFour(range) : spanOfSix(range).map((each) => Number(each >> 76n));
+	return { range, family, start: start ?? 0, end: end ?? 0 };
+}
+
+/** The first and the last address of a range as numbers. */
+type Span<N> = readonly [start: N, end: N];
+
+/** Spans that have no address in common, the lowest first. */
+interface Spans<N> {
+	readonly starts: readonly N[];
+	readonly ends: readonly N[];
+}
+
+function spanOfFour({ bits, prefix }: AddressRange): Span<number> {
+	const size = 2 ** (32 - prefix);
+	const start = Math.floor(Number(bits) / size) * size;
+	return [start, start + size - 1];
+}
+
+function spanOfSix({ bits, prefix }: AddressRange): Span<bigint> {
+	const free = BigInt(128 - prefix);
+	const start = (bits >> free) << free;
+	return [start, start + (1n << free) - 1n];
+}
+
+/** Two blocks are apart, or one lies in the other: of those that begin at one address the widest comes first. */
+function mergeSpans<N extends number | bigint>(spans: readonly Span<N>[]): Spans<N> {
+	const sorted = spans.toSorted((one, other) =>
+		one[0] === other[0] ? (one[1] > other[1] ? -1 : 1) : one[0] < other[0] ? -1 : 1,
+	);
+	const starts: N[] = [];
+	const ends: N[] = [];
+	for (const [start, end] of sorted) {
+		const last = ends.at(-1);
+		if (last === undefined || start > last) {
+			starts.push(start);
+			ends.push(end);
+		}
+	}
+	return { starts, ends };
+}
+
+function meetsSpan<N extends number | bigint>({ starts, ends }: Spans<N>, [start, end]: Span<N>): boolean {
+	// Of the spans that begin before the end, the last reaches furthest.
+	const last = ends[countWhile(starts, (each) => each <= end) - 1];
+	return last !== undefined && last >= start;
+}
+
+/** Many single addresses, of which it is quick to tell which lie in a range. */
+export interface AddressList {
+	/** Where those that lie in a range stand in the list that was given, in its order. */
+	within(range: AddressRange): Iterable<number>;
+}
+
+/** Sorts single addresses once; undefined stands where there is none. */
+export function listAddresses(addresses: readonly (AddressRange | undefined)[]): AddressList {
+	return new SortedAddresses(addresses);
+}
+
+interface Place<N> {
+	readonly value: N;
+	readonly place: number;
+}
+
+/** So many are put into their order; of more, which are quick to come by, the whole list is walked. */
+const mostSorted = 256;
+
+class SortedAddresses implements AddressList {
+	readonly #addresses: readonly (AddressRange | undefined)[];
+	readonly #four: readonly Place<number>[];
+	readonly #six: readonly Place<bigint>[];
+
+	constructor(addresses: readonly (AddressRange | undefined)[]) {
+		this.#addresses = addresses;
+		const four: Place<number>[] = [];
+		const six: Place<bigint>[] = [];
+		for (const [place, address] of addresses.entries()) {
+			if (address?.family === 4) {
+				four.push({ value: Number(address.bits), place });
+			} else if (address !== undefined) {
+				six.push({ value: address.bits, place });
+			}
+		}
+		this.#four = sortedByValue(four);
+		this.#six = sortedByValue(six);
+	}
+
+	*within(range: AddressRange): Iterable<number> {
+		const found =
+			range.family === 4 ? between(this.#four, spanOfFour(range)) : between(this.#six, spanOfSix(range));
+		if (found.length <= mostSorted) {
+			yield* found.map(({ place }) => place).toSorted((one, other) => one - other);
+			return;
+		}
+		for (const [place, address] of this.#addresses.entries()) {
+			if (address !== undefined && rangesOverlap(range, address)) {
+				yield place;
+			}
+		}
+	}
+}
+
+function sortedByValue<N extends number | bigint>(places: readonly Place<N>[]): readonly Place<N>[] {
+	return places.toSorted((one, other) => (one.value === other.value ? 0 : one.value < other.value ? -1 : 1));
+}
+
+function between<N extends number | bigint>(
+	places: readonly Place<N>[],
+	[start, end]: Span<N>,
+): readonly Place<N>[] {
+	return places.slice(
+		countWhile(places, ({ value }) => value < start),
+		countWhile(places, ({ value }) => value <= end),
+	);
+}
+
+/** How many items at the beginning of a sorted list are what is asked for; none behind them is. */
+function countWhile<T>(items: readonly T[], holds: (item: T) => boolean): number {
+	let low = 0;
+	let high = items.length;
+	while (low < high) {
+		const middle = (low + high) >>> 1;
+		if (holds(items[middle] as T)) {
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
+	}
+	return low;
+}
