@@ -6,8 +6,8 @@
  *
  * `--entries 100000` shows the slope; to fill the cluster then takes some four minutes.
  *
- * It starts what the image runs, the compiled program with its compile cache; from its sources Waymark needs some 20 MB
- * and 0.3 s more.
+ * It starts what the image runs, the compiled program with its compile cache and the image's heap; from its sources
+ * Waymark needs some 20 MB and 0.3 s more.
  */
 import type { ChildProcess } from "node:child_process";
 import { execFile, spawn } from "node:child_process";
@@ -35,6 +35,10 @@ const { values } = parseArgs({
 });
 const namespaces = Number(values.namespaces);
 const entries = Number(values.entries);
+/** Node's options in the image. */
+const imageOptions =
+	/NODE_OPTIONS="([^"]+)"/.exec(await readFile(join(import.meta.dirname, "../../Dockerfile"), "utf8"))?.[1] ??
+	"";
 
 await using stack = new AsyncDisposableStack();
 const plane = await startControlPlane({ istiod: false });
@@ -147,7 +151,12 @@ async function startWaymark(): Promise<Run> {
 		{
 			cwd: folder,
 			stdio: ["ignore", "ignore", "inherit"],
-			env: { ...process.env, WAYMARK_LOG_LEVEL: "error", NODE_COMPILE_CACHE: compileCache },
+			env: {
+				...process.env,
+				WAYMARK_LOG_LEVEL: "error",
+				NODE_OPTIONS: imageOptions,
+				NODE_COMPILE_CACHE: compileCache,
+			},
 		},
 	);
 

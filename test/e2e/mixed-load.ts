@@ -39,6 +39,8 @@ const team = "mixed";
 const spaces = ["red", "green", "blue"];
 /** So many entries are written again and again: the world must not grow, or memory could not be flat. */
 const entries = 400;
+/** So many values of each field: what Waymark remembers of values is bounded, and filled within minutes by as few. */
+const differing = 500;
 /** A policy is in force when its event has arrived; a machine that is shared may take longer for that. */
 const longestPolicyMs = 5_000;
 /** Shares by which the last third of the run may exceed the third before it: the heap after collections, and all of it. */
@@ -111,7 +113,7 @@ const pick = <T>(list: readonly T[]): T => list[Math.floor(roll(list.length))] a
 
 /** Writes or deletes an object of any watched kind: what is refused by a rule is as right as what is stored. */
 const change: Attempt = async () => {
-	const made = pick(changingObjects)(`object-${Math.floor(roll(12))}`, Math.floor(roll(60_000)));
+	const made = pick(changingObjects)(`object-${Math.floor(roll(12))}`, Math.floor(roll(differing)));
 	const namespace = pick(spaces);
 	const kind = made.apiVersion.includes("/") ? `${made.kind}.${made.apiVersion.split("/")[0]}` : made.kind;
 	try {

@@ -156,7 +156,8 @@ async function sendCanariesTo(url: string): Promise<void> {
 	]);
 }
 
-describe("three replicas with certificates of their own", () => {
+// A suite ends with the time that the runner gives a test, unless it says otherwise: ten faults take a quarter of an hour.
+describe("three replicas with certificates of their own", { timeout: 1_800_000 }, () => {
 	let fleet: ServeReplicas;
 
 	before(async () => {
