@@ -43,20 +43,36 @@ export function weightOf(value: unknown, shape: Shape): number {
 	return bytes;
 }
 
-/** A copy whose lists and maps hold their first `most` items, and whose texts their first 1024 characters. */
-export function firstOf(value: unknown, most: number): unknown {
+/**
+ * A copy of the fields that a shape names, whose lists and maps hold their first `most` items, and whose texts their first
+ * 1024 characters: what is left out is not copied first.
+ */
+export function firstOf(value: unknown, shape: Shape, most: number): unknown {
 	if (typeof value === "string") {
 		return value.slice(0, mostCharacters);
 	}
-	if (typeof value !== "object" || value === null) {
+	if (typeof value !== "object" || value === null || typeof shape === "string") {
 		return value;
 	}
 	if (Array.isArray(value)) {
-		return value.slice(0, most).map((item) => firstOf(item, most));
+		return "list" in shape ? value.slice(0, most).map((item) => firstOf(item, shape.list, most)) : [];
 	}
+	const entries = Object.entries(value).flatMap(
+		([key, item]): readonly (readonly [string, Shape, unknown])[] => {
+			const inner = innerShape(shape, key);
+			return inner === undefined ? [] : [[key, inner, item]];
+		},
+	);
 	// A kind has fewer fields than this, so only maps lose something.
-	const entries = Object.entries(value).slice(0, Math.max(most, mostFields));
-	return Object.fromEntries(entries.map(([key, item]) => [key, firstOf(item, most)]));
+	const kept = entries.slice(0, Math.max(most, mostFields));
+	return Object.fromEntries(kept.map(([key, inner, item]) => [key, firstOf(item, inner, most)]));
+}
+
+function innerShape(shape: Exclude<Shape, string>, key: string): Shape | undefined {
+	if ("map" in shape) {
+		return shape.map;
+	}
+	return "fields" in shape && Object.hasOwn(shape.fields, key) ? shape.fields[key] : undefined;
 }
 
 const mostCharacters = 1024;

@@ -32,14 +32,14 @@ describe("weightOf()", () => {
 });
 
 describe("firstOf()", () => {
-	it("firstOf() keeps the first items of lists and maps, and the first characters of texts", () => {
+	it("firstOf() keeps the first items of lists and maps, the first characters of texts, and no other field", () => {
 		const map = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`k${index}`, "v"]));
-		const first = firstOf({ list: [1, 2, 3, 4, 5], map, text: "x".repeat(2000), n: null }, 4) as {
-			list: number[];
-			map: object;
-			text: string;
-			n: null;
-		};
+		const shape = {
+			fields: { list: { list: "number" }, map: { map: "string" }, text: "string", n: "string" },
+		} as const;
+		const value = { list: [1, 2, 3, 4, 5], map, text: "x".repeat(2000), n: null, unread: "y" };
+		const first = firstOf(value, shape, 4) as { list: number[]; map: object; text: string; n: null };
+		assert.deepEqual(Object.keys(first), ["list", "map", "text", "n"]);
 		assert.deepEqual(first.list, [1, 2, 3, 4]);
 		assert.equal(Object.keys(first.map).length, 32);
 		assert.equal(first.text.length, 1024);

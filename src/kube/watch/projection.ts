@@ -52,7 +52,7 @@ export function projectionOf<K extends Kind>(kind: K, { shared, limitBytes }: Ke
 		const limit = limitBytes();
 		const weight = weightOf(raw, shape);
 		const isHeavy = weight > limit;
-		const picked = isHeavy ? firstPartOf(pick(raw, shape), shape, limit) : raw;
+		const picked = isHeavy ? firstPartOf(raw, shape, limit) : raw;
 		shared.takeFreshShare();
 		const kept: { -readonly [Field in keyof AnyObject]: AnyObject[Field] } = pick(picked, shape, shared);
 		// Items of a list may lack both, and PartialObjectMetadata calls itself so.
@@ -107,7 +107,7 @@ export function isCut(object: AnyObject): boolean {
 function firstPartOf(object: AnyObject, shape: Shape, limit: number): AnyObject {
 	let first = object;
 	for (const most of [256, 64, 16, 4]) {
-		first = firstOf(first, most) as AnyObject;
+		first = firstOf(first, shape, most) as AnyObject;
 		if (weightOf(first, shape) <= limit) {
 			break;
 		}

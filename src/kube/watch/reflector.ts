@@ -378,6 +378,8 @@ export class Reflector {
 				this.#lastContact = arrived;
 				lines.push(chunk, (line) => this.#line(line, arrived));
 				watchdog.patted(this.#isFollowing ? idleMs : initialIdleMs);
+				// Before the first list is whole nobody is answered, so that nobody has to be waited for.
+				return this.#isSynced ? this.#now() - arrived : 0;
 			});
 		} catch (error) {
 			throw translate(error);
@@ -421,12 +423,22 @@ export class Reflector {
 	}
 }
 
-/** Hands on each chunk as it comes, to the end of the stream; an async iterator would cost three promises for each. */
-async function eachChunk(body: Readable, take: (chunk: Buffer) => void): Promise<void> {
+/** From so many milliseconds on, an event has held up whoever waits for an answer. */
+const longMs = 10;
+
+/**
+ * Hands on each chunk as it comes, to the end of the stream; an async iterator would cost three promises for each. After one
+ * that took long the stream rests for as long: whoever writes the largest objects as fast as possible gets half of the loop
+ * at most, and only the events of this kind come later.
+ * @param take gives for how many milliseconds others have waited
+ */
+async function eachChunk(body: Readable, take: (chunk: Buffer) => number): Promise<void> {
 	body.on("data", (chunk: Buffer) => {
 		try {
-			if (!body.destroyed) {
-				take(chunk);
+			const took = body.destroyed ? 0 : take(chunk);
+			if (took > longMs) {
+				body.pause();
+				setTimeout(() => body.resume(), took).unref();
 			}
 		} catch (error) {
 			body.destroy(error as Error);

@@ -51,11 +51,14 @@ describe("reflector", () => {
 		assert.deepEqual(rejections.splice(0), []);
 	});
 
-	function follow(limits: Partial<ReflectorLimits> = {}): Rig {
+	function follow(
+		limits: Partial<ReflectorLimits> = {},
+		project: (raw: unknown) => AnyObject = (raw) => raw as AnyObject,
+	): Rig {
 		const world = new Map<string, AnyObject>();
 		const key = (object: AnyObject): string => `${object.metadata?.namespace}/${object.metadata?.name}`;
 		let replaced = 0;
-		const store = new KindStore((raw) => raw as AnyObject, {
+		const store = new KindStore(project, {
 			replace(objects) {
 				replaced++;
 				world.clear();
@@ -110,6 +113,29 @@ describe("reflector", () => {
 		assert.equal(rig.world.size, 9);
 		const limits = server.requests.flatMap((request) => /[?&]limit=(\d+)/.exec(request)?.[1] ?? []);
 		assert.deepEqual(limits.slice(0, 4), ["8", "4", "2", "8"]);
+	});
+
+	test("Reflector rests for as long as an event took, so that one that takes long leaves others their time", async () => {
+		const tookMs = 20;
+		const gaps: number[] = [];
+		let ended = 0;
+		const rig = follow({}, (raw) => {
+			const begun = performance.now();
+			gaps.push(begun - ended);
+			while (performance.now() - begun < tookMs) {
+				// As long as a large object takes.
+			}
+			ended = performance.now();
+			return raw as AnyObject;
+		});
+		await rig.reflector.synced;
+		for (let i = 0; i < 12; i++) {
+			// More than a chunk of a socket, so that each comes by itself.
+			put(`large-${i}`, { spec: { hosts: ["x".repeat(200_000)] } });
+		}
+		await until("all have come", () => rig.world.size === 12);
+		const rests = gaps.slice(1).toSorted((a, b) => a - b);
+		assert.ok((rests[rests.length >> 1] ?? 0) >= tookMs * 0.9, rests.join(" "));
 	});
 
 	test("Reflector lists with a WatchList and follows what happens", async () => {
