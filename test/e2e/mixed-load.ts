@@ -13,6 +13,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { fingerprints } from "../../src/certificates/inspect.ts";
 import { rotateAnnotation } from "../../src/kube/install/authority-secret.ts";
+import { collectedHeapMiB } from "../support/collected-heap.ts";
 import { residentMiB } from "../support/resident-memory.ts";
 import { ApiError, createApi } from "./api.ts";
 import { changingObjects, dice } from "./changing-objects.ts";
@@ -20,9 +21,10 @@ import { startControlPlane } from "./control-plane.ts";
 import { nodeOptions, render } from "./installation.ts";
 import type { Attempt, Judgement } from "./load.ts";
 import { loadUntil } from "./load.ts";
+import { freePorts } from "./processes.ts";
 import { describeLoad, loadReplicas } from "./replica-load.ts";
 import type { ServeReplica } from "./serve-replicas.ts";
-import { installed, metric, startServeReplicas } from "./serve-replicas.ts";
+import { installed, startServeReplicas } from "./serve-replicas.ts";
 import { createNamespace, createWaypointByHand, serviceEntry } from "./world.ts";
 
 const { values } = parseArgs({
@@ -40,7 +42,7 @@ const spaces = ["red", "green", "blue"];
 /** So many entries are written again and again: the world must not grow, or memory could not be flat. */
 const entries = 400;
 /** So many values of each field: what Waymark remembers of values is bounded, and filled within minutes by as few. */
-const differing = 500;
+const differing = 50;
 /** A policy is in force when its event has arrived; a machine that is shared may take longer for that. */
 const longestPolicyMs = 5_000;
 /** Shares by which the last third of the run may exceed the third before it: the heap after collections, and all of it. */
@@ -70,11 +72,12 @@ await createNamespace(plane, team, {
 	labels: { "istio.io/dataplane-mode": "ambient" },
 	annotations: policy(0),
 });
+const options = nodeOptions(await render(plane, `--namespace=${installed.namespace}`));
 const fleet = await startServeReplicas(plane, plane.processes, {
 	args: ["--audit"],
 	// The heap of the chart's pods, and a log that a run of hours may write.
 	env: {
-		NODE_OPTIONS: nodeOptions(await render(plane, `--namespace=${installed.namespace}`)),
+		NODE_OPTIONS: options,
 		WAYMARK_LOG_LEVEL: "warn",
 	},
 });
@@ -189,43 +192,46 @@ async function restart(turn: number): Promise<void> {
 	restarts += 1;
 }
 
-/** What a process takes: MiB resident and of the JavaScript heap, and open file descriptors. */
+/** What a process takes: MiB resident and of the JavaScript heap after a collection, and open file descriptors. */
 interface Footprint {
 	readonly resident: number;
 	readonly heap: number;
 	readonly descriptors: number;
 }
 
-async function footprint(replica: ServeReplica): Promise<Footprint> {
-	const { pid } = replica.process();
-	return {
-		resident: residentMiB(pid),
-		heap: (await metric(replica, "waymark_heap_used_bytes")) / 2 ** 20,
-		descriptors: (await readdir(`/proc/${pid}/fd`)).length,
-	};
-}
-
+const [inspected = 0] = await freePorts(1);
 const [, , third] = fleet.replicas;
+if (third === undefined) {
+	throw new Error("Cannot look at the third replica: there is none");
+}
+await third.stop();
+await third.start({ env: { NODE_OPTIONS: `${options} --inspect=127.0.0.1:${inspected}` } });
 const footprints: Footprint[] = [];
+let heap = await collectedHeapMiB(inspected);
 
-async function look(): Promise<void> {
-	if (third !== undefined) {
-		footprints.push(await footprint(third));
-	}
+/** Once a minute: collected more often, the heap would be another than that of a replica that nobody looks at. */
+async function collect(): Promise<void> {
+	heap = await collectedHeapMiB(inspected);
 }
 
-/** What the third replica took from one look to another: the least heap, and the most of all else. */
+async function look({ process: running }: ServeReplica): Promise<void> {
+	const { pid } = running();
+	const descriptors = (await readdir(`/proc/${pid}/fd`)).length;
+	footprints.push({ resident: residentMiB(pid), heap, descriptors });
+}
+
+/** The most that the third replica took from one look to another. */
 function summary(from: number, to: number): Footprint {
 	const some = footprints.slice(from, to);
 	return {
-		heap: Math.min(...some.map(({ heap }) => heap)),
+		heap: Math.max(...some.map((each) => each.heap)),
 		resident: Math.max(...some.map(({ resident }) => resident)),
 		descriptors: Math.max(...some.map(({ descriptors }) => descriptors)),
 	};
 }
 
-function described({ heap, resident, descriptors }: Footprint): string {
-	return `heap at least ${heap.toFixed(1)} MiB, at most ${resident.toFixed(0)} MiB resident and ${descriptors} descriptors`;
+function described(most: Footprint): string {
+	return `heap ${most.heap.toFixed(1)} MiB after collections, ${most.resident.toFixed(0)} MiB resident, ${most.descriptors} descriptors at most`;
 }
 
 async function tell(): Promise<void> {
@@ -238,7 +244,8 @@ const side = [
 	every(1_000, changePolicy),
 	every(60_000, rotate),
 	every(60_000, restart),
-	every(5_000, look),
+	every(60_000, collect),
+	every(5_000, () => look(third)),
 	every(60_000, tell),
 ];
 const [load, changes] = await Promise.all([
