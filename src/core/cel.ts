@@ -21,9 +21,29 @@ export interface CelProblem {
 /** How the API server judges by itself what a rule is about: the rule's check as admission policies carry it. */
 export interface CelCheck {
 	readonly problems: readonly CelProblem[];
+	/** It compares lists that may be so long that little else fits into the same expression. */
+	readonly isCostly?: true;
 	/** What only the webhook sees of it, as the end of a sentence that begins with "not". */
 	readonly gap?: string;
 }
+
+/** Of a list's items that a search finds, so many are looked into; what has more is refused as too large. */
+export const celMostDoubtful = 256;
+
+/**
+ * Hosts times the characters of the lists that they are compared with: what the API server does in one expression, for the
+ * object and the one that it replaces together. So are the other bounds of products.
+ */
+export const celMostCompared = 900_000;
+
+/** Endpoints by name that are compared one by one; more are compared as one text. */
+export const celMostNames = 256;
+
+/** The characters of such a text times those of the lists. */
+export const celMostText = 24_000_000;
+
+/** Ports times the ranges that they are compared with. */
+export const celMostPorts = 60_000;
 
 /** Writes a text as a CEL literal. */
 export function celText(text: string): string {
@@ -64,7 +84,7 @@ export function celCanonicalHost(host: string): string {
 }
 
 const fewLabels = range(8);
-const allLabels = range(126);
+const mostSearched = range(3);
 
 function range(end: number): string {
 	return `[${Array.from({ length: end }, (_, index) => index + 1).join(", ")}]`;
@@ -72,14 +92,18 @@ function range(end: number): string {
 
 /**
  * Whether a list of patterns covers a host in canonical form, as `covers` says. The list is one text, each pattern
- * between spaces: a loop costs CEL some 5 µs a turn, a search in a text next to nothing.
+ * between spaces: a loop costs CEL some 5 µs a turn, a search in a text next to nothing. Of a long host there are too
+ * many ends to search for, so the patterns are gone through instead.
  */
 export function celCovers(patterns: string, host: string): string {
 	return `(${patterns}.contains(' ' + ${host} + ' ') ||
-  (${host}.split('.').size() <= 8 ? ${fewLabels} : ${allLabels}).exists(i,
+  (${host}.size() <= ${longHost} && ${host}.split('.').size() <= 4 ? ${mostSearched}.exists(i,
     i < ${host}.split('.').size() &&
-    ${patterns}.contains(' *.' + ${host}.split('.', i + 1)[i] + ' ')))`;
+    ${patterns}.contains(' *.' + ${host}.split('.', i + 1)[i] + ' ')) :
+    ${patterns}.split(' *.').exists(p, ${host}.endsWith('.' + p.split(' ')[0]))))`;
 }
+
+const longHost = 32;
 
 /** As `celCovers` for the few hosts that most are: short ones. */
 export function celCoversShort(patterns: string, host: string): string {

@@ -42,7 +42,8 @@ export function injection(options: BackstopOptions, version: "v1" | "v1beta1"): 
 				matchConstraints: {
 					matchPolicy: "Equivalent",
 					namespaceSelector: judgedNamespaces(options),
-					objectSelector: {},
+					// Decided without CEL; an update is taken when the one that it replaces is unbound, too.
+					objectSelector: { matchExpressions: [{ key: useWaypointLabel, operator: "DoesNotExist" }] },
 					resourceRules: writesOf(["ServiceEntry"]),
 				},
 				matchConditions: [

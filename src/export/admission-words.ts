@@ -5,6 +5,7 @@ import {
 	celCovers,
 	celCoversShort,
 	celList,
+	celMostDoubtful,
 	celOverlaps,
 	celPattern,
 	celText,
@@ -16,6 +17,8 @@ import { protocols } from "../core/port-range.ts";
 import type { HostList, Settings } from "../core/settings.ts";
 import { ambientStances, modes } from "../core/settings.ts";
 import { managedLabel } from "../istio/waypoint/waypoint.ts";
+import { fewEndpoints, mostInternal, mostPlaces } from "./admission-bounds.ts";
+import { deniedForm } from "./denied-form.ts";
 
 /** A variable of a policy: the API server works it out when something asks for it, anew in each phase. */
 export interface CelVariable {
@@ -177,6 +180,11 @@ export function listWords(settings: Settings): readonly CelVariable[] {
 			name: "allowedProtocols",
 			expression: protocolLists(limits.allowedProtocols, defaults.allowedProtocols),
 		},
+		{
+			// What a host costs that no list names, in characters.
+			name: "listLength",
+			expression: `variables.allowedHosts.map(l, l.of.size()).sum() + 2 * variables.deniedHosts.map(l, l.of.size()).sum()`,
+		},
 		{ name: "wildcardMinimumLabels", expression: String(limits.wildcardMinimumLabels) },
 		{
 			// Those that NAT64 reaches are denied with them (RFC 6052).
@@ -291,7 +299,7 @@ function celLeavesCluster(s: string, settings: Settings): string {
 			? `${s}.external`
 			: `${s}.external && ${s}.names.exists(h, !${celUnder("h", settings.internal.hosts)})`;
 	return `${byWord} || !${s}.selects && (
-      ${s}.names.exists(h, !${celInsideHost("h", settings)}) ||
+      ${s}.names.exists(h, !${celInsideHost("h", settings)}) || ${s}.endpoints.size() > ${mostInternal} ||
       ${s}.endpoints.exists(x, [x.?address.orValue('')].exists(a,
         a != '' && a != 'None' && !a.startsWith('unix://') && (isIP(a) ? !(${celInsideAddress("a", settings)}) :
           [${celCanonicalHost("a")}].exists(h, ${celLeadsOut("h", settings)})))) ||
@@ -322,20 +330,39 @@ export function entryWords(settings: Settings): readonly CelVariable[] {
 		// The mark of a gateway: istiod gives such an object no waypoint.
 		managed: `o.metadata.?labels[?${celText(managedLabel)}].orValue('') in
       ['istio.io-mesh-controller', 'istio.io-eastwest-controller']`,
-		// Endpoints by a name outside the cluster.
-		ends: `o.?spec.?endpoints.orValue([]).map(x, x.?address.orValue('')).filter(a,
-      a != '' && a != 'None' && !a.startsWith('unix://') && !a.contains(':') && !isIP(a) &&
-      ![${celCanonicalHost("a")}].exists(h, ${celInsideHost("h", settings)}))`,
+		// Where the endpoints are, each between spaces of its own: a search in a text costs CEL next to nothing, a turn of
+		// a loop ten microseconds. Of a long list, those that are replaced are not looked into.
+		text: `[o.?spec.?endpoints.orValue([])].map(l,
+      l.size() == 0 || l.size() > ${fewEndpoints} && (o == oldObject || variables.keepsEndpoints) ? '' :
+      ' ' + l.map(x, x.?address.orValue('')).join('  ') + ' ')[0]`,
+	});
+	// What of the endpoints may be denied addresses, and what may be an egress gateway's Service.
+	const search = record({
+		s: "s",
+		doubtful: `s.text == '' || s.text.size() > ${mostPlaces} ? [] :
+      [s.text.findAll(r' [0-9a-fA-F:.]+(?:[/%][^ ]*)? ')].map(l, l.size() == 0 ? [] :
+        l.join('').findAll(${celPattern(deniedForm(settings.limits.deniedAddresses))}, ${celMostDoubtful + 1}).map(a, a.trim()))[0]`,
+		gateways: `s.text == '' || s.text.size() > ${mostPlaces} || !variables.ambient ? [] :
+      s.text.findAll(${celPattern(egressForm(settings))}, ${celMostDoubtful + 1}).map(a, a.trim())`,
 	});
 	const binding = record({
-		s: "s",
-		refuses: `s.managed || s.labels[?${U}].orValue('') == 'none'`,
-		own: `s.managed || s.labels[?${U}].orValue('none') == 'none' ? ''
-      : s.labels[?${N}].orValue(request.namespace) + '/' + s.labels[${U}]`,
-		leaves: celLeavesCluster("s", settings),
-		readable: `s.labels[?${U}].orValue('a').matches(${celPattern(nameForm)}) &&
-      s.labels[?${N}].orValue('a').matches(${celPattern(namespaceForm)})`,
-		hasOutsideName: `s.names.exists(h, !${celInsideHost("h", settings)})`,
+		found: "f",
+		s: "f.s",
+		refuses: `f.s.managed || f.s.labels[?${U}].orValue('') == 'none'`,
+		own: `f.s.managed || f.s.labels[?${U}].orValue('none') == 'none' ? ''
+      : f.s.labels[?${N}].orValue(request.namespace) + '/' + f.s.labels[${U}]`,
+		leaves: celLeavesCluster("f.s", settings),
+		// The ports of the first endpoint, and of those that have others.
+		portMaps: `variables.allowedPorts.size() == 0 || f.s.text == '' ? [] :
+      [f.s.endpoints.map(x, x.?ports.orValue({}))].map(m, m.filter(n, n != m[0]) + [m[0]])[0].filter(m, m.size() > 0)`,
+		// Endpoints by a name outside the cluster, for the lists of hosts, in canonical form.
+		ends: `f.s.text == '' || f.s.text.size() > ${mostPlaces} ||
+      variables.allowedHosts.size() + variables.deniedHosts.size() == 0 ? [] :
+      f.s.text.replace(' None ', ' ').lowerAscii().replace('. ', ' ').split(' ').filter(a,
+        a != '' && !isIP(a) && !a.contains(':') && !${celInsideHost("a", settings)})`,
+		readable: `f.s.labels[?${U}].orValue('a').matches(${celPattern(nameForm)}) &&
+      f.s.labels[?${N}].orValue('a').matches(${celPattern(namespaceForm)})`,
+		hasOutsideName: `f.s.names.exists(h, !${celInsideHost("h", settings)})`,
 	});
 	const expectedWaypoint = "b.leaves && variables.wanted.contains('/') ? variables.wanted : ''";
 	const whole = record({
@@ -351,9 +378,14 @@ export function entryWords(settings: Settings): readonly CelVariable[] {
 				"selector",
 				"external",
 				"managed",
-				"ends",
 			].map((name) => [name, `b.s.${name}`]),
 		),
+		// How much there is, where it is too much to be looked into.
+		extent: "b.s.text.size()",
+		doubtful: "b.found.doubtful",
+		gateways: "b.found.gateways",
+		ends: "b.ends",
+		portMaps: "b.portMaps",
 		refuses: "b.refuses",
 		own: "b.own",
 		asked: "b.refuses ? '' : b.own != '' ? b.own : variables.inherited",
@@ -369,12 +401,15 @@ export function entryWords(settings: Settings): readonly CelVariable[] {
 	});
 	return [
 		{
-			name: "entries",
-			expression: `[object, oldObject].filter(o, o != null)
-  .map(o, ${spec})
-  .map(s, ${binding})
-  .map(b, ${whole})`,
+			// An update that changes no endpoint and adds no host is not judged for a long list of endpoints.
+			name: "keepsEndpoints",
+			expression: `oldObject != null && object.?spec.?endpoints == oldObject.?spec.?endpoints &&
+  object.?spec.?hosts.orValue([]).all(h, h in oldObject.?spec.?hosts.orValue([]))`,
 		},
+		// Several words, since an expression may cost so much and no more.
+		{ name: "objects", expression: `[object, oldObject].filter(o, o != null)\n  .map(o, ${spec})` },
+		{ name: "searched", expression: `variables.objects.map(s, ${search})` },
+		{ name: "entries", expression: `variables.searched.map(f, ${binding})\n  .map(b, ${whole})` },
 		{
 			// What was wrong with an entry is wrong for each host that an update adds.
 			name: "addsHosts",
@@ -388,11 +423,11 @@ export function entryWords(settings: Settings): readonly CelVariable[] {
 			expression: `variables.entries.size() == 2 && [variables.entries].exists(x,
   x[0].names.exists(n, !(n in x[1].names)) ||
   x[0].addresses.exists(a, !(a in x[1].addresses)) ||
-  x[0].endpoints != x[1].endpoints && (x[0].endpoints.size() > 64 || x[1].endpoints.size() > 64 ||
+  x[0].endpoints != x[1].endpoints && (x[0].endpoints.size() > ${fewEndpoints} || x[1].endpoints.size() > ${fewEndpoints} ||
     x[0].endpoints.exists(a, !x[1].endpoints.exists(b,
       a.?address == b.?address && a.?ports.orValue({}) == b.?ports.orValue({})))) ||
-  x[0].ports.exists(p, !x[1].ports.exists(q,
-    p.?number == q.?number && p.?targetPort.orValue(0) == q.?targetPort.orValue(0))))`,
+  [x.map(e, e.ports.map(p, string(p.?number.orValue(0)) + ' ' + string(p.?targetPort.orValue(0))))].exists(k,
+    k[0].exists(p, !(p in k[1]))))`,
 		},
 	];
 }
@@ -426,6 +461,9 @@ function plainEntry(settings: Settings): string {
 			: `${defaults.waypoint.namespace}/${defaults.waypoint.name}`;
 	const byCluster =
 		limits.allowedHosts === undefined ? "" : ` &&\n  ${celCovers(constantHosts(limits.allowedHosts), "h")}`;
+	const known = [A("waypoint"), A("allowed-hosts")].map(
+		(name) => `(${name} in variables.annotations ? 1 : 0)`,
+	);
 	return `has(object.metadata.labels) &&
 [object.metadata.labels[?${N}].orValue('') + '/' + object.metadata.labels[?${U}].orValue('')].exists(w,
   (w == ${note("waypoint")}.orValue(${celText(fallback)}) ||
@@ -433,9 +471,9 @@ function plainEntry(settings: Settings): string {
   w.matches(${celPattern(waypointForm)}) && !w.endsWith('/none')) &&
 (object.metadata.labels.size() == 2 ||
   object.metadata.labels.all(k, !k.contains('istio.io/') || k in [${U}, ${N}])) &&
-!variables.annotations.exists(k, k.startsWith(${celText(annotationPrefix)}) &&
+(variables.annotations.size() == ${known.join(" + ")} || !variables.annotations.exists(k, k.startsWith(${celText(annotationPrefix)}) &&
   !(k in [${A("waypoint")}, ${A("allowed-hosts")}]) &&
-  !(k == ${A("ambient")} && variables.annotations[k] in ${celList(ambientStances)})) &&
+  !(k == ${A("ambient")} && variables.annotations[k] in ${celList(ambientStances)}))) &&
 object.spec.?location.orValue('') != 'MESH_INTERNAL' && object.spec.?resolution.orValue('') == 'DNS' &&
 !has(object.spec.endpoints) && !has(object.spec.addresses) && !has(object.spec.workloadSelector) &&
 object.spec.?ports.orValue([]).all(p,
@@ -520,6 +558,17 @@ export function gatewayWords(settings: Settings): readonly CelVariable[] {
 		},
 		{ name: "egressServices", expression: celList(services) },
 	];
+}
+
+/** What has the name of such a Service for its first label, between spaces. */
+function egressForm({ egressGateways }: Settings): string {
+	const names = egressGateways.services.map((each) => each.slice(each.indexOf("/") + 1));
+	return `(?i) (?:${["istio-egressgateway", ...names].map(literally).join("|")})(?:[.][^ ]*)? `;
+}
+
+/** What a regular expression matches a text with and nothing else; the form is RE2's. */
+function literally(text: string): string {
+	return text.replaceAll(/[^\w-]/gu, (each) => `\\x{${each.codePointAt(0)?.toString(16)}}`);
 }
 
 const routesOf = (kind: string): string => `o.?spec.?${kind}.orValue([])`;

@@ -7,6 +7,7 @@ import { kinds } from "../core/kinds.ts";
 import type { Rule } from "../core/rule.ts";
 import { rulePage } from "../core/rule.ts";
 import type { Settings } from "../core/settings.ts";
+import { excesses } from "./admission-bounds.ts";
 import type { CelVariable } from "./admission-words.ts";
 import {
 	ambientWord,
@@ -91,27 +92,35 @@ const plans: { readonly [Name in RulePolicyName]: Plan } = {
 export function rulePolicies(options: BackstopOptions, name: RulePolicyName): readonly Manifest[] {
 	const plan = plans[name];
 	const chosen = chosenRules(options, plan);
-	const items = findingsOf(chosen, plan, options.settings, false);
-	const whole = findingsOf(chosen, plan, options.settings, true);
 	const words = [
 		...sharedWords(options.settings),
 		...plan.words(options.settings),
-		{ name: "ofItems", expression: items },
-		{ name: "ofWhole", expression: whole },
-		...ratchetWords(isEntry(chosen[0]?.rule.kind ?? "Namespace")),
+		...findingWords(chosen, plan, options.settings),
+		...ratchetWords(isEntry(chosen[0]?.kind ?? "Namespace")),
 	];
 	return options.actions.flatMap((action) => policy(options, name, action, words, chosen));
 }
 
+/** What a policy holds of a rule. */
 interface Chosen {
-	readonly rule: Rule;
+	readonly id: string;
+	readonly kind: Kind;
+	/** Of one line, for a comment. */
+	readonly summary: string;
 	readonly problems: readonly CelProblem[];
+	readonly isCostly: boolean;
 }
 
 function chosenRules({ rules, settings }: BackstopOptions, { isAbout, needs }: Plan): readonly Chosen[] {
 	return coveredRules(rules, settings)
 		.filter((rule) => isAbout(rule.kind))
-		.map((rule) => ({ rule, problems: (rule.cel?.problems ?? []).filter((each) => each.needs === needs) }))
+		.map(({ id, kind, docs, cel }) => ({
+			id,
+			kind,
+			summary: docs.summary,
+			problems: (cel?.problems ?? []).filter((each) => each.needs === needs),
+			isCostly: cel?.isCostly === true,
+		}))
 		.filter(({ problems }) => problems.length > 0);
 }
 
@@ -128,24 +137,60 @@ function sharedWords(settings: Settings): readonly CelVariable[] {
 	];
 }
 
-/** What all rules find, as a list of texts for the object and one for the object that it replaces. */
+/**
+ * What all rules find, as a list of texts for the object and one for the object that it replaces. The API server bounds
+ * what an expression may cost, so rules that compare long lists have words of their own; each word costs every write.
+ */
+function findingWords(chosen: readonly Chosen[], plan: Plan, settings: Settings): readonly CelVariable[] {
+	const word = (name: string, from: readonly Chosen[], ofWhole: boolean): CelVariable => ({
+		name,
+		expression: findingsOf(from, plan, settings, ofWhole),
+	});
+	const costly = chosen.filter(({ isCostly }) => isCostly);
+	if (costly.length === 0) {
+		return [word("ofItems", chosen, false), word("ofWhole", chosen, true)];
+	}
+	const others = chosen.filter(({ isCostly }) => !isCostly);
+	const own = (ofWhole: boolean): readonly CelVariable[] =>
+		costly
+			.filter(({ problems }) => problems.some((problem) => isWhole(problem) === ofWhole))
+			.map((each) => word(each.id.replaceAll("-", "_") + (ofWhole ? "_whole" : ""), [each], ofWhole));
+	const items = [word("ofOtherItems", others, false), ...own(false)];
+	const whole = [word("ofOthers", [...others, oversized], true), ...own(true)];
+	return [...items, ...whole, together("ofItems", items), together("ofWhole", whole)];
+}
+
+const oversized: Chosen = {
+	id: "object-size",
+	kind: "ServiceEntry",
+	summary: "An entry must be small enough to be judged",
+	problems: excesses,
+	isCostly: false,
+};
+
+/** Lists of findings for the object and the one that it replaces as one such list. */
+function together(name: string, words: readonly CelVariable[]): CelVariable {
+	const all = words.map((word) => `variables.${word.name}[i]`).join(" +\n    ");
+	return { name, expression: `(oldObject == null ? [0] : [0, 1]).map(i,\n    ${all === "" ? none : all})` };
+}
+
+const none = "[''].filter(f, false)";
+
 function findingsOf(
 	chosen: readonly Chosen[],
 	{ subjects }: Plan,
 	settings: Settings,
 	whole: boolean,
 ): string {
-	const parts = chosen.flatMap(({ rule, problems }) => {
+	const parts = chosen.flatMap(({ id, kind, summary, problems }) => {
 		const found = problems
 			.filter((problem) => isWhole(problem) === whole)
-			.map((problem) => findingOf(rule.id, contacted(problem, settings)));
-		const guard =
-			rule.kind === "ServiceEntry" ? "" : `variables.kind != ${celText(kinds[rule.kind].kind)} ? [] :\n`;
+			.map((problem) => findingOf(id, contacted(problem, settings)));
+		const guard = kind === "ServiceEntry" ? "" : `variables.kind != ${celText(kinds[kind].kind)} ? [] :\n`;
 		return found.length === 0
 			? []
-			: [`// ${rule.docs.summary}\n${guard === "" ? found.join(" +\n") : `(${guard}${found.join(" +\n")})`}`];
+			: [`// ${summary}\n${guard === "" ? found.join(" +\n") : `(${guard}${found.join(" +\n")})`}`];
 	});
-	const none = "[''].filter(f, false)";
 	return `${subjects}.map(e,\n${indent(parts.length === 0 ? none : parts.join(" +\n"), 1)})`;
 }
 
@@ -180,7 +225,8 @@ function ratchetWords(isOfEntries: boolean): readonly CelVariable[] {
 			// An update is refused for what it brings, not for what was there.
 			expression: `oldObject == null ? variables.ofItems[0] + variables.ofWhole[0] :
   variables.ofItems[0].filter(f, !(f in variables.ofItems[1]) ||
-    variables.ofItems[0].filter(g, g == f).size() > variables.ofItems[1].filter(g, g == f).size()${isOfEntries ? " ||\n    variables.addsHosts && f.split(': ')[1] != 'spec.hosts'" : ""}) +
+    (variables.ofItems[0].size() > ${fewFindings} ? variables.ofItems[0].size() > variables.ofItems[1].size() :
+      variables.ofItems[0].filter(g, g == f).size() > variables.ofItems[1].filter(g, g == f).size())${isOfEntries ? " ||\n    variables.addsHosts && f.split(': ')[1] != 'spec.hosts'" : ""}) +
   variables.ofWhole[0].filter(f, !(f in variables.ofWhole[1])${isOfEntries ? " || variables.widensEgress" : ""})`,
 		},
 		{
@@ -216,8 +262,9 @@ function policy(
 		reason: "Forbidden",
 		message: "Refused by the egress policy of this namespace; there is too much to list",
 		messageExpression: `${isFine} ? '' :
-  [${findings}].map(l, l.filter(f, l.indexOf(f) < ${mostListed})
-      .map(f, f + ' (' + ${celText(rulePage("", options.settings))} + f.split(':')[0] + ')').join('; ') +
+  [${findings}.map(f, f + ' (' + ${celText(rulePage("", options.settings))} + f.split(':')[0] + ')')].map(l,
+    // The first of them, since CEL has no other way to cut a list that does not take time for each two items.
+    (l.join('\\n') + '\\n').split('\\n', ${mostListed + 1}).filter(f, f != '' && !f.contains('\\n')).join('; ') +
     (l.size() > ${mostListed} ? '; and ' + string(l.size() - ${mostListed}) + ' more' : ''))[0]`,
 	};
 	return [
@@ -232,12 +279,14 @@ function policy(
 					matchPolicy: "Equivalent",
 					namespaceSelector: judgedNamespaces(options),
 					objectSelector: {},
-					resourceRules: writesOf(chosen.map(({ rule }) => rule.kind)),
+					resourceRules: writesOf(chosen.map(({ kind }) => kind)),
 				},
 				matchConditions: [
-					{ name: "changed", expression: changed },
-					// Who vouches for the table concerns plain entries, too.
-					...(isPlain === undefined || vouches ? [] : [{ name: "unsettled", expression: `!(${isPlain})` }]),
+					// One condition, since each is evaluated whatever the others say. Who vouches for the table concerns plain
+					// entries, too.
+					isPlain === undefined || vouches
+						? { name: "changed", expression: changed }
+						: { name: "unsettled", expression: `(${changed}) &&\n!(${isPlain})` },
 					...restorerConditions(options.settings),
 				],
 				variables: usedBy(words, [validation.expression, validation.messageExpression]),
@@ -288,3 +337,6 @@ function indent(text: string, by: number): string {
 }
 
 const mostListed = 8;
+
+/** Of more findings, those that are there several times are counted together. */
+const fewFindings = 64;

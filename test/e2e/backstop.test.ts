@@ -130,6 +130,79 @@ describe("the admission policies, without any webhook", () => {
 		await deleteNamespaces(plane, ...places);
 	});
 
+	it("judge the largest entries that the definition takes, and refuse in words what is too large", async () => {
+		await using stack = new AsyncDisposableStack();
+		stack.defer(() => deleteNamespaces(plane, team));
+		const hosts = "*.example.com, *.example.net, api.example.org";
+		await plane.api.apply(
+			teamNamespace({
+				"egress.waymark.dev/allowed-hosts": hosts,
+				"egress.waymark.dev/allowed-ports": "443, 8000-8255",
+			}) as KubeObject,
+		);
+		stack.use(await installPolicies(plane, rulePolicies(options, "waymark")));
+		await waitForAnswer(plane, entry({ "istio.io/use-waypoint": "none" }), 403, { what: "the policies" });
+		const of = <T>(count: number, make: (index: number) => T): readonly T[] =>
+			Array.from({ length: count }, (_, index) => make(index));
+		const addresses = of(4096, (index) => ({
+			address: `2001:db8:1111:2222:3333:4444:5555:${(index + 0x1000).toString(16)}`,
+			ports: { tls: 443 },
+		}));
+		const names = of(4096, (index) => ({ address: `endpoint-${index}.a-region.example.com` }));
+		const statics = { resolution: "STATIC" };
+		const long = "a".repeat(60);
+		for (const [what, spec, refusedFor] of [
+			["4,096 endpoints by address", { ...statics, endpoints: addresses }, undefined],
+			["4,096 endpoints by name", { endpoints: names }, undefined],
+			[
+				"the last of 4,096 endpoints denied",
+				{ ...statics, endpoints: addresses.with(-1, { address: "169.254.169.254", ports: { tls: 443 } }) },
+				"serviceentry-policy-address: spec.endpoints.address",
+			],
+			[
+				"the last of 4,096 endpoints not allowed",
+				{ endpoints: names.with(-1, { address: "evil.example.org" }) },
+				"serviceentry-policy-host: spec.endpoints",
+			],
+			[
+				"256 hosts of 250 characters and 256 addresses",
+				{
+					...statics,
+					hosts: of(256, (index) => `h${index}.${long}.${long}.${long}.${"a.".repeat(20)}example.com`),
+					addresses: of(256, (index) => `2001:db8:1111:2222:3333:4444:5555:${(index + 0x1000).toString(16)}`),
+				},
+				undefined,
+			],
+			[
+				"256 ports",
+				{ ports: of(256, (index) => ({ number: 8000 + index, name: `p${index}`, protocol: "TLS" })) },
+				undefined,
+			],
+			[
+				"256 hosts not allowed",
+				{ hosts: of(256, (index) => `h${index}.example.org`) },
+				"serviceentry-policy-host",
+			],
+			[
+				"4,096 endpoints of 250 characters",
+				{
+					endpoints: of(4096, (index) => ({
+						address: `h${index}.${long}.${long}.${long}.${"a.".repeat(20)}example.com`,
+					})),
+				},
+				"object-size: spec.endpoints",
+			],
+		] as const) {
+			const answer = await dryCreate(plane, entry(bound, spec));
+			assert.equal(
+				answer.status,
+				refusedFor === undefined ? 201 : 403,
+				`${what}: ${messageOf(answer).slice(0, 500)}`,
+			);
+			assert.ok(messageOf(answer).includes(refusedFor ?? ""), `${what}: ${messageOf(answer).slice(0, 500)}`);
+		}
+	});
+
 	it("add the waypoint labels of the namespace's policy, and nothing to what is bound, internal or opted out", async () => {
 		await using stack = new AsyncDisposableStack();
 		stack.defer(() => deleteNamespaces(plane, team));

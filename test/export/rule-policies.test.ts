@@ -59,8 +59,8 @@ describe("rulePolicies", () => {
 		const policies = rulePolicies(options, "waymark-mesh");
 		const conditions = (name: string): readonly string[] =>
 			(specOf(policies, name).matchConditions ?? []).map((each) => each.name);
-		assert.deepEqual(conditions("waymark-mesh"), ["changed", "unsettled"]);
-		assert.deepEqual(conditions("waymark-mesh-audit"), ["changed", "unsettled"]);
+		assert.deepEqual(conditions("waymark-mesh"), ["unsettled"]);
+		assert.deepEqual(conditions("waymark-mesh-audit"), ["unsettled"]);
 		assert.deepEqual(conditions("waymark-mesh-warn"), ["changed"]);
 	});
 

@@ -44,7 +44,8 @@ export const serviceentryPolicyAddress: Rule<"ServiceEntry"> = {
 		gap: "what an IPv4 address written as IPv6 in hexadecimal (::ffff:a9fe:101) reaches: such a one is refused",
 		problems: [
 			addressProblem("e.addresses", "spec.addresses"),
-			addressProblem("e.endpoints.map(x, x.?address.orValue(''))", "spec.endpoints.address"),
+			// Of thousands of endpoints only those are looked into that may lie there.
+			addressProblem("e.doubtful", "spec.endpoints.address"),
 		],
 	},
 };

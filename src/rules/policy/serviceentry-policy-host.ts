@@ -1,5 +1,12 @@
 import type { CelCheck } from "../../core/cel.ts";
-import { celCanonicalHost, celCovers, celOverlaps } from "../../core/cel.ts";
+import {
+	celCanonicalHost,
+	celCovers,
+	celMostCompared,
+	celMostNames,
+	celMostText,
+	celOverlaps,
+} from "../../core/cel.ts";
 import { canonicalHost } from "../../core/host-pattern.ts";
 import type { Rule } from "../../core/rule.ts";
 import { borderConfirms, borderReads, isGoverned, outsideName } from "../../istio/entry/border.ts";
@@ -63,9 +70,21 @@ export const serviceentryPolicyHost: Rule<"ServiceEntry"> = {
 		}
 	},
 	cel: {
+		isCostly: true,
 		problems: [
-			...hostProblems("Host", "h", "(e.governed ? e.hosts : [])", "spec.hosts"),
-			...hostProblems("Endpoint", "h", "e.ends", "spec.endpoints"),
+			...hostProblems(
+				"Host",
+				"h",
+				`(e.governed && variables.objects.size() * e.names.size() * variables.listLength <= ${celMostCompared} ? e.hosts : [])`,
+				"spec.hosts",
+			),
+			...hostProblems(
+				"Endpoint",
+				"h",
+				`(e.ends.size() > ${celMostNames} || e.ends.size() * variables.listLength > ${celMostCompared} ? [] : e.ends)`,
+				"spec.endpoints",
+			),
+			...manyEndpoints(),
 		],
 	},
 };
@@ -98,6 +117,34 @@ function hostProblems(what: string, item: string, list: string, path: string): C
 			path,
 			message: `${what} "{${item}}" is not among the hosts that {[${celCanonicalHost(item)}].map(n, ${refuses("n")}[0].by)[0]} ({[${celCanonicalHost(item)}].map(n, ${listed("n")})[0].filter(i, !i.contains(' ')).join(', ')})`,
 			hint: `Remove the ${what.toLowerCase()}, or ask the security team to allow it`,
+		},
+	];
+}
+
+/** The items of a list in a text that has each between spaces of its own, as a regular expression. */
+function formOf(list: string): string {
+	return `' (?:' + ${list}.trim().replace('.', '[.]').replace(' ', '|').replace('*', '[^ ]+') + ') '`;
+}
+
+/** Thousands of endpoints by name, which are compared as one text. */
+function manyEndpoints(): CelCheck["problems"] {
+	const many = (lists: string, when: string): string =>
+		`e.ends.size() > ${celMostNames} && ${lists}.size() > 0 && e.extent * variables.listLength <= ${celMostText} &&
+  [' ' + e.ends.join('  ') + ' '].exists(t, ${lists}.exists(l, ${when}))`;
+	return [
+		{
+			when: many("variables.deniedHosts", `t.findAll(${formOf("l.of")}, 1).size() > 0`),
+			path: "spec.endpoints",
+			message:
+				"One of {string(e.ends.size())} endpoints by name is denied by this namespace's policy or the cluster's limits",
+			hint: "Remove the endpoint, or ask the security team",
+		},
+		{
+			when: many("variables.allowedHosts", `t.findAll(${formOf("l.of")}).size() < e.ends.size()`),
+			path: "spec.endpoints",
+			message:
+				"Not all of {string(e.ends.size())} endpoints by name are among the hosts that this namespace's policy and the cluster's limits allow",
+			hint: "Remove those that are not, or ask the security team to allow them",
 		},
 	];
 }

@@ -1,3 +1,4 @@
+import { celMostPorts } from "../../core/cel.ts";
 import type { Problem } from "../../core/finding.ts";
 import { mention } from "../../core/finding.ts";
 import type { ServiceEntry } from "../../core/kinds.ts";
@@ -17,6 +18,10 @@ import { forbiddenPort, forbiddenServicePort, limitsPorts } from "./limits.ts";
 const inRange = "r.from <= n && n <= r.to";
 const leaving = (number: string, text: string): string =>
 	`Traffic would leave for port {string(${text})}, which is not among the ports that {[${number}].map(n, variables.allowedPorts.filter(l, !l.of.exists(r, ${inRange})))[0][0].by}`;
+const rangeCount = "variables.allowedPorts.map(l, l.of.size()).sum()";
+const portsToJudge = `(e.governed && variables.allowedPorts.size() > 0 &&
+  variables.objects.size() * e.ports.size() * ${rangeCount} <= ${celMostPorts} ? e.ports : [])`;
+
 /** The ports of an external ServiceEntry are ones that its namespace and the cluster allow. */
 export const serviceentryPolicyPort: Rule<"ServiceEntry"> = {
 	id: "serviceentry-policy-port",
@@ -67,9 +72,10 @@ export const serviceentryPolicyPort: Rule<"ServiceEntry"> = {
 		yield* machinePorts(entry, context);
 	},
 	cel: {
+		isCostly: true,
 		problems: [
 			{
-				each: ["p", "(e.governed && variables.allowedPorts.size() > 0 ? e.ports : [])"],
+				each: ["p", portsToJudge],
 				when: `[p.?number.orValue(0)].exists(n, variables.allowedPorts.exists(l, !l.of.exists(r,
   ${inRange} && r.protocol in ['', p.?protocol.orValue('').lowerAscii()])))`,
 				path: "spec.ports",
@@ -77,7 +83,7 @@ export const serviceentryPolicyPort: Rule<"ServiceEntry"> = {
 				hint: "Use an allowed port and protocol, or ask the security team",
 			},
 			{
-				each: ["p", "(e.governed && variables.allowedPorts.size() > 0 ? e.ports : [])"],
+				each: ["p", portsToJudge],
 				when: `[p.?targetPort.orValue(0)].exists(n, n != 0 &&
   variables.allowedPorts.exists(l, !l.of.exists(r, ${inRange})))`,
 				path: "spec.ports.targetPort",
@@ -88,9 +94,8 @@ export const serviceentryPolicyPort: Rule<"ServiceEntry"> = {
 				// CEL cannot make one list of many, but of texts it can.
 				each: [
 					"k",
-					`(!e.governed || variables.allowedPorts.size() == 0 ? [] :
-  e.endpoints.map(x, x.?ports.orValue({})).filter(m, m.size() > 0)
-    .map(m, m.map(k, k + '=' + string(m[k])).join(' ')).join(' ').split(' ').filter(k, k != ''))`,
+					`(!e.governed || e.portMaps.map(m, m.size()).sum() * ${rangeCount} > ${celMostPorts} ? [] :
+  e.portMaps.map(m, m.map(k, k + '=' + string(m[k])).join(' ')).join(' ').split(' ').filter(k, k != ''))`,
 				],
 				when: `[int(k.split('=')[1])].exists(n, n != 0 &&
   variables.allowedPorts.exists(l, !l.of.exists(r, ${inRange})))`,

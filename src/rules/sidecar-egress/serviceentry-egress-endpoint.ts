@@ -44,9 +44,8 @@ export const serviceentryEgressEndpoint: Rule<"ServiceEntry"> = {
 	cel: {
 		problems: [
 			{
-				each: ["a", "(variables.ambient ? e.endpoints.map(x, x.?address.orValue('')) : [])"],
-				when: `a != '' && !a.contains(':') && !isIP(a) &&
-  [${celService("a")}].exists(k, k != '' && ${isNamedService("k")})`,
+				each: ["a", "e.gateways"],
+				when: `[${celService("a")}].exists(k, k != '' && ${isNamedService("k")})`,
 				path: "spec.endpoints.address",
 				message: `Leads to "{a}", ${noPlace}`,
 				hint: "Remove it, so that the waypoint connects to the host itself",
