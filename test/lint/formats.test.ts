@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
+import { formatJson } from "../../src/lint/format/json.ts";
+import { formatSarif } from "../../src/lint/format/sarif.ts";
+import { formatText } from "../../src/lint/format/text.ts";
+import type { LintReport } from "../../src/lint/report.ts";
 import { rules } from "../../src/rules/table.ts";
 import { runVerb, temporaryFolder } from "../support/run-verb.ts";
 import { parseXml } from "../support/xml.ts";
@@ -328,5 +332,32 @@ describe("waymark lint --output text", () => {
 		assert.match(text, /2 errors, 0 warnings, 1 ignored, 1 unreadable; 4 of 4 objects judged\n$/);
 		assert.match(text, /:5:14 {2}error {2}istiogateway-egress-selector\n {4}spec\.selector\.istio: Selects/);
 		assert.ok(!text.includes("\u001b"), "no colour without a terminal");
+	});
+});
+
+describe("A report of a cluster that has a name", () => {
+	const report: LintReport = {
+		version: 1,
+		cluster: "eu-1",
+		summary: { documents: 2, judged: 1, errors: 0, warnings: 0, infos: 0, ignored: 0 },
+		findings: [],
+		ignored: [],
+		skipped: [],
+		unreadable: [],
+		notes: [],
+	};
+	const result = { report, judged: [], sources: new Map(), fixes: new Map() };
+
+	it("says it in text, in JSON and in SARIF", () => {
+		assert.match(
+			formatText(result, { colour: false, width: 80 }),
+			/1 of 2 objects judged in cluster eu-1\n$/,
+		);
+		assert.equal((JSON.parse(formatJson(result)) as LintReport).cluster, "eu-1");
+		const sarif = formatSarif(result, { rules: [], version: "0.0.0", settings: { links: undefined } });
+		const { runs } = JSON.parse(sarif) as {
+			readonly runs: readonly { readonly automationDetails?: { readonly id: string } }[];
+		};
+		assert.equal(runs[0]?.automationDetails?.id, "waymark/eu-1/");
 	});
 });
