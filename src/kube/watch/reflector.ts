@@ -428,8 +428,8 @@ const longMs = 10;
 
 /**
  * Hands on each chunk as it comes, to the end of the stream; an async iterator would cost three promises for each. After one
- * that took long the stream rests for as long: whoever writes the largest objects as fast as possible gets half of the loop
- * at most, and only the events of this kind come later.
+ * that took long the stream rests for as long: whoever writes the largest objects of a kind as fast as possible gets half of
+ * the loop at most, and only the events of this kind come later.
  * @param take gives for how many milliseconds others have waited
  */
 async function eachChunk(body: Readable, take: (chunk: Buffer) => number): Promise<void> {
