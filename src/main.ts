@@ -107,7 +107,11 @@ function plainReason(error: unknown): { readonly message: string; readonly isInp
 		return { message: message.replaceAll(/\p{Cc}/gu, "\u{FFFD}"), isInput: syscall !== "write" };
 	}
 	if (error.constructor === Error && error.message.startsWith("Cannot ")) {
-		return { message: error.message.split("\n")[0] ?? "", isInput: false };
+		const { syscall: why } = (error.cause ?? {}) as NodeJS.ErrnoException;
+		return {
+			message: error.message.split("\n")[0] ?? "",
+			isInput: why === "open" || why === "read" || why === "stat",
+		};
 	}
 	return undefined;
 }

@@ -108,6 +108,11 @@ export const lint: Verb = {
 			}
 			throw error;
 		}
+		const missing = options.cluster ? [] : missingPaths(options);
+		if (missing.length > 0) {
+			streams.error(missing.map((path) => `waymark: ${path}: no such file or directory\n`).join(""));
+			return exitCodes.unreadable;
+		}
 		const found = options.cluster
 			? await judgeCluster(options.cluster, options, settings, streams)
 			: judgeFiles(options, settings, streams);
@@ -140,7 +145,7 @@ function openBaseline({
 	if (!isThere && !isWritten) {
 		throw new BaselineError(file, "it does not exist; --write-baseline writes one of what is found today");
 	}
-	const old = isThere ? readBaseline(readFileSync(file, "utf8"), file) : undefined;
+	const old = isThere ? readBaseline(readBaselineText(file), file) : undefined;
 	return (found, streams) => {
 		const baseline = old ?? baselineOf(found);
 		const compared = compareWithBaseline(found, baseline);
@@ -159,6 +164,19 @@ function openBaseline({
 		const notes = [...report.notes, ...staleNotes(compared, baseline, file)];
 		return { ...compared.judgement, report: { ...report, notes } };
 	};
+}
+
+/** What was named and is not there, where nothing but words for a person is asked for: no file of it is judged. */
+function missingPaths({ output, input }: Options): readonly string[] {
+	return output === "text" ? input.paths.filter((path) => path !== "-" && !existsSync(path)) : [];
+}
+
+function readBaselineText(file: string): string {
+	try {
+		return readFileSync(file, "utf8");
+	} catch (error) {
+		throw new BaselineError(file, error instanceof Error ? error.message : String(error));
+	}
 }
 
 function countOf({ findings }: Pick<Baseline, "findings">): number {

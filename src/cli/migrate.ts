@@ -82,6 +82,14 @@ export const migrate: Verb = {
 		if (problem !== undefined) {
 			streams.error(`waymark: REGISTRY_ONLY of the whole mesh was not looked for: ${problem}\n`);
 		}
+		if (reading.manifests.length === 0 && reading.unreadable.length > 0) {
+			streams.error(
+				reading.unreadable
+					.map(({ file, line, message }) => `waymark: ${file}:${line}: ${message}\n`)
+					.join(""),
+			);
+			return exitCodes.unreadable;
+		}
 		const worldFor = (manifests: readonly Manifest[]): ClusterState => {
 			const world = worldOf(manifests, settings);
 			world.learn(facts);

@@ -13,7 +13,12 @@ export class ConfigError extends Error {
 	readonly problems: readonly string[];
 
 	constructor(file: string, problems: readonly string[]) {
-		super(`Cannot use the configuration ${file}:\n${problems.map((each) => `  ${each}`).join("\n")}`);
+		const [only] = problems;
+		super(
+			problems.length === 1
+				? `Cannot use the configuration ${file}: ${only}`
+				: `Cannot use the configuration ${file}:\n${problems.map((each) => `  ${each}`).join("\n")}`,
+		);
 		this.name = "ConfigError";
 		this.problems = problems;
 	}
@@ -39,7 +44,9 @@ export function loadSettings(file: string, knownRules: ReadonlySet<string>): Set
 	try {
 		text = readFileSync(file, "utf8");
 	} catch (error) {
-		throw new ConfigError(file, [error instanceof Error ? error.message : String(error)]);
+		const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
+		const reason = error instanceof Error ? error.message : String(error);
+		throw new ConfigError(file, [isMissing ? "no such file or directory" : reason]);
 	}
 	return readSettings(text, file, knownRules);
 }

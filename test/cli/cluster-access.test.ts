@@ -88,11 +88,15 @@ describe("a verb with --cluster", () => {
 
 	/** Runs a verb that must fail: at once, in one line, without a stack trace. */
 	async function failing(...argv: readonly string[]): Promise<string> {
+		return failingWith(70, ...argv);
+	}
+
+	async function failingWith(wanted: number, ...argv: readonly string[]): Promise<string> {
 		const started = performance.now();
 		const { code, out, error } = await runVerb(...argv);
 		assert.ok(performance.now() - started < 10_000);
 		assert.equal(out, "");
-		assert.equal(code, 70, error);
+		assert.equal(code, wanted, error);
 		assert.match(error, /^waymark: [^\n]+\n$/);
 		assert.doesNotMatch(error, /\n\s+at /);
 		return error;
@@ -209,7 +213,8 @@ describe("a verb with --cluster", () => {
 			error,
 			/Cannot find a cluster: there is no kubeconfig at .*\.kube\/config \(--kubeconfig FILE or KUBECONFIG names one\)/,
 		);
-		const named = await failing("trace", "--all", "--cluster", "--kubeconfig", join(folder.path, "none"));
+		const none = join(folder.path, "none");
+		const named = await failingWith(65, "trace", "--all", "--cluster", "--kubeconfig", none);
 		assert.match(named, /Cannot read kubeconfig .*none: ENOENT/);
 	});
 
