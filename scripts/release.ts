@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, sign } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,32 +8,42 @@ import { stringify } from "yaml";
 
 const root = join(import.meta.dirname, "..");
 
-const usage = `Usage: npm run release -- --base-url URL [--out DIR] [--helm FILE]
+const usage = `Usage: npm run release -- --base-url URL [--home URL] [--sign KEY] [--out DIR] [--helm FILE]
 
 Writes the package, the kubectl plugin with its manifest for Krew, the chart, SBOMs and digests into DIR (default release/),
 which must not exist. Publishes nothing.
 
   --base-url URL  where the files will lie, as https://HOST/PATH: the manifest for Krew names it
+  --home URL      where the project is kept: the chart names it; without it the chart keeps example.com
+  --sign KEY      a private key (ECDSA P-256, PEM) that signs the digests, as cosign sign-blob does
   --helm FILE     the helm that packs the chart (default helm); "" leaves the chart out`;
 
 interface Options {
 	readonly baseUrl: string;
+	readonly home: string | undefined;
+	/** The file of the private key. */
+	readonly key: string | undefined;
 	readonly out: string;
 	readonly helm: string;
 }
+
+const webAddress = /^https:\/\/[^\s/]+(?:\/\S*)?$/;
 
 function readOptions(argv: readonly string[]): Options | undefined {
 	const { values } = parseArgs({
 		args: [...argv],
 		options: {
 			"base-url": { type: "string", default: "" },
+			home: { type: "string" },
+			sign: { type: "string" },
 			out: { type: "string", default: join(root, "release") },
 			helm: { type: "string", default: "helm" },
 		},
 	});
 	const baseUrl = values["base-url"].replace(/\/+$/, "");
-	return /^https:\/\/[^\s/]+(?:\/\S*)?$/.test(baseUrl)
-		? { baseUrl, out: values.out, helm: values.helm }
+	const home = values.home?.replace(/\/+$/, "");
+	return webAddress.test(baseUrl) && (home === undefined || webAddress.test(home))
+		? { baseUrl, home, key: values.sign, out: values.out, helm: values.helm }
 		: undefined;
 }
 
@@ -93,8 +103,38 @@ function krewManifest(version: string, archive: string, url: string): string {
 	});
 }
 
+/** Packs the chart, which names the project's home where that is known. */
+function packChart(helm: string, home: string | undefined, destination: string): void {
+	const folder = mkdtempSync(join(tmpdir(), "waymark-chart-"));
+	try {
+		const chart = join(folder, "waymark");
+		cpSync(join(root, "charts/waymark"), chart, { recursive: true });
+		if (home !== undefined) {
+			const file = join(chart, "Chart.yaml");
+			writeFileSync(
+				file,
+				readFileSync(file, "utf8").replaceAll("https://example.com/waymark", () => home),
+			);
+		}
+		run(helm, ["package", chart, "--destination", destination]);
+	} finally {
+		rmSync(folder, { recursive: true });
+	}
+}
+
+/** Signs a file as `cosign sign-blob --key` does: ECDSA over SHA-256, DER in base64; the public key lies beside it. */
+function signFile(file: string, key: string): void {
+	const secret = createPrivateKey(readFileSync(key));
+	const curve = secret.asymmetricKeyDetails?.namedCurve;
+	if (curve !== "prime256v1") {
+		throw new Error(`Cannot sign with ${key}: an ECDSA key on P-256 belongs there`);
+	}
+	writeFileSync(`${file}.sig`, sign("sha256", readFileSync(file), secret).toString("base64"));
+	writeFileSync(`${file}.pub`, createPublicKey(secret).export({ type: "spki", format: "pem" }));
+}
+
 /** Writes the release; the names of the files, relative to its folder. */
-function release({ baseUrl, out, helm }: Options): readonly string[] {
+function release({ baseUrl, home, key, out, helm }: Options): readonly string[] {
 	const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
 		readonly version: string;
 	};
@@ -110,7 +150,7 @@ function release({ baseUrl, out, helm }: Options): readonly string[] {
 		krewManifest(version, join(out, archive), `${baseUrl}/waymark-${version}.tar.gz`),
 	);
 	if (helm !== "") {
-		run(helm, ["package", join(root, "charts/waymark"), "--destination", join(out, "chart")]);
+		packChart(helm, home, join(out, "chart"));
 	}
 	for (const [format, ending] of [
 		["cyclonedx", "cdx"],
@@ -130,7 +170,11 @@ function release({ baseUrl, out, helm }: Options): readonly string[] {
 		join(out, "SHA256SUMS"),
 		files.map((file) => `${sha256(join(out, file))}  ${file}\n`).join(""),
 	);
-	return [...files, "SHA256SUMS"];
+	if (key === undefined) {
+		return [...files, "SHA256SUMS"];
+	}
+	signFile(join(out, "SHA256SUMS"), key);
+	return [...files, "SHA256SUMS", "SHA256SUMS.sig", "SHA256SUMS.pub"];
 }
 
 const options = readOptions(process.argv.slice(2));

@@ -32,6 +32,63 @@ it("The namespace selector names exactly the namespaces that the engine exempts 
 	assert.deepEqual(JSON.parse(`[${list?.[1]?.trim().replaceAll(" ", ",")}]`), [...systemNamespaces]);
 });
 
+describe("Chart.yaml", () => {
+	const { version } = JSON.parse(readFileSync(join(chart, "../../package.json"), "utf8")) as {
+		version: string;
+	};
+	const text = read("Chart.yaml");
+	const content = parse(text) as {
+		readonly version: string;
+		readonly appVersion: string;
+		readonly home: string;
+		readonly sources: readonly string[];
+		readonly maintainers: readonly { readonly name: string; readonly url: string }[];
+		readonly annotations: Readonly<Record<string, string>>;
+	};
+
+	it("carries the version of the package, and so does the image that it names", () => {
+		assert.deepEqual([content.version, content.appVersion], [version, version]);
+		const [image] = parse(content.annotations["artifacthub.io/images"] ?? "") as readonly {
+			readonly image: string;
+		}[];
+		assert.equal(image?.image, `waymark:${version}`);
+	});
+
+	it("has home, sources and maintainers, at a place that is plainly none until a release names one", () => {
+		const places = [content.home, ...content.sources, ...content.maintainers.map(({ url }) => url)];
+		assert.ok(places.length >= 3 && content.maintainers.every(({ name }) => name !== ""));
+		for (const [address] of text.matchAll(/https?:\/\/\S+/g)) {
+			assert.match(address, /^https:\/\/example\.com\/waymark/);
+		}
+		assert.ok(places.every((place) => place.startsWith("https://example.com/waymark")));
+	});
+
+	it("has annotations of the forms that Artifact Hub reads", () => {
+		const { annotations } = content;
+		const categories =
+			/^(?:ai-machine-learning|database|integration-delivery|monitoring-logging|networking|security|storage|streaming-messaging|skip-prediction)$/;
+		assert.match(annotations["artifacthub.io/category"] ?? "", categories);
+		assert.equal(annotations["artifacthub.io/license"], "Apache-2.0");
+		for (const flag of ["operator", "prerelease", "containsSecurityUpdates"]) {
+			assert.match(annotations[`artifacthub.io/${flag}`] ?? "", /^(?:true|false)$/, flag);
+		}
+		const list = (name: string): readonly Readonly<Record<string, unknown>>[] =>
+			parse(annotations[`artifacthub.io/${name}`] ?? "") as readonly Readonly<Record<string, unknown>>[];
+		assert.ok(list("links").every(({ name, url }) => typeof name === "string" && typeof url === "string"));
+		const kindsOfChange = ["added", "changed", "deprecated", "removed", "fixed", "security"];
+		assert.ok(list("changes").length > 0);
+		assert.ok(
+			list("changes").every(
+				({ kind, description }) => kindsOfChange.includes(String(kind)) && typeof description === "string",
+			),
+		);
+		assert.deepEqual(
+			list("images").map(({ platforms }) => platforms),
+			[["linux/amd64", "linux/arm64"]],
+		);
+	});
+});
+
 describe("values.schema.json", () => {
 	const validate = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true }).compile(
 		JSON.parse(read("values.schema.json")),

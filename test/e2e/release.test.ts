@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -24,10 +24,13 @@ describe("scripts/release.ts", { timeout: 240_000 }, () => {
 
 	before(() => {
 		const url = "https://example.com/waymark/";
+		run("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "key.pem");
 		run(
 			process.execPath,
 			join(root, "scripts/release.ts"),
 			`--base-url=${url}`,
+			"--home=https://waymark.example.org/",
+			"--sign=key.pem",
 			`--out=${out}`,
 			`--helm=${helm}`,
 		);
@@ -75,6 +78,35 @@ describe("scripts/release.ts", { timeout: 240_000 }, () => {
 		assert.equal(platform?.uri, `https://example.com/waymark/${archive}`);
 		assert.ok(sums.includes(`${platform?.sha256}  krew/${archive}\n`));
 		assert.ok(readFileSync(join(home, "plugin", platform?.bin ?? "")).length > 0);
+	});
+
+	it("the chart names the home that it was given, wherever the page of a chart shows one", () => {
+		const text = run(helm, "show", "chart", join(out, `chart/waymark-${version}.tgz`));
+		const chart = parse(text) as { readonly home: string; readonly sources: readonly string[] };
+		assert.deepEqual([chart.home, ...chart.sources], Array(2).fill("https://waymark.example.org"));
+		assert.doesNotMatch(text, /example\.com/);
+		assert.match(
+			readFileSync(join(root, "charts/waymark/Chart.yaml"), "utf8"),
+			/home: https:\/\/example\.com/,
+		);
+	});
+
+	it("SHA256SUMS.sig is a signature of the digests, which another tool verifies, and of nothing else", () => {
+		const signature = join(home, "signature");
+		writeFileSync(signature, Buffer.from(readFileSync(join(out, "SHA256SUMS.sig"), "utf8"), "base64"));
+		const verify = (file: string): string =>
+			run(
+				"openssl",
+				"dgst",
+				"-sha256",
+				"-verify",
+				join(out, "SHA256SUMS.pub"),
+				"-signature",
+				signature,
+				file,
+			);
+		assert.equal(verify(join(out, "SHA256SUMS")), "Verified OK\n");
+		assert.throws(() => verify(join(out, "waymark.cdx.json")));
 	});
 
 	it("SHA256SUMS holds, and the SBOMs name what is installed", () => {
