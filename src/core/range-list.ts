@@ -142,7 +142,7 @@ function meetsSpan<N extends number | bigint>({ starts, ends }: Spans<N>, [start
 /** Many single addresses, of which it is quick to tell which lie in a range. */
 export interface AddressList {
 	/** Where those that lie in a range stand in the list that was given, in its order. */
-	within(range: AddressRange): Iterable<number>;
+	within(range: SpannedRange): Iterable<number>;
 }
 
 /** Sorts single addresses once; undefined stands where there is none. */
@@ -178,13 +178,13 @@ class SortedAddresses implements AddressList {
 		this.#six = sortedByValue(six);
 	}
 
-	*within(range: AddressRange): Iterable<number> {
+	within({ range, four, six }: SpannedRange): Iterable<number> {
 		const found =
-			range.family === 4 ? between(this.#four, spanOfFour(range)) : between(this.#six, spanOfSix(range));
-		if (found.length <= mostSorted) {
-			yield* found.map(({ place }) => place).toSorted((one, other) => one - other);
-			return;
-		}
+			four === undefined ? (six === undefined ? none : between(this.#six, six)) : between(this.#four, four);
+		return found.length <= mostSorted ? found.toSorted((one, other) => one - other) : this.#walk(range);
+	}
+
+	*#walk(range: AddressRange): Iterable<number> {
 		for (const [place, address] of this.#addresses.entries()) {
 			if (address !== undefined && rangesOverlap(range, address)) {
 				yield place;
@@ -197,14 +197,23 @@ function sortedByValue<N extends number | bigint>(places: readonly Place<N>[]): 
 	return places.toSorted((one, other) => (one.value === other.value ? 0 : one.value < other.value ? -1 : 1));
 }
 
+const none: readonly number[] = [];
+
+/** The places of those from the first to the last address of a span; most spans have none. */
 function between<N extends number | bigint>(
 	places: readonly Place<N>[],
 	[start, end]: Span<N>,
-): readonly Place<N>[] {
-	return places.slice(
-		countWhile(places, ({ value }) => value < start),
-		countWhile(places, ({ value }) => value <= end),
-	);
+): readonly number[] {
+	const first = countWhile(places, ({ value }) => value < start);
+	const next = places[first];
+	return next === undefined || next.value > end
+		? none
+		: places
+				.slice(
+					first,
+					countWhile(places, ({ value }) => value <= end),
+				)
+				.map(({ place }) => place);
 }
 
 /** How many items at the beginning of a sorted list are what is asked for; none behind them is. */

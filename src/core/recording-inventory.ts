@@ -4,6 +4,7 @@ import type { Indexed, IndexName } from "./indexes.ts";
 import type { Inventory, WorldFact } from "./inventory.ts";
 import type { Kind, Resources } from "./kinds.ts";
 import { PassingInventory } from "./passing-inventory.ts";
+import type { Policy } from "./policy.ts";
 import type { IsSpent } from "./verdict-cut.ts";
 import { VerdictCut } from "./verdict-cut.ts";
 
@@ -34,6 +35,8 @@ export class RecordingInventory extends PassingInventory implements AbsenceRecor
 	#scope = 0;
 	#scopes = 0;
 	#known: Map<unknown, Map<unknown, Known>> | undefined;
+	/** That of a namespace which nobody knows is made at every question. */
+	readonly #policies = new Map<string, Policy>();
 	readonly #isSpent: IsSpent | undefined;
 
 	constructor(inner: Inventory, isSpent?: IsSpent) {
@@ -85,6 +88,15 @@ export class RecordingInventory extends PassingInventory implements AbsenceRecor
 	override lookup<I extends IndexName>(name: I, key: string): Iterable<Resources[Indexed<I>]> {
 		this.#count();
 		return this.inner.lookup(name, key);
+	}
+
+	override policy(namespace: string): Policy {
+		let policy = this.#policies.get(namespace);
+		if (policy === undefined) {
+			policy = this.inner.policy(namespace);
+			this.#policies.set(namespace, policy);
+		}
+		return policy;
 	}
 
 	override know<T extends object | string, Answer>(fact: WorldFact<T, Answer>, about: T): Answer {

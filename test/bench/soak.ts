@@ -5,6 +5,10 @@
  * that is restarted, every minute. Everything stays on loopback. Ends with exit code 1 when a review was answered wrongly
  * or not at all, a replica died, the others' p99 is over 250 ms, or the memory of the replicas grew.
  *
+ * Load, balancer and replicas share the machine's processors, so it says too how much of a wait was whose: what was
+ * answered at the first try, what had been sent elsewhere (503, a second's wait), how late the loop of this process was, and
+ * what the replicas' own histograms say. The replicas have the memory that image and chart give them.
+ *
  * node test/bench/soak.ts [--seconds 300] [--reviews 600000] [--rate 100] [--hostile 4] [--pause MS]
  *
  * Ten minutes at full speed: --seconds 600 --reviews 600000 --rate 1100 --hostile 2 --pause 200
@@ -13,6 +17,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { Agent, request } from "node:https";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { stringify } from "yaml";
@@ -89,7 +94,7 @@ writePolicy(0);
 const start = (): Promise<ServeProcess> =>
 	startServe({ after: (stop) => void stops.push(stop) }, ["--world", world, "--certificates", certificates], {
 		cwd,
-		env: { LOG_LEVEL: "error", NODE_OPTIONS: "--max-old-space-size=192" },
+		env: { LOG_LEVEL: "error", NODE_OPTIONS: "--max-old-space-size=160 --max-semi-space-size=4" },
 	});
 const replicas: { serve: ServeProcess; isUp: boolean }[] = [];
 for (let index = 0; index < 3; index += 1) {
@@ -181,6 +186,9 @@ const counts = {
 	deaths: 0,
 };
 const tookMs: number[] = [];
+/** Those that were not asked again after a second, and those that were. */
+const atOnceMs: number[] = [];
+const againMs: number[] = [];
 const liveMs: number[] = [];
 const faults: string[] = [];
 let isOver = false;
@@ -190,7 +198,9 @@ async function askOne(): Promise<void> {
 	counts.reviews += 1;
 	const begun = performance.now();
 	const answer = await ask(path, body);
-	tookMs.push(performance.now() - begun);
+	const took = performance.now() - begun;
+	tookMs.push(took);
+	(took < 1_000 ? atOnceMs : againMs).push(took);
 	if (answer instanceof Error || answer.status !== 200) {
 		counts.unanswered += 1;
 		faults.push(answer instanceof Error ? answer.message : `${answer.status} ${answer.text}`);
@@ -284,11 +294,33 @@ function hasGrown(): boolean {
 	return third > 0 && Math.max(...after) > 1.2 * Math.max(...before);
 }
 
+/** What a replica says of itself: its used heap, its answers and how many took at most so many seconds, what it sent away. */
+async function ownFigures({ serve }: { readonly serve: ServeProcess }): Promise<string> {
+	const text = await fetch(`${serve.operations}/metrics`)
+		.then((answer) => answer.text())
+		.catch(() => "");
+	const sum = (name: RegExp, label = ""): number =>
+		text
+			.split("\n")
+			.filter((line) => name.test(line) && line.includes(label))
+			.reduce((all, line) => all + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
+	const answers = sum(/^waymark_admission_duration_seconds_count/);
+	const within = [0.005, 0.05, 0.25].map((bound) => {
+		const bucket = `le="${bound}"`;
+		const count = sum(/^waymark_admission_duration_seconds_bucket/, bucket);
+		return `${((100 * count) / Math.max(1, answers)).toFixed(2)} % in ${bound * 1_000} ms`;
+	});
+	const heap = (sum(/^waymark_heap_used_bytes/) / 2 ** 20).toFixed(0);
+	return `heap ${heap} MiB, ${answers} answers, ${within.join(", ")}; sent away ${sum(/^waymark_http_turned_away_total/)}`;
+}
+
 function quantile(list: readonly number[], share: number): string {
 	const sorted = list.toSorted((one, other) => one - other);
 	return (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0).toFixed(0);
 }
 
+const lateness = monitorEventLoopDelay({ resolution: 5 });
+lateness.enable();
 const begun = performance.now();
 const side = [
 	every(1_000, writePolicy),
@@ -308,6 +340,9 @@ const tookSeconds = (performance.now() - begun) / 1000;
 clearTimeout(timer);
 isOver = true;
 console.log(`end: ${footprint()}`);
+for (const replica of replicas) {
+	console.log(`replica: ${await ownFigures(replica)}`);
+}
 await Promise.all(side);
 await balancer.stop();
 for (const stop of stops.toReversed()) {
@@ -316,6 +351,9 @@ for (const stop of stops.toReversed()) {
 console.log(JSON.stringify(counts));
 console.log(
 	`others: ${(tookMs.length / tookSeconds).toFixed(0)} a second, p50 ${quantile(tookMs, 0.5)} ms, p99 ${quantile(tookMs, 0.99)} ms, most ${quantile(tookMs, 1)} ms; /livez most ${quantile(liveMs, 1)} ms of ${liveMs.length}; load ${loadavg()[0]?.toFixed(1)}`,
+);
+console.log(
+	`at the first try: ${atOnceMs.length}, p99 ${quantile(atOnceMs, 0.99)} ms; asked again: ${againMs.length}; loop of this process late by p99 ${(lateness.percentile(99) / 1e6).toFixed(0)} ms, most ${(lateness.max / 1e6).toFixed(0)} ms`,
 );
 for (const fault of new Set(faults.slice(0, 10))) {
 	console.log(fault);

@@ -80,18 +80,17 @@ for (const [name, object] of Object.entries(worst)) {
 	});
 }
 
-it("evaluate() judges 256 addresses beside 200 entries of 256 wide blocks each in half a second of CPU", () => {
+it("evaluate() judges 256 addresses beside 200 entries of 256 wide blocks each in 50 ms of CPU", () => {
 	const object = withSpec(boundEntry, {
 		addresses: numbers(256).map((index) => `203.0.113.${index}`),
 		resolution: "STATIC",
 	});
 	let least = Number.POSITIVE_INFINITY;
-	for (let run = 0; run < 3; run++) {
+	for (let run = 0; run < 20 && least > 50; run++) {
 		const start = process.cpuUsage();
 		evaluate(engine, neighbours, subjectOf(object));
 		const { user, system } = process.cpuUsage(start);
 		least = Math.min(least, (user + system) / 1_000);
 	}
-	// 13 million comparisons, twice: they took minutes when each parsed both addresses.
-	assert.ok(least <= 500, `${least} ms`);
+	assert.ok(least <= 50, `${least} ms`);
 });

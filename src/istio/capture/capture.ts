@@ -170,8 +170,8 @@ export interface HostRoll {
 	readonly namespaces: ReadonlyMap<string, NamespaceOwners>;
 	/** The oldest two of those that answer in public namespaces: each is of another namespace. */
 	readonly oldestPublic: readonly HostOwner[];
-	/** Where an entry comes in the world. */
-	readonly slotOf: ReadonlyMap<HostOwner, number>;
+	/** Every entry that istiod takes for it, in the order of the world. */
+	readonly owners: readonly HostOwner[];
 }
 
 /** Finds all that answer for a host, by the spelling that istiod compares. */
@@ -190,27 +190,26 @@ export function rollsOf(inventory: Inventory): FindRoll {
 function rollOf(host: string, inventory: Inventory): HostRoll {
 	const service = serviceBehind(host, inventory);
 	const owners = ownersOf(host, inventory);
-	const slotOf = new Map(owners.map((owner, slot) => [owner, slot]));
 	const namespaces = new Map<string, NamespaceOwners>();
-	const shown: HostOwner[] = [];
+	const firsts = new Set<HostOwner>();
 	for (const [namespace, own] of Map.groupBy(owners, (each) => each.namespace)) {
 		const first = oldest(own);
 		if (first !== undefined) {
 			namespaces.set(namespace, new ReadOwners(own, first));
 			if (visibilityOf(namespace, inventory) === "PUBLIC") {
-				shown.push(first);
+				firsts.add(first);
 			}
 		}
 	}
 	// What is only being written has no time, and so stands in the order of the world.
-	shown.sort((one, other) => (slotOf.get(one) ?? 0) - (slotOf.get(other) ?? 0));
+	const shown = owners.filter((each) => firsts.has(each));
 	const canonical = oldest(shown);
 	const next = oldest(shown.filter((each) => each !== canonical));
 	return {
 		service: service === undefined ? undefined : ownerOfService(service),
 		namespaces,
 		oldestPublic: [canonical, next].filter((each) => each !== undefined),
-		slotOf,
+		owners,
 	};
 }
 
@@ -307,13 +306,13 @@ function firstWith(
 function comesFirst(
 	self: HostOwner,
 	stored: HostOwner | undefined,
-	{ oldestPublic, slotOf }: HostRoll,
+	{ oldestPublic, owners }: HostRoll,
 ): boolean {
 	const other = oldestPublic.find((each) => each.namespace !== self.namespace);
 	if (other === undefined || comesBefore(self, other) || comesBefore(other, self)) {
 		return other === undefined || comesBefore(self, other);
 	}
-	return stored !== undefined && (slotOf.get(stored) ?? 0) < (slotOf.get(other) ?? 0);
+	return stored !== undefined && owners.indexOf(stored) < owners.indexOf(other);
 }
 
 /** Every entry that istiod takes for a host, as it is written. */

@@ -3,8 +3,8 @@ import { addressBucket } from "../../core/address-range.ts";
 import { mention } from "../../core/finding.ts";
 import type { Inventory } from "../../core/inventory.ts";
 import type { Kind, ServiceEntry, WorkloadEntry, WorkloadEntrySpec } from "../../core/kinds.ts";
-import type { AddressList } from "../../core/range-list.ts";
-import { listAddresses } from "../../core/range-list.ts";
+import type { AddressList, SpannedRange } from "../../core/range-list.ts";
+import { listAddresses, spanned } from "../../core/range-list.ts";
 import { specOf } from "../entry/entry.ts";
 import { labelOf } from "../waypoint/label-selector.ts";
 import { requestedWaypoint, workloadBinding } from "../waypoint/waypoint.ts";
@@ -171,14 +171,15 @@ export function* workloadsWithin(
 
 function* allWithin(range: AddressRange, self: ObjectName, inventory: Inventory): Iterable<WorkloadAddress> {
 	const key = addressBucket(range) ?? "all";
+	const asked = spanned(range);
 	for (const entry of inventory.know(entriesOf, key)) {
 		const objectName = objectNameOf(entry);
 		if (!(objectName.namespace === self.namespace && objectName.name === self.name)) {
-			yield* within(entry, range, objectName, inventory);
+			yield* within(entry, asked, objectName, inventory);
 		}
 	}
 	const { machines, list } = inventory.know(machinesOf, key);
-	for (const place of list.within(range)) {
+	for (const place of list.within(asked)) {
 		const machine = machines[place];
 		const workload = machine && workloadOf(machine, objectNameOf(machine), inventory);
 		if (workload !== undefined) {
@@ -189,11 +190,11 @@ function* allWithin(range: AddressRange, self: ObjectName, inventory: Inventory)
 
 function* within(
 	entry: ServiceEntry,
-	range: AddressRange,
+	asked: SpannedRange,
 	objectName: ObjectName,
 	inventory: Inventory,
 ): Iterable<WorkloadAddress> {
-	for (const index of endpointsOf(entry).list.within(range)) {
+	for (const index of endpointsOf(entry).list.within(asked)) {
 		if (inventory.know(isIgnored, entry)) {
 			return;
 		}

@@ -49,9 +49,7 @@ function leadsOutside(entry: ServiceEntry, surroundings: Surroundings): boolean 
 		return true;
 	}
 	if (selector !== undefined) {
-		return machinesOf(selector, surroundings).some(({ spec }) =>
-			opensEntry(spec?.address ?? "", hosts, inventory),
-		);
+		return findsOpening(selector, hosts, surroundings);
 	}
 	return (
 		hosts.some((host) => isOutsideHost(host, inventory)) ||
@@ -175,21 +173,42 @@ function cannotSeeServices(namespace: string | undefined, inventory: Inventory):
 }
 
 /** The machines of a namespace that a selector finds. */
-export function machinesOf(
+export function* machinesOf(
 	selector: Readonly<Record<string, string>>,
 	{ namespace, inventory }: Surroundings,
-): readonly WorkloadEntry[] {
-	return [...inventory.inNamespace("WorkloadEntry", namespace)].filter((machine) =>
-		isSelected(machine, selector),
-	);
+): Iterable<WorkloadEntry> {
+	const wanted = Object.entries(selector);
+	for (const machine of inventory.inNamespace("WorkloadEntry", namespace)) {
+		if (hasLabels(machine, wanted)) {
+			yield machine;
+		}
+	}
+}
+
+/** Whether a selector finds a machine of its namespace that leads outside. */
+function findsOpening(
+	selector: Readonly<Record<string, string>>,
+	hosts: readonly string[],
+	surroundings: Surroundings,
+): boolean {
+	for (const { spec } of machinesOf(selector, surroundings)) {
+		if (opensEntry(spec?.address ?? "", hosts, surroundings.inventory)) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /** Whether a selector of its namespace finds a machine (Istio pilot/pkg/serviceregistry/serviceentry: workload labels). */
-export function isSelected(
+export function isSelected(machine: WorkloadEntry, selector: Readonly<Record<string, string>>): boolean {
+	return hasLabels(machine, Object.entries(selector));
+}
+
+function hasLabels(
 	{ metadata, spec }: WorkloadEntry,
-	selector: Readonly<Record<string, string>>,
+	wanted: readonly (readonly [key: string, value: string])[],
 ): boolean {
-	return Object.entries(selector).every(
+	return wanted.every(
 		([key, value]) => (labelOf(spec?.labels, key) ?? labelOf(metadata?.labels, key)) === value,
 	);
 }

@@ -1,5 +1,5 @@
 import { parseAddressRange } from "../../core/address-range.ts";
-import type { Problem } from "../../core/finding.ts";
+import type { Path, Problem } from "../../core/finding.ts";
 import { mention, quote } from "../../core/finding.ts";
 import { canonicalHost } from "../../core/host-pattern.ts";
 import type { Service, ServiceEntry, WorkloadEntry } from "../../core/kinds.ts";
@@ -41,7 +41,7 @@ function workload(address: string): WorkloadEntry {
 
 /** Entries that a selector kept inside the cluster, and that this machine would lead out of it. */
 function* openedEntries(machine: WorkloadEntry, context: RuleContext): Iterable<Problem> {
-	const { namespace, policy, inventory } = context;
+	const { namespace, inventory } = context;
 	const address = machine.spec?.address ?? "";
 	for (const entry of inventory.inNamespace("ServiceEntry", namespace)) {
 		const { selector, hosts } = specOf(entry);
@@ -54,11 +54,7 @@ function* openedEntries(machine: WorkloadEntry, context: RuleContext): Iterable<
 			continue;
 		}
 		const path = ["spec", "address"];
-		const [problem] = [
-			...hosts.flatMap((host) => [...forbiddenHost("Host", host, path, policy)]),
-			...(entry.spec?.ports ?? []).flatMap((port) => [...forbiddenServicePort(port, path, policy)]),
-			...passedWaypoint(entry, context),
-		];
+		const [problem] = openedProblems(entry, path, context);
 		if (problem !== undefined) {
 			yield {
 				path,
@@ -71,6 +67,21 @@ function* openedEntries(machine: WorkloadEntry, context: RuleContext): Iterable<
 			};
 		}
 	}
+}
+
+/** What the policy says against an entry that leads outside; only the first is asked for. */
+function* openedProblems(
+	entry: ServiceEntry,
+	path: Path,
+	context: RuleContext,
+): Iterable<{ readonly message: string }> {
+	for (const host of specOf(entry).hosts) {
+		yield* forbiddenHost("Host", host, path, context.policy);
+	}
+	for (const port of entry.spec?.ports ?? []) {
+		yield* forbiddenServicePort(port, path, context.policy);
+	}
+	yield* passedWaypoint(entry, context);
 }
 
 function* passedWaypoint(
