@@ -1,7 +1,8 @@
 import { ClusterState } from "../../src/core/cluster-state.ts";
 import type { KubernetesGateway, Namespace, ServiceEntry } from "../../src/core/kinds.ts";
 import { defaultSettings } from "../../src/core/settings.ts";
-import { rulePolicies } from "../../src/export/rule-policies.ts";
+import { namespacePolicies } from "../../src/export/admission-policies.ts";
+import { namespaceRuleIds, rulePolicies } from "../../src/export/rule-policies.ts";
 import { rules } from "../../src/rules/table.ts";
 import type { KubeObject } from "./api.ts";
 import type { Case, Parity } from "./backstop-parity.ts";
@@ -142,17 +143,56 @@ async function compareWithTable(
 	return await compare(plane, world, chosen, cases);
 }
 
+/** Some Namespaces are created; others get the annotations or the labels of the next one, or both. */
+async function compareNamespaces(
+	plane: ControlPlane,
+	{ seed, creations, updates }: GeneratedRun,
+): Promise<Parity> {
+	const created = renamed(policyNamespaces(seed + 10, Math.ceil(creations / 4)), "create");
+	const before = renamed(policyNamespaces(seed + 11, Math.min(100, Math.ceil(updates / 4))), "update");
+	const changed = before.map((old, index): Case => {
+		const next = before[(index + 1) % before.length]?.metadata;
+		const labels = index % 3 === 0 ? old.metadata?.labels : { ...next?.labels, ...nameLabel(old) };
+		const annotations = index % 3 === 1 ? old.metadata?.annotations : next?.annotations;
+		return { old, object: { ...old, metadata: { ...old.metadata, labels, annotations } } as Namespace };
+	});
+	try {
+		const cases = [...created.map((object): Case => ({ object })), ...(await storeOlds(plane, changed))];
+		await using _ = await installPolicies(plane, namespacePolicies(backstopOptions(defaultSettings)));
+		const annotations = { "egress.waymark.dev/mode": "Enforce" };
+		await waitForAnswer(plane, { ...egress, metadata: { name: "backstop-probe", annotations } }, 403);
+		const chosen = rules.filter(({ id }) => namespaceRuleIds.has(id));
+		return await compare(plane, worldOf([], []), chosen, cases);
+	} finally {
+		await Promise.all(before.map(({ metadata }) => removeNamespace(plane, metadata?.name ?? "")));
+	}
+}
+
+function renamed(namespaces: readonly Namespace[], how: string): readonly Namespace[] {
+	return namespaces.map((each) => {
+		const named = { ...each, metadata: { ...each.metadata, name: `${each.metadata?.name}-${how}` } };
+		return {
+			...named,
+			metadata: { ...named.metadata, labels: { ...each.metadata?.labels, ...nameLabel(named) } },
+		};
+	});
+}
+
+function nameLabel({ metadata }: Namespace): Readonly<Record<string, string>> {
+	return { "kubernetes.io/metadata.name": metadata?.name ?? "" };
+}
+
 if (import.meta.main) {
 	const { startControlPlane } = await import("./control-plane.ts");
 	const [seeds = "1,2,3", count = "2000"] = process.argv.slice(2);
 	await using stack = new AsyncDisposableStack();
 	const plane = stack.adopt(await startControlPlane({ istiod: false }), (own) => own.stop());
 	for (const seed of seeds.split(",").map(Number)) {
-		const result = await compareGenerated(plane, {
-			seed,
-			creations: Number(count),
-			updates: Number(count) / 2,
-		});
+		const run = { seed, creations: Number(count), updates: Number(count) / 2 };
+		const result = {
+			...(await compareGenerated(plane, run)),
+			ofNamespaces: await compareNamespaces(plane, run),
+		};
 		for (const [name, { same, denied, invalid, differences }] of Object.entries(result)) {
 			console.log({ seed, name, same, denied, invalid, differences: differences.length });
 			for (const difference of differences.slice(0, 5)) {

@@ -73,6 +73,7 @@ export const serviceentryPolicyPort: Rule<"ServiceEntry"> = {
 	},
 	cel: {
 		isCostly: true,
+		gap: "the ports of WorkloadEntries that it selects",
 		problems: [
 			{
 				each: ["p", portsToJudge],
