@@ -268,7 +268,7 @@ console.log(
 console.log(`second third: ${described(before)}`);
 console.log(`last third: ${described(last)}`);
 const examples = [load.applied, load.kept, load.fresh, changes].flatMap((counts) => counts.examples);
-for (const fault of [...faults, ...examples].slice(0, 20)) {
+for (const fault of [...examples, ...faults].slice(0, 20)) {
 	console.log(fault);
 }
 const lost = [load.applied, load.kept, load.fresh, changes].some(
