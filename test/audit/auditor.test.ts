@@ -17,6 +17,7 @@ import {
 	egressNamespace,
 	egressWaypoint,
 	teamNamespace,
+	withLabels,
 	withSpec,
 } from "../../src/rules/examples.ts";
 import { rules } from "../../src/rules/table.ts";
@@ -156,6 +157,33 @@ describe("createAuditor()", () => {
 		assert.deepEqual(entry?.before?.hosts, ["governed"]);
 		assert.deepEqual(entry?.after?.hosts, ["direct"]);
 		assert.ok(entry?.after?.findings.some(({ severity }) => severity === "error"));
+	});
+
+	test("finds an entry that a label of its Namespace took off the waypoint, whoever was away when it changed", () => {
+		const selecting = withSpec(egressWaypoint, {
+			listeners: [
+				{
+					name: "mesh",
+					port: 15008,
+					protocol: "HBONE",
+					allowedRoutes: {
+						namespaces: { from: "Selector", selector: { matchLabels: { egress: "allowed" } } },
+					},
+				},
+			],
+		});
+		const admitted = withLabels(teamNamespace, { egress: "allowed" });
+		const state = world([admitted, egressNamespace, selecting, allocated]);
+		const { auditor } = auditorOf(state);
+		settle(auditor);
+		const attachment = (): readonly string[] =>
+			[...auditor.objects()]
+				.flatMap(({ findings }) => findings.map(({ rule }) => rule))
+				.filter((rule) => rule === "serviceentry-waypoint-attachment");
+		assert.deepEqual(attachment(), []);
+		set(state, auditor, teamNamespace);
+		settle(auditor);
+		assert.deepEqual(attachment(), ["serviceentry-waypoint-attachment"]);
 	});
 
 	test("says of every entry that its waypoint is gone before it judges the first of them again", () => {
