@@ -160,18 +160,17 @@ describe("createAuditor()", () => {
 	});
 
 	test("finds an entry that a label of its Namespace took off the waypoint, whoever was away when it changed", () => {
-		const selecting = withSpec(egressWaypoint, {
-			listeners: [
-				{
-					name: "mesh",
-					port: 15008,
-					protocol: "HBONE",
-					allowedRoutes: {
-						namespaces: { from: "Selector", selector: { matchLabels: { egress: "allowed" } } },
-					},
+		const listeners = [
+			{
+				name: "mesh",
+				port: 15008,
+				protocol: "HBONE",
+				allowedRoutes: {
+					namespaces: { from: "Selector", selector: { matchLabels: { egress: "allowed" } } },
 				},
-			],
-		});
+			},
+		];
+		const selecting = { ...egressWaypoint, spec: { ...egressWaypoint.spec, listeners } } as AnyObject;
 		const admitted = withLabels(teamNamespace, { egress: "allowed" });
 		const state = world([admitted, egressNamespace, selecting, allocated]);
 		const { auditor } = auditorOf(state);
