@@ -39,7 +39,9 @@ export function* metadataFaults(object: object, kind: string): Generator<SchemaF
 			message: `they come to ${bytes} bytes, and ${annotationBytes} are allowed`,
 		};
 	}
-	if (typeof metadata.generation === "number" && metadata.generation < 0) {
+	// The API server sets the generation of a custom resource by itself.
+	const isBuiltIn = kind === "Namespace" || kind === "Service";
+	if (isBuiltIn && typeof metadata.generation === "number" && metadata.generation < 0) {
 		yield {
 			path: ["metadata", "generation"],
 			message: `${metadata.generation} is too small: 0 is the least`,

@@ -7,6 +7,7 @@ import type { SchemaFault } from "./schema-faults.ts";
 /** A Service's spec whose fields have the types of the API. */
 interface ServiceSpec {
 	readonly type?: string | null;
+	readonly allocateLoadBalancerNodePorts?: boolean | null;
 	readonly clusterIP?: string | null;
 	readonly clusterIPs?: readonly string[] | null;
 	readonly externalName?: string | null;
@@ -60,6 +61,7 @@ export function* serviceFaults({ spec }: { readonly spec?: unknown }): Generator
 	yield* addressFaults(service);
 	yield* outsideFaults(service);
 	yield* typeFaults(service);
+	yield* balancerFaults(service);
 	yield* affinityFaults(service);
 	for (const [key, value] of Object.entries(service.selector ?? {})) {
 		yield* labelFaults(key, value, ["spec", "selector", key]);
@@ -234,6 +236,15 @@ function* typeFaults(service: ServiceSpec): Generator<SchemaFault> {
 			path: ["spec", "healthCheckNodePort"],
 			message:
 				"only a Service of type LoadBalancer with externalTrafficPolicy Local has it, and it is a port",
+		};
+	}
+}
+
+function* balancerFaults({ type, allocateLoadBalancerNodePorts }: ServiceSpec): Generator<SchemaFault> {
+	if (typeof allocateLoadBalancerNodePorts === "boolean" && type !== "LoadBalancer") {
+		yield {
+			path: ["spec", "allocateLoadBalancerNodePorts"],
+			message: "only a Service of type LoadBalancer has it",
 		};
 	}
 }

@@ -132,6 +132,7 @@ describe("serviceFaults()", () => {
 			[{ type: "External", ports: [{ port: 80 }] }, /is none of ClusterIP/],
 			[{ ports: [{ port: 80 }], selector: { "a b": "c" } }, /no key of a label/],
 			[{ type: "LoadBalancer", clusterIP: "None" }, /cannot have None/],
+			[{ ports: [{ port: 80 }], allocateLoadBalancerNodePorts: true }, /only a Service of type LoadBalancer/],
 			[{ ports: [{ port: 80, quux: 1 }] }, /there is no such field/],
 		] as const) {
 			assert.match(service(spec).join("\n"), words);
@@ -157,6 +158,7 @@ describe("metadataFaults()", () => {
 		] as const) {
 			assert.match(metadata(more).join("\n"), words);
 		}
+		assert.deepEqual(metadata({ generation: -1 }), []);
 		assert.deepEqual(metadata({ name: undefined, generateName: "a-", creationTimestamp: null }), []);
 	});
 });
