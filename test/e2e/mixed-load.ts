@@ -130,8 +130,7 @@ const change: Attempt = async () => {
 		return { kind: "right" };
 	} catch (error) {
 		const detail = String(error);
-		const isRefused =
-			error instanceof ApiError && detail.includes('"validate.waymark.dev" denied the request');
+		const isRefused = error instanceof ApiError && /"[a-z-]+\.waymark\.dev" denied the request/.test(detail);
 		if (isRefused) {
 			return { kind: "right" };
 		}
