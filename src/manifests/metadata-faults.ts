@@ -6,7 +6,6 @@ import { builtInFaults } from "./schema-faults.ts";
 
 const subdomain = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 const dnsLabel = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
-const serviceLabel = /^[a-z]([a-z0-9-]*[a-z0-9])?$/;
 const keyName = /^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$/;
 
 /** All that the keys and values of an object's annotations may come to, in bytes. */
@@ -139,10 +138,10 @@ function* finalizerFaults(finalizers: unknown): Generator<SchemaFault> {
 }
 
 function isName(name: string, kind: string): boolean {
-	if (kind === "Service") {
-		return name.length <= 63 && serviceLabel.test(name);
-	}
-	return kind === "Namespace" ? name.length <= 63 && dnsLabel.test(name) : isSubdomain(name);
+	// A Service's may begin with a digit since Kubernetes 1.36 (RelaxedServiceNameValidation); before, it is refused.
+	return kind === "Namespace" || kind === "Service"
+		? name.length <= 63 && dnsLabel.test(name)
+		: isSubdomain(name);
 }
 
 /** Whether a text is a subdomain as RFC 1123 has it, in small letters. */

@@ -7,7 +7,8 @@ import { compareValidity, startWithEveryField } from "./validity-parity.ts";
 const plane = await startWithEveryField();
 after(() => plane.stop());
 
-const seed = Number(process.env.WAYMARK_SEED ?? Math.floor(Math.random() * 1_000_000));
+// The gate asks the same each time; `node test/e2e/validity-parity.ts 3384 SEED RUNS` looks for more.
+const seed = Number(process.env.WAYMARK_SEED ?? 480_769);
 
 describe("waymark lint and the API server", () => {
 	it(`agree on which of 1,500 objects of every kind are refused, seed ${seed}`, async () => {
