@@ -36,7 +36,7 @@ export class RecordingInventory extends PassingInventory implements AbsenceRecor
 	#scopes = 0;
 	#known: Map<unknown, Map<unknown, Known>> | undefined;
 	/** That of a namespace which nobody knows is made at every question. */
-	readonly #policies = new Map<string, Policy>();
+	#policies: Map<string, Policy> | undefined;
 	readonly #isSpent: IsSpent | undefined;
 
 	constructor(inner: Inventory, isSpent?: IsSpent) {
@@ -91,6 +91,7 @@ export class RecordingInventory extends PassingInventory implements AbsenceRecor
 	}
 
 	override policy(namespace: string): Policy {
+		this.#policies ??= new Map();
 		let policy = this.#policies.get(namespace);
 		if (policy === undefined) {
 			policy = this.inner.policy(namespace);
