@@ -4,12 +4,12 @@ import { GCProfiler, getHeapStatistics } from "node:v8";
 const steepest = 1.3;
 
 /** Rounds at most; another one is run only where a slope is too steep, since others use the machine too. */
-const mostRounds = 8;
+const mostRounds = 24;
 
 const doublings = [1, 2, 4, 8] as const;
 
-/** Less than this is noise: half a millisecond of CPU, 128 KiB on the heap. */
-const leastMicros = 500;
+/** Less than this is noise: a millisecond of CPU, 128 KiB on the heap. */
+const leastMicros = 1_000;
 const leastBytes = 128 * 1024;
 
 /** What is measured at a size: everything that is not the work itself is made before. */
@@ -55,14 +55,17 @@ export function growthOf(runs: readonly (() => unknown)[]): Growth {
 	return { steep, lastMs: (least.at(-1)?.micros ?? 0) / 1_000 };
 }
 
-/** The CPU time of a run, and all that it put on the heap: what is there now, and what was collected meanwhile. */
+/**
+ * The CPU time of a run in this thread (Node compiles and collects in others), and all that it put on the heap: what is
+ * there now, and what was collected meanwhile.
+ */
 function costOf(run: () => unknown): Cost {
 	const profiler = new GCProfiler();
 	profiler.start();
 	const heap = getHeapStatistics().used_heap_size;
-	const start = process.cpuUsage();
+	const start = process.threadCpuUsage();
 	run();
-	const { user, system } = process.cpuUsage(start);
+	const { user, system } = process.threadCpuUsage(start);
 	const kept = getHeapStatistics().used_heap_size - heap;
 	const collected = profiler
 		.stop()
