@@ -116,6 +116,21 @@ export function selectsEgressPods(selector: Readonly<Record<string, string>>, in
 	return false;
 }
 
+/** The pairs that Istio's charts give an ingress gateway's pods (manifests/charts/gateways/istio-ingress). */
+const ingressPairs: readonly (readonly [string, string])[] = [
+	["istio", "ingressgateway"],
+	["app", "istio-ingressgateway"],
+];
+
+/** Whether a Service is that of an ingress gateway, by the name or the selector that Istio's charts write. */
+export function isIngressService(namespace: string, name: string, inventory: Inventory): boolean {
+	const selector = inventory.get("Service", namespace, name)?.spec?.selector ?? {};
+	return (
+		name === "istio-ingressgateway" ||
+		ingressPairs.some(([key, value]) => Object.hasOwn(selector, key) && selector[key] === value)
+	);
+}
+
 /** Whether a host lies outside the cluster as far as its name tells. */
 export function isExternalName(host: string, inventory: Inventory): boolean {
 	const text = canonicalHost(host);

@@ -11,7 +11,7 @@ import { serviceOfHost } from "../../core/service-names.ts";
 import { backendsOf, isExternalBackend } from "../../istio/egress/gateway-api.ts";
 import type { RouteTarget } from "../../istio/egress/route-targets.ts";
 import { gatewayRouteTargets, routeTargetReads } from "../../istio/egress/route-targets.ts";
-import { isEgressService } from "../../istio/egress/services.ts";
+import { isEgressService, isIngressService } from "../../istio/egress/services.ts";
 import {
 	borderReads,
 	isDeclaredInside,
@@ -214,6 +214,8 @@ export function* lentIdentity(
 		target.fromMesh &&
 		!target.isAuthority &&
 		service.namespace !== namespace &&
+		// A public host that comes back by the cluster's own front door: that door asks nobody outside who he is.
+		(isCertain || !isIngressService(service.namespace, service.name, inventory)) &&
 		// Another rule says that of an egress gateway.
 		!isEgressService(`${service.name}.${service.namespace}.svc`, namespace, inventory)
 	) {
