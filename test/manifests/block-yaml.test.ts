@@ -15,12 +15,12 @@ describe("readBlockYaml", () => {
 	it("reads a changed manifest as the parser does, or leaves it to the parser", () => {
 		const texts = blockTexts();
 		let read = 0;
-		for (let seed = 1; seed <= gateOr(1000, 20_000); seed++) {
+		for (let seed = 1; seed <= gateOr(500, 20_000); seed++) {
 			const random = randomOf(seed);
 			const text = texts[random(texts.length)] ?? "";
 			read += assertBlockParity(mutated(text.slice(0, 3000), random)) ? 1 : 0;
 		}
-		assert.ok(read > 100, `${read}`);
+		assert.ok(read > 50, `${read}`);
 	});
 
 	for (const [what, line] of [
