@@ -73,19 +73,28 @@ function usualValue(shape: Shape, index: number, name: string): unknown {
 	);
 }
 
-/** What stands at a place that has grown to a size. */
-function grown({ shape, path }: Place, size: number): unknown {
+/** A place, and what stands at it when it has grown to a size. */
+interface Growth extends Place {
+	readonly grown: (size: number) => unknown;
+}
+
+function growthAt(place: Place): Growth {
+	const { shape, path } = place;
 	const name = path.at(-1) ?? "";
 	if (typeof shape === "string") {
-		return "a.".repeat(size / 2);
+		return { ...place, grown: (size) => "a.".repeat(size / 2) };
 	}
-	const numbers = Array.from({ length: size }, (_, index) => index);
+	// Every size is the beginning of the largest, which is made once.
+	const numbers = Array.from({ length: largest(place) }, (_, index) => index);
 	if ("list" in shape) {
-		return numbers.map((index) => usualValue(shape.list, index, name));
+		const items = numbers.map((index) => usualValue(shape.list, index, name));
+		return { ...place, grown: (size) => items.slice(0, size) };
 	}
-	return "map" in shape
-		? Object.fromEntries(numbers.map((index) => [`key-${index}`, usualValue(shape.map, index, name)]))
-		: {};
+	if ("map" in shape) {
+		const entries = numbers.map((index) => [`key-${index}`, usualValue(shape.map, index, name)] as const);
+		return { ...place, grown: (size) => Object.fromEntries(entries.slice(0, size)) };
+	}
+	return { ...place, grown: () => ({}) };
 }
 
 function placed(value: unknown, [step, ...rest]: Path, content: unknown): unknown {
@@ -122,15 +131,15 @@ function timeOf(object: AnyObject, world = state): number {
 }
 
 /** The object in which lists, maps and texts have grown to a share of what each may have. */
-function grownTo(host: AnyObject, growths: readonly Place[], share: number): AnyObject {
+function grownTo(host: AnyObject, growths: readonly Growth[], share: number): AnyObject {
 	return growths.reduce<unknown>(
-		(value, growth) => placed(value, growth.path, grown(growth, Math.floor(largest(growth) / share))),
+		(value, growth) => placed(value, growth.path, growth.grown(Math.floor(largest(growth) / share))),
 		host,
 	) as AnyObject;
 }
 
 /** The share at which an object is still judged by all rules: what grows is halved until it is within the bounds. */
-function largestShare(host: AnyObject, growths: readonly Place[]): number {
+function largestShare(host: AnyObject, growths: readonly Growth[]): number {
 	for (let share = 1; share <= 64; share *= 2) {
 		const { findings } = evaluate(engine, state, subjectOf(grownTo(host, growths, share)));
 		if (!findings.some((each) => each.rule === "object-size")) {
@@ -141,7 +150,8 @@ function largestShare(host: AnyObject, growths: readonly Place[]): number {
 }
 
 /** What is wrong with how the cost of a verdict grows, if anything is. */
-function faultOf(host: AnyObject, growths: readonly Place[]): string | undefined {
+function faultOf(host: AnyObject, places: readonly Place[]): string | undefined {
+	const growths = places.map(growthAt);
 	const share = largestShare(host, growths);
 	const runs = [8, 4, 2, 1].map((part) => {
 		const subject = subjectOf(grownTo(host, growths, share * part));
