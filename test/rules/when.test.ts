@@ -136,12 +136,19 @@ function clusterLimits(): readonly { readonly name: string; readonly isList: boo
 	}));
 }
 
-/** Worlds with one limit each, in every form in which it can be read. */
+/** Worlds with one limit each, in every form in which it can be read, and in one in which it cannot. */
 function* limitedWorlds(): Iterable<{ readonly name: string; readonly state: ClusterState }> {
 	const waypoint = { "egress.waymark.dev/waypoint": "istio-egress/egress" };
+	const { settings: byDefault } = parseSettings({});
 	for (const name of annotationNames()) {
+		let hadUnread = false;
 		for (const text of limitTexts) {
 			const object = withAnnotations(teamNamespace, { ...waypoint, [`egress.waymark.dev/${name}`]: text });
+			const isUnread = parsePolicy("team", object, byDefault).problems.length > 0;
+			if (isUnread && hadUnread) {
+				continue;
+			}
+			hadUnread ||= isUnread;
 			yield {
 				name: `egress.waymark.dev/${name}: ${text}`,
 				state: world([object, egressNamespace, egressWaypoint]),
@@ -216,7 +223,11 @@ describe("when", () => {
 	});
 
 	it("when changes no verdict on the example of any rule in the world of any other", () => {
-		for (const rule of rules.filter((each) => each.kind === "ServiceEntry")) {
+		const ofEntries = rules.filter((each) => each.kind === "ServiceEntry");
+		// Of the rules whose worlds are the same, the first lends it.
+		const worldOf = ({ docs }: Rule): string => JSON.stringify([docs.given, docs.settings, docs.mesh]);
+		const byWorld = new Map(ofEntries.toReversed().map((rule) => [worldOf(rule), rule]));
+		for (const rule of byWorld.values()) {
 			const state = exampleWorld(rule);
 			for (const { name, object } of examples) {
 				assert.deepEqual(silenced(object, state, `${name} in the world of ${rule.id}`), []);
