@@ -47,8 +47,8 @@ const coverage: readonly string[] = [
 ];
 
 /**
- * The files of `npm run test:processes`: they start the program again and again, or fill the memory of a process. They
- * take as long as all others together, and the gate runs them after `npm test`.
+ * The files of `npm run test:processes`: they start the program again and again, fill the memory of a process, or
+ * wait for seconds. They take as long as all others together, and the gate runs them after `npm test`.
  */
 const ofProcesses: readonly string[] = [
 	"test/serve/serve.test.ts",
@@ -63,6 +63,11 @@ const ofProcesses: readonly string[] = [
 	"test/lint/screen.test.ts",
 	"test/cli/serve-clients.test.ts",
 	"test/serve/warm-up.test.ts",
+	"test/serve/event-flood.test.ts",
+	"test/cli/completion.test.ts",
+	"test/cli/missing-files.test.ts",
+	"test/kube/watch/feed.test.ts",
+	"test/server/drain.test.ts",
 ];
 
 /** The tests that need nothing but this checkout; those of a real control plane and the bench run on their own. */
@@ -96,9 +101,9 @@ function isCovering(file: string): boolean {
  * The first lists are those that take longest. Other folders get a process for each of their files.
  */
 const processes: readonly (readonly string[])[] = [
-	["kube", "serve"],
 	["core", "istio", "rules", "trace", "reach", "inventory", "export", "admission", "charts", "docs", ""],
 	["server", "certificates", "certs", "settings"],
+	["kube", "serve"],
 	["cli", "lint", "audit", "manifests", "migrate"],
 ];
 
@@ -163,8 +168,9 @@ function allSteps(files: readonly string[]): readonly Step[] {
 	return [...shared, types, biome, ...(others.length > 0 ? [tests(others)] : [])];
 }
 
-// One a processor: tests of sockets and watches hold their times where they are not crowded.
-const mostAtOnce = availableParallelism();
+// One more than there are processors, for tests of sockets and watches wait half of their time. With more at once they
+// do not hold their times.
+const mostAtOnce = availableParallelism() + 1;
 
 /** Runs the steps, several at once, and gives those that failed. */
 async function failuresOf(steps: readonly Step[]): Promise<readonly Step[]> {
