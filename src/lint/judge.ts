@@ -296,23 +296,20 @@ function createIgnores({ rules, today }: Judging, engine: Engine): Ignores {
 	const used = new Set<IgnoreComment>();
 	const sources = new Map<Source, boolean>();
 	const usable = new Map<Manifest["document"], ReadonlyMap<string, IgnoreComment>>();
-	const none: ReadonlyMap<string, IgnoreComment> = new Map();
-	/** A file of many documents is searched once, and parsed only for its comments. */
-	const hasComments = (source: Source): boolean => {
+	const commentsOf = (manifest: Manifest): readonly IgnoreComment[] => {
+		const { source } = manifest;
+		// A file of many documents is searched once.
 		const hasAny = sources.get(source) ?? source.text.includes(ignoreWord);
 		sources.set(source, hasAny);
-		return hasAny;
-	};
-	const commentsOf = (manifest: Manifest): readonly IgnoreComment[] => {
+		if (!hasAny) {
+			return [];
+		}
 		const known = documents.get(manifest.document);
 		const comments = known?.comments ?? ignoreComments(manifest.document);
 		documents.set(manifest.document, known ?? { manifest, comments });
 		return comments;
 	};
 	const usableOf = (manifest: Manifest): ReadonlyMap<string, IgnoreComment> => {
-		if (!hasComments(manifest.source)) {
-			return none;
-		}
 		let known = usable.get(manifest.document);
 		if (known === undefined) {
 			const comments = commentsOf(manifest).filter(

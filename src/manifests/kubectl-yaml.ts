@@ -75,28 +75,6 @@ export const kubectlYaml: ParseOptions & SchemaOptions & { readonly logLevel: "s
 	customTags: (tags) => [...tags, ...scalarTags, "binary"],
 };
 
-/**
- * The value of a word without quotes, known without a look at the rest of its document; undefined where kubectl refuses
- * it, or reads it otherwise than YAML 1.2 has it.
- */
-export function plainScalar(word: string): string | number | boolean | null | undefined {
-	const code = word.charCodeAt(0) | 32;
-	// Most are names: only these letters begin a word that stands for something else.
-	if (code >= 97 && code <= 122 && !"ntfyo".includes(String.fromCharCode(code))) {
-		return word;
-	}
-	if (/^(?:~|null|Null|NULL)?$/.test(word)) {
-		return null;
-	}
-	if (boolean.test(word)) {
-		return word === "true" || (word === "false" ? false : undefined);
-	}
-	if (integer.test(word) || real.test(word)) {
-		return /^(?:0|-?[1-9][0-9]{0,14}|[0-9]{1,9}\.[0-9]{1,6})$/.test(word) ? Number(word) : undefined;
-	}
-	return /^[-+]?\.(?:inf|nan)$/i.test(word) ? undefined : word;
-}
-
 /** Go's own limits against a few lines that stand for a billion (go.yaml.in/yaml/v2 decode.go, allowedAliasRatio). */
 function allowedAliasShare(decoded: number): number {
 	if (decoded <= 400_000) {

@@ -1,8 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
-import type { Node } from "yaml";
-import { Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments } from "yaml";
+import type { Document, Node } from "yaml";
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments } from "yaml";
 import { ClusterState } from "../core/cluster-state.ts";
 import { coerce } from "../core/coerce.ts";
 import type { Path } from "../core/finding.ts";
@@ -11,8 +11,6 @@ import type { AnyObject, Kind, Resources } from "../core/kinds.ts";
 import { conformsToKind, kindOfObject, kinds } from "../core/kinds.ts";
 import { pruneNulls } from "../core/prune-nulls.ts";
 import type { Settings } from "../core/settings.ts";
-import type { BlockDocument, Places } from "./block-yaml.ts";
-import { readBlockYaml } from "./block-yaml.ts";
 import { dialectOf } from "./dialect.ts";
 import { contentOf, differingScalars, KubectlRefusal, kubectlYaml } from "./kubectl-yaml.ts";
 
@@ -208,93 +206,17 @@ function nothingOf(file: string, message: string): Reading {
 
 /** The objects in a text of YAML documents or JSON, a `List` taken apart; a bad document does not hide the others. */
 export function parseManifests(text: string, file: string): Reading {
-	const documents = readBlockYaml(text);
-	const { manifests, unreadable, notes } =
-		documents === undefined ? parseDocuments(text, file) : readBlocks(documents, text, file);
-	const dialect = dialectOf(text, unreadable.length > 0);
-	if (dialect !== undefined) {
-		const { name, line, remedy } = dialect;
-		const message = `is skipped: it is ${name} and no manifest yet (${remedy})`;
-		return { manifests: [], unreadable: [], notes: [{ file, line, message, skipped: true }] };
-	}
-	return { manifests, unreadable, notes };
-}
-
-/** One document of a text. */
-interface Written {
-	/** What kubectl makes of it, as JSON. */
-	readonly content: unknown;
-	/** With comments, for those who look at the text itself. */
-	document(): Document;
-	/** Where a field begins, or the nearest parent that is written. */
-	offsetOf(path: Path): number;
-}
-
-/** What was read without the parser: it is asked only when somebody wants to know more of a document than its content. */
-function readBlocks(documents: readonly BlockDocument[], text: string, file: string): Reading {
-	const lines = once(() => linesOf(text));
-	const source: Source = { text, positionAt: (offset) => positionIn(lines(), offset) };
-	const parsed = once(() => parseAllDocuments(text, kubectlYaml));
-	const placed = once(() => {
-		const places: Places = new Map();
-		return { places, documents: readBlockYaml(text, places) ?? [] };
-	});
-	const manifests: Manifest[] = [];
-	const unreadable: Unreadable[] = [];
-	for (const [place, { content, index, offset }] of documents.entries()) {
-		const written: Written = {
-			content,
-			document: () => parsed()[index] ?? new Document(),
-			offsetOf: (path) => offsetAmong(placed().places, placed().documents[place]?.content, path, offset),
-		};
-		collectObjects(written, { file, source, manifests, unreadable });
-	}
-	return { manifests, unreadable, notes: [] };
-}
-
-function once<T>(make: () => T): () => T {
-	let made: { readonly value: T } | undefined;
-	return () => {
-		made ??= { value: make() };
-		return made.value;
-	};
-}
-
-function linesOf(text: string): LineCounter {
-	const lines = new LineCounter();
-	lines.addNewLine(0);
-	for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) {
-		lines.addNewLine(at + 1);
-	}
-	return lines;
-}
-
-function positionIn(lines: LineCounter, offset: number): Position {
-	const { line, col } = lines.linePos(offset);
-	return { line: Math.max(line, 1), column: Math.max(col, 1) };
-}
-
-function offsetAmong(places: Places, content: unknown, path: Path, start: number): number {
-	let value = content;
-	let offset = start;
-	for (const step of path) {
-		const whole = typeof value === "object" && value !== null ? value : {};
-		const place = typeof step === "number" || !Array.isArray(whole) ? places.get(whole)?.[step] : undefined;
-		if (place === undefined) {
-			break;
-		}
-		offset = place;
-		value = (whole as Readonly<Record<string | number, unknown>>)[step];
-	}
-	return offset;
-}
-
-function parseDocuments(text: string, file: string): Reading {
 	const lines = new LineCounter();
 	const manifests: Manifest[] = [];
 	const unreadable: Unreadable[] = [];
 	const notes: Note[] = [];
-	const source: Source = { text, positionAt: (offset) => positionIn(lines, offset) };
+	const source: Source = {
+		text,
+		positionAt: (offset) => {
+			const { line, col } = lines.linePos(offset);
+			return { line: Math.max(line, 1), column: Math.max(col, 1) };
+		},
+	};
 	const documents = parseAllDocuments(text, { ...kubectlYaml, lineCounter: lines });
 	// Only what was parsed has lines.
 	unreadable.push(...badSeparators(source, file));
@@ -312,11 +234,17 @@ function parseDocuments(text: string, file: string): Reading {
 		// kubectl takes the last of two equal keys without a word, so such an object is judged all the same.
 		if (document.errors.every((error) => error.code === "DUPLICATE_KEY")) {
 			const before = manifests.length;
-			readDocument(document, { file, source, manifests, unreadable });
+			readDocument(document, file, source, manifests, unreadable);
 			if (manifests.slice(before).some(({ kind }) => kind !== undefined)) {
 				notes.push(...readOtherwise(document, file, source));
 			}
 		}
+	}
+	const dialect = dialectOf(text, unreadable.length > 0);
+	if (dialect !== undefined) {
+		const { name, line, remedy } = dialect;
+		const message = `is skipped: it is ${name} and no manifest yet (${remedy})`;
+		return { manifests: [], unreadable: [], notes: [{ file, line, message, skipped: true }] };
 	}
 	return { manifests, unreadable, notes };
 }
@@ -346,33 +274,26 @@ function readOtherwise(document: Document, file: string, { positionAt }: Source)
 		}));
 }
 
-/** The text that objects are read from, and what was found in it. */
-interface Findings {
-	readonly file: string;
-	readonly source: Source;
-	readonly manifests: Manifest[];
-	readonly unreadable: Unreadable[];
-}
-
-function readDocument(document: Document, findings: Findings): void {
+function readDocument(
+	document: Document,
+	file: string,
+	source: Source,
+	manifests: Manifest[],
+	unreadable: Unreadable[],
+): void {
 	let content: unknown;
 	try {
 		content = contentOf(document);
 	} catch (error) {
-		const { file, source, unreadable } = findings;
 		const offset = error instanceof KubectlRefusal ? error.offset : (document.range?.[0] ?? 0);
 		const { line } = source.positionAt(offset);
 		unreadable.push({ file, line, message: error instanceof Error ? error.message : String(error) });
 		return;
 	}
-	if (content !== null && content !== undefined) {
-		const written = { content, document: () => document, offsetOf: (path: Path) => offsetOf(document, path) };
-		collectObjects(written, findings);
+	if (content === null || content === undefined) {
+		return;
 	}
-}
-
-function collectObjects(written: Written, { file, source, manifests, unreadable }: Findings): void {
-	collect(written.content, [], 0);
+	collect(content, [], 0);
 
 	function collect(value: unknown, prefix: Path, depth: number): void {
 		if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -395,16 +316,14 @@ function collectObjects(written: Written, { file, source, manifests, unreadable 
 			source,
 			kind: kindOfObject(value),
 			object: value as AnyObject,
-			get document() {
-				return written.document();
-			},
+			document,
 			prefix,
 			position: (path) => place([...prefix, ...path]),
 		});
 	}
 
 	function place(path: Path): Position {
-		return source.positionAt(written.offsetOf(path));
+		return source.positionAt(offsetOf(document, path));
 	}
 }
 
