@@ -6,6 +6,8 @@ interface Target {
 interface Panel {
 	readonly title: string;
 	readonly unit: string;
+	/** The most that there can be. */
+	readonly max?: number;
 	readonly description: string;
 	readonly targets: readonly Target[];
 	/** One figure instead of a curve, red or green from a value on. */
@@ -48,6 +50,22 @@ const rows: readonly { readonly title: string; readonly panels: readonly Panel[]
 				description: "External hosts of ServiceEntries whose connections go past every waypoint",
 				stat: goodAtZero,
 				targets: [{ expr: 'max(waymark_audit_hosts{state="direct"})', legend: "direct" }],
+			},
+			{
+				title: "Waypoints asked for in vain",
+				unit: "short",
+				description:
+					"Waypoints that entries name while their hosts are reached past them: kubectl get clusterreport waymark -o yaml lists them",
+				stat: goodAtZero,
+				targets: [{ expr: "max(waymark_audit_lost_waypoints)", legend: "lost" }],
+			},
+			{
+				title: "Connections that policies do not hold",
+				unit: "short",
+				description:
+					"Pairs of a namespace and a port of a host that its policy does not allow and nothing refuses, as reach finds them",
+				stat: goodAtZero,
+				targets: [{ expr: "sum(max by (way) (waymark_reach_gaps))", legend: "gaps" }],
 			},
 			{
 				title: "Errors on stored objects",
@@ -98,10 +116,12 @@ const rows: readonly { readonly title: string; readonly panels: readonly Panel[]
 			{
 				title: "Success rate by external host",
 				unit: "percentunit",
+				max: 1,
 				description: "Share of requests that were not answered with 5xx",
 				targets: [
 					{
-						expr: `sum by (destination_service) (rate(istio_requests_total{${waypoint},response_code!~"5.."}[$__rate_interval])) / sum by (destination_service) (rate(istio_requests_total{${waypoint}}[$__rate_interval]))`,
+						// Where every request fails, there is no series of those that did not.
+						expr: `1 - sum by (destination_service) (rate(istio_requests_total{${waypoint},response_code=~"5.."}[$__rate_interval]) or 0 * rate(istio_requests_total{${waypoint}}[$__rate_interval])) / sum by (destination_service) (rate(istio_requests_total{${waypoint}}[$__rate_interval]))`,
 						legend: "{{destination_service}}",
 					},
 				],
@@ -145,10 +165,10 @@ const rows: readonly { readonly title: string; readonly panels: readonly Panel[]
 				],
 			},
 			{
-				title: "Failures by response flag",
+				title: "Failures per second by response flag",
 				unit: "short",
 				description:
-					"Requests and connections that Envoy gave up, by its flag: UF the host did not answer, UH there is no address, UAEX and RBAC refused",
+					"Requests and connections that Envoy gave up, by its flag: UF the host did not answer, UH there is no address. What an AuthorizationPolicy refuses has none: it is a 403, or a closed connection",
 				targets: [
 					{
 						expr: `sum by (destination_service, response_flags) (rate(istio_requests_total{${waypoint},response_flags!="-"}[$__rate_interval]))`,
@@ -181,7 +201,7 @@ const rows: readonly { readonly title: string; readonly panels: readonly Panel[]
 				title: "Hosts by state",
 				unit: "short",
 				description:
-					"External hosts of ServiceEntries: governed, direct, and those istiod has given no address yet",
+					"External hosts of ServiceEntries: governed, direct, refused to everybody by policies at the waypoint, and unknown while istiod has given no address",
 				targets: [{ expr: "max by (state) (waymark_audit_hosts)", legend: "{{state}}" }],
 			},
 			{
@@ -235,10 +255,10 @@ const rows: readonly { readonly title: string; readonly panels: readonly Panel[]
 			{
 				title: "Findings by rule",
 				unit: "short",
-				description: "At admission, in the chosen span of time",
+				description: "At admission, from one point of the curve to the next",
 				targets: [
 					{
-						expr: "topk(10, sum by (rule, severity, mode) (increase(waymark_findings_total[$__range])))",
+						expr: "topk(10, sum by (rule, severity, mode) (increase(waymark_findings_total[$__rate_interval])))",
 						legend: "{{rule}} {{severity}} ({{mode}})",
 					},
 				],
@@ -298,6 +318,18 @@ const rows: readonly { readonly title: string; readonly panels: readonly Panel[]
 				],
 			},
 			{
+				title: "Heap in use",
+				unit: "percentunit",
+				max: 1,
+				description: "Of what each replica may use; past all of it the process ends",
+				targets: [
+					{
+						expr: "max by (pod) (waymark_heap_used_bytes / waymark_heap_limit_bytes)",
+						legend: "{{pod}}",
+					},
+				],
+			},
+			{
 				title: "Turned away with Retry-After",
 				unit: "reqps",
 				description: "Requests that were sent back to wait, by reason",
@@ -340,9 +372,9 @@ export function renderDashboard(): string {
 			gridPos: { h: 1, w: 24, x: 0, y },
 			panels: [],
 		};
-		// Single figures stand four in a row and low, curves two in a row.
+		// Single figures stand in one row and low, curves two in a row.
 		const isLow = row.panels.every(({ stat }) => stat !== undefined);
-		const [width, height] = isLow ? [6, 4] : [12, 8];
+		const [width, height] = isLow ? [Math.floor(24 / row.panels.length), 4] : [12, 8];
 		const below = row.panels.map((panel, index) => {
 			id += 1;
 			return {
@@ -361,6 +393,7 @@ export function renderDashboard(): string {
 					defaults: {
 						unit: panel.unit,
 						min: 0,
+						...(panel.max === undefined ? {} : { max: panel.max }),
 						...(panel.stat === undefined
 							? {}
 							: {
