@@ -14,6 +14,7 @@ import type { Inventory } from "../core/inventory.ts";
 import type { Bodies } from "./bodies.ts";
 import { installBodyBudget } from "./bodies.ts";
 import { installCanary } from "./canary.ts";
+import { refuseClient } from "./client-error.ts";
 import type { Connections } from "./connections.ts";
 import { limitConnections, webhookConnectionLimits } from "./connections.ts";
 import type { Endpoint } from "./duration-metrics.ts";
@@ -83,6 +84,7 @@ export function createWebhook(options: WebhookOptions): Webhook {
 		// open. JSON.parse makes it a plain own property, and nothing here merges objects.
 		onProtoPoisoning: "ignore",
 		onConstructorPoisoning: "ignore",
+		clientErrorHandler: (error, socket) => refuseClient(error, socket, connections),
 		// What the router itself refuses; the framework's own answer would repeat the path.
 		frameworkErrors: (error, _request, reply) => rejectBody(options, error, reply),
 	});

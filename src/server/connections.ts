@@ -45,6 +45,8 @@ export interface Connections {
 	reading(request: IncomingMessage): void;
 	/** For how long nothing has come or gone on a request's connection, in milliseconds. */
 	idleMs(request: IncomingMessage): number;
+	/** For how long a connection has been open without a byte of a request, in milliseconds; undefined once one has come. */
+	unusedMs(socket: Socket): number | undefined;
 	/** Ends the connection of a request that stopped coming. */
 	cutStalled(request: IncomingMessage): void;
 	/** Ends the idlest connection whose request stopped coming so long ago, in milliseconds; whether there was one. */
@@ -167,6 +169,10 @@ export function limitConnections(server: HttpServer | HttpsServer, limits: Conne
 			}
 		},
 		idleMs: (request) => performance.now() - (bySocket.get(request.socket)?.movedAt ?? performance.now()),
+		unusedMs(socket) {
+			const since = bySocket.get(socket)?.since;
+			return since === undefined || socket.bytesRead > 0 ? undefined : performance.now() - since;
+		},
 		cutStalled(request) {
 			const connection = bySocket.get(request.socket);
 			if (connection !== undefined) {

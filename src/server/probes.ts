@@ -1,5 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { fastify } from "fastify";
+import { refuseClient } from "./client-error.ts";
 import { limitConnections, operationsConnectionLimits } from "./connections.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Pages } from "./pages.ts";
@@ -28,6 +29,7 @@ export function createOperations(checks: Checks, metrics: Metrics, pages?: Pages
 		requestTimeout: 5_000,
 		keepAliveTimeout: 65_000,
 		bodyLimit: 1024,
+		clientErrorHandler: (error, socket) => refuseClient(error, socket, connections),
 	});
 	// The kubelet must get through, whoever else holds connections.
 	const connections = limitConnections(app.server, operationsConnectionLimits);

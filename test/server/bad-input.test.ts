@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect as connectPlain } from "node:net";
 import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "node:tls";
 import { gzipSync } from "node:zlib";
 import {
@@ -348,6 +349,17 @@ test("POST /validate ends a request whose headers never come to an end", async (
 	assert.match(await answered, /^HTTP\/1\.1 408 /);
 	clearInterval(dripping);
 	await assertAlive();
+});
+
+test("POST /validate takes the first request of a connection that has said nothing for longer than headers may take", async () => {
+	const socket = await webhook.open();
+	const answered = readAll(socket, 4_000);
+	// Node.js looks every two seconds.
+	await sleep(3_000);
+	socket.write(
+		`POST /validate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${good.length}\r\nconnection: close\r\n\r\n${good}`,
+	);
+	assert.match(await answered, /^HTTP\/1\.1 200 /);
 });
 
 test("POST /validate answers a body that is shorter than it says by ending the connection", async () => {
