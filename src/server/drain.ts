@@ -1,4 +1,5 @@
 import { performance } from "node:perf_hooks";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import { retryLater } from "./retry-later.ts";
 
@@ -108,6 +109,12 @@ export function installDrain(app: FastifyInstance, times: Partial<DrainTimes> = 
 	const isQuietFor = (now: number, forMs: number, since: number): boolean =>
 		inFlight === 0 && now - Math.max(lastRequest, since) >= forMs;
 
+	/** Ends quiet connections once what has come on them meanwhile is read: a busy loop has requests that it does not know of. */
+	const closeIdle = async (): Promise<void> => {
+		await nextTurn();
+		app.server.closeIdleConnections();
+	};
+
 	const leave = async (): Promise<DrainOutcome> => {
 		const start = performance.now();
 		if (!app.server.listening) {
@@ -122,14 +129,14 @@ export function installDrain(app: FastifyInstance, times: Partial<DrainTimes> = 
 		);
 		state = "refusing";
 		// Quiet connections end here, while the port still answers whoever crosses with it on a new one.
-		app.server.closeIdleConnections();
+		await closeIdle();
 		const refusing = performance.now();
 		const pause = limits.refuseMs / 5;
 		await wait(refusing + limits.refuseMs, Math.max(pause / 10, 5), (now) =>
 			isQuietFor(now, pause, refusing),
 		);
 		app.server.close();
-		app.server.closeIdleConnections();
+		await closeIdle();
 		const closing = performance.now();
 		await wait(closing + limits.finishMs, 50, () => inFlight === 0);
 		const cut = inFlight;

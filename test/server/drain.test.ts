@@ -81,6 +81,27 @@ function send(
 	});
 }
 
+test("a drain answers a request that came on a quiet connection while the loop was busy", async (context) => {
+	const { port, drain } = await start(context);
+	const socket = connect(port, "127.0.0.1");
+	await once(socket, "connect");
+	const asking = `POST /validate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${review.length}\r\n\r\n${review}`;
+	socket.write(asking);
+	await once(socket, "data");
+	const left = drain.begin();
+	await sleep(brief.quietMs / 2);
+	// Behind what is read in a turn of the loop come the timers of the next: that of the quiet must not end the connection.
+	setImmediate(() => {
+		socket.write(asking);
+		const until = performance.now() + brief.quietMs;
+		while (performance.now() < until);
+	});
+	const [answer] = await once(socket, "data");
+	assert.match(String(answer), /^HTTP\/1\.1 (?:200|503) /);
+	socket.destroy();
+	await left;
+});
+
 test("installDrain() leaves answers alone while the server serves", async (context) => {
 	const { port, drain } = await start(context);
 	const agent = new Agent({ keepAlive: true });
