@@ -5,6 +5,7 @@ import type { Streams, Verb } from "./cli/verb.ts";
 import { exitCodes, UsageError } from "./cli/verb.ts";
 import { verbs } from "./cli/verbs.ts";
 import { catchSignals } from "./server/signals.ts";
+import { fileFault } from "./settings/file-fault.ts";
 
 /** The oldest major version of Node.js that the compiled command runs on. */
 const oldestNode = 22;
@@ -74,7 +75,10 @@ async function report(error: unknown, verb: Verb, streams: Streams): Promise<num
 	}
 	if (error instanceof UsageError || isArgumentError(error)) {
 		const isHelped = error instanceof UsageError && error.isHelped;
-		streams.error(`waymark: ${error.message}\n${isHelped ? "" : `\n${verb.usage}\n`}`);
+		// The forms of the verb, and not thirty lines of flags that push the reason off the screen.
+		const [forms] = verb.usage.split("\n\n", 1);
+		const help = forms === verb.usage ? "" : "\n--help says what each flag means\n";
+		streams.error(`waymark: ${error.message}\n${isHelped ? "" : `\n${forms}\n${help}`}`);
 		return exitCodes.usage;
 	}
 	// Loaded here: reading configurations takes a YAML parser and a schema validator.
@@ -102,8 +106,8 @@ function plainReason(error: unknown): { readonly message: string; readonly isInp
 	}
 	const { path, syscall, code } = error as NodeJS.ErrnoException;
 	if (syscall !== undefined && path !== undefined) {
-		const isMissing = code === "ENOENT";
-		const message = isMissing ? `${path}: no such file or directory` : `${path}: ${syscall} failed (${code})`;
+		const reason = fileFault(error);
+		const message = `${path}: ${reason === error.message ? `${syscall} failed (${code})` : reason}`;
 		return { message: message.replaceAll(/\p{Cc}/gu, "\u{FFFD}"), isInput: syscall !== "write" };
 	}
 	if (error.constructor === Error && error.message.startsWith("Cannot ")) {

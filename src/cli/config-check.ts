@@ -1,3 +1,4 @@
+import { quote } from "../core/finding.ts";
 import { rules } from "../rules/table.ts";
 import { loadSettings } from "../settings/read.ts";
 import type { Verb } from "./verb.ts";
@@ -10,6 +11,9 @@ export const configCheck: Verb = {
 	words: async () => ["check"],
 	async run(argv, streams) {
 		const [word, file, ...rest] = argv;
+		if (word !== undefined && word !== "check") {
+			throw new UsageError(`config has no ${quote(word)}; did you mean config check?`, { isHelped: true });
+		}
 		if (word !== "check" || file === undefined || rest.length > 0) {
 			throw new UsageError("config check takes one file");
 		}

@@ -8,6 +8,7 @@ import { mergeInventories } from "../inventory/merge.ts";
 import type { Table } from "../inventory/rows.ts";
 import { ofNamespace, tabulate } from "../inventory/rows.ts";
 import { reachKinds, readReach } from "../reach/reach.ts";
+import { fileFault } from "../settings/file-fault.ts";
 import type { Streams, Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
 import { namespaceArgument, readToday, readWorld, worldArguments, worldUsage } from "./world.ts";
@@ -168,7 +169,7 @@ function readInventory(file: string, streams: Streams): WrittenInventory | "unre
 		}
 		streams.error(`waymark: ${file}: is not what waymark inventory --output json writes\n`);
 	} catch (error) {
-		streams.error(`waymark: ${file}: ${error instanceof Error ? error.message : String(error)}\n`);
+		streams.error(`waymark: ${file}: ${fileFault(error)}\n`);
 	}
 	return "unreadable";
 }

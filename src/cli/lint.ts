@@ -33,6 +33,7 @@ import { worldOf } from "../manifests/read.ts";
 import { findGaps } from "../reach/gaps.ts";
 import { reachKinds, readReach } from "../reach/reach.ts";
 import { rules } from "../rules/table.ts";
+import { fileFault } from "../settings/file-fault.ts";
 import type { ClusterAccess } from "./cluster-access.ts";
 import { clusterUsage, readAccess } from "./cluster-access.ts";
 import { clusterManifests, readCluster } from "./cluster-world.ts";
@@ -54,8 +55,9 @@ const usage = `Usage: waymark lint [FILE|DIR|-]... [--output ${formats.join("|")
                     [--baseline FILE [--write-baseline]]
 
 Judges manifests by the same rules as the webhook. Directories are read with everything below them, - is the
-standard input. Namespaces in the input bring their annotations. What .waymarkignore names, as .gitignore does, is left out. A comment "# waymark:ignore RULE reason until=YYYY-MM-DD"
-in a document silences a rule for it, for good where it has no date.
+standard input. Namespaces in the input bring their annotations. What .waymarkignore names, as .gitignore does, is
+left out. A comment "# waymark:ignore RULE reason until=YYYY-MM-DD" in a document silences a rule for it, for good
+where it has no date.
 
 ${clusterUsage}
   --namespace, -n NS  with --cluster, judge the objects of one namespace, in the world of all
@@ -175,7 +177,7 @@ function readBaselineText(file: string): string {
 	try {
 		return readFileSync(file, "utf8");
 	} catch (error) {
-		throw new BaselineError(file, error instanceof Error ? error.message : String(error));
+		throw new BaselineError(file, fileFault(error));
 	}
 }
 

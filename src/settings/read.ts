@@ -7,6 +7,7 @@ import type { Path } from "../core/finding.ts";
 import { formatPath } from "../core/finding.ts";
 import type { Settings, SettingsFile } from "../core/settings.ts";
 import { parseSettings, settingsSchema } from "../core/settings.ts";
+import { fileFault } from "./file-fault.ts";
 
 /** A configuration that cannot be used; `problems` holds every reason, one line each. */
 export class ConfigError extends Error {
@@ -44,9 +45,7 @@ export function loadSettings(file: string, knownRules: ReadonlySet<string>): Set
 	try {
 		text = readFileSync(file, "utf8");
 	} catch (error) {
-		const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
-		const reason = error instanceof Error ? error.message : String(error);
-		throw new ConfigError(file, [isMissing ? "no such file or directory" : reason]);
+		throw new ConfigError(file, [fileFault(error)]);
 	}
 	return readSettings(text, file, knownRules);
 }

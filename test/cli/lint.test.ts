@@ -212,6 +212,8 @@ spec:
 			const { code, error } = await runVerb("lint", ...argv);
 			assert.equal(code, 64, argv.join(" "));
 			assert.match(error, /Usage: waymark lint/);
+			// The reason stays on the screen: what each flag means is for --help.
+			assert.ok(error.split("\n").length < 15 && error.endsWith("--help says what each flag means\n"), error);
 		}
 	});
 

@@ -63,6 +63,16 @@ describe("a file that is not there, or is none", () => {
 		});
 	}
 
+	it("is said in words", () => {
+		for (const [command, words] of [
+			[["config", "check", "folder"], /folder: is a directory\n$/],
+			[["inventory", "--diff", "folder", good], /folder: is a directory\n$/],
+			[["config", "chek", good], /config has no "chek"; did you mean config check\?\n$/],
+		] as const) {
+			assert.match(String(waymark(command).stderr), words);
+		}
+	});
+
 	it("is in the report of a program all the same", () => {
 		const { status, stdout } = waymark(["lint", "missing.yaml", "--output", "json"]);
 		assert.equal(status, 65);

@@ -1,0 +1,11 @@
+const words: ReadonlyMap<string, string> = new Map([
+	["ENOENT", "no such file or directory"],
+	["EISDIR", "is a directory"],
+	["EACCES", "permission denied"],
+]);
+
+/** What the operating system has against reading or writing a file, in words (errno.h); else the error's own message. */
+export function fileFault(error: unknown): string {
+	const code = error instanceof Error && "code" in error ? String(error.code) : "";
+	return words.get(code) ?? (error instanceof Error ? error.message : String(error));
+}
