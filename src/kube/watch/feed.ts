@@ -4,6 +4,8 @@ import type { Connection } from "../client/connection.ts";
 import type { Log } from "../client/log.ts";
 import type { RestartReason } from "./backoff.ts";
 import { watchCrds } from "./crd-watch.ts";
+import type { EventPace } from "./event-pace.ts";
+import { createEventPace } from "./event-pace.ts";
 import type { FeedStatus, StaleKinds, Staleness } from "./feed-status.ts";
 import { defaultStaleness } from "./feed-status.ts";
 import type { Changes } from "./kind-store.ts";
@@ -88,6 +90,7 @@ export function startFeed(options: FeedOptions): Feed {
 		budgetBytes === undefined ? keepWhole(createSharedValues()) : keepBounded(budgetBytes, usedBytes);
 	const stores = new Map<Kind, KindStore>();
 	const reflectors = new Map<Kind, Reflector>();
+	const pace = createEventPace(now);
 	const serverReturn = watchServerReturn(options.connection, () => {
 		for (const reflector of reflectors.values()) {
 			if (!reflector.status().following) {
@@ -107,7 +110,7 @@ export function startFeed(options: FeedOptions): Feed {
 			isCut,
 		});
 		stores.set(kind, store);
-		reflectors.set(kind, startReflector(kind, store, now, { ...options, onRestart }));
+		reflectors.set(kind, startReflector(kind, store, now, pace, { ...options, onRestart }));
 	}
 	const crds = watchCrds(options.connection, reflectors, {
 		now,
@@ -144,7 +147,13 @@ export function startFeed(options: FeedOptions): Feed {
 	};
 }
 
-function startReflector(kind: Kind, store: KindStore, now: () => number, options: FeedOptions): Reflector {
+function startReflector(
+	kind: Kind,
+	store: KindStore,
+	now: () => number,
+	pace: EventPace,
+	options: FeedOptions,
+): Reflector {
 	const { group, plural, versions } = kinds[kind];
 	const reflector = new Reflector({
 		connection: options.connection,
@@ -152,6 +161,7 @@ function startReflector(kind: Kind, store: KindStore, now: () => number, options
 		store,
 		metadataOnly: metadataOnlyKinds.has(kind),
 		now,
+		pace,
 		...(options.limits === undefined ? {} : { limits: options.limits }),
 		observer: {
 			ended: (reason) => options.onRestart?.(kind, reason),

@@ -8,6 +8,8 @@ import { servedVersions } from "../client/discovery.ts";
 import { LineSplitter } from "../client/lines.ts";
 import type { Backoff, RestartReason } from "./backoff.ts";
 import { nextStep, noBackoff, reasonOf } from "./backoff.ts";
+import type { EventPace } from "./event-pace.ts";
+import { createEventPace } from "./event-pace.ts";
 import type { KindStore } from "./kind-store.ts";
 
 /** The waits and sizes of a reflector; the defaults suit a cluster, tests shorten them. */
@@ -53,6 +55,8 @@ export interface ReflectorOptions {
 	readonly limits?: Partial<ReflectorLimits>;
 	/** Monotonic milliseconds, so that steps of the wall clock change nothing. */
 	readonly now?: () => number;
+	/** The pace that it shares with the watches of other kinds; its own where absent. */
+	readonly pace?: EventPace;
 	/** A number in [0, 1). */
 	readonly random?: () => number;
 	/** Told what happens; must not throw. */
@@ -108,6 +112,7 @@ export class Reflector {
 	readonly #metadataOnly: boolean;
 	readonly #limits: ReflectorLimits;
 	readonly #now: () => number;
+	readonly #pace: EventPace;
 	readonly #random: () => number;
 	readonly #observer: ReflectorObserver;
 	readonly #stop = new AbortController();
@@ -132,6 +137,7 @@ export class Reflector {
 		this.#metadataOnly = options.metadataOnly;
 		this.#limits = { ...defaultLimits, ...options.limits };
 		this.#now = options.now ?? (() => performance.now());
+		this.#pace = options.pace ?? createEventPace(this.#now);
 		this.#random = options.random ?? Math.random;
 		this.#observer = options.observer ?? {};
 		this.#version = options.resource.versions[0];
@@ -373,13 +379,15 @@ export class Reflector {
 		const watchdog = startWatchdog(body, initial ? initialIdleMs : idleMs);
 		const lines = new LineSplitter(this.#limits.lineBytes);
 		try {
-			await eachChunk(body, (chunk) => {
-				const arrived = this.#now();
-				this.#lastContact = arrived;
+			await eachChunk(body, this.#pace, this.#now, (chunk, arrived) => {
+				const begun = this.#now();
+				this.#lastContact = begun;
 				lines.push(chunk, (line) => this.#line(line, arrived));
 				watchdog.patted(this.#isFollowing ? idleMs : initialIdleMs);
 				// Before the first list is whole nobody is answered, so that nobody has to be waited for.
-				return this.#isSynced ? this.#now() - arrived : 0;
+				if (this.#isSynced) {
+					this.#pace.took(begun);
+				}
 			});
 		} catch (error) {
 			throw translate(error);
@@ -423,27 +431,34 @@ export class Reflector {
 	}
 }
 
-/** From so many milliseconds on, an event has held up whoever waits for an answer. */
-const longMs = 10;
-
 /**
- * Hands on each chunk as it comes, to the end of the stream; an async iterator would cost three promises for each. After one
- * that took long the stream rests for as long: whoever writes the largest objects of a kind as fast as possible gets half of
- * the loop at most, and only the events of this kind come later.
- * @param take gives for how many milliseconds others have waited
+ * Hands on each chunk as it comes, to the end of the stream; an async iterator would cost three promises for each. Where the
+ * pace wants it, the stream is paused with the chunk in hand: only the events of this kind come later.
  */
-async function eachChunk(body: Readable, take: (chunk: Buffer) => number): Promise<void> {
-	body.on("data", (chunk: Buffer) => {
+async function eachChunk(
+	body: Readable,
+	pace: EventPace,
+	now: () => number,
+	take: (chunk: Buffer, arrived: number) => void,
+): Promise<void> {
+	const takeInTurn = (chunk: Buffer, arrived: number): void => {
+		if (body.destroyed) {
+			return;
+		}
+		const wait = pace.waitMs();
+		if (wait > 0) {
+			body.pause();
+			setTimeout(takeInTurn, wait, chunk, arrived).unref();
+			return;
+		}
 		try {
-			const took = body.destroyed ? 0 : take(chunk);
-			if (took > longMs) {
-				body.pause();
-				setTimeout(() => body.resume(), took).unref();
-			}
+			take(chunk, arrived);
+			body.resume();
 		} catch (error) {
 			body.destroy(error as Error);
 		}
-	});
+	};
+	body.on("data", (chunk: Buffer) => takeInTurn(chunk, now()));
 	await finished(body);
 }
 

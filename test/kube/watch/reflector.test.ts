@@ -5,6 +5,8 @@ import type { AnyObject } from "../../../src/core/kinds.ts";
 import type { Connection } from "../../../src/kube/client/connection.ts";
 import { connect } from "../../../src/kube/client/connection.ts";
 import type { RestartReason } from "../../../src/kube/watch/backoff.ts";
+import type { EventPace } from "../../../src/kube/watch/event-pace.ts";
+import { createEventPace } from "../../../src/kube/watch/event-pace.ts";
 import { KindStore } from "../../../src/kube/watch/kind-store.ts";
 import type { ReflectorLimits } from "../../../src/kube/watch/reflector.ts";
 import { Reflector } from "../../../src/kube/watch/reflector.ts";
@@ -54,6 +56,7 @@ describe("reflector", () => {
 	function follow(
 		limits: Partial<ReflectorLimits> = {},
 		project: (raw: unknown) => AnyObject = (raw) => raw as AnyObject,
+		pace: EventPace = createEventPace(() => performance.now()),
 	): Rig {
 		const world = new Map<string, AnyObject>();
 		const key = (object: AnyObject): string => `${object.metadata?.namespace}/${object.metadata?.name}`;
@@ -76,6 +79,7 @@ describe("reflector", () => {
 			store,
 			metadataOnly: false,
 			limits,
+			pace,
 			observer: { ended: (reason) => reasons.push(reason) },
 		});
 		reflector.start();
@@ -136,6 +140,30 @@ describe("reflector", () => {
 		await until("all have come", () => rig.world.size === 12);
 		const rests = gaps.slice(1).toSorted((a, b) => a - b);
 		assert.ok((rests[rests.length >> 1] ?? 0) >= tookMs * 0.9, rests.join(" "));
+	});
+
+	test("Reflectors with one pace take turns with everybody else, not each for itself", async () => {
+		const tookMs = 20;
+		let working = 0;
+		const work = (raw: unknown): AnyObject => {
+			const begun = performance.now();
+			while (performance.now() - begun < tookMs) {
+				// As long as a large object takes.
+			}
+			working += performance.now() - begun;
+			return raw as AnyObject;
+		};
+		const pace = createEventPace(() => performance.now());
+		const rigs = [1, 2, 3].map(() => follow({}, work, pace));
+		await Promise.all(rigs.map((rig) => rig.reflector.synced));
+		working = 0;
+		const begun = performance.now();
+		for (let i = 0; i < 6; i++) {
+			put(`large-${i}`, { spec: { hosts: ["x".repeat(200_000)] } });
+		}
+		await until("all have come", () => rigs.every((rig) => rig.world.size === 6));
+		const share = working / (performance.now() - begun);
+		assert.ok(share <= 0.6, `${share} of the loop`);
 	});
 
 	test("Reflector lists with a WatchList and follows what happens", async () => {
