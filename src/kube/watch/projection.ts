@@ -61,7 +61,10 @@ export function projectionOf<K extends Kind>(kind: K, { shared, limitBytes }: Ke
 		const annotations = kept.metadata?.annotations;
 		if (annotations !== undefined && annotations !== null) {
 			const ours = Object.entries(annotations).filter(([key]) => annotationDomains.test(key));
-			kept.metadata = { ...kept.metadata, annotations: Object.fromEntries(ours) };
+			kept.metadata = {
+				...kept.metadata,
+				annotations: ours.length === 0 ? noAnnotations : Object.fromEntries(ours),
+			};
 		}
 		// A CRD without a schema lets anything in, and none holds every status: what has the shape is kept.
 		const readable = conformsToKind(kind, kept) ? kept : (conforming(kept, shape) as AnyObject);
@@ -86,6 +89,9 @@ function heapBytes(weight: number, freshShare: number, object: AnyObject): numbe
 
 // A host stands in two indexes, each entry some 150 bytes.
 const bytesAnIndexedText = 300;
+
+/** Of an object that others annotate; one for all of them, since an empty object takes 56 bytes. */
+const noAnnotations: Readonly<Record<string, string>> = Object.freeze({});
 
 /** What a light object takes, in bytes: a plain ServiceEntry with its place in the indexes takes a third of it. */
 const lightBytes = 2048;
