@@ -37,6 +37,11 @@ export function parseAddressRange(text: string): AddressRange | undefined {
 	return { text, family: width === 32 ? 4 : 6, bits, prefix };
 }
 
+/** Whether a text is one IP address, as `parseAddressRange` reads it: no CIDR. */
+export function isAddressText(text: string): boolean {
+	return readIPv4(text) !== undefined || (!text.includes("/") && parseAddressRange(text) !== undefined);
+}
+
 const zero = "0".charCodeAt(0);
 const dot = ".".charCodeAt(0) - zero;
 
@@ -49,6 +54,11 @@ function parsePrefix(text: string, width: number): number | undefined {
 }
 
 function parseIPv4(text: string): bigint | undefined {
+	const bits = readIPv4(text);
+	return bits === undefined ? undefined : BigInt(bits);
+}
+
+function readIPv4(text: string): number | undefined {
 	// The longest is 255.255.255.255. Read digit by digit: every judgement reads the address of a waypoint.
 	if (text.length < 7 || text.length > 15) {
 		return undefined;
@@ -71,7 +81,7 @@ function parseIPv4(text: string): bigint | undefined {
 			return undefined;
 		}
 	}
-	return dots === 3 && octet >= 0 ? BigInt(bits * 256 + octet) : undefined;
+	return dots === 3 && octet >= 0 ? bits * 256 + octet : undefined;
 }
 
 function parseIPv6(text: string): bigint | undefined {
@@ -122,8 +132,10 @@ function groups(text: string, mayEndInIPv4: boolean): number[] | undefined {
  * undefined for a wider range, which may meet any other.
  */
 export function addressBucket(range: AddressRange): string | undefined {
-	const [width, prefix] = range.family === 4 ? [32n, 16] : [128n, 48];
-	return range.prefix < prefix ? undefined : `${range.family}/${range.bits >> (width - BigInt(prefix))}`;
+	if (range.family === 4) {
+		return range.prefix < 16 ? undefined : `4/${Number(range.bits) >>> 16}`;
+	}
+	return range.prefix < 48 ? undefined : `6/${range.bits >> 80n}`;
 }
 
 /**
@@ -131,10 +143,10 @@ export function addressBucket(range: AddressRange): string | undefined {
  * wider one. Few neighbours share it, where a `addressBucket` may hold every entry of a cluster.
  */
 export function narrowAddressBucket(range: AddressRange): string | undefined {
-	const [width, prefix] = range.family === 4 ? [32n, 24] : [128n, 64];
-	return range.prefix < prefix
-		? undefined
-		: `${range.family}/narrow/${range.bits >> (width - BigInt(prefix))}`;
+	if (range.family === 4) {
+		return range.prefix < 24 ? undefined : `4/narrow/${Number(range.bits) >>> 8}`;
+	}
+	return range.prefix < 64 ? undefined : `6/narrow/${range.bits >> 64n}`;
 }
 
 /** The key of ranges that are too wide for a bucket. */
@@ -154,7 +166,8 @@ export function bucketsOfRange(range: AddressRange): readonly string[] {
 
 /** The key of one address; undefined for a block. */
 function singleAddressKey(range: AddressRange): string | undefined {
-	return isSingle(range) ? `${range.family}/one/${range.bits}` : undefined;
+	const { family, bits } = range;
+	return isSingle(range) ? `${family}/one/${family === 4 ? Number(bits) : bits}` : undefined;
 }
 
 /** The keys under which everything stands that may have an address in common with a range. */
@@ -200,7 +213,11 @@ export function isSingle({ family, prefix }: AddressRange): boolean {
 }
 
 function sameStart(a: AddressRange, b: AddressRange, prefix: number): boolean {
-	const shift = BigInt((a.family === 4 ? 32 : 128) - prefix);
+	if (a.family === 4) {
+		// 32 bits are the same numbers without the cost of large ones; a shift by 32 would be none.
+		return prefix === 0 || (Number(a.bits) ^ Number(b.bits)) >>> (32 - prefix) === 0;
+	}
+	const shift = BigInt(128 - prefix);
 	return a.bits >> shift === b.bits >> shift;
 }
 

@@ -10,7 +10,6 @@ import { parsePolicy } from "./policy.ts";
 import type { Settings } from "./settings.ts";
 import { defaultSettings } from "./settings.ts";
 
-const nothing: ReadonlyMap<string, unknown> = new Map();
 const none: readonly never[] = [];
 
 type Store = Map<string, Map<string, unknown>>;
@@ -124,7 +123,8 @@ export class ClusterState implements Inventory {
 	}
 
 	inNamespace<K extends Kind>(kind: K, namespace: string): Iterable<Resources[K]> {
-		return (this.#store(kind).get(namespace) ?? nothing).values() as Iterable<Resources[K]>;
+		const names = this.#store(kind).get(namespace);
+		return names === undefined ? none : (names.values() as Iterable<Resources[K]>);
 	}
 
 	*all<K extends Kind>(kind: K): Iterable<Resources[K]> {

@@ -138,17 +138,23 @@ interface Run {
 	readonly absences: Absence[];
 }
 
-function allowed(mode: Mode, policy: Policy | undefined): Verdict {
+const nothing: readonly never[] = [];
+
+function allowed(
+	mode: Mode,
+	policy: Policy | undefined,
+	faults: readonly RuleFault[] = nothing,
+): Verdict {
 	return {
 		decision: "allow",
 		mode,
 		policy,
-		findings: [],
-		denials: [],
-		warnings: [],
-		fixes: [],
-		faults: [],
-		absences: [],
+		findings: nothing,
+		denials: nothing,
+		warnings: nothing,
+		fixes: nothing,
+		faults,
+		absences: nothing,
 	};
 }
 
@@ -404,12 +410,15 @@ function cut(findings: readonly Finding[]): readonly Finding[] {
 
 function decide(run: Run, findings: readonly Finding[]): Verdict {
 	const { mode } = run;
+	if (findings.length === 0) {
+		return allowed(mode, run.policy, run.faults);
+	}
 	const shows = mode === "enforce" || mode === "warn";
 	const fixesIt = shows && !isBeingDeleted(run.subject.object as AnyObject);
 	const denials: Finding[] = [];
 	const warnings: Finding[] = [];
 	const fixes: Edit[] = [];
-	const restores = findings.length > 0 && isRestoration(run);
+	const restores = isRestoration(run);
 	let isRestored = false;
 	for (const finding of findings) {
 		const denies = finding.severity === "error" && finding.inherited !== true && mode === "enforce";
@@ -445,7 +454,7 @@ function isRestoration({ subject, state, world }: Run): boolean {
 /** What the errors rest on not being there, each once; first the Namespace, whose annotations all of them rest on. */
 function absencesOf(run: Run, findings: readonly Finding[]): readonly Absence[] {
 	if (!findings.some((each) => each.severity === "error")) {
-		return [];
+		return nothing;
 	}
 	const { subject, place, policy, absences } = run;
 	const isKnown = policy.isKnown || subject.kind === "Namespace" || place === "";

@@ -56,12 +56,21 @@ export interface AbsenceRecord {
 	addAbsences(missing: readonly Absence[]): void;
 }
 
+/** A list from the last to the first: most judgements know three things, for which an array is much. */
 interface Known {
 	readonly fact: unknown;
 	readonly about: object;
 	readonly answer: unknown;
 	/** What was asked for and not found on the way: whoever uses the answer rests on that too. */
 	readonly missing: readonly Absence[];
+	readonly before: Known | undefined;
+}
+
+/** What the answer at a place rests on not being there: a list from the last to the first. */
+interface Ground {
+	readonly slot: number;
+	readonly missing: readonly Absence[];
+	readonly before: Ground | undefined;
 }
 
 /** What is known of one judged object: every fact is worked out when it is first asked for, and once. */
@@ -72,8 +81,9 @@ export class Facts {
 	/** By the place of a fact in the list. */
 	readonly #answers: Answer[];
 	/** What those answers rest on not being there; most rest on nothing. */
-	#grounds: Map<number, readonly Absence[]> | undefined;
-	readonly #known: Known[] = [];
+	#grounds: Ground | undefined;
+	/** What is known besides those answers, of the object itself and of others. */
+	#known: Known | undefined;
 
 	constructor(list: RuleList, object: Resources[Kind], record: AbsenceRecord) {
 		this.#list = list;
@@ -88,10 +98,7 @@ export class Facts {
 		const answers = this.#answers;
 		let holds = false;
 		for (let slot = 0; slot < facts.length; slot++) {
-			if (answers[slot] === unknown) {
-				answers[slot] = this.#workOut(slot, context) ? yes : no;
-			}
-			holds ||= answers[slot] === yes;
+			holds = this.#holds(slot, context) || holds;
 		}
 		if (!holds) {
 			return always;
@@ -106,30 +113,38 @@ export class Facts {
 	begin({ when }: Rule): void {
 		this.#record.begin();
 		if (this.#grounds !== undefined) {
-			this.#restOn(this.#grounds.get(this.#list.slotOf.get(when) ?? -1));
+			this.#restOn(this.#groundOf(this.#list.slotOf.get(when)));
 		}
 	}
 
 	/** The answer of any fact about any object. A handful are asked besides those of `when`, so a list is searched. */
 	know<T extends object, A>(fact: Fact<T, A>, about: T, context: RuleContext): A {
-		const slot = about === this.#object ? this.#list.slotOf.get(fact) : undefined;
-		if (slot !== undefined) {
-			const answer = this.#holds(slot, context);
-			this.#restOn(this.#grounds?.get(slot));
-			// A fact that a rule names in `when` answers yes or no.
-			return answer as A;
-		}
-		for (const known of this.#known) {
+		for (let known = this.#known; known !== undefined; known = known.before) {
 			if (known.fact === fact && known.about === about) {
 				this.#restOn(known.missing);
 				// What was kept with a fact is what it answered.
 				return known.answer as A;
 			}
 		}
+		const slot = about === this.#object ? this.#list.slotOf.get(fact) : undefined;
+		if (slot !== undefined) {
+			const answer = this.#holds(slot, context);
+			this.#restOn(this.#groundOf(slot));
+			// A fact that a rule names in `when` answers yes or no.
+			return answer as A;
+		}
 		const mark = this.#record.mark();
 		const answer = fact(about, context);
-		this.#known.push({ fact, about, answer, missing: this.#record.absencesSince(mark) });
+		this.#known = { fact, about, answer, missing: this.#record.absencesSince(mark), before: this.#known };
 		return answer;
+	}
+
+	#groundOf(slot: number | undefined): readonly Absence[] | undefined {
+		let ground = this.#grounds;
+		while (ground !== undefined && ground.slot !== slot) {
+			ground = ground.before;
+		}
+		return ground?.missing;
 	}
 
 	#restOn(missing: readonly Absence[] | undefined): void {
@@ -139,10 +154,12 @@ export class Facts {
 	}
 
 	#holds(slot: number, context: RuleContext): boolean {
-		if (this.#answers[slot] === unknown) {
-			this.#answers[slot] = this.#workOut(slot, context) ? yes : no;
+		let answer = this.#answers[slot];
+		if (answer === unknown) {
+			answer = this.#workOut(slot, context) ? yes : no;
+			this.#answers[slot] = answer;
 		}
-		return this.#answers[slot] === yes;
+		return answer === yes;
 	}
 
 	/** True as well where a fact fails. */
@@ -160,8 +177,7 @@ export class Facts {
 		}
 		const missing = record.absencesSince(mark);
 		if (missing.length > 0) {
-			this.#grounds ??= new Map();
-			this.#grounds.set(slot, missing);
+			this.#grounds = { slot, missing, before: this.#grounds };
 		}
 		return holds;
 	}

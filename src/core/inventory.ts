@@ -27,6 +27,14 @@ export interface Inventory {
 	know<T extends object | string, Answer>(fact: WorldFact<T, Answer>, about: T): Answer;
 }
 
+/** Whether a look-up finds anything at all. */
+export function isAny(objects: Iterable<unknown>): boolean {
+	for (const _ of objects) {
+		return true;
+	}
+	return false;
+}
+
 /** The same world, but for what is given. */
 export function alteredInventory(inventory: Inventory, altered: Partial<Inventory>): Inventory {
 	const world: Inventory = {

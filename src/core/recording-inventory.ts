@@ -22,6 +22,16 @@ interface Known {
 	readonly missing: readonly Absence[];
 }
 
+/** What one fact says: of what it was first asked about by itself, for most facts are asked about one thing. */
+interface Answers {
+	readonly fact: unknown;
+	readonly about: unknown;
+	readonly known: Known;
+	others: Map<unknown, Known> | undefined;
+	/** Those of the fact that was asked before: few are, so a list is searched. */
+	readonly before: Answers | undefined;
+}
+
 const nothing: readonly Absence[] = [];
 
 /**
@@ -34,7 +44,7 @@ export class RecordingInventory extends PassingInventory implements AbsenceRecor
 	/** What rests on absences of its own: a rule, and each fact. */
 	#scope = 0;
 	#scopes = 0;
-	#known: Map<unknown, Map<unknown, Known>> | undefined;
+	#answers: Answers | undefined;
 	/** That of a namespace which nobody knows is made at every question. */
 	#policies: Map<string, Policy> | undefined;
 	readonly #isSpent: IsSpent | undefined;
@@ -101,13 +111,8 @@ export class RecordingInventory extends PassingInventory implements AbsenceRecor
 	}
 
 	override know<T extends object | string, Answer>(fact: WorldFact<T, Answer>, about: T): Answer {
-		this.#known ??= new Map();
-		let answers = this.#known.get(fact);
-		if (answers === undefined) {
-			answers = new Map();
-			this.#known.set(fact, answers);
-		}
-		const known = answers.get(about);
+		const answers = this.#answersOf(fact);
+		const known = answers?.about === about ? answers.known : answers?.others?.get(about);
 		if (known !== undefined) {
 			if (known.scope !== this.#scope) {
 				known.scope = this.#scope;
@@ -119,10 +124,29 @@ export class RecordingInventory extends PassingInventory implements AbsenceRecor
 		const scope = this.#scope;
 		const mark = this.mark();
 		const answer = fact(about, this);
-		answers.set(about, { answer, missing: this.absencesSince(mark), scope });
+		this.#keep(fact, about, { answer, missing: this.absencesSince(mark), scope });
 		// Nothing was forgotten meanwhile, so what rested on something does so still.
 		this.#scope = scope;
 		return answer;
+	}
+
+	#answersOf(fact: unknown): Answers | undefined {
+		let answers = this.#answers;
+		while (answers !== undefined && answers.fact !== fact) {
+			answers = answers.before;
+		}
+		return answers;
+	}
+
+	#keep(fact: unknown, about: unknown, known: Known): void {
+		// The fact may have been asked about something else meanwhile.
+		const answers = this.#answersOf(fact);
+		if (answers === undefined) {
+			this.#answers = { fact, about, known, others: undefined, before: this.#answers };
+		} else {
+			answers.others ??= new Map();
+			answers.others.set(about, known);
+		}
 	}
 
 	#count(): void {
@@ -132,7 +156,10 @@ export class RecordingInventory extends PassingInventory implements AbsenceRecor
 	}
 
 	#note(absence: Absence): void {
-		if (this.#missing.length < mostMissing) {
+		if (this.#missing.length === 0) {
+			// Most judgements miss one thing, and what is pushed makes room for many.
+			this.#missing = [absence];
+		} else if (this.#missing.length < mostMissing) {
 			this.#missing.push(absence);
 		}
 	}

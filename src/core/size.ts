@@ -45,7 +45,11 @@ const misfitting: Measurement = { fits: false, excess: undefined };
  */
 export function measureOf(shape: Shape): Measure {
 	const look = lookOf(shape, longestText);
+	const node = nodeOf(shape, longestText);
 	return (value) => {
+		if (fitsAtOnce(value, node, { left: mostValues })) {
+			return fitting;
+		}
 		const count: Count = { left: mostValues, fits: true, excess: undefined };
 		if (look(value, count)) {
 			return count.fits ? fitting : misfitting;
@@ -53,6 +57,88 @@ export function measureOf(shape: Shape): Measure {
 		const excess = count.excess ?? { path: [], reason: `has more than ${mostValues} values` };
 		return { fits: false, excess };
 	};
+}
+
+/** A shape as `fitsAtOnce` reads it. Every node has all fields, so that one way to read them serves all. */
+interface Node {
+	readonly type: "string" | "number" | "boolean" | "list" | "map" | "fields";
+	/** The most characters of a text, or items of a list. */
+	readonly most: number;
+	readonly item: Node | undefined;
+	readonly fields: ReadonlyMap<string, Node>;
+}
+
+const noFields: ReadonlyMap<string, Node> = new Map();
+
+function nodeOf(shape: Shape, longest: number): Node {
+	const node = { most: mostItems, item: undefined, fields: noFields };
+	if (typeof shape === "string") {
+		return { ...node, type: shape, most: longest };
+	}
+	if ("list" in shape) {
+		const { list, most = mostItems } = shape;
+		return { ...node, type: "list", most, item: nodeOf(list, longestText) };
+	}
+	if ("map" in shape) {
+		return { ...node, type: "map", item: nodeOf(shape.map, shape.longest ?? longestText) };
+	}
+	const fields = Object.entries(shape.fields).map(([name, inner]) => [name, nodeOf(inner, longestText)] as const);
+	return { ...node, type: "fields", fields: new Map(fields) };
+}
+
+/**
+ * Whether a value has the shape and is not too large, found by the fields that it has: most objects have few of those
+ * that a shape names. What the shape does not name is counted here too, so a false says nothing: the look does.
+ */
+function fitsAtOnce(value: unknown, node: Node, count: { left: number }): boolean {
+	const { type, most } = node;
+	if (typeof value === "string") {
+		count.left -= 1 + (value.length >> 6);
+		return type === "string" && value.length <= most && count.left >= 0;
+	}
+	if (--count.left < 0 || typeof value !== "object" || value === null) {
+		return typeof value === type && count.left >= 0;
+	}
+	if (Array.isArray(value)) {
+		return type === "list" && value.length <= most && itemsFit(value, node, count);
+	}
+	return type === "fields" ? fieldsFit(value, node, count) : type === "map" && valuesFit(value, node, count);
+}
+
+function itemsFit(items: readonly unknown[], { item }: Node, count: { left: number }): boolean {
+	for (let index = 0; index < items.length; index++) {
+		if (item === undefined || !fitsAtOnce(items[index], item, count)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+function fieldsFit(value: object, { fields }: Node, count: { left: number }): boolean {
+	for (const name in value) {
+		const content = (value as Content)[name];
+		const node = fields.get(name);
+		if (node === undefined) {
+			count.left--;
+		} else if (content !== undefined && content !== null && !fitsAtOnce(content, node, count)) {
+			return false;
+		}
+		if (count.left < 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
+function valuesFit(value: object, { item }: Node, count: { left: number }): boolean {
+	let keys = 0;
+	for (const key in value) {
+		const isTooMuch = ++keys > mostItems || key.length > longestText;
+		if (isTooMuch || item === undefined || !fitsAtOnce((value as Content)[key], item, count)) {
+			return false;
+		}
+	}
+	return true;
 }
 
 function lookOf(shape: Shape, longest: number): Look {

@@ -1,6 +1,7 @@
 import type { AddressRange } from "../../core/address-range.ts";
 import { bucketsAround, isSingle, wideBucket } from "../../core/address-range.ts";
 import type { Inventory } from "../../core/inventory.ts";
+import { isAny } from "../../core/inventory.ts";
 import type { ServiceEntry } from "../../core/kinds.ts";
 import type { RangeList, SpannedRange } from "../../core/range-list.ts";
 import { listRanges, spanned } from "../../core/range-list.ts";
@@ -21,15 +22,39 @@ const mostOverlaps = 256;
  * The other entries that list an address in a range, each with the first such address of its own.
  * @param matters leaves out entries of which the asker knows that they do not matter
  */
-export function* overlapsOf(
+export function overlapsOf(
 	range: AddressRange,
 	self: ObjectName,
 	inventory: Inventory,
-	matters: (entry: ServiceEntry, inventory: Inventory) => boolean = () => true,
+	matters: Matters = always,
+): Iterable<Overlap> {
+	const asked = spanned(range);
+	const keys = bucketsAround(range).filter((key) => mayMeet(key, asked, inventory));
+	return keys.length === 0 ? none : overlapsBelow(keys, asked, self, inventory, matters);
+}
+
+type Matters = (entry: ServiceEntry, inventory: Inventory) => boolean;
+
+const always: Matters = () => true;
+const none: readonly Overlap[] = [];
+
+/** Whether anything stands under a key that a range may meet: most addresses are listed by one entry. */
+function mayMeet(key: string, asked: SpannedRange, inventory: Inventory): boolean {
+	return (
+		isAny(inventory.lookup("serviceEntryByAddressBucket", key)) &&
+		(key !== wideBucket || inventory.know(allWide, key)?.meets(asked) !== false)
+	);
+}
+
+function* overlapsBelow(
+	keys: readonly string[],
+	asked: SpannedRange,
+	self: ObjectName,
+	inventory: Inventory,
+	matters: Matters,
 ): Iterable<Overlap> {
 	let found = 0;
-	const asked = spanned(range);
-	for (const entry of entriesMeeting(asked, inventory)) {
+	for (const entry of entriesMeeting(keys, asked, inventory)) {
 		const objectName = { namespace: entry.metadata?.namespace ?? "", name: entry.metadata?.name ?? "" };
 		if (objectName.namespace === self.namespace && objectName.name === self.name) {
 			continue;
@@ -45,11 +70,12 @@ export function* overlapsOf(
 }
 
 /** The entries that list an address in a range: those of the narrowest bucket first. */
-function* entriesMeeting(asked: SpannedRange, inventory: Inventory): Iterable<ServiceEntry> {
-	for (const key of bucketsAround(asked.range)) {
-		if (key === wideBucket && inventory.know(allWide, key)?.meets(asked) === false) {
-			continue;
-		}
+function* entriesMeeting(
+	keys: readonly string[],
+	asked: SpannedRange,
+	inventory: Inventory,
+): Iterable<ServiceEntry> {
+	for (const key of keys) {
 		for (const entry of inventory.lookup("serviceEntryByAddressBucket", key)) {
 			if (listedBy(entry).meets(asked)) {
 				yield entry;

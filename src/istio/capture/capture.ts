@@ -117,7 +117,8 @@ export interface HostOwner {
 
 /** The owner that an entry would be. */
 export function ownerOf(entry: ServiceEntry, { namespace, name }: ObjectName): HostOwner {
-	const created = Date.parse(entry.metadata?.creationTimestamp ?? "");
+	const { creationTimestamp } = entry.metadata ?? {};
+	const created = creationTimestamp ? Date.parse(creationTimestamp) : Number.NaN;
 	return {
 		kind: "ServiceEntry",
 		namespace,
@@ -187,9 +188,15 @@ export function rollsOf(inventory: Inventory): FindRoll {
 	};
 }
 
+/** That of the many hosts which no stored object has yet. */
+const emptyRoll: HostRoll = { service: undefined, namespaces: new Map(), oldestPublic: [], owners: [] };
+
 function rollOf(host: string, inventory: Inventory): HostRoll {
 	const service = serviceBehind(host, inventory);
 	const owners = ownersOf(host, inventory);
+	if (owners.length === 0 && service === undefined) {
+		return emptyRoll;
+	}
 	const namespaces = new Map<string, NamespaceOwners>();
 	const firsts = new Set<HostOwner>();
 	for (const [namespace, own] of Map.groupBy(owners, (each) => each.namespace)) {
@@ -254,35 +261,72 @@ export function hostOwnership(
 	inventory: Inventory,
 	findRoll: FindRoll = (each) => inventory.know(rollOf, each),
 ): HostStanding {
-	const self = ownerOf(entry, objectName);
-	const roll = findRoll(host);
-	const { service, namespaces } = roll;
-	const own = namespaces.get(objectName.namespace);
-	// The entry as it is stored, which an update may be about to replace.
-	const stored = objectName.name === undefined ? undefined : own?.byName.get(objectName.name);
-	const isServiceHere = service?.namespace === objectName.namespace;
-	const first = firstWith(self, stored, own);
-	const lostTo = isServiceHere ? service : first === self ? undefined : first;
-	const tied = (own?.countAt.get(self.created) ?? 0) - (stored?.created === self.created ? 1 : 0);
-	return {
-		lostTo,
-		isTied: lostTo?.kind !== "Service" && tied > 0,
-		get rivals() {
-			return own?.owners.filter((each) => each !== stored) ?? [];
-		},
-		get elsewhere() {
-			const hidden = new Set([objectName.namespace, service?.namespace]);
-			const firsts = [...namespaces.values()].flatMap((each) =>
-				hidden.has(each.first.namespace) ? [] : [each.first],
-			);
-			return service === undefined || isServiceHere ? firsts : [service, ...firsts];
-		},
-		canonical:
-			lostTo === undefined &&
+	return new Standing(entry, objectName, inventory, findRoll(host));
+}
+
+/** What is asked of few hosts is worked out when it is asked for. */
+class Standing implements HostStanding {
+	readonly lostTo: HostOwner | undefined;
+	readonly isTied: boolean;
+	readonly canonical: boolean;
+	readonly #roll: HostRoll;
+	readonly #namespace: string;
+	readonly #stored: HostOwner | undefined;
+
+	constructor(entry: ServiceEntry, objectName: ObjectName, inventory: Inventory, roll: HostRoll) {
+		const { namespace, name } = objectName;
+		const { service, namespaces } = roll;
+		const self = ownerOf(entry, objectName);
+		const own = namespaces.get(namespace);
+		// The entry as it is stored, which an update may be about to replace.
+		const stored = name === undefined ? undefined : own?.byName.get(name);
+		this.lostTo = takerOf(self, stored, own, service);
+		const tied = (own?.countAt.get(self.created) ?? 0) - (stored?.created === self.created ? 1 : 0);
+		this.isTied = this.lostTo?.kind !== "Service" && tied > 0;
+		this.canonical =
+			this.lostTo === undefined &&
 			service === undefined &&
-			visibilityOf(objectName.namespace, inventory) === "PUBLIC" &&
-			comesFirst(self, stored, roll),
-	};
+			visibilityOf(namespace, inventory) === "PUBLIC" &&
+			comesFirst(self, stored, roll);
+		this.#roll = roll;
+		this.#namespace = namespace;
+		this.#stored = stored;
+	}
+
+	get rivals(): readonly HostOwner[] {
+		const own = this.#roll.namespaces.get(this.#namespace);
+		return own?.owners.filter((each) => each !== this.#stored) ?? none;
+	}
+
+	get elsewhere(): readonly HostOwner[] {
+		const { service, namespaces } = this.#roll;
+		if (service === undefined && namespaces.size === 0) {
+			return none;
+		}
+		const firsts: HostOwner[] = [];
+		for (const { first } of namespaces.values()) {
+			if (first.namespace !== this.#namespace && first.namespace !== service?.namespace) {
+				firsts.push(first);
+			}
+		}
+		return service === undefined || service.namespace === this.#namespace ? firsts : [service, ...firsts];
+	}
+}
+
+const none: readonly HostOwner[] = [];
+
+/** Who takes a host from an entry in its namespace: a Service, or an older entry. */
+function takerOf(
+	self: HostOwner,
+	stored: HostOwner | undefined,
+	own: NamespaceOwners | undefined,
+	service: HostOwner | undefined,
+): HostOwner | undefined {
+	if (service?.namespace === self.namespace) {
+		return service;
+	}
+	const first = firstWith(self, stored, own);
+	return first === self ? undefined : first;
 }
 
 /** Which entry of its namespace answers for a host, once an entry is as it is written. */
@@ -463,7 +507,8 @@ export function captureOf(
 ): readonly HostCapture[] {
 	const ignored = whyIgnored(entry, objectName.namespace, inventory);
 	const asked = bindingOf(entry.metadata?.labels, objectName.namespace, inventory);
-	const hosts = [...new Set(specOf(entry).hosts)];
+	const { hosts: written } = specOf(entry);
+	const hosts = written.length > 1 ? [...new Set(written)] : written;
 	const standings = hosts.map((host) => hostOwnership(host, entry, objectName, inventory, findRoll));
 	const isListed = ignored === undefined && standings.some((each) => each.lostTo === undefined);
 	const binding = isListed ? asked : unbound;

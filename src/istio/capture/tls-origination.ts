@@ -1,5 +1,6 @@
 import { canonicalHost } from "../../core/host-pattern.ts";
 import type { Inventory } from "../../core/inventory.ts";
+import { isAny } from "../../core/inventory.ts";
 import type { DestinationRule, Kind, ServiceEntry } from "../../core/kinds.ts";
 import type { RuleContext } from "../../core/rule.ts";
 import type { WaypointReference } from "../../core/settings.ts";
@@ -110,18 +111,11 @@ export function mayHaveTlsSettings(entry: ServiceEntry, context: RuleContext): b
 	const { namespace, inventory } = context;
 	const waypointNamespace = entryBinding(entry, context).target?.namespace ?? namespace;
 	return (
-		isAny(inventory.inNamespace("DestinationRule", waypointNamespace)) ||
+		(waypointNamespace !== namespace && isAny(inventory.inNamespace("DestinationRule", waypointNamespace))) ||
 		isAny(inventory.inNamespace("DestinationRule", namespace)) ||
 		isAny(inventory.inNamespace("DestinationRule", inventory.mesh.rootNamespace)) ||
 		isAny(inventory.inNamespace("BackendTLSPolicy", namespace))
 	);
-}
-
-function isAny(objects: Iterable<unknown>): boolean {
-	for (const _ of objects) {
-		return true;
-	}
-	return false;
 }
 
 /** The TLS settings of a DestinationRule for a port; undefined when it has none. */

@@ -2,6 +2,7 @@ import type { AddressRange } from "../../core/address-range.ts";
 import { addressBucket } from "../../core/address-range.ts";
 import { mention } from "../../core/finding.ts";
 import type { Inventory } from "../../core/inventory.ts";
+import { isAny } from "../../core/inventory.ts";
 import type { Kind, ServiceEntry, WorkloadEntry, WorkloadEntrySpec } from "../../core/kinds.ts";
 import type { AddressList, SpannedRange } from "../../core/range-list.ts";
 import { listAddresses, spanned } from "../../core/range-list.ts";
@@ -155,13 +156,29 @@ function networkOf(namespace: string, inventory: Inventory): string {
 const mostWorkloads = 256;
 
 /** The workloads of other objects than `self` that have an address in a range. */
-export function* workloadsWithin(
+export function workloadsWithin(
+	range: AddressRange,
+	self: ObjectName,
+	inventory: Inventory,
+): Iterable<WorkloadAddress> {
+	const key = addressBucket(range) ?? "all";
+	const isNear =
+		isAny(inventory.lookup("serviceEntryByEndpoint", key)) ||
+		isAny(inventory.lookup("workloadEntryByAddress", key));
+	// Most addresses are those of no workload, nor near one.
+	return isNear ? firstWithin(key, range, self, inventory) : none;
+}
+
+const none: readonly WorkloadAddress[] = [];
+
+function* firstWithin(
+	key: string,
 	range: AddressRange,
 	self: ObjectName,
 	inventory: Inventory,
 ): Iterable<WorkloadAddress> {
 	let found = 0;
-	for (const workload of allWithin(range, self, inventory)) {
+	for (const workload of allWithin(key, range, self, inventory)) {
 		yield workload;
 		if (++found === mostWorkloads) {
 			return;
@@ -169,8 +186,12 @@ export function* workloadsWithin(
 	}
 }
 
-function* allWithin(range: AddressRange, self: ObjectName, inventory: Inventory): Iterable<WorkloadAddress> {
-	const key = addressBucket(range) ?? "all";
+function* allWithin(
+	key: string,
+	range: AddressRange,
+	self: ObjectName,
+	inventory: Inventory,
+): Iterable<WorkloadAddress> {
 	const asked = spanned(range);
 	for (const entry of inventory.know(entriesOf, key)) {
 		const objectName = objectNameOf(entry);

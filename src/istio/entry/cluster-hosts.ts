@@ -11,7 +11,7 @@ const clusterSetDomain = "clusterset.local";
 export function isClusterHost(host: string, inventory: Inventory): boolean {
 	const name = canonicalHost(host);
 	return (
-		!(name.includes(".") || name.startsWith("*")) ||
+		(!name.includes(".") && !name.startsWith("*")) ||
 		isUnderDomain("svc", name) ||
 		isUnderDomain(inventory.mesh.clusterDomain, name) ||
 		isUnderDomain(clusterSetDomain, name)
@@ -20,5 +20,6 @@ export function isClusterHost(host: string, inventory: Inventory): boolean {
 
 /** Whether a canonical name, or every name of a wildcard, lies below a domain or is it. */
 export function isUnderDomain(domain: string, name: string): boolean {
-	return name.endsWith(domain) && (name.length === domain.length || name.at(-domain.length - 1) === ".");
+	const before = name.length - domain.length - 1;
+	return name.endsWith(domain) && (before < 0 || name.charAt(before) === ".");
 }

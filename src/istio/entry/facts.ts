@@ -117,17 +117,15 @@ function isEmpty(list: readonly unknown[] | null | undefined): boolean {
 }
 
 function arePlainHosts(hosts: readonly string[], inventory: Inventory): boolean {
-	return (
-		hosts.length > 0 &&
-		hosts.length <= 256 &&
-		hosts.every(
-			(host) =>
-				isPlainName(host) &&
-				hasPlainEnd(host) &&
-				!host.endsWith(".localhost") &&
-				!isClusterHost(host, inventory),
-		)
-	);
+	if (hosts.length === 0 || hosts.length > 256) {
+		return false;
+	}
+	for (const host of hosts) {
+		if (!(isPlainName(host) && hasPlainEnd(host)) || isClusterHost(host, inventory)) {
+			return false;
+		}
+	}
+	return true;
 }
 
 const dot = 46;
@@ -161,19 +159,24 @@ function isLetterOfName(code: number, last: number): boolean {
 /** Whether a plain name has several labels, the last of which begins with a letter, so that it is no IP address. */
 function hasPlainEnd(host: string): boolean {
 	const end = host.lastIndexOf(".");
-	return end > 0 && host.charAt(end + 1) >= "a";
+	return end > 0 && host.charCodeAt(end + 1) >= 97 && !host.endsWith(".localhost");
 }
 
 function arePlainPorts(ports: readonly ServiceEntryPort[]): boolean {
-	return (
-		ports.length > 0 &&
-		ports.length <= 256 &&
-		ports.every(
-			(port, index) =>
-				isPlainPort(port) &&
-				ports.findIndex((each) => each.number === port.number || each.name === port.name) === index,
-		)
-	);
+	if (ports.length === 0 || ports.length > 256) {
+		return false;
+	}
+	for (const [index, port] of ports.entries()) {
+		if (!isPlainPort(port) || (index > 0 && isTaken(port, index, ports))) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/** Whether a port before this one has its number or its name. */
+function isTaken({ number, name }: ServiceEntryPort, index: number, ports: readonly ServiceEntryPort[]): boolean {
+	return ports.findIndex((each) => each.number === number || each.name === name) < index;
 }
 
 function isPlainPort({ name, number, protocol, targetPort }: ServiceEntryPort): boolean {

@@ -1,4 +1,4 @@
-import { parseAddressRange } from "../../core/address-range.ts";
+import { isAddressText } from "../../core/address-range.ts";
 import type { Inventory } from "../../core/inventory.ts";
 import type { GatewayClass, GatewayListener, KubernetesGateway } from "../../core/kinds.ts";
 import { useWaypointLabel, useWaypointNamespaceLabel } from "../../core/policy.ts";
@@ -151,10 +151,13 @@ function listenerByClass(
 ): { readonly index: number; readonly listener: GatewayListener } | undefined {
 	const listeners = gateway.spec?.listeners ?? [];
 	const index = boundListener(gateway, gatewayClass, listeners);
-	const chosen =
-		index >= 0 ? index : listeners.findIndex((each) => each.protocol === "HBONE" && each.port === 15008);
+	const chosen = index >= 0 ? index : listeners.findIndex(isHbone);
 	const listener = listeners[chosen];
 	return listener === undefined ? undefined : { index: chosen, listener };
+}
+
+function isHbone({ protocol, port }: GatewayListener): boolean {
+	return protocol === "HBONE" && port === 15008;
 }
 
 function boundListener(
@@ -165,7 +168,10 @@ function boundListener(
 	const annotation =
 		labelOf(gateway.metadata?.annotations, bindingAnnotation) ??
 		labelOf(gatewayClass?.metadata?.annotations, bindingAnnotation);
-	const match = annotation === undefined ? null : /^(NONE|PROXY)(?:\/(.*))?$/s.exec(annotation);
+	if (annotation === undefined) {
+		return -1;
+	}
+	const match = /^(NONE|PROXY)(?:\/(.*))?$/s.exec(annotation);
 	if (match === null || match[2]?.includes("/")) {
 		return -1;
 	}
@@ -254,8 +260,7 @@ function isReachable(gateway: KubernetesGateway, inventory: Inventory): boolean 
 			type === "Hostname" ||
 			// The CRD's default; a manifest may leave it out.
 			((type ?? "IPAddress") === "IPAddress" &&
-				!(value ?? "").includes("/") &&
-				parseAddressRange(value ?? "") !== undefined),
+				isAddressText(value ?? "")),
 	);
 }
 
@@ -267,13 +272,11 @@ function neverReadyReason(gateway: KubernetesGateway, inventory: Inventory): str
 	if (revision !== undefined && !isUnsure && !inventory.mesh.revisions.has(revision)) {
 		return "its label istio.io/rev names a revision that no istiod of this mesh has";
 	}
-	const hbone = (gateway.spec?.listeners ?? []).filter(
-		(each) => each.protocol === "HBONE" && each.port === 15008,
-	);
-	if (hbone.length > 1) {
+	const { listeners, addresses } = gateway.spec ?? {};
+	if (listeners && listeners.findIndex(isHbone) !== listeners.findLastIndex(isHbone)) {
 		return "it has more than one HBONE listener on port 15008";
 	}
-	if ((gateway.spec?.addresses ?? []).some((address) => address.type === "Hostname")) {
+	if (addresses?.some((address) => address.type === "Hostname") === true) {
 		return "its spec.addresses holds a Hostname";
 	}
 	return undefined;

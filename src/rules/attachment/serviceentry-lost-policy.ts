@@ -5,6 +5,7 @@ import { canonicalHost } from "../../core/host-pattern.ts";
 import type { IndexName } from "../../core/indexes.ts";
 import { anyEntryKey } from "../../core/indexes.ts";
 import type { Inventory } from "../../core/inventory.ts";
+import { isAny } from "../../core/inventory.ts";
 import type { AnyObject, ServiceEntry } from "../../core/kinds.ts";
 import type { Rule, RuleContext } from "../../core/rule.ts";
 import type { Attachable } from "../../istio/attachment/targets.ts";
@@ -32,10 +33,12 @@ const policyIndexes = [
 
 /** Whether some policy in the cluster stands on a ServiceEntry: most clusters have none. */
 function somePolicyTargetsEntries(_: object, { inventory }: RuleContext): boolean {
-	return policyIndexes.some(([, index]) => {
-		const [policy] = inventory.lookup(index, anyEntryKey);
-		return policy !== undefined;
-	});
+	for (const [, index] of policyIndexes) {
+		if (isAny(inventory.lookup(index, anyEntryKey))) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /** An entry whose host is governed by a policy on another entry has a policy, too. */

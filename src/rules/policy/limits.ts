@@ -1,3 +1,4 @@
+import type { AddressRange } from "../../core/address-range.ts";
 import { embeddedAddress, parseAddressRange, rangesOverlap } from "../../core/address-range.ts";
 import type { Path, Problem } from "../../core/finding.ts";
 import { quote } from "../../core/finding.ts";
@@ -56,8 +57,7 @@ export function* forbiddenHost(
 /** What the cluster's denied ranges say against an address. */
 export function* forbiddenAddress(text: string, path: Path, { limits }: Settings): Iterable<Problem> {
 	const range = parseAddressRange(text);
-	const reached = range === undefined ? [] : [range, embeddedAddress(range) ?? range];
-	const hit = limits.deniedAddresses.find((each) => reached.some((one) => rangesOverlap(each, one)));
+	const hit = range === undefined ? undefined : deniedRange(range, limits);
 	if (hit !== undefined) {
 		yield {
 			path,
@@ -65,6 +65,13 @@ export function* forbiddenAddress(text: string, path: Path, { limits }: Settings
 			hint: "Remove the address; the denied ranges are limits.deniedAddresses of the cluster configuration",
 		};
 	}
+}
+
+function deniedRange(range: AddressRange, { deniedAddresses }: Settings["limits"]): AddressRange | undefined {
+	const embedded = embeddedAddress(range);
+	return deniedAddresses.find(
+		(each) => rangesOverlap(each, range) || (embedded !== undefined && rangesOverlap(each, embedded)),
+	);
 }
 
 /** What the lists of ports say against a port of an entry, with its protocol. */
