@@ -58,6 +58,36 @@ describe("the documentation", () => {
 		}
 	});
 
+	for (const page of ["docs/robustness.md", "docs/threat-model.md"]) {
+		it(`${page} names tests that exist, under the names that they have`, () => {
+			const rows = read(page)
+				.split("\n")
+				.filter((line) => /^\| [^|-]/.test(line));
+			assert.ok(rows.length > 15);
+			const wrong: string[] = [];
+			for (const row of rows) {
+				let file = "";
+				for (const [, path, name = ""] of row.matchAll(/`(test\/[^`]+\.ts)`|"([^"]+)"/g)) {
+					if (path !== undefined) {
+						file = path;
+					}
+					if (!existsSync(join(root, file)) || (file !== "" && !read(file).includes(name))) {
+						wrong.push(`${file}: ${name}`);
+					}
+				}
+			}
+			assert.deepEqual(wrong, []);
+		});
+	}
+
+	it("docs/robustness.md names a test for every promise, or says that there is none", () => {
+		const rows = read("docs/robustness.md")
+			.split("\n")
+			.filter((line) => /^\| [^|-]/.test(line) && !/ held by \|$/.test(line));
+		const bare = rows.filter((row) => !/`test\/[^`]+\.test\.ts`: "|No test of the gate|\| above \|$/.test(row));
+		assert.deepEqual(bare, []);
+	});
+
 	it("docs/comparison.md is dated, and says of every other tool where that is written", () => {
 		const text = read("docs/comparison.md");
 		assert.match(text, /^For one purpose: .*As of \d+ \w+ 2026\./m);

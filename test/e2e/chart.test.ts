@@ -184,6 +184,35 @@ describe("the chart", () => {
 		assert.ok(!(await kindsOf("--set=replicas=1")).includes("PodDisruptionBudget"));
 	});
 
+	it("lets in by its NetworkPolicy whom the values name, and out to the API server, DNS and other replicas", async () => {
+		const objects = await render(
+			plane,
+			"--set=networkPolicy.enabled=true",
+			"--set=networkPolicy.apiServerFrom[0].ipBlock.cidr=192.0.2.10/32",
+			"--set=networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus",
+		);
+		const policy = objects.find(({ kind }) => kind === "NetworkPolicy");
+		const own = { "app.kubernetes.io/name": "waymark", "app.kubernetes.io/instance": "waymark" };
+		const replicas = { podSelector: { matchLabels: own } };
+		const tcp = (...ports: readonly number[]) => ports.map((port) => ({ port, protocol: "TCP" }));
+		assert.deepEqual(policy?.spec, {
+			podSelector: { matchLabels: own },
+			policyTypes: ["Ingress", "Egress"],
+			ingress: [
+				{ ports: tcp(8443), from: [{ ipBlock: { cidr: "192.0.2.10/32" } }, replicas] },
+				{ ports: tcp(8081), from: [{ podSelector: { matchLabels: { app: "prometheus" } } }] },
+			],
+			egress: [
+				{ ports: tcp(443, 6443) },
+				{ ports: [{ port: 53, protocol: "UDP" }, ...tcp(53)] },
+				{ ports: tcp(8443), to: [replicas] },
+			],
+		});
+		// The policy is that of the pods.
+		const { labels } = podTemplate(objects).metadata as KubeObject["metadata"];
+		assert.deepEqual({ ...labels, ...own }, labels);
+	});
+
 	it("never renders a CA bundle that it was not given", async () => {
 		for (const args of Object.values(variants)) {
 			assert.doesNotMatch(await mustHelm(plane, "template", "waymark", "CHART", ...args), /caBundle/);

@@ -445,6 +445,23 @@ test("createWebhook() hangs up on plain HTTP and on bytes that are no TLS", asyn
 	await assertAlive();
 });
 
+test("createWebhook() speaks HTTP/1.1 to a client that offers HTTP/2 too, and ends the handshake of one that speaks nothing else", async () => {
+	const offer = (...protocols: readonly string[]) =>
+		connect({ host: "127.0.0.1", port: webhook.port, ca: webhook.ca, ALPNProtocols: [...protocols] });
+	const both = offer("h2", "http/1.1");
+	await once(both, "secureConnect");
+	assert.equal(both.alpnProtocol, "http/1.1");
+	const answered = readAll(both);
+	// An upgrade to HTTP/2 in clear text is not taken either.
+	const upgrade = "connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n";
+	both.write(httpText(good).replace("\r\n\r\n", `\r\n${upgrade}\r\n`));
+	assert.match(await answered, /^HTTP\/1\.1 200 /);
+	both.destroy();
+	const [error] = (await once(offer("h2"), "error")) as [NodeJS.ErrnoException];
+	assert.match(String(error.code), /NO_APPLICATION_PROTOCOL/);
+	await assertAlive();
+});
+
 test("createWebhook() refuses a client of TLS 1.1", async () => {
 	const socket = connect({
 		host: "127.0.0.1",
