@@ -1,6 +1,7 @@
 import type { Indexed, IndexName } from "./indexes.ts";
 import { indexes } from "./indexes.ts";
 import type { Inventory } from "./inventory.ts";
+import { isAny } from "./inventory.ts";
 import type { Kind, Namespace, Resources } from "./kinds.ts";
 import { PassingInventory } from "./passing-inventory.ts";
 import type { Policy } from "./policy.ts";
@@ -18,6 +19,8 @@ export interface Change<K extends Kind = Kind> {
 /** The world as it would be after one change; nothing is copied. */
 export class ChangedInventory extends PassingInventory {
 	readonly #change: Change;
+	/** Under which keys of an index the changed object stands. */
+	readonly #keys = new Map<IndexName, ReadonlySet<string>>();
 
 	constructor(inner: Inventory, change: Change) {
 		super(inner);
@@ -39,14 +42,26 @@ export class ChangedInventory extends PassingInventory {
 		yield* this.#changed(kind, this.inner.all(kind), true);
 	}
 
-	override *lookup<I extends IndexName>(name: I, key: string): Iterable<Resources[Indexed<I>]> {
-		const { kind, keys } = indexes[name];
-		const { object } = this.#change;
-		const isFound =
-			kind === this.#change.kind &&
-			object !== undefined &&
-			[...(keys as (object: Resources[Kind]) => Iterable<string>)(object)].includes(key);
-		yield* this.#changed(kind as Indexed<I>, this.inner.lookup(name, key), isFound);
+	override lookup<I extends IndexName>(name: I, key: string): Iterable<Resources[Indexed<I>]> {
+		const { kind } = indexes[name];
+		const found = this.inner.lookup(name, key);
+		if (kind !== this.#change.kind) {
+			return found;
+		}
+		const isFound = this.#keysOf(name).has(key);
+		// Tens of thousands of hosts may be looked up, under most of which nothing stands.
+		return isFound || isAny(found) ? this.#changed(kind as Indexed<I>, found, isFound) : found;
+	}
+
+	#keysOf(name: IndexName): ReadonlySet<string> {
+		let keys = this.#keys.get(name);
+		if (keys === undefined) {
+			const { object } = this.#change;
+			const keysOf = indexes[name].keys as (object: Resources[Kind]) => Iterable<string>;
+			keys = new Set(object === undefined ? [] : keysOf(object));
+			this.#keys.set(name, keys);
+		}
+		return keys;
 	}
 
 	override policy(namespace: string): Policy {

@@ -94,3 +94,71 @@ export function overlaps(pattern: HostPattern, host: string): boolean {
 	const suffix = name.slice(1);
 	return pattern.suffix === undefined ? pattern.text.endsWith(suffix) : pattern.suffix.endsWith(suffix);
 }
+
+/** The patterns of a long list by what they end in, so that a host need not be held to each. */
+interface PatternIndex {
+	readonly texts: ReadonlySet<string>;
+	readonly suffixes: ReadonlySet<string>;
+	/** Everything from a dot on in the texts of patterns: what the wildcards above them end in. */
+	readonly ends: ReadonlySet<string>;
+}
+
+const fewPatterns = 8;
+
+// Lists are parsed with their policy and never changed.
+const indexes = new WeakMap<readonly HostPattern[], PatternIndex>();
+
+function indexOf(patterns: readonly HostPattern[]): PatternIndex {
+	let index = indexes.get(patterns);
+	if (index === undefined) {
+		index = {
+			texts: new Set(patterns.flatMap(({ text, suffix }) => (suffix === undefined ? text : []))),
+			suffixes: new Set(patterns.flatMap(({ suffix }) => suffix ?? [])),
+			ends: new Set(patterns.flatMap(({ text, suffix }) => [...endsOf(suffix ?? text)])),
+		};
+		indexes.set(patterns, index);
+	}
+	return index;
+}
+
+/** What a name has from each dot on. */
+function* endsOf(name: string): Iterable<string> {
+	for (let dot = name.indexOf("."); dot >= 0; dot = name.indexOf(".", dot + 1)) {
+		yield name.slice(dot);
+	}
+}
+
+/** Whether some pattern of a list covers every name that a host stands for. */
+export function someCovers(patterns: readonly HostPattern[], host: string): boolean {
+	if (patterns.length <= fewPatterns) {
+		return patterns.some((each) => covers(each, host));
+	}
+	const { texts, suffixes } = indexOf(patterns);
+	const name = canonicalHost(host);
+	return texts.has(name) || hasEnd(suffixes, name.startsWith("*") ? name.slice(1) : name, name);
+}
+
+function hasEnd(suffixes: ReadonlySet<string>, end: string, name: string): boolean {
+	// Of a name that begins with a dot, the name itself is no name below that.
+	const first = name === end ? 1 : 0;
+	for (let dot = end.indexOf(".", first); dot >= 0; dot = end.indexOf(".", dot + 1)) {
+		if (suffixes.has(end.slice(dot))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/** Whether some pattern of a list and a host have a name in common. */
+export function someOverlaps(patterns: readonly HostPattern[], host: string): boolean {
+	const name = canonicalHost(host);
+	if (someCovers(patterns, name)) {
+		return true;
+	}
+	if (!name.startsWith("*")) {
+		return false;
+	}
+	return patterns.length > fewPatterns && name.startsWith("*.")
+		? indexOf(patterns).ends.has(name.slice(1))
+		: patterns.some((each) => overlaps(each, name));
+}

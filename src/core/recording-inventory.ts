@@ -11,6 +11,8 @@ import { VerdictCut } from "./verdict-cut.ts";
 /** So many questions are asked between two looks at the clock; a plain entry asks a few dozen in all. */
 const questionsBetween = 512;
 
+const questionsPerObject = 32;
+
 /** More absences than this are not noted: nobody asks the API server for so many before a denial. */
 const mostMissing = 65_536;
 
@@ -92,7 +94,17 @@ export class RecordingInventory extends PassingInventory implements AbsenceRecor
 
 	override inNamespace<K extends Kind>(kind: K, namespace: string): Iterable<Resources[K]> {
 		this.#count();
-		return this.inner.inNamespace(kind, namespace);
+		const found = this.inner.inNamespace(kind, namespace);
+		// There are none of most kinds.
+		return Array.isArray(found) ? found : this.#counted(found);
+	}
+
+	/** A rule may do much with each object of a namespace and ask nothing, so that each counts as many questions. */
+	*#counted<T>(objects: Iterable<T>): Iterable<T> {
+		for (const object of objects) {
+			yield object;
+			this.#count(questionsPerObject);
+		}
 	}
 
 	override lookup<I extends IndexName>(name: I, key: string): Iterable<Resources[Indexed<I>]> {
@@ -149,9 +161,13 @@ export class RecordingInventory extends PassingInventory implements AbsenceRecor
 		}
 	}
 
-	#count(): void {
-		if (++this.#questions % questionsBetween === 0 && this.#isSpent?.() === true) {
-			throw new VerdictCut();
+	#count(questions = 1): void {
+		this.#questions += questions;
+		if (this.#questions >= questionsBetween) {
+			this.#questions = 0;
+			if (this.#isSpent?.() === true) {
+				throw new VerdictCut();
+			}
 		}
 	}
 

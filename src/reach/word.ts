@@ -1,5 +1,5 @@
 import { isExemptNamespace } from "../core/exempt-namespaces.ts";
-import { covers, overlaps } from "../core/host-pattern.ts";
+import { covers, overlaps, someCovers, someOverlaps } from "../core/host-pattern.ts";
 import type { Authority, Policy } from "../core/policy.ts";
 import { coversPort, parseProtocol } from "../core/port-range.ts";
 import type { Settings } from "../core/settings.ts";
@@ -39,14 +39,14 @@ export function refusalOf(policy: Policy, destination: Destination): PolicyLine 
 /** What in the lists of hosts forbids a host. */
 export function hostRefusal(policy: Policy, host: string): PolicyLine | undefined {
 	for (const { by, patterns } of policy.deniedHosts) {
-		const hit = patterns.find((pattern) => overlaps(pattern, host));
+		const hit = someOverlaps(patterns, host)
+			? patterns.find((pattern) => overlaps(pattern, host))
+			: undefined;
 		if (hit !== undefined) {
 			return { by, list: "denied-hosts", item: hit.text };
 		}
 	}
-	const strict = policy.allowedHosts.find(
-		({ patterns }) => !patterns.some((pattern) => covers(pattern, host)),
-	);
+	const strict = policy.allowedHosts.find(({ patterns }) => !someCovers(patterns, host));
 	return strict === undefined ? undefined : { by: strict.by, list: "allowed-hosts", item: undefined };
 }
 
@@ -71,9 +71,7 @@ export function portRefusal(
 
 /** The line of the lists of hosts that allows a host, the namespace's own before the cluster's; undefined: no list limits. */
 export function allowanceOf(policy: Policy, host: string): PolicyLine | undefined {
-	const list = policy.allowedHosts.findLast(({ patterns }) =>
-		patterns.some((pattern) => covers(pattern, host)),
-	);
+	const list = policy.allowedHosts.findLast(({ patterns }) => someCovers(patterns, host));
 	const item = list?.patterns.find((pattern) => covers(pattern, host))?.text;
 	return list === undefined ? undefined : { by: list.by, list: "allowed-hosts", item };
 }

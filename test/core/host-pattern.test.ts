@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { HostPattern } from "../../src/core/host-pattern.ts";
-import { canonicalHost, covers, overlaps, parseHostPattern } from "../../src/core/host-pattern.ts";
+import {
+	canonicalHost,
+	covers,
+	overlaps,
+	parseHostPattern,
+	someCovers,
+	someOverlaps,
+} from "../../src/core/host-pattern.ts";
 import { runs } from "../support/long-form.ts";
 
 function parsed(text: string): HostPattern {
@@ -155,4 +162,24 @@ describe("covers() and overlaps()", () => {
 			assert.equal(overlaps(parsed(text), written), isShared);
 		});
 	}
+});
+
+describe("someCovers() and someOverlaps()", () => {
+	it("someCovers() and someOverlaps() say of a list of any length what covers() and overlaps() say of its patterns", () => {
+		const lists = fc.array(pattern, { maxLength: 20, size: "max" });
+		const more = fc.oneof(host, fc.constantFrom("*", "*.", "", ".", ".a", "A.b", "a.b."));
+		fc.assert(
+			fc.property(lists, more, (list, one) => {
+				assert.equal(
+					someCovers(list, one),
+					list.some((each) => covers(each, one)),
+				);
+				assert.equal(
+					someOverlaps(list, one),
+					list.some((each) => overlaps(each, one)),
+				);
+			}),
+			runs(4_000),
+		);
+	});
 });

@@ -2,13 +2,15 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createEngine } from "../../src/core/engine.ts";
 import { evaluate } from "../../src/core/evaluate.ts";
-import type { AnyObject, ServiceEntry, WorkloadEntry } from "../../src/core/kinds.ts";
+import type { AnyObject, DestinationRule, ServiceEntry, WorkloadEntry } from "../../src/core/kinds.ts";
 import {
 	boundEntry,
 	egressNamespace,
 	egressWaypoint,
 	plainEntry,
 	teamNamespace,
+	withAnnotations,
+	withLabels,
 	withSpec,
 } from "../../src/rules/examples.ts";
 import { rules } from "../../src/rules/table.ts";
@@ -25,7 +27,7 @@ const otherNamespace: AnyObject = {
 };
 
 /** Entries beside the one that is judged: making their worlds takes longer than judging. */
-const mostNeighbours = gateOr(100, 200);
+const mostNeighbours = gateOr(100, 1_000);
 
 type Spec = NonNullable<ServiceEntry["spec"]>;
 
@@ -61,8 +63,22 @@ const listed = (addresses: readonly string[], more: Spec = {}): Spec => ({
 	...more,
 });
 
+const manyEndpoints = numbers(4_096).map((index) => ({ address: `203.0.${113 + (index >> 8)}.${index & 255}` }));
+const httpPorts = [{ number: 80, name: "http", protocol: "HTTP", targetPort: 443 }];
+
+function tlsRule(host: string, mode: string): DestinationRule {
+	return {
+		apiVersion: "networking.istio.io/v1",
+		kind: "DestinationRule",
+		metadata: { name: "tls", namespace: "team" },
+		spec: { host, trafficPolicy: { tls: { mode, credentialName: "mine" } } },
+	};
+}
+
 interface Pair {
 	readonly object: AnyObject;
+	/** The object that an update replaces. */
+	readonly old?: AnyObject;
 	readonly neighbour: (index: number) => AnyObject;
 	/** How many there are of them at most, where it is not `mostNeighbours`. */
 	readonly most?: number;
@@ -123,6 +139,69 @@ const pairs: Readonly<Record<string, Pair>> = {
 				endpoints: numbers(500).map((each) => ({ address: `203.0.${114 + (each >> 8)}.${each & 255}` })),
 			}),
 	},
+	"256 unbound wildcards beside entries of the same wildcards in other namespaces": {
+		object: withSpec(plainEntry, { hosts: manyWildcards, resolution: "DYNAMIC_DNS" }),
+		neighbour: (index) =>
+			neighbour(index, `other-${index}`, {}, { hosts: manyWildcards, resolution: "DYNAMIC_DNS" }),
+	},
+	"256 unbound hosts beside unbound entries of the wildcard above them in other namespaces": {
+		object: withSpec(plainEntry, { hosts: manyHosts }),
+		neighbour: (index) =>
+			neighbour(index, `other-${index}`, {}, { hosts: ["*.example.com"], resolution: "DYNAMIC_DNS" }),
+		most: 4_000,
+	},
+	"256 wildcards beside entries of a host below each of them": {
+		object: withSpec(boundEntry, { hosts: manyWildcards, resolution: "DYNAMIC_DNS" }),
+		neighbour: (index) =>
+			neighbour(index, "other", {}, { hosts: numbers(256).map((each) => `a${index}.w${each}.example.com`) }),
+	},
+	"256 hosts beside entries of other namespaces that send them through the same waypoint": {
+		object: withSpec(boundEntry, { hosts: manyHosts.slice(0, 255).concat("one.example.com") }),
+		neighbour: (index) =>
+			neighbour(index, `other-${index}`, { "istio.io/use-waypoint": "none" }, { hosts: manyHosts }),
+	},
+	"a DestinationRule for a wildcard that is changed beside entries of 256 hosts below it": {
+		object: tlsRule("*.example.com", "MUTUAL"),
+		old: tlsRule("*.example.com", "SIMPLE"),
+		neighbour: (index) =>
+			neighbour(index, "team", bound, {
+				hosts: numbers(256).map((each) => `a${each}-${index}.example.com`),
+				ports: httpPorts,
+			}),
+	},
+	"a DestinationRule for a host beside entries of 256 hosts and 256 ports that have it": {
+		object: tlsRule("h0.example.com", "ISTIO_MUTUAL"),
+		neighbour: (index) =>
+			neighbour(index, "team", bound, {
+				hosts: manyHosts,
+				ports: numbers(256).map((each) => ({ number: 1_000 + each, name: `h${each}`, protocol: "HTTP" })),
+			}),
+	},
+	"an update of 4,096 endpoints beside unbound entries of the same addresses": {
+		object: withSpec(boundEntry, { resolution: "STATIC", endpoints: manyEndpoints }),
+		old: withSpec(boundEntry, { resolution: "STATIC", endpoints: manyEndpoints.toReversed() }),
+		neighbour: (index) => neighbour(index, "other", {}, listed(manyAddresses)),
+	},
+	"an update of 4,096 endpoints beside bound entries of the same addresses": {
+		object: withSpec(boundEntry, { resolution: "STATIC", endpoints: manyEndpoints }),
+		old: withSpec(boundEntry, { resolution: "STATIC", endpoints: manyEndpoints.toReversed() }),
+		neighbour: (index) => neighbour(index, "other", bound, listed(manyAddresses)),
+	},
+	"a Namespace whose lists become tighter beside entries of 256 hosts": {
+		object: withAnnotations(teamNamespace, {
+			"egress.waymark.dev/waypoint": "istio-egress/egress",
+			"egress.waymark.dev/allowed-hosts": `${numbers(2_000)
+				.map((index) => `x${index}.example.org`)
+				.join(", ")}, *.example.com`,
+		}),
+		old: teamNamespace,
+		neighbour: (index) => neighbour(index, "team", bound, { hosts: manyHosts }),
+	},
+	"a waypoint that stops serving entries beside those that ask for it": {
+		object: withLabels(egressWaypoint, { "istio.io/waypoint-for": "none" }),
+		old: egressWaypoint,
+		neighbour: (index) => neighbour(index, `other-${index % 100}`, bound, { hosts: manyHosts }),
+	},
 	"256 addresses beside WorkloadEntries elsewhere": {
 		object: withSpec(boundEntry, listed(manyAddresses)),
 		neighbour: machine,
@@ -131,9 +210,9 @@ const pairs: Readonly<Record<string, Pair>> = {
 };
 
 describe("evaluate() of the largest objects beside many neighbours", () => {
-	for (const [name, { object, neighbour: make, most = mostNeighbours }] of Object.entries(pairs)) {
+	for (const [name, { object, old, neighbour: make, most = mostNeighbours }] of Object.entries(pairs)) {
 		it(`evaluate() judges ${name} in its share of time, and of ${most} in 50 ms of CPU`, () => {
-			const subject = subjectOf(object);
+			const subject = subjectOf(object, old);
 			const runs = [8, 4, 2, 1].map((part) => {
 				const others = numbers(most / part).map(make);
 				const state = world([teamNamespace, otherNamespace, egressNamespace, egressWaypoint, ...others]);

@@ -20,22 +20,27 @@ const mostOverlaps = 256;
 
 /**
  * The other entries that list an address in a range, each with the first such address of its own.
- * @param matters leaves out entries of which the asker knows that they do not matter
+ * @param under finds those below a key of the index that matter to the asker; all of them where it is left out
  */
 export function overlapsOf(
 	range: AddressRange,
 	self: ObjectName,
 	inventory: Inventory,
-	matters: Matters = always,
+	under: Under = entriesUnder,
 ): Iterable<Overlap> {
 	const asked = spanned(range);
 	const keys = bucketsAround(range).filter((key) => mayMeet(key, asked, inventory));
-	return keys.length === 0 ? none : overlapsBelow(keys, asked, self, inventory, matters);
+	return keys.length === 0 ? none : overlapsBelow(keys, asked, self, inventory, under);
 }
 
-type Matters = (entry: ServiceEntry, inventory: Inventory) => boolean;
+/** Finds entries by a key of the index of addresses. */
+export type Under = (key: string, inventory: Inventory) => Iterable<ServiceEntry>;
 
-const always: Matters = () => true;
+/** Every entry that stands under a key of the index of addresses. */
+export function entriesUnder(key: string, inventory: Inventory): Iterable<ServiceEntry> {
+	return inventory.lookup("serviceEntryByAddressBucket", key);
+}
+
 const none: readonly Overlap[] = [];
 
 /** Whether anything stands under a key that a range may meet: most addresses are listed by one entry. */
@@ -51,15 +56,15 @@ function* overlapsBelow(
 	asked: SpannedRange,
 	self: ObjectName,
 	inventory: Inventory,
-	matters: Matters,
+	under: Under,
 ): Iterable<Overlap> {
 	let found = 0;
-	for (const entry of entriesMeeting(keys, asked, inventory)) {
+	for (const entry of entriesMeeting(keys, asked, inventory, under)) {
 		const objectName = { namespace: entry.metadata?.namespace ?? "", name: entry.metadata?.name ?? "" };
 		if (objectName.namespace === self.namespace && objectName.name === self.name) {
 			continue;
 		}
-		const met = matters(entry, inventory) ? listedBy(entry).firstMeeting(asked) : undefined;
+		const met = listedBy(entry).firstMeeting(asked);
 		if (met !== undefined) {
 			yield { entry, objectName, range: met };
 		}
@@ -74,9 +79,10 @@ function* entriesMeeting(
 	keys: readonly string[],
 	asked: SpannedRange,
 	inventory: Inventory,
+	under: Under,
 ): Iterable<ServiceEntry> {
 	for (const key of keys) {
-		for (const entry of inventory.lookup("serviceEntryByAddressBucket", key)) {
+		for (const entry of under(key, inventory)) {
 			if (listedBy(entry).meets(asked)) {
 				yield entry;
 			}

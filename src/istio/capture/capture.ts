@@ -154,25 +154,26 @@ export interface HostStanding {
 	readonly canonical: boolean;
 }
 
-/** The entries of one namespace that istiod takes for a host. */
-interface NamespaceOwners {
-	readonly owners: readonly HostOwner[];
-	/** The one that answers, where no Service does. */
-	readonly first: HostOwner;
-	/** Which of them it is for; worked out when asked for. */
-	readonly byName: ReadonlyMap<string, HostOwner>;
-	/** How many were created at a time; worked out when asked for. */
-	readonly countAt: ReadonlyMap<number, number>;
-}
-
 /** All that answer for a host, as the world has them: the same for each entry with the host. */
 export interface HostRoll {
 	readonly service: HostOwner | undefined;
-	readonly namespaces: ReadonlyMap<string, NamespaceOwners>;
+	/** The one that answers in each namespace, where no Service does. */
+	readonly firsts: ReadonlyMap<string, HostOwner>;
 	/** The oldest two of those that answer in public namespaces: each is of another namespace. */
 	readonly oldestPublic: readonly HostOwner[];
 	/** Every entry that istiod takes for it, in the order of the world. */
 	readonly owners: readonly HostOwner[];
+	/** Those of one namespace; undefined where it has none. */
+	ownersIn(namespace: string): NamespaceOwners | undefined;
+}
+
+/** The entries of one namespace that istiod takes for a host. */
+interface NamespaceOwners {
+	readonly owners: readonly HostOwner[];
+	/** The one of a name. */
+	named(name: string): HostOwner | undefined;
+	/** How many were created at a time. */
+	createdAt(time: number): number;
 }
 
 /** Finds all that answer for a host, by the spelling that istiod compares. */
@@ -189,56 +190,116 @@ export function rollsOf(inventory: Inventory): FindRoll {
 }
 
 /** That of the many hosts which no stored object has yet. */
-const emptyRoll: HostRoll = { service: undefined, namespaces: new Map(), oldestPublic: [], owners: [] };
+const emptyRoll: HostRoll = {
+	service: undefined,
+	firsts: new Map(),
+	oldestPublic: [],
+	owners: [],
+	ownersIn: () => undefined,
+};
 
 function rollOf(host: string, inventory: Inventory): HostRoll {
 	const service = serviceBehind(host, inventory);
 	const owners = ownersOf(host, inventory);
-	if (owners.length === 0 && service === undefined) {
-		return emptyRoll;
+	return owners.length === 0 && service === undefined
+		? emptyRoll
+		: new ReadRoll(service === undefined ? undefined : ownerOfService(service), owners, inventory);
+}
+
+/** A host may stand in thousands of entries, and an entry have hundreds of hosts: what one asks for is not made for all. */
+class ReadRoll implements HostRoll {
+	readonly service: HostOwner | undefined;
+	readonly firsts: ReadonlyMap<string, HostOwner>;
+	readonly oldestPublic: readonly HostOwner[];
+	readonly owners: readonly HostOwner[];
+	/** Of the namespace that was asked for first; of all once another one is. */
+	#asked: { readonly namespace: string; readonly owners: NamespaceOwners | undefined } | undefined;
+	#byNamespace: ReadonlyMap<string, NamespaceOwners> | undefined;
+
+	constructor(service: HostOwner | undefined, owners: readonly HostOwner[], inventory: Inventory) {
+		this.service = service;
+		this.owners = owners;
+		this.firsts = firstsOf(owners);
+		// What is only being written has no time, and so stands in the order of the world.
+		const shown = [...this.firsts.values()].filter((each) => isPublic(each.namespace, inventory));
+		const canonical = oldest(shown);
+		const next = oldest(shown.filter((each) => each !== canonical));
+		this.oldestPublic = [canonical, next].filter((each) => each !== undefined);
 	}
-	const namespaces = new Map<string, NamespaceOwners>();
-	const firsts = new Set<HostOwner>();
-	for (const [namespace, own] of Map.groupBy(owners, (each) => each.namespace)) {
-		const first = oldest(own);
-		if (first !== undefined) {
-			namespaces.set(namespace, new ReadOwners(own, first));
-			if (visibilityOf(namespace, inventory) === "PUBLIC") {
-				firsts.add(first);
-			}
+
+	ownersIn(namespace: string): NamespaceOwners | undefined {
+		if (!this.firsts.has(namespace)) {
+			return undefined;
+		}
+		if (this.#asked === undefined) {
+			const owners = new ReadOwners(this.owners.filter((each) => each.namespace === namespace));
+			this.#asked = { namespace, owners };
+		}
+		if (this.#asked.namespace === namespace) {
+			return this.#asked.owners;
+		}
+		this.#byNamespace ??= new Map(
+			Map.groupBy(this.owners, (each) => each.namespace)
+				.entries()
+				.map(([each, owners]) => [each, new ReadOwners(owners)]),
+		);
+		return this.#byNamespace.get(namespace);
+	}
+}
+
+/** The oldest of each namespace. */
+function firstsOf(owners: readonly HostOwner[]): ReadonlyMap<string, HostOwner> {
+	const firsts = new Map<string, HostOwner>();
+	let last: HostOwner | undefined;
+	for (const owner of owners) {
+		const first = last?.namespace === owner.namespace ? last : firsts.get(owner.namespace);
+		last = first === undefined || comesBefore(owner, first) ? owner : first;
+		if (last === owner) {
+			firsts.set(owner.namespace, owner);
 		}
 	}
-	// What is only being written has no time, and so stands in the order of the world.
-	const shown = owners.filter((each) => firsts.has(each));
-	const canonical = oldest(shown);
-	const next = oldest(shown.filter((each) => each !== canonical));
-	return {
-		service: service === undefined ? undefined : ownerOfService(service),
-		namespaces,
-		oldestPublic: [canonical, next].filter((each) => each !== undefined),
-		owners,
-	};
+	return firsts;
+}
+
+function isPublic(namespace: string, inventory: Inventory): boolean {
+	return inventory.mesh.serviceEntryVisibility === undefined || inventory.know(isPublicNamespace, namespace);
+}
+
+function isPublicNamespace(namespace: string, inventory: Inventory): boolean {
+	return visibilityOf(namespace, inventory) === "PUBLIC";
 }
 
 class ReadOwners implements NamespaceOwners {
 	readonly owners: readonly HostOwner[];
-	readonly first: HostOwner;
+	#asked = false;
 	#byName: ReadonlyMap<string, HostOwner> | undefined;
 	#countAt: ReadonlyMap<number, number> | undefined;
 
-	constructor(owners: readonly HostOwner[], first: HostOwner) {
+	constructor(owners: readonly HostOwner[]) {
 		this.owners = owners;
-		this.first = first;
 	}
 
-	get byName(): ReadonlyMap<string, HostOwner> {
+	named(name: string): HostOwner | undefined {
+		if (this.#isAskedOnce()) {
+			return this.owners.find((each) => each.name === name);
+		}
 		this.#byName ??= new Map(this.owners.map((each) => [each.name, each]));
-		return this.#byName;
+		return this.#byName.get(name);
 	}
 
-	get countAt(): ReadonlyMap<number, number> {
+	createdAt(time: number): number {
+		if (this.#countAt === undefined && this.#byName === undefined) {
+			return this.owners.reduce((sum, { created }) => (created === time ? sum + 1 : sum), 0);
+		}
 		this.#countAt ??= countByTime(this.owners);
-		return this.#countAt;
+		return this.#countAt.get(time) ?? 0;
+	}
+
+	/** For one who asks a list is searched; for the many who may ask it is put in order. */
+	#isAskedOnce(): boolean {
+		const before = this.#asked;
+		this.#asked = true;
+		return !before;
 	}
 }
 
@@ -275,13 +336,16 @@ class Standing implements HostStanding {
 
 	constructor(entry: ServiceEntry, objectName: ObjectName, inventory: Inventory, roll: HostRoll) {
 		const { namespace, name } = objectName;
-		const { service, namespaces } = roll;
+		const { service, firsts } = roll;
 		const self = ownerOf(entry, objectName);
-		const own = namespaces.get(namespace);
+		const own = roll.ownersIn(namespace);
 		// The entry as it is stored, which an update may be about to replace.
-		const stored = name === undefined ? undefined : own?.byName.get(name);
-		this.lostTo = takerOf(self, stored, own, service);
-		const tied = (own?.countAt.get(self.created) ?? 0) - (stored?.created === self.created ? 1 : 0);
+		const stored = name === undefined ? undefined : own?.named(name);
+		this.lostTo =
+			service?.namespace === namespace
+				? service
+				: takerOf(self, stored, firsts.get(namespace), own?.owners ?? none);
+		const tied = (own?.createdAt(self.created) ?? 0) - (stored?.created === self.created ? 1 : 0);
 		this.isTied = this.lostTo?.kind !== "Service" && tied > 0;
 		this.canonical =
 			this.lostTo === undefined &&
@@ -294,56 +358,46 @@ class Standing implements HostStanding {
 	}
 
 	get rivals(): readonly HostOwner[] {
-		const own = this.#roll.namespaces.get(this.#namespace);
-		return own?.owners.filter((each) => each !== this.#stored) ?? none;
+		const own = this.#roll.ownersIn(this.#namespace)?.owners ?? none;
+		return this.#stored === undefined ? own : own.filter((each) => each !== this.#stored);
 	}
 
 	get elsewhere(): readonly HostOwner[] {
-		const { service, namespaces } = this.#roll;
-		if (service === undefined && namespaces.size === 0) {
+		const { service, firsts } = this.#roll;
+		if (service === undefined && firsts.size === 0) {
 			return none;
 		}
-		const firsts: HostOwner[] = [];
-		for (const { first } of namespaces.values()) {
+		const others: HostOwner[] =
+			service === undefined || service.namespace === this.#namespace ? [] : [service];
+		for (const first of firsts.values()) {
 			if (first.namespace !== this.#namespace && first.namespace !== service?.namespace) {
-				firsts.push(first);
+				others.push(first);
 			}
 		}
-		return service === undefined || service.namespace === this.#namespace ? firsts : [service, ...firsts];
+		return others;
 	}
 }
 
 const none: readonly HostOwner[] = [];
 
-/** Who takes a host from an entry in its namespace: a Service, or an older entry. */
+/** The entry of its namespace that takes a host from an entry, once that is as it is written. */
 function takerOf(
 	self: HostOwner,
 	stored: HostOwner | undefined,
-	own: NamespaceOwners | undefined,
-	service: HostOwner | undefined,
+	first: HostOwner | undefined,
+	owners: readonly HostOwner[],
 ): HostOwner | undefined {
-	if (service?.namespace === self.namespace) {
-		return service;
-	}
-	const first = firstWith(self, stored, own);
-	return first === self ? undefined : first;
-}
-
-/** Which entry of its namespace answers for a host, once an entry is as it is written. */
-function firstWith(
-	self: HostOwner,
-	stored: HostOwner | undefined,
-	own: NamespaceOwners | undefined,
-): HostOwner | undefined {
-	if (own === undefined) {
-		return self;
+	if (first === undefined) {
+		return undefined;
 	}
 	if (stored?.created === self.created) {
-		return own.first === stored ? self : own.first;
+		return first === stored ? undefined : first;
 	}
-	return stored === undefined
-		? oldest([own.first, self])
-		: oldest(own.owners.map((each) => (each === stored ? self : each)));
+	const now =
+		stored === undefined
+			? oldest([first, self])
+			: oldest(owners.map((each) => (each === stored ? self : each)));
+	return now === self ? undefined : now;
 }
 
 /** Whether an entry is older than those that answer in the other public namespaces. */
@@ -362,8 +416,9 @@ function comesFirst(
 /** Every entry that istiod takes for a host, as it is written. */
 export function ownersOf(host: string, inventory: Inventory): readonly HostOwner[] {
 	const owners: HostOwner[] = [];
-	for (const entry of inventory.lookup("serviceEntryByHost", canonicalHost(host))) {
-		const owner = hasHost(entry, host) ? inventory.know(storedOwner, entry) : undefined;
+	const name = canonicalHost(host);
+	for (const entry of inventory.lookup("serviceEntryByHost", name)) {
+		const owner = isSpelled(entry, host, name === host) ? inventory.know(storedOwner, entry) : undefined;
 		if (owner !== undefined) {
 			owners.push(owner);
 		}
@@ -382,19 +437,26 @@ function storedOwner(entry: ServiceEntry, inventory: Inventory): HostOwner | und
 /** More hosts than this are looked up and not searched. */
 const fewHosts = 8;
 
-const hostSets = new WeakMap<ServiceEntry, ReadonlySet<string>>();
+interface HostSet {
+	readonly hosts: ReadonlySet<string>;
+	/** Every host is in the spelling in which hosts are compared, as nearly all are. */
+	readonly isCanonical: boolean;
+}
 
-function hasHost(entry: ServiceEntry, host: string): boolean {
-	const { hosts } = specOf(entry);
+const hostSets = new WeakMap<ServiceEntry, HostSet>();
+
+/** Whether an entry that was found under the canonical form of a host has it in the spelling that istiod compares. */
+function isSpelled(entry: ServiceEntry, host: string, isCanonical: boolean): boolean {
+	const hosts = entry.spec?.hosts ?? [];
 	if (hosts.length <= fewHosts) {
 		return hosts.includes(host);
 	}
 	let set = hostSets.get(entry);
 	if (set === undefined) {
-		set = new Set(hosts);
+		set = { hosts: new Set(hosts), isCanonical: hosts.every((each) => canonicalHost(each) === each) };
 		hostSets.set(entry, set);
 	}
-	return set.has(host);
+	return (isCanonical && set.isCanonical) || set.hosts.has(host);
 }
 
 /** Of the entries that istiod takes for a host those that answer for it in their namespaces: the oldest, where no Service does. */
@@ -405,28 +467,11 @@ export function winnersOf(host: string, inventory: Inventory): readonly HostOwne
 function findWinners(host: string, inventory: Inventory): readonly HostOwner[] {
 	const owners = ownersOf(host, inventory);
 	const service = serviceBehind(host, inventory)?.metadata?.namespace;
-	const first = new Map<string, HostOwner>();
-	for (const owner of owners) {
-		const found = first.get(owner.namespace);
-		if (found === undefined || comesBefore(owner, found)) {
-			first.set(owner.namespace, owner);
-		}
+	if (owners.length === 1 && service === undefined) {
+		return owners;
 	}
-	return owners.filter((owner) => first.get(owner.namespace) === owner && owner.namespace !== service);
-}
-
-/**
- * What ztunnel is given for a host of an owner that answers for it in its namespace. The same as `captureOf` says of it,
- * which asks for all owners of each host of the entry: of a host with many owners that would be their square.
- */
-export function wayOf(
-	{ entry, namespace }: HostOwner,
-	host: string,
-	inventory: Inventory,
-): Pick<HostCapture, "addresses" | "waypoint"> {
-	return entry === undefined
-		? { addresses: "none", waypoint: undefined }
-		: { addresses: addressSource(entry, host), waypoint: waypointOfStored(entry, namespace, inventory) };
+	const firsts = firstsOf(owners);
+	return owners.filter((owner) => firsts.get(owner.namespace) === owner && owner.namespace !== service);
 }
 
 /** `NAMESPACE/NAME` of the waypoint that the labels of a stored entry bind it to, as ztunnel is told. */

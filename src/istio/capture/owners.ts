@@ -1,11 +1,12 @@
 import { mention } from "../../core/finding.ts";
 import { canonicalHost } from "../../core/host-pattern.ts";
+import type { Inventory } from "../../core/inventory.ts";
 import type { Kind, ServiceEntry } from "../../core/kinds.ts";
 import type { RuleContext } from "../../core/rule.ts";
 import { isWildcard } from "../entry/hosts.ts";
 import { bindingReads, entryBinding, formatWaypoint } from "../waypoint/binding.ts";
 import type { HostCapture, HostOwner } from "./capture.ts";
-import { wayOf } from "./capture.ts";
+import { addressSource, waypointOfStored } from "./capture.ts";
 
 /** What asking for the wanted waypoint may look at. */
 export const wantedWaypointReads: readonly Kind[] = bindingReads;
@@ -34,17 +35,31 @@ export const waypointOfReads: readonly Kind[] = [
 ];
 
 /** The waypoint that ztunnel is given for a host of an entry that answers for it; undefined: it connects directly. */
-export function waypointOfOwner(owner: HostOwner, host: string, context: RuleContext): string | undefined {
-	return wayOf(owner, host, context.inventory).waypoint;
+export function waypointOfOwner({ entry, namespace }: HostOwner, inventory: Inventory): string | undefined {
+	return entry === undefined ? undefined : waypointOfStored(entry, namespace, inventory);
 }
 
 /** Whether ambient pods of the namespace of an entry that answers for a host reach it without any waypoint. */
 export function bypassesWaypoint(owner: HostOwner, host: string, { inventory }: RuleContext): boolean {
-	if (owner.entry === undefined || inventory.policy(owner.namespace).ambient !== "enforced") {
-		return false;
-	}
-	const { addresses, waypoint } = wayOf(owner, host, inventory);
-	return addresses !== "none" && waypoint === undefined;
+	return owner.entry !== undefined && inventory.know(isWildcard(host) ? opensWildcards : opensNames, owner.entry);
+}
+
+// Of a host it matters only whether it stands for many, so an entry is asked once for its hundreds of hosts.
+function opensWildcards(entry: ServiceEntry, inventory: Inventory): boolean {
+	return opens(entry, "*.", inventory);
+}
+
+function opensNames(entry: ServiceEntry, inventory: Inventory): boolean {
+	return opens(entry, "", inventory);
+}
+
+function opens(entry: ServiceEntry, host: string, inventory: Inventory): boolean {
+	const namespace = entry.metadata?.namespace ?? "";
+	return (
+		inventory.policy(namespace).ambient === "enforced" &&
+		waypointOfStored(entry, namespace, inventory) === undefined &&
+		addressSource(entry, host) !== "none"
+	);
 }
 
 /** Whether an entry is one of a namespace whose pods ztunnel serves, so that what ambient does matters there. */

@@ -59,14 +59,39 @@ export function encrypts(tls: Origination | undefined): boolean {
 	return tls?.mode === "SIMPLE" || tls?.mode === "MUTUAL";
 }
 
-/** Every port of an entry for each of its hosts. */
-export function* portsAt(entry: ServiceEntry, waypoint: WaypointReference): Iterable<WaypointPort> {
+/**
+ * Every port of an entry for each of its hosts; of those that the same settings are for, which is told by `sameFor`, the
+ * first one only.
+ */
+export function* portsAt(
+	entry: ServiceEntry,
+	waypoint: WaypointReference,
+	sameFor: (host: string) => unknown,
+): Iterable<WaypointPort> {
 	const { hosts, ports } = specOf(entry);
+	const seen = new Set<unknown>();
 	for (const host of hosts) {
+		const same = sameFor(host);
+		if (seen.has(same)) {
+			continue;
+		}
+		seen.add(same);
 		for (const port of ports) {
 			yield { entry, host, port, waypoint };
 		}
 	}
+}
+
+/** Gives two things that are found for a host as one, which is the same where both are. */
+function pairs(one: (host: string) => object, other: (host: string) => object): (host: string) => object {
+	const known = new Map<object, Map<object, object>>();
+	return (host) => {
+		const [first, second] = [one(host), other(host)];
+		const seconds = known.get(first) ?? new Map<object, object>();
+		const pair = seconds.get(second) ?? { first, second };
+		known.set(first, seconds.set(second, pair));
+		return pair;
+	};
 }
 
 /** The first port of these entries for which a waypoint originates TLS while an object is as it was, and no more then. */
@@ -80,8 +105,9 @@ export function firstTlsLoss(
 	const then = new ChangedInventory(inventory, change);
 	// Many entries may have a host, and many rules be about it.
 	const [rulesBefore, rulesThen] = [rememberRulesOf(), rememberRulesOf()];
+	const pairOf = pairs((host) => rulesBefore(host, before), (host) => rulesThen(host, then));
 	for (const { entry, waypoint } of entries) {
-		for (const lost of portsAt(entry, waypoint)) {
+		for (const lost of portsAt(entry, waypoint, pairOf)) {
 			const after = originationOf(lost, then, rulesThen);
 			if (encrypts(originationOf(lost, before, rulesBefore)) && !encrypts(after)) {
 				return { lost, after };

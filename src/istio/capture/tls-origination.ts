@@ -138,24 +138,59 @@ export type RulesOf = (host: string, inventory: Inventory) => ReadonlyMap<string
 
 const rulesOfHost: RulesOf = (host, inventory) => {
 	const name = canonicalHost(host);
-	const candidates: DestinationRule[] = [];
-	for (const each of [name, ...wildcardsAbove(name), "*"]) {
+	return byNamespace([...rulesFor([name], inventory), ...rulesFor(keysAbove(name), inventory)]);
+};
+
+/** Every other key under which a rule for a host may stand: of the wildcards above it, and of the one for all. */
+function keysAbove(name: string): readonly string[] {
+	return [...wildcardsAbove(name), "*"];
+}
+
+function rulesFor(hosts: readonly string[], inventory: Inventory): readonly DestinationRule[] {
+	const rules: DestinationRule[] = [];
+	for (const each of hosts) {
 		for (const rule of [...inventory.lookup("destinationRuleByHost", each)].toSorted(compareAge)) {
 			// A waypoint passes over it, whichever pods it selects (pilot/pkg/model/sidecar.go: DestinationRule).
 			if (!hasSelector(rule)) {
-				candidates.push(rule);
+				rules.push(rule);
 			}
 		}
 	}
-	return Map.groupBy(candidates, ({ metadata }) => metadata?.namespace ?? "");
-};
+	return rules;
+}
 
-/** Looks each host up once in one world, for who asks about a host for many entries. */
+function byNamespace(rules: readonly DestinationRule[]): ReturnType<RulesOf> {
+	return Map.groupBy(rules, ({ metadata }) => metadata?.namespace ?? "");
+}
+
+/**
+ * Looks each host up once in one world, for who asks about many hosts, and for many entries. Hosts that the same rules
+ * are for, since none is for one of them alone, are given the same map.
+ */
 export function rememberRulesOf(): RulesOf {
 	const known = new Map<string, ReturnType<RulesOf>>();
+	const above = new Map<string, ReturnType<RulesOf>>();
+	const find: RulesOf = (host, inventory) => {
+		const name = canonicalHost(host);
+		const [rule] = inventory.lookup("destinationRuleByHost", name);
+		const dot = name.indexOf(".");
+		if (rule !== undefined || dot < 0 || name.startsWith("*") || name.length > 255) {
+			return rulesOfHost(name, inventory);
+		}
+		const domain = name.slice(dot);
+		let shared = above.get(domain);
+		if (shared === undefined) {
+			shared = byNamespace(rulesFor(keysAbove(name), inventory));
+			above.set(domain, shared);
+		}
+		return shared;
+	};
 	return (host, inventory) => {
-		const found = known.get(host) ?? rulesOfHost(host, inventory);
-		known.set(host, found);
+		let found = known.get(host);
+		if (found === undefined) {
+			found = find(host, inventory);
+			known.set(host, found);
+		}
 		return found;
 	};
 }

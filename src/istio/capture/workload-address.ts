@@ -10,7 +10,7 @@ import { specOf } from "../entry/entry.ts";
 import { labelOf } from "../waypoint/label-selector.ts";
 import { requestedWaypoint, workloadBinding } from "../waypoint/waypoint.ts";
 import type { Overlap } from "./address-overlap.ts";
-import { overlapsOf } from "./address-overlap.ts";
+import { entriesUnder, overlapsOf } from "./address-overlap.ts";
 import type { ObjectName } from "./capture.ts";
 import { readAsIstiod, whyIgnored } from "./capture.ts";
 
@@ -263,7 +263,8 @@ export function governedBy(
 	self: ObjectName,
 	inventory: Inventory,
 ): GovernedAddress | undefined {
-	for (const { entry, objectName, range } of overlapsOf(workload.address, self, inventory, isGoverned)) {
+	const meeting = overlapsOf(workload.address, self, inventory, governedUnder);
+	for (const { entry, objectName, range } of meeting) {
 		const waypoint = inventory.know(waypointAskedBy, entry);
 		if (waypoint !== undefined && waypoint !== workload.waypoint) {
 			return { entry, objectName, range, waypoint };
@@ -272,8 +273,18 @@ export function governedBy(
 	return undefined;
 }
 
-function isGoverned(entry: ServiceEntry, inventory: Inventory): boolean {
-	return inventory.know(waypointAskedBy, entry) !== undefined;
+const manyEntries = 32;
+
+/** Of many entries under a key those that ask for a waypoint: thousands of endpoints may be asked for. */
+function governedUnder(key: string, inventory: Inventory): Iterable<ServiceEntry> {
+	return inventory.know(governedAmongMany, key) ?? entriesUnder(key, inventory);
+}
+
+function governedAmongMany(key: string, inventory: Inventory): readonly ServiceEntry[] | undefined {
+	const entries = [...entriesUnder(key, inventory)];
+	return entries.length < manyEntries
+		? undefined
+		: entries.filter((entry) => inventory.know(waypointAskedBy, entry) !== undefined);
 }
 
 /** The waypoint that the labels of a stored entry or its namespace ask for, unless istiod ignores it. */

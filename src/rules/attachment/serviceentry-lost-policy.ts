@@ -120,8 +120,11 @@ function* leftBehind(
 		const name = canonicalHost(host);
 		for (const known of [name, ...wildcardsAbove(name)]) {
 			for (const other of context.inventory.lookup("serviceEntryByHost", known)) {
-				const policy = seen.has(other) ? undefined : policyOn(other, index, context);
+				if (seen.has(other)) {
+					continue;
+				}
 				seen.add(other);
+				const policy = policyOn(other, index, context);
 				if (policy !== undefined) {
 					const how = known === name ? "as well" : `by ${quote(known)}`;
 					yield {

@@ -42,14 +42,33 @@ const mostHostsBelow = 256;
 
 /** The entry of another namespace that sends the host, or a wildcard above it, through a waypoint. */
 function governedOwner(host: string, standing: HostStanding, context: RuleContext): Governed | undefined {
-	const same = standing.elsewhere.map((owner) => ({ owner, host }));
-	const above = wildcardsAbove(host).flatMap((wildcard) =>
-		winnersOf(wildcard, context.inventory).map((owner) => ({ owner, host: wildcard })),
-	);
-	for (const each of [...same, ...above]) {
-		const waypoint = waypointOfOwner(each.owner, each.host, context);
+	const same = firstGoverned(standing.elsewhere, host, context.inventory);
+	if (same !== undefined) {
+		return same;
+	}
+	for (const wildcard of wildcardsAbove(host)) {
+		// Hundreds of hosts may lie below one wildcard, and thousands of entries have that.
+		const above = context.inventory.know(governedWinner, wildcard);
+		if (above !== undefined) {
+			return above;
+		}
+	}
+	return undefined;
+}
+
+function governedWinner(wildcard: string, inventory: Inventory): Governed | undefined {
+	return firstGoverned(winnersOf(wildcard, inventory), wildcard, inventory);
+}
+
+function firstGoverned(
+	owners: readonly HostOwner[],
+	host: string,
+	inventory: Inventory,
+): Governed | undefined {
+	for (const owner of owners) {
+		const waypoint = waypointOfOwner(owner, inventory);
 		if (waypoint !== undefined) {
-			return { ...each, waypoint };
+			return { owner, host, waypoint };
 		}
 	}
 	return undefined;
@@ -97,26 +116,49 @@ function hostsBelow(wildcard: string, entry: ServiceEntry, inventory: Inventory)
 		: hostsEndingWith(all, inventory);
 }
 
+type HostsBelow = ReadonlyMap<string, Set<string>>;
+
 /** The hosts of all entries below each wildcard of an entry for the names of a domain, found in one walk. */
-function hostsBelowAll(entry: ServiceEntry, inventory: Inventory): ReadonlyMap<string, readonly string[]> {
-	const found = new Map<string, string[]>(
+function hostsBelowAll(entry: ServiceEntry, inventory: Inventory): HostsBelow {
+	const found = new Map(
 		specOf(entry)
 			.hosts.map(canonicalHost)
 			.filter((host) => host.startsWith("*."))
-			.map((host) => [host, []]),
+			.map((host) => [host, new Set<string>()]),
 	);
 	for (const domain of new Set([...found.keys()].map(domainOf))) {
+		const setsAbove = rememberSetsAbove(found, domain);
 		for (const other of inventory.lookup("serviceEntryByDomain", domain)) {
 			for (const host of specOf(other).hosts) {
-				for (const above of wildcardsAbove(canonicalHost(host))) {
-					if (domainOf(above) === domain) {
-						found.get(above)?.push(host);
+				for (const below of setsAbove(canonicalHost(host))) {
+					if (below.size < mostHostsBelow) {
+						below.add(host);
 					}
 				}
 			}
 		}
 	}
 	return found;
+}
+
+/** Finds where a name belongs: below the wildcards above it, which names of the same parent share. */
+function rememberSetsAbove(found: HostsBelow, domain: string): (name: string) => readonly Set<string>[] {
+	const byParent = new Map<string, readonly Set<string>[]>();
+	const setsAbove = (name: string): readonly Set<string>[] =>
+		wildcardsAbove(name).flatMap((above) => (domainOf(above) === domain ? (found.get(above) ?? []) : []));
+	return (name) => {
+		// A wildcard is not above itself, and nothing is above what is too long.
+		if (name.startsWith("*") || name.length > 255) {
+			return setsAbove(name);
+		}
+		const parent = name.slice(name.indexOf("."));
+		let sets = byParent.get(parent);
+		if (sets === undefined) {
+			sets = setsAbove(name);
+			byParent.set(parent, sets);
+		}
+		return sets;
+	};
 }
 
 /** The same for a wildcard such as `*-eu.example.com`. */

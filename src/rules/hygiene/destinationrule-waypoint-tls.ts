@@ -1,12 +1,13 @@
 import { ChangedInventory } from "../../core/changed-inventory.ts";
 import type { Path, Problem } from "../../core/finding.ts";
 import { mention, quote } from "../../core/finding.ts";
-import type { ClientTls, DestinationRule } from "../../core/kinds.ts";
+import type { ClientTls, DestinationRule, ServiceEntry } from "../../core/kinds.ts";
 import type { Rule, RuleContext } from "../../core/rule.ts";
+import type { WaypointReference } from "../../core/settings.ts";
 import { targetingConfirms, targetingReads } from "../../istio/attachment/targets.ts";
 import type { WaypointPort } from "../../istio/capture/tls-loss.ts";
 import { encrypts, entriesOfHost, originationOf, portsAt } from "../../istio/capture/tls-loss.ts";
-import { hasSelector } from "../../istio/capture/tls-origination.ts";
+import { hasSelector, rememberRulesOf } from "../../istio/capture/tls-origination.ts";
 import { isProtocolOf } from "../../istio/entry/ports.ts";
 import { formatWaypoint } from "../../istio/waypoint/binding.ts";
 import { httpEntry } from "../attachment/examples.ts";
@@ -49,7 +50,7 @@ export const destinationruleWaypointTls: Rule<"DestinationRule"> = {
 		if (found === undefined) {
 			return;
 		}
-		const { entry, waypoint } = found;
+		const { waypoint } = found;
 		if (hasSelector(rule)) {
 			if (saysSomethingOfTls(rule)) {
 				yield {
@@ -60,7 +61,7 @@ export const destinationruleWaypointTls: Rule<"DestinationRule"> = {
 			}
 			return;
 		}
-		const ports = [...portsAt(entry, waypoint)].filter((each) => isInForce(rule, each, context));
+		const ports = portsInForce(rule, found, context);
 		for (const { tls, path, port } of tlsSettings(rule)) {
 			const reached = ports.filter((each) => port === undefined || each.port.number === port);
 			yield* modeProblems(tls, path, reached);
@@ -103,15 +104,18 @@ function saysSomethingOfTls(rule: DestinationRule): boolean {
 	);
 }
 
-/** Whether the settings for a port would be those of this rule. */
-function isInForce(
+/** The ports of an entry for which the settings would be those of this rule; of hosts with the same rules the first. */
+function portsInForce(
 	object: DestinationRule,
-	port: WaypointPort,
+	{ entry, waypoint }: { readonly entry: ServiceEntry; readonly waypoint: WaypointReference },
 	{ namespace, name, inventory }: RuleContext,
-): boolean {
+): readonly WaypointPort[] {
 	const change = { kind: "DestinationRule" as const, namespace, name: name ?? "", object };
-	const source = originationOf(port, new ChangedInventory(inventory, change))?.source;
-	return source === `DestinationRule ${namespace}/${name ?? ""}`;
+	const then = new ChangedInventory(inventory, change);
+	const rulesOf = rememberRulesOf();
+	const ports = portsAt(entry, waypoint, (host) => rulesOf(host, then));
+	const source = `DestinationRule ${namespace}/${name ?? ""}`;
+	return [...ports].filter((port) => originationOf(port, then, rulesOf)?.source === source);
 }
 
 function* modeProblems(tls: ClientTls, path: Path, reached: readonly WaypointPort[]): Iterable<Problem> {

@@ -2,7 +2,7 @@ import type { AddressRange } from "../../core/address-range.ts";
 import { embeddedAddress, parseAddressRange, rangesOverlap } from "../../core/address-range.ts";
 import type { Path, Problem } from "../../core/finding.ts";
 import { quote } from "../../core/finding.ts";
-import { covers, overlaps } from "../../core/host-pattern.ts";
+import { overlaps, someCovers, someOverlaps } from "../../core/host-pattern.ts";
 import type { ServiceEntryPort } from "../../core/kinds.ts";
 import type { HostAllowance, Policy } from "../../core/policy.ts";
 import { allows, ownerOf } from "../../core/policy.ts";
@@ -34,7 +34,7 @@ export function* forbiddenHost(
 	policy: Policy,
 ): Iterable<Problem> {
 	const thing = what.toLowerCase();
-	const denied = policy.deniedHosts.find((list) => list.patterns.some((each) => overlaps(each, host)));
+	const denied = policy.deniedHosts.find((list) => someOverlaps(list.patterns, host));
 	if (denied !== undefined) {
 		const pattern = denied.patterns.find((each) => overlaps(each, host))?.text ?? "";
 		yield {
@@ -122,7 +122,7 @@ export function limitOnAddress(address: string, policy: Policy): HostAllowance |
 }
 
 function refusing(host: string, policy: Policy): HostAllowance | undefined {
-	return policy.allowedHosts.find((list) => !list.patterns.some((each) => covers(each, host)));
+	return policy.allowedHosts.find((list) => !someCovers(list.patterns, host));
 }
 
 function place(list: HostAllowance): string {

@@ -1,5 +1,6 @@
 import type { Problem } from "../../core/finding.ts";
 import type { Inventory } from "../../core/inventory.ts";
+import { isAny } from "../../core/inventory.ts";
 import type { Namespace, ServiceEntry } from "../../core/kinds.ts";
 import type { Policy } from "../../core/policy.ts";
 import { parsePolicy } from "../../core/policy.ts";
@@ -74,7 +75,7 @@ export const namespacePolicyEntries: Rule<"Namespace"> = {
 			const isNew = (holds: (each: Policy, labels: Labels) => boolean): boolean =>
 				holds(policy, object.metadata?.labels) && !holds(before, old.metadata?.labels);
 			return (
-				isNew((each) => [...against(entry, each, inventory)].length > 0) ||
+				isNew((each) => isAny(against(entry, each, inventory))) ||
 				isNew((each, labels) => isElsewhere(entry, each, labels))
 			);
 		});
