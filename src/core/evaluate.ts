@@ -140,11 +140,7 @@ interface Run {
 
 const nothing: readonly never[] = [];
 
-function allowed(
-	mode: Mode,
-	policy: Policy | undefined,
-	faults: readonly RuleFault[] = nothing,
-): Verdict {
+function allowed(mode: Mode, policy: Policy | undefined, faults: readonly RuleFault[] = nothing): Verdict {
 	return {
 		decision: "allow",
 		mode,

@@ -82,7 +82,9 @@ function nodeOf(shape: Shape, longest: number): Node {
 	if ("map" in shape) {
 		return { ...node, type: "map", item: nodeOf(shape.map, shape.longest ?? longestText) };
 	}
-	const fields = Object.entries(shape.fields).map(([name, inner]) => [name, nodeOf(inner, longestText)] as const);
+	const fields = Object.entries(shape.fields).map(
+		([name, inner]) => [name, nodeOf(inner, longestText)] as const,
+	);
 	return { ...node, type: "fields", fields: new Map(fields) };
 }
 

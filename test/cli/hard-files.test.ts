@@ -11,7 +11,8 @@ const folder = temporaryFolder();
 
 const head = "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: a, namespace: shop}\n";
 const entry = `${head}spec: {hosts: [a.example.com], resolution: DNS, ports: [{number: 443, name: tls, protocol: TLS}]}\n`;
-const level = (name: string, before: string): string => `  ${name}: &${name} [${`*${before}, `.repeat(9)}*${before}]\n`;
+const level = (name: string, before: string): string =>
+	`  ${name}: &${name} [${`*${before}, `.repeat(9)}*${before}]\n`;
 
 /** Files that end or hold a reader which takes YAML at its word. */
 const texts: Readonly<Record<string, string | Buffer>> = {

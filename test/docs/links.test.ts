@@ -84,7 +84,9 @@ describe("the documentation", () => {
 		const rows = read("docs/robustness.md")
 			.split("\n")
 			.filter((line) => /^\| [^|-]/.test(line) && !/ held by \|$/.test(line));
-		const bare = rows.filter((row) => !/`test\/[^`]+\.test\.ts`: "|No test of the gate|\| above \|$/.test(row));
+		const bare = rows.filter(
+			(row) => !/`test\/[^`]+\.test\.ts`: "|No test of the gate|\| above \|$/.test(row),
+		);
 		assert.deepEqual(bare, []);
 	});
 

@@ -63,7 +63,9 @@ const listed = (addresses: readonly string[], more: Spec = {}): Spec => ({
 	...more,
 });
 
-const manyEndpoints = numbers(4_096).map((index) => ({ address: `203.0.${113 + (index >> 8)}.${index & 255}` }));
+const manyEndpoints = numbers(4_096).map((index) => ({
+	address: `203.0.${113 + (index >> 8)}.${index & 255}`,
+}));
 const httpPorts = [{ number: 80, name: "http", protocol: "HTTP", targetPort: 443 }];
 
 function tlsRule(host: string, mode: string): DestinationRule {

@@ -453,7 +453,8 @@ test("createWebhook() speaks HTTP/1.1 to a client that offers HTTP/2 too, and en
 	assert.equal(both.alpnProtocol, "http/1.1");
 	const answered = readAll(both);
 	// An upgrade to HTTP/2 in clear text is not taken either.
-	const upgrade = "connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n";
+	const upgrade =
+		"connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n";
 	both.write(httpText(good).replace("\r\n\r\n", `\r\n${upgrade}\r\n`));
 	assert.match(await answered, /^HTTP\/1\.1 200 /);
 	both.destroy();

@@ -41,7 +41,9 @@ export function waypointOfOwner({ entry, namespace }: HostOwner, inventory: Inve
 
 /** Whether ambient pods of the namespace of an entry that answers for a host reach it without any waypoint. */
 export function bypassesWaypoint(owner: HostOwner, host: string, { inventory }: RuleContext): boolean {
-	return owner.entry !== undefined && inventory.know(isWildcard(host) ? opensWildcards : opensNames, owner.entry);
+	return (
+		owner.entry !== undefined && inventory.know(isWildcard(host) ? opensWildcards : opensNames, owner.entry)
+	);
 }
 
 // Of a host it matters only whether it stands for many, so an entry is asked once for its hundreds of hosts.

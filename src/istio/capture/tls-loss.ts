@@ -105,7 +105,10 @@ export function firstTlsLoss(
 	const then = new ChangedInventory(inventory, change);
 	// Many entries may have a host, and many rules be about it.
 	const [rulesBefore, rulesThen] = [rememberRulesOf(), rememberRulesOf()];
-	const pairOf = pairs((host) => rulesBefore(host, before), (host) => rulesThen(host, then));
+	const pairOf = pairs(
+		(host) => rulesBefore(host, before),
+		(host) => rulesThen(host, then),
+	);
 	for (const { entry, waypoint } of entries) {
 		for (const lost of portsAt(entry, waypoint, pairOf)) {
 			const after = originationOf(lost, then, rulesThen);

@@ -175,7 +175,11 @@ function arePlainPorts(ports: readonly ServiceEntryPort[]): boolean {
 }
 
 /** Whether a port before this one has its number or its name. */
-function isTaken({ number, name }: ServiceEntryPort, index: number, ports: readonly ServiceEntryPort[]): boolean {
+function isTaken(
+	{ number, name }: ServiceEntryPort,
+	index: number,
+	ports: readonly ServiceEntryPort[],
+): boolean {
 	return ports.findIndex((each) => each.number === number || each.name === name) < index;
 }
 

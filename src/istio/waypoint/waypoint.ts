@@ -259,8 +259,7 @@ function isReachable(gateway: KubernetesGateway, inventory: Inventory): boolean 
 		({ type, value }) =>
 			type === "Hostname" ||
 			// The CRD's default; a manifest may leave it out.
-			((type ?? "IPAddress") === "IPAddress" &&
-				isAddressText(value ?? "")),
+			((type ?? "IPAddress") === "IPAddress" && isAddressText(value ?? "")),
 	);
 }
 
