@@ -43,13 +43,27 @@ export function formatPath(path: Path): string {
 	for (const step of path) {
 		if (typeof step === "number") {
 			text += `[${step}]`;
-		} else if (plainName.test(step)) {
+		} else if (plainName.test(step) && step.length <= longestKey) {
 			text += text === "" ? step : `.${step}`;
 		} else {
-			text += `[${JSON.stringify(step)}]`;
+			text += `[${keyText(step)}]`;
 		}
 	}
 	return text;
+}
+
+/** A label's key is no longer: a prefix of 253 characters, a slash and a name of 63. */
+const longestKey = 317;
+
+/** A key as one line of printable characters, whatever somebody wrote. */
+function keyText(key: string): string {
+	const short = key.length > longestKey ? `${key.slice(0, 60).replace(halfCharacter, "")}…` : key;
+	return JSON.stringify(short).replace(unprintable, (found) =>
+		Array.from(
+			{ length: found.length },
+			(_, index) => `\\u${found.charCodeAt(index).toString(16).padStart(4, "0")}`,
+		).join(""),
+	);
 }
 
 /** Writes a path as a JSON Pointer (RFC 6901): `/metadata/labels/istio.io~1use-waypoint`. */

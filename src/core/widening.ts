@@ -64,7 +64,7 @@ function* entryWays({ spec }: ServiceEntry): Iterable<string> {
 		yield `address ${address}`;
 	}
 	for (const { address, ports } of spec?.endpoints ?? []) {
-		yield `endpoint ${address ?? ""} ${JSON.stringify(Object.entries(ports ?? {}).sort())}`;
+		yield `endpoint ${address ?? ""} ${ports ? JSON.stringify(Object.entries(ports).sort()) : "[]"}`;
 	}
 	for (const { number, targetPort } of spec?.ports ?? []) {
 		yield `port ${number ?? 0} ${targetPort ?? 0}`;

@@ -22,6 +22,13 @@ describe("formatPath() and jsonPointer()", () => {
 		});
 	}
 
+	it("formatPath() makes one printable line of keys of any length and any letters", () => {
+		assert.equal(formatPath(["spec", "k".repeat(1_000_000)]), `spec["${"k".repeat(60)}…"]`);
+		assert.equal(formatPath(["\u202e\u2028\u{e0001}"]), '["\\u202e\\u2028\\udb40\\udc01"]');
+		const longest = `${"a".repeat(253)}/${"b".repeat(63)}`;
+		assert.equal(formatPath([longest]), `["${longest}"]`);
+	});
+
 	it("jsonPointer() is never the same for two paths of strings", () => {
 		const path = fc.array(fc.string({ unit: fc.constantFrom("~", "/", "0", "1", "a"), maxLength: 4 }), {
 			maxLength: 3,

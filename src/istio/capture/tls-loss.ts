@@ -8,14 +8,18 @@ import { waypointOfEntry } from "../attachment/targets.ts";
 import type { EntryPort } from "../entry/entry.ts";
 import { specOf } from "../entry/entry.ts";
 import type { Origination, RulesOf } from "./tls-origination.ts";
-import { originationAt, rememberRulesOf } from "./tls-origination.ts";
+import { originationsAt, rememberRulesOf } from "./tls-origination.ts";
 
-/** A port of an entry at a waypoint. */
-export interface WaypointPort {
+/** A host of an entry at a waypoint. */
+export interface WaypointHost {
 	readonly entry: ServiceEntry;
 	readonly host: string;
-	readonly port: EntryPort;
 	readonly waypoint: WaypointReference;
+}
+
+/** A port of an entry at a waypoint. */
+export interface WaypointPort extends WaypointHost {
+	readonly port: EntryPort;
 }
 
 /** The entries with a waypoint that have a host, or a name below a wildcard. */
@@ -40,18 +44,18 @@ export function* entriesOfHost(
 	}
 }
 
-/** What encrypts what leaves a waypoint for a port. */
-export function originationOf(
-	{ entry, host, port, waypoint }: WaypointPort,
+/** What encrypts what leaves a waypoint for each port of a host. */
+export function originationsOf(
+	{ entry, host, waypoint }: WaypointHost,
 	inventory: Inventory,
-	rulesOf?: RulesOf,
-): Origination | undefined {
+	rulesOf: RulesOf,
+): (port: EntryPort) => Origination | undefined {
 	const place = {
 		waypointNamespace: waypoint.namespace,
 		entryNamespace: entry.metadata?.namespace ?? "",
 		entryName: entry.metadata?.name ?? "",
 	};
-	return originationAt(host, port, place, inventory, rulesOf);
+	return originationsAt(host, place, inventory, rulesOf);
 }
 
 /** Whether settings encrypt: mode ISTIO_MUTUAL has no effect at a waypoint (cluster_waypoint.go: buildWaypointTLSContext). */
@@ -59,25 +63,18 @@ export function encrypts(tls: Origination | undefined): boolean {
 	return tls?.mode === "SIMPLE" || tls?.mode === "MUTUAL";
 }
 
-/**
- * Every port of an entry for each of its hosts; of those that the same settings are for, which is told by `sameFor`, the
- * first one only.
- */
-export function* portsAt(
+/** The hosts of an entry; of those that the same settings are for, which is told by `sameFor`, the first one only. */
+export function* hostsAt(
 	entry: ServiceEntry,
 	waypoint: WaypointReference,
 	sameFor: (host: string) => unknown,
-): Iterable<WaypointPort> {
-	const { hosts, ports } = specOf(entry);
+): Iterable<WaypointHost> {
 	const seen = new Set<unknown>();
-	for (const host of hosts) {
+	for (const host of specOf(entry).hosts) {
 		const same = sameFor(host);
-		if (seen.has(same)) {
-			continue;
-		}
-		seen.add(same);
-		for (const port of ports) {
-			yield { entry, host, port, waypoint };
+		if (!seen.has(same)) {
+			seen.add(same);
+			yield { entry, host, waypoint };
 		}
 	}
 }
@@ -110,10 +107,13 @@ export function firstTlsLoss(
 		(host) => rulesThen(host, then),
 	);
 	for (const { entry, waypoint } of entries) {
-		for (const lost of portsAt(entry, waypoint, pairOf)) {
-			const after = originationOf(lost, then, rulesThen);
-			if (encrypts(originationOf(lost, before, rulesBefore)) && !encrypts(after)) {
-				return { lost, after };
+		const { ports } = specOf(entry);
+		for (const each of hostsAt(entry, waypoint, pairOf)) {
+			const tlsBefore = originationsOf(each, before, rulesBefore);
+			const tlsThen = originationsOf(each, then, rulesThen);
+			const port = ports.find((one) => encrypts(tlsBefore(one)) && !encrypts(tlsThen(one)));
+			if (port !== undefined) {
+				return { lost: { ...each, port }, after: tlsThen(port) };
 			}
 		}
 	}

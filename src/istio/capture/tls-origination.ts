@@ -1,7 +1,7 @@
 import { canonicalHost } from "../../core/host-pattern.ts";
 import type { Inventory } from "../../core/inventory.ts";
 import { isAny } from "../../core/inventory.ts";
-import type { DestinationRule, Kind, ServiceEntry } from "../../core/kinds.ts";
+import type { BackendTlsPolicy, DestinationRule, Kind, ServiceEntry } from "../../core/kinds.ts";
 import type { RuleContext } from "../../core/rule.ts";
 import type { WaypointReference } from "../../core/settings.ts";
 import { borderReads } from "../entry/border.ts";
@@ -42,27 +42,47 @@ export interface Origination {
  */
 export function originationAt(
 	host: string,
-	port: { readonly number: number; readonly name: string },
+	port: OriginationPort,
 	place: OriginationPlace,
 	inventory: Inventory,
-	rulesOf: RulesOf = rulesOfHost,
 ): Origination | undefined {
+	return originationsAt(host, place, inventory, rulesOfHost)(port);
+}
+
+/** The part of a port by which its settings are found. */
+export interface OriginationPort {
+	readonly number: number;
+	readonly name: string;
+}
+
+/** The same for every port of a host: all of them share what is looked up. */
+export function originationsAt(
+	host: string,
+	place: OriginationPlace,
+	inventory: Inventory,
+	rulesOf: RulesOf,
+): (port: OriginationPort) => Origination | undefined {
 	const { entryNamespace, entryName } = place;
 	const key = `${entryNamespace}/networking.istio.io/ServiceEntry/${entryName}`;
-	for (const policy of inventory.lookup("backendTlsPolicyByTarget", key)) {
-		const reaches = (policy.spec?.targetRefs ?? []).some(
-			(target) =>
-				target.kind === "ServiceEntry" &&
-				target.name === entryName &&
-				(target.sectionName ?? port.name) === port.name,
-		);
-		if (reaches) {
+	const policies = [...inventory.lookup("backendTlsPolicyByTarget", key)];
+	const rule = destinationRuleFor(rulesOf(host, inventory), place, inventory);
+	return (port) => {
+		const policy = policies.find((each) => reaches(each, entryName, port));
+		if (policy !== undefined) {
 			const source = `BackendTLSPolicy ${entryNamespace}/${policy.metadata?.name ?? ""}`;
 			return { mode: "SIMPLE", source, isWholeHost: false };
 		}
-	}
-	const rule = destinationRuleFor(rulesOf(host, inventory), place, inventory);
-	return rule === undefined ? undefined : tlsOf(rule, port.number);
+		return rule === undefined ? undefined : tlsOf(rule, port.number);
+	};
+}
+
+function reaches({ spec }: BackendTlsPolicy, entryName: string, port: OriginationPort): boolean {
+	return (spec?.targetRefs ?? []).some(
+		(target) =>
+			target.kind === "ServiceEntry" &&
+			target.name === entryName &&
+			(target.sectionName ?? port.name) === port.name,
+	);
 }
 
 /** A port of an entry at a waypoint, with what encrypts its traffic when it leaves. */

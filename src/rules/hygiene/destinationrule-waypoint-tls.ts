@@ -6,8 +6,9 @@ import type { Rule, RuleContext } from "../../core/rule.ts";
 import type { WaypointReference } from "../../core/settings.ts";
 import { targetingConfirms, targetingReads } from "../../istio/attachment/targets.ts";
 import type { WaypointPort } from "../../istio/capture/tls-loss.ts";
-import { encrypts, entriesOfHost, originationOf, portsAt } from "../../istio/capture/tls-loss.ts";
+import { encrypts, entriesOfHost, hostsAt, originationsOf } from "../../istio/capture/tls-loss.ts";
 import { hasSelector, rememberRulesOf } from "../../istio/capture/tls-origination.ts";
+import { specOf } from "../../istio/entry/entry.ts";
 import { isProtocolOf } from "../../istio/entry/ports.ts";
 import { formatWaypoint } from "../../istio/waypoint/binding.ts";
 import { httpEntry } from "../attachment/examples.ts";
@@ -113,9 +114,12 @@ function portsInForce(
 	const change = { kind: "DestinationRule" as const, namespace, name: name ?? "", object };
 	const then = new ChangedInventory(inventory, change);
 	const rulesOf = rememberRulesOf();
-	const ports = portsAt(entry, waypoint, (host) => rulesOf(host, then));
 	const source = `DestinationRule ${namespace}/${name ?? ""}`;
-	return [...ports].filter((port) => originationOf(port, then, rulesOf)?.source === source);
+	const { ports } = specOf(entry);
+	return [...hostsAt(entry, waypoint, (host) => rulesOf(host, then))].flatMap((each) => {
+		const tls = originationsOf(each, then, rulesOf);
+		return ports.filter((port) => tls(port)?.source === source).map((port) => ({ ...each, port }));
+	});
 }
 
 function* modeProblems(tls: ClientTls, path: Path, reached: readonly WaypointPort[]): Iterable<Problem> {
