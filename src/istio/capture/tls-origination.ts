@@ -190,12 +190,14 @@ function byNamespace(rules: readonly DestinationRule[]): ReturnType<RulesOf> {
 export function rememberRulesOf(): RulesOf {
 	const known = new Map<string, ReturnType<RulesOf>>();
 	const above = new Map<string, ReturnType<RulesOf>>();
-	const find: RulesOf = (host, inventory) => {
+	return (host, inventory) => {
 		const name = canonicalHost(host);
 		const [rule] = inventory.lookup("destinationRuleByHost", name);
 		const dot = name.indexOf(".");
 		if (rule !== undefined || dot < 0 || name.startsWith("*") || name.length > 255) {
-			return rulesOfHost(name, inventory);
+			const rules = known.get(name) ?? rulesOfHost(name, inventory);
+			known.set(name, rules);
+			return rules;
 		}
 		const domain = name.slice(dot);
 		let shared = above.get(domain);
@@ -204,14 +206,6 @@ export function rememberRulesOf(): RulesOf {
 			above.set(domain, shared);
 		}
 		return shared;
-	};
-	return (host, inventory) => {
-		let found = known.get(host);
-		if (found === undefined) {
-			found = find(host, inventory);
-			known.set(host, found);
-		}
-		return found;
 	};
 }
 

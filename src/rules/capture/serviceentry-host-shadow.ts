@@ -147,14 +147,16 @@ function rememberSetsAbove(found: HostsBelow, domain: string): (name: string) =>
 	const setsAbove = (name: string): readonly Set<string>[] =>
 		wildcardsAbove(name).flatMap((above) => (domainOf(above) === domain ? (found.get(above) ?? []) : []));
 	return (name) => {
-		// A wildcard is not above itself, and nothing is above what is too long.
-		if (name.startsWith("*") || name.length > 255) {
-			return setsAbove(name);
+		// Nothing is above what is too long.
+		if (name.length > 255) {
+			return [];
 		}
-		const parent = name.slice(name.indexOf("."));
+		// A wildcard is not above itself, and has above it what its domain has.
+		const below = name.startsWith("*.") ? name.slice(2) : name;
+		const parent = below.slice(below.indexOf("."));
 		let sets = byParent.get(parent);
 		if (sets === undefined) {
-			sets = setsAbove(name);
+			sets = setsAbove(below);
 			byParent.set(parent, sets);
 		}
 		return sets;
