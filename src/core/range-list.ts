@@ -204,6 +204,11 @@ function between<N extends number | bigint>(
 	places: readonly Place<N>[],
 	[start, end]: Span<N>,
 ): readonly number[] {
+	const [lowest, highest] = [places[0], places[places.length - 1]];
+	// Most lists lie elsewhere altogether.
+	if (lowest === undefined || highest === undefined || lowest.value > end || highest.value < start) {
+		return none;
+	}
 	const first = countWhile(places, ({ value }) => value < start);
 	const next = places[first];
 	return next === undefined || next.value > end

@@ -194,6 +194,10 @@ function* allWithin(
 ): Iterable<WorkloadAddress> {
 	const asked = spanned(range);
 	for (const entry of inventory.know(entriesOf, key)) {
+		// A thousand entries may stand under the key, and most have no endpoint in the range.
+		if (!isAny(endpointsOf(entry).list.within(asked))) {
+			continue;
+		}
 		const objectName = objectNameOf(entry);
 		if (!(objectName.namespace === self.namespace && objectName.name === self.name)) {
 			yield* within(entry, asked, objectName, inventory);
