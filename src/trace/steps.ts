@@ -7,9 +7,8 @@ import { formatWorkload } from "../istio/capture/workload-address.ts";
 import type { EntryPort } from "../istio/entry/entry.ts";
 import { specOf } from "../istio/entry/entry.ts";
 import { isProtocolOf } from "../istio/entry/ports.ts";
-import { canaryOf } from "../istio/waypoint/canary.ts";
+import { canaryOf, usedCanary } from "../istio/waypoint/canary.ts";
 import { rivalAt } from "../istio/waypoint/rivals.ts";
-import { inspectWaypoint } from "../istio/waypoint/waypoint.ts";
 
 /** How a step of the way turned out: as governed egress wants it, otherwise, or neither. */
 export type StepMark = "good" | "bad" | "note";
@@ -131,10 +130,7 @@ export function canaryShare(
 	}
 	const name = `${canary.waypoint.namespace}/${canary.waypoint.name}`;
 	const by = canary.isOwn ? "its own label" : "the label of its namespace";
-	const state = inspectWaypoint(canary.waypoint, namespace, inventory);
-	const isUsed =
-		state.ready && state.admits && state.servesServices && canary.weight !== undefined && canary.weight > 0;
-	if (!isUsed) {
+	if (usedCanary(entry, namespace, inventory) === undefined) {
 		const text = `The canary waypoint ${name}, which ${by} names, gets no connection`;
 		return { step: { mark: "note", text, details: [] }, text: "" };
 	}

@@ -3,7 +3,9 @@ import type { ServiceEntry } from "../../core/kinds.ts";
 import { useWaypointLabel } from "../../core/policy.ts";
 import type { RuleContext } from "../../core/rule.ts";
 import type { WaypointReference } from "../../core/settings.ts";
+import { isSameWaypoint } from "./binding.ts";
 import { labelOf } from "./label-selector.ts";
+import { inspectWaypoint, requestedWaypoint } from "./waypoint.ts";
 
 /** The label that names a canary waypoint, and the annotation of its share (istio.io/api label and annotation). */
 export const canaryLabel = "istio.io/use-waypoint-canary";
@@ -50,6 +52,22 @@ export function canaryOf(entry: ServiceEntry, namespace: string, inventory: Inve
 function weightOf(written: string | undefined): number | undefined {
 	const weight = Number(written ?? "0");
 	return /^[+-]?[0-9]+$/.test(written ?? "0") && weight >= 0 && weight <= 100 ? weight : undefined;
+}
+
+/**
+ * The canary waypoint that gets a share of an entry's connections; undefined where all stay with the first one: it is the
+ * same, takes nobody from here, or its weight is none (ambient/waypoints.go: buildWeightedWaypoints).
+ */
+export function usedCanary(entry: ServiceEntry, namespace: string, inventory: Inventory): Canary | undefined {
+	const canary = canaryOf(entry, namespace, inventory);
+	const home = inventory.get("Namespace", "", namespace)?.metadata?.labels;
+	const request = requestedWaypoint(entry.metadata?.labels, namespace, home);
+	if (canary?.weight === undefined || canary.weight === 0 || !request.asked) {
+		return undefined;
+	}
+	const { ready, admits, servesServices } = inspectWaypoint(canary.waypoint, namespace, inventory);
+	const isOther = !isSameWaypoint(canary.waypoint, request.waypoint);
+	return isOther && ready && admits && servesServices ? canary : undefined;
 }
 
 /** Whether an entry, or its namespace for it, asks for a canary waypoint. */
