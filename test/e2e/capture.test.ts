@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { assert as assertProperty, asyncProperty, sample } from "fast-check";
+import type { ClusterState } from "../../src/core/cluster-state.ts";
+import { usedCanary } from "../../src/istio/waypoint/canary.ts";
 import type { TracedHost } from "../../src/trace/hosts.ts";
 import { traceAll } from "../../src/trace/hosts.ts";
 import type { OwnControlPlane } from "./control-plane.ts";
@@ -16,6 +18,7 @@ import {
 	rounds,
 	worldPlan,
 } from "./generated-worlds.ts";
+import { istiodFacts } from "./istiods.ts";
 import type { AmbientService } from "./oracles.ts";
 import { readCondition } from "./oracles.ts";
 import { readWorld } from "./read-world.ts";
@@ -73,14 +76,24 @@ async function askIstiod(
 
 /** Both sides in the same words, so that a difference reads as one. */
 function inWords(service: (Partial<AmbientService> & { readonly bound: string }) | undefined): string {
-	const { bound = "", addresses = [], waypoint = null, canonical = false } = service ?? {};
-	return `${bound}, ${addresses.length > 0 ? "has an address" : "has no address"}, waypoint ${waypoint}, ${canonical ? "" : "not "}canonical`;
+	const { bound = "", addresses = [], waypoint = null, canary = null, canonical = false } = service ?? {};
+	return `${bound}, ${addresses.length > 0 ? "has an address" : "has no address"}, waypoint ${waypoint}, canary ${canary}, ${canonical ? "" : "not "}canonical`;
 }
 
-function traceInWords({ binding, capture }: TracedHost): string {
+function traceInWords({ namespace, name, binding, capture }: TracedHost, state: ClusterState): string {
 	const bound = `${binding.status} ${binding.reason}`.trim();
 	assert.equal(capture.captured, capture.addresses !== "none");
-	return `${bound}, ${capture.captured ? "has an address" : "has no address"}, waypoint ${binding.waypoint}, ${capture.canonical ? "" : "not "}canonical`;
+	const entry = state.get("ServiceEntry", namespace, name);
+	const canary =
+		entry === undefined || binding.waypoint === null ? undefined : usedCanary(entry, namespace, state);
+	return inWords({
+		bound,
+		addresses: capture.captured ? ["some"] : [],
+		waypoint: binding.waypoint,
+		canary:
+			canary === undefined ? null : `${canary.waypoint.namespace}/${canary.waypoint.name} ${canary.weight}`,
+		canonical: capture.canonical,
+	});
 }
 
 /** Where the trace and istiod disagree about the worlds, as they are after every entry was written. */
@@ -123,9 +136,9 @@ async function compare(
 		const world = owners.get(traced.namespace);
 		const key = `${traced.namespace}/${traced.name} ${traced.host}`;
 		const istiod = inWords(theirs.get(key));
-		const waymark = traceInWords(traced);
+		const waymark = traceInWords(traced, state);
 		if (world !== undefined && seen !== undefined) {
-			const kind = istiod.replace(/waypoint [^,]*\/[^,]*/, "a waypoint");
+			const kind = istiod.replace(/(waypoint|canary) [^,]*\/[^, ]*/g, "a $1");
 			seen.set(kind, (seen.get(kind) ?? 0) + 1);
 		}
 		if (world !== undefined && istiod !== waymark) {
@@ -157,16 +170,17 @@ for (const seed of seeds) {
 			}
 		}
 		console.log(`seed ${seed}: ${JSON.stringify(Object.fromEntries(seen), undefined, "\t")}`);
-		for (const answer of [
-			"True WaypointAccepted",
-			"AttachmentDenied",
-			"UnsupportedTrafficType",
-			"WaypointIsNotReady",
-		]) {
-			assert.ok(
-				[...seen.keys()].some((each) => each.includes(answer)),
-				`no world has ${answer}`,
-			);
+		const { hidesEntries, weighsCanaries } = await istiodFacts();
+		for (const [answer, isThere] of [
+			["True WaypointAccepted", true],
+			["AttachmentDenied", true],
+			["UnsupportedTrafficType", true],
+			["WaypointIsNotReady", true],
+			["CrossNamespaceWaypointForbidden", hidesEntries],
+			["a canary", weighsCanaries],
+		] as const) {
+			const worlds = [...seen].filter(([each]) => each.includes(answer)).length;
+			assert.equal(worlds > 0, isThere, `${answer}: ${worlds} answers`);
 		}
 	});
 }

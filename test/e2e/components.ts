@@ -6,6 +6,7 @@ import { request as httpRequest } from "undici";
 import { parseAllDocuments } from "yaml";
 import type { Api, KubeObject } from "./api.ts";
 import type { ControlPlaneFiles } from "./binaries.ts";
+import { istiodFacts } from "./istiods.ts";
 import type { ProcessGroup, RunningProcess } from "./processes.ts";
 import { waitUntilReady } from "./processes.ts";
 
@@ -152,7 +153,10 @@ const runsOutside = new Set([
 	"ValidatingWebhookConfiguration",
 ]);
 
-/** Renders istiod's chart in the ambient profile, without what a process outside the cluster has no use for. */
+/**
+ * Renders istiod's chart in the ambient profile, without what a process outside the cluster has no use for, and with the
+ * version that the release would write: this is how Waymark learns what the istiod does.
+ */
 export async function renderIstiod(
 	files: ControlPlaneFiles,
 	folder: string,
@@ -165,7 +169,16 @@ export async function renderIstiod(
 		["template", "istiod", files.istiodChart, "--namespace=istio-system", `--values=${values}`],
 		{ env: { PATH: process.env.PATH, HOME: folder }, maxBuffer: 64 * 1024 * 1024 },
 	);
-	return readObjects(stdout).filter(({ kind }) => !runsOutside.has(kind));
+	const { version } = await istiodFacts();
+	return readObjects(stdout)
+		.filter(({ kind }) => !runsOutside.has(kind))
+		.map((object) => ({
+			...object,
+			metadata: {
+				...object.metadata,
+				labels: { ...object.metadata.labels, "app.kubernetes.io/version": version },
+			},
+		}));
 }
 
 /** Starts istiod and waits until it says that it is ready. */

@@ -13,8 +13,15 @@ interface Pair {
 	readonly namespace?: Spot | "" | "nowhere";
 }
 
+/** A canary waypoint and what is written for its weight. */
+interface CanaryPlan {
+	readonly waypoint: Pair;
+	readonly weight?: string;
+}
+
 interface NamespacePlan {
 	readonly waypoint?: Pair;
+	readonly canary?: CanaryPlan;
 	readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -35,6 +42,7 @@ interface ServicePlan {
 interface EntryPlan {
 	readonly spot: Spot;
 	readonly waypoint?: Pair;
+	readonly canary?: CanaryPlan;
 	readonly labels: Readonly<Record<string, string>>;
 	readonly annotations: Readonly<Record<string, string>>;
 	/** Host names with @ for what is the world's own, and `service` for the name of its Service. */
@@ -73,12 +81,27 @@ const visibility: Arbitrary<Readonly<Record<string, string>>> = weighted<Readonl
 	[1, { visibility: "none" }],
 );
 
-const namespacePlan: Arbitrary<NamespacePlan> = tuple(pair, visibility, constantFrom({}, { team: "x" })).map(
-	([waypoint, seen, team]) => ({
-		...(waypoint === undefined ? {} : { waypoint }),
-		labels: { "istio.io/dataplane-mode": "ambient", ...seen, ...team },
-	}),
+const canary: Arbitrary<CanaryPlan | undefined> = weighted<CanaryPlan | undefined>(
+	[14, undefined],
+	[2, { waypoint: { name: "own" }, weight: "30" }],
+	[2, { waypoint: { name: "own", namespace: "a" }, weight: "100" }],
+	[2, { waypoint: { name: "shared", namespace: "w" }, weight: "5" }],
+	[1, { waypoint: { name: "own", namespace: "a" } }],
+	[1, { waypoint: { name: "own" }, weight: "101" }],
+	[1, { waypoint: { name: "absent" }, weight: "50" }],
+	[1, { waypoint: { name: "none" }, weight: "50" }],
 );
+
+const namespacePlan: Arbitrary<NamespacePlan> = tuple(
+	pair,
+	canary,
+	visibility,
+	constantFrom({}, { team: "x" }),
+).map(([waypoint, second, seen, team]) => ({
+	...(waypoint === undefined ? {} : { waypoint }),
+	...(second === undefined ? {} : { canary: second }),
+	labels: { "istio.io/dataplane-mode": "ambient", ...seen, ...team },
+}));
 
 const from: Arbitrary<object | undefined> = weighted<object | undefined>(
 	[9, { from: "All" }],
@@ -188,6 +211,7 @@ const spec: Arbitrary<Readonly<Record<string, unknown>>> = tuple(
 const entryPlan: Arbitrary<EntryPlan> = tuple(
 	constantFrom<Spot>("a", "a", "b"),
 	pair,
+	canary,
 	weighted<Readonly<Record<string, string>>>(
 		[14, {}],
 		[1, { "networking.istio.io/enable-autoallocate-ip": "false" }],
@@ -205,9 +229,10 @@ const entryPlan: Arbitrary<EntryPlan> = tuple(
 	),
 	hosts,
 	spec,
-).map(([spot, waypoint, labels, annotations, named, fields]) => ({
+).map(([spot, waypoint, second, labels, annotations, named, fields]) => ({
 	spot,
 	...(waypoint === undefined ? {} : { waypoint }),
+	...(second === undefined ? {} : { canary: second }),
 	labels,
 	annotations,
 	hosts: named,
@@ -303,16 +328,30 @@ export function namespacesOf({ prefix }: NamedWorld): readonly string[] {
 	return (["a", "b", "w"] as const).map((spot) => `${prefix}-${spot}`);
 }
 
-function pairLabels(prefix: string, waypoint: Pair | undefined): Readonly<Record<string, string>> {
+function pairLabels(
+	prefix: string,
+	waypoint: Pair | undefined,
+	label = "istio.io/use-waypoint",
+): Readonly<Record<string, string>> {
 	if (waypoint === undefined) {
 		return {};
 	}
 	const { name, namespace } = waypoint;
 	const real =
 		namespace === "a" || namespace === "b" || namespace === "w" ? `${prefix}-${namespace}` : namespace;
+	return { [label]: name, ...(real === undefined ? {} : { [`${label}-namespace`]: real }) };
+}
+
+function canaryMetadata(
+	prefix: string,
+	plan: CanaryPlan | undefined,
+): {
+	readonly labels: Readonly<Record<string, string>>;
+	readonly annotations: Readonly<Record<string, string>>;
+} {
 	return {
-		"istio.io/use-waypoint": name,
-		...(real === undefined ? {} : { "istio.io/use-waypoint-namespace": real }),
+		labels: pairLabels(prefix, plan?.waypoint, "istio.io/use-waypoint-canary"),
+		annotations: plan?.weight === undefined ? {} : { "istio.io/use-waypoint-canary-weight": plan.weight },
 	};
 }
 
@@ -322,6 +361,7 @@ export function entryOf({ prefix, plan }: NamedWorld, round: number): KubeObject
 	if (entry === undefined) {
 		return undefined;
 	}
+	const second = canaryMetadata(prefix, entry.canary);
 	const service = plan.services[0];
 	const serviceHost = `app.${prefix}-${service?.spot ?? "a"}.svc.cluster.local`;
 	const written = entry.hosts.map((host) =>
@@ -337,8 +377,8 @@ export function entryOf({ prefix, plan }: NamedWorld, round: number): KubeObject
 		metadata: {
 			namespace: `${prefix}-${entry.spot}`,
 			name: `entry-${round}`,
-			labels: { ...pairLabels(prefix, entry.waypoint), ...entry.labels },
-			annotations: entry.annotations,
+			labels: { ...pairLabels(prefix, entry.waypoint), ...second.labels, ...entry.labels },
+			annotations: { ...second.annotations, ...entry.annotations },
 		},
 		spec: JSON.parse(JSON.stringify({ hosts: written, ...entry.spec })) as object,
 	};
@@ -353,14 +393,15 @@ export async function createSurroundings(
 	await inParallel(worlds, async (world) => {
 		const { prefix, plan } = world;
 		for (const spot of ["a", "b", "w"] as const) {
-			const { labels, waypoint } = plan.namespaces[spot];
+			const { labels, waypoint, canary: planned } = plan.namespaces[spot];
+			const second = canaryMetadata(prefix, planned);
 			await plane.api.apply({
 				apiVersion: "v1",
 				kind: "Namespace",
 				metadata: {
 					name: `${prefix}-${spot}`,
-					labels: { ...labels, ...pairLabels(prefix, waypoint) },
-					annotations: annotations(world),
+					labels: { ...labels, ...pairLabels(prefix, waypoint), ...second.labels },
+					annotations: { ...second.annotations, ...annotations(world) },
 				},
 			});
 		}

@@ -30,6 +30,8 @@ export interface AmbientService {
 	readonly addresses: readonly string[];
 	/** `NAMESPACE/NAME` of the waypoint, or its address where istiod knows no name; null: traffic goes out directly. */
 	readonly waypoint: string | null;
+	/** The canary waypoint as `NAMESPACE/NAME WEIGHT`; null: there is none, or it gets nothing. */
+	readonly canary: string | null;
 	/** False: another object with this host is preferred. */
 	readonly canonical: boolean;
 }
@@ -222,15 +224,24 @@ interface RawService {
 	readonly hostname: string;
 	/** Base64 of the address as text, and the prefix length of a CIDR. */
 	readonly addresses?: readonly { readonly address: string; readonly length?: number }[];
-	readonly waypoint?: {
-		readonly hostname?: { readonly namespace: string; readonly hostname: string };
-		readonly address?: { readonly address: string };
-	};
+	readonly waypoint?: RawGatewayAddress;
+	/** The waypoint, then its canary; where there is one. */
+	readonly weightedWaypoints?: readonly {
+		readonly destination: RawGatewayAddress;
+		readonly weight?: number;
+	}[];
 	readonly canonical?: boolean;
+}
+
+interface RawGatewayAddress {
+	readonly hostname?: { readonly namespace: string; readonly hostname: string };
+	readonly address?: { readonly address: string };
 }
 
 function decodeService(raw: RawService): AmbientService {
 	const { namespace, hostname, name, waypoint } = raw;
+	const canary = raw.weightedWaypoints?.[1];
+	const weight = canary?.weight ?? 0;
 	return {
 		namespace,
 		hostname,
@@ -239,11 +250,12 @@ function decodeService(raw: RawService): AmbientService {
 			length === undefined ? decodeText(address) : `${decodeText(address)}/${length}`,
 		),
 		waypoint: waypoint === undefined ? null : nameWaypoint(waypoint),
+		canary: canary === undefined || weight === 0 ? null : `${nameWaypoint(canary.destination)} ${weight}`,
 		canonical: raw.canonical === true,
 	};
 }
 
-function nameWaypoint({ hostname, address }: NonNullable<RawService["waypoint"]>): string {
+function nameWaypoint({ hostname, address }: RawGatewayAddress): string {
 	if (hostname === undefined) {
 		return decodeText(address?.address ?? "");
 	}
