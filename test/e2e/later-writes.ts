@@ -1,5 +1,5 @@
 import type { Arbitrary } from "fast-check";
-import { array, constantFrom, oneof, tuple } from "fast-check";
+import { array, constantFrom, oneof, tuple, uniqueArray } from "fast-check";
 import type { KubeObject } from "./api.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import type { NamedWorld } from "./generated-worlds.ts";
@@ -7,8 +7,22 @@ import type { NamedWorld } from "./generated-worlds.ts";
 type Json = Readonly<Record<string, unknown>>;
 type Spot = "a" | "b" | "w";
 
-/** A write that comes after the entries of a world: a new object, or a change of one that stands. */
+/** The kinds of what is written beside a world's entries, as the issue of a promise names them. */
+export const writtenThings = [
+	"route",
+	"Gateway API route",
+	"WorkloadEntry",
+	"ExternalName Service",
+	"Service",
+	"entry",
+	"canary",
+	"waypoint",
+	"Namespace",
+] as const;
+
+/** A write that comes before or after the entries of a world: a new object, or a change of one that stands. */
 export interface LaterWrite {
+	readonly what: (typeof writtenThings)[number];
 	/** `KIND` or `KIND.GROUP`, as the API client takes it. */
 	readonly kind: string;
 	readonly spot: Spot;
@@ -20,11 +34,13 @@ export interface LaterWrite {
 	readonly body: Json;
 }
 
-function created(kind: string, spot: Spot, name: string, body: Json): LaterWrite {
+type Written = Omit<LaterWrite, "what">;
+
+function created(kind: string, spot: Spot, name: string, body: Json): Written {
 	return { kind, spot, name, isPatch: false, body };
 }
 
-function changed(kind: string, spot: Spot, name: string, body: Json): LaterWrite {
+function changed(kind: string, spot: Spot, name: string, body: Json): Written {
 	return { kind, spot, name, isPatch: true, body };
 }
 
@@ -34,27 +50,34 @@ const route: Arbitrary<LaterWrite> = tuple(
 	places,
 	constantFrom("h0.@", "h1.@"),
 	constantFrom("h1.@", "h0.@", "other.@", "app.%-a.svc.cluster.local"),
-).map(([spot, host, to]) =>
-	created("VirtualService.networking.istio.io", spot, "route", {
+).map(([spot, host, to]) => ({
+	what: "route",
+	...created("VirtualService.networking.istio.io", spot, "route", {
 		spec: { hosts: [host], http: [{ route: [{ destination: { host: to, port: { number: 80 } } }] }] },
 	}),
-);
+}));
 
-const gatewayRoute: Arbitrary<LaterWrite> = tuple(places, constantFrom("h0.@", "other.@")).map(([spot, to]) =>
-	created("HTTPRoute.gateway.networking.k8s.io", spot, "route", {
-		spec: {
-			parentRefs: [{ group: "networking.istio.io", kind: "ServiceEntry", name: "entry-0" }],
-			rules: [{ backendRefs: [{ group: "networking.istio.io", kind: "Hostname", name: to, port: 80 }] }],
-		},
+const gatewayRoute: Arbitrary<LaterWrite> = tuple(places, constantFrom("h0.@", "other.@")).map(
+	([spot, to]) => ({
+		what: "Gateway API route",
+		...created("HTTPRoute.gateway.networking.k8s.io", spot, "route", {
+			spec: {
+				parentRefs: [{ group: "networking.istio.io", kind: "ServiceEntry", name: "entry-0" }],
+				rules: [{ backendRefs: [{ group: "networking.istio.io", kind: "Hostname", name: to, port: 80 }] }],
+			},
+		}),
 	}),
 );
 
 const machine: Arbitrary<LaterWrite> = tuple(
 	places,
 	constantFrom("203.0.113.7", "203.0.113.77", "198.51.100.7", "10.9.9.9", "h0.@"),
-).map(([spot, address]) =>
-	created("WorkloadEntry.networking.istio.io", spot, "machine", { spec: { address, labels: { app: "x" } } }),
-);
+).map(([spot, address]) => ({
+	what: "WorkloadEntry",
+	...created("WorkloadEntry.networking.istio.io", spot, "machine", {
+		spec: { address, labels: { app: "x" } },
+	}),
+}));
 
 const service: Arbitrary<LaterWrite> = tuple(
 	places,
@@ -63,7 +86,10 @@ const service: Arbitrary<LaterWrite> = tuple(
 		{ type: "ExternalName", externalName: "other.@" },
 		{ selector: { app: "x" }, ports: [{ name: "tls", port: 443 }] },
 	),
-).map(([spot, spec]) => created("Service", spot, "alias", { spec }));
+).map(([spot, spec]) => ({
+	what: spec.type === "ExternalName" ? "ExternalName Service" : "Service",
+	...created("Service", spot, "alias", { spec }),
+}));
 
 const entry: Arbitrary<LaterWrite> = tuple(
 	places,
@@ -79,20 +105,22 @@ const entry: Arbitrary<LaterWrite> = tuple(
 			workloadSelector: { labels: { app: "x" } },
 		},
 	),
-).map(([spot, spec]) =>
-	created("ServiceEntry.networking.istio.io", spot, "later", {
+).map(([spot, spec]) => ({
+	what: "entry",
+	...created("ServiceEntry.networking.istio.io", spot, "later", {
 		spec: { ports: [{ number: 443, name: "tls", protocol: "TLS" }], ...spec },
 	}),
-);
+}));
 
-const canary: Arbitrary<LaterWrite> = constantFrom("own", "shared").map((name) =>
-	changed("ServiceEntry.networking.istio.io", "a", "entry-0", {
+const canary: Arbitrary<LaterWrite> = constantFrom("own", "shared").map((name) => ({
+	what: "canary",
+	...changed("ServiceEntry.networking.istio.io", "a", "entry-0", {
 		metadata: {
 			labels: { "istio.io/use-waypoint-canary": name },
 			annotations: { "istio.io/use-waypoint-canary-weight": "100" },
 		},
 	}),
-);
+}));
 
 const waypoint: Arbitrary<LaterWrite> = tuple(
 	constantFrom<readonly [Spot, string]>(["w", "shared"], ["w", "shared"], ["a", "own"]),
@@ -113,7 +141,10 @@ const waypoint: Arbitrary<LaterWrite> = tuple(
 			},
 		},
 	),
-).map(([[spot, name], body]) => changed("Gateway.gateway.networking.k8s.io", spot, name, body));
+).map(([[spot, name], body]) => ({
+	what: "waypoint",
+	...changed("Gateway.gateway.networking.k8s.io", spot, name, body),
+}));
 
 const namespace: Arbitrary<LaterWrite> = tuple(
 	places,
@@ -125,13 +156,29 @@ const namespace: Arbitrary<LaterWrite> = tuple(
 		{ "istio.io/dataplane-mode": "none" },
 		{ "istio.io/rev": "other" },
 	),
-).map(([spot, labels]) => changed("Namespace", spot, "", { metadata: { labels } }));
+).map(([spot, labels]) => ({
+	what: "Namespace",
+	...changed("Namespace", spot, "", { metadata: { labels } }),
+}));
+
+/** What stands before the entries of a world: routes, machines and aliases that nobody has judged. */
+export const standingObjects: Arbitrary<readonly LaterWrite[]> = uniqueArray(
+	oneof(route, gatewayRoute, machine, service).map((write) => ({ ...write, name: `standing-${write.name}` })),
+	{ maxLength: 2, selector: ({ kind, spot }) => `${kind} ${spot}` },
+);
 
 /** What comes after the entries of a world, in its order: routes, machines, aliases, rivals, canaries, other waypoints and labels. */
 export const laterWrites: Arbitrary<readonly LaterWrite[]> = array(
 	oneof(route, gatewayRoute, machine, service, entry, canary, waypoint, namespace),
 	{ minLength: 1, maxLength: 3 },
 );
+
+function typeOf(name: string): Pick<KubeObject, "apiVersion" | "kind"> {
+	const dot = name.indexOf(".");
+	return dot < 0
+		? { apiVersion: "v1", kind: name }
+		: { apiVersion: `${name.slice(dot + 1)}/v1`, kind: name.slice(0, dot) };
+}
 
 /** How a later write was answered; one that its author was warned of keeps nobody's promise. */
 export interface LaterAnswer {
@@ -160,10 +207,13 @@ export async function writeLater(
 				contentType: "application/merge-patch+json",
 			})
 		: await plane.api.request("POST", path, {
-				body: { ...body, metadata: { ...body.metadata, name, namespace: home } },
+				body: { ...typeOf(write.kind), ...body, metadata: { ...body.metadata, name, namespace: home } },
 			});
 	const { message = "" } = answer.body as { readonly message?: string };
 	const isAdmitted = answer.status === 200 || answer.status === 201;
+	if (!isAdmitted && !/denied the request|not found|already exists/.test(message)) {
+		throw new Error(`Cannot write ${write.what} ${home}/${name}: ${message}`);
+	}
 	return {
 		isAdmitted,
 		warnings: answer.warnings,

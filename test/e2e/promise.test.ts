@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sample } from "fast-check";
+import { parseAddressRange, rangeContains } from "../../src/core/address-range.ts";
 import type { ServeProcess } from "../support/serve-process.ts";
 import { startServe } from "../support/serve-process.ts";
 import type { KubeObject } from "./api.ts";
@@ -22,7 +23,8 @@ import {
 	rounds,
 	worldPlan,
 } from "./generated-worlds.ts";
-import { laterWrites, writeLater } from "./later-writes.ts";
+import { laterWrites, standingObjects, writeLater, writtenThings } from "./later-writes.ts";
+import type { AmbientService, AmbientWorkload } from "./oracles.ts";
 import { readCondition } from "./oracles.ts";
 import { registerWebhooks } from "./webhooks.ts";
 
@@ -32,7 +34,7 @@ const batchSize = 60;
 /** How many batches of a seed are changed afterwards; `WAYMARK_PROMISE=long` changes all. */
 const changedBatches = process.env.WAYMARK_PROMISE === "long" ? batches : 1;
 /** Fewer admitted entries than this would prove nothing; a fifth of all has a spelling that is warned of. */
-const leastAdmitted = 40;
+const leastAdmitted = 30;
 /** Of those, whose world nobody was warned of changing afterwards. */
 const leastKept = 10;
 
@@ -51,6 +53,12 @@ before(async () => {
 after(() => stack.disposeAsync());
 /** How often each rule denied or warned. */
 const reasons = new Map<string, number>();
+/** How often each kind was written beside the entries, and how it was answered. */
+const things = new Map<string, number>();
+
+function countThing(text: string): void {
+	things.set(text, (things.get(text) ?? 0) + 1);
+}
 
 /** The waypoint that the policy of a world names. */
 function policyWaypoint({ prefix, plan }: NamedWorld): string {
@@ -90,6 +98,7 @@ for (const seed of seeds) {
 			await createSurroundings(plane, worlds, (world) => ({
 				"egress.waymark.dev/waypoint": policyWaypoint(world),
 			}));
+			await writeStanding(worlds, seed * 1000 + batch);
 			const unregister = await registerWebhooks(plane, {
 				url: server.url,
 				ca: await readFile(server.caFile, "utf8"),
@@ -98,7 +107,8 @@ for (const seed of seeds) {
 			});
 			const promised = await writeEntries(worlds, count);
 			await plane.istiod.settle();
-			broken.push(...(await unkept(promised)));
+			const waypoints = new Map(worlds.map((world) => [world.prefix, policyWaypoint(world)]));
+			broken.push(...(await unkeptOf(promised, waypoints)).map(([text]) => text));
 			const isChanged = batch < changedBatches;
 			const histories = isChanged
 				? await changeWorlds(worlds, seed * 1000 + batch, count)
@@ -107,17 +117,34 @@ for (const seed of seeds) {
 			await plane.istiod.settle();
 			const kept = promised.filter(({ metadata }) => histories.has(worldOf(metadata.namespace)));
 			count.kept += kept.length;
-			for (const [text, { metadata }] of await unkeptOf(kept)) {
+			for (const [text, { metadata }] of await unkeptOf(kept, waypoints)) {
 				broken.push([text, ...(histories.get(worldOf(metadata.namespace)) ?? [])].join("\n\t"));
 			}
 			await deleteWorlds(plane, worlds);
 		}
-		console.log(`seed ${seed}: ${JSON.stringify({ ...count, ...Object.fromEntries(reasons) })}`);
+		console.log(
+			`seed ${seed}: ${JSON.stringify({ ...count, ...Object.fromEntries([...reasons, ...things]) })}`,
+		);
 		assert.deepEqual(broken, []);
 		assert.ok(count.promised >= leastAdmitted, "too few entries were admitted without a warning");
 		assert.ok(count.kept >= leastKept, "too few worlds were changed without a warning");
 		assert.ok(count.laterSilent > 0 && count.laterDenied > 0, "the later writes prove nothing");
 	});
+}
+
+/** Writes what stands before anybody judges. */
+async function writeStanding(worlds: readonly NamedWorld[], seed: number): Promise<void> {
+	const plans = sample(standingObjects, { seed, numRuns: worlds.length });
+	await inParallel(
+		worlds.map((world, index) => ({ world, writes: plans[index] ?? [] })),
+		async ({ world, writes }) => {
+			for (const write of writes) {
+				const { isAdmitted, text } = await writeLater(plane, world, write);
+				assert.ok(isAdmitted, text);
+				countThing(`${write.what} standing`);
+			}
+		},
+	);
 }
 
 async function writeEntries(
@@ -176,6 +203,7 @@ async function changeWorlds(
 					return;
 				}
 				const { isAdmitted, warnings, text } = await writeLater(plane, world, write);
+				countThing(`${write.what} ${isAdmitted ? (warnings.length > 0 ? "warned" : "silent") : "refused"}`);
 				count.later++;
 				count.laterDenied += text.includes("denied the request") ? 1 : 0;
 				count.laterSilent += isAdmitted && warnings.length === 0 ? 1 : 0;
@@ -191,31 +219,33 @@ async function changeWorlds(
 	return histories;
 }
 
-/** The promises that istiod does not keep: not bound, or a host without an address or without the waypoint. */
-async function unkept(promised: readonly KubeObject[]): Promise<readonly string[]> {
-	return (await unkeptOf(promised)).map(([text]) => text);
+/** What istiod sends at one moment. */
+interface Sight {
+	readonly services: readonly AmbientService[];
+	readonly workloads: readonly AmbientWorkload[];
 }
 
+/** The promises that istiod does not keep. */
 async function unkeptOf(
 	promised: readonly KubeObject[],
+	waypoints: ReadonlyMap<string, string>,
 ): Promise<readonly (readonly [text: string, entry: KubeObject])[]> {
 	for (let tries = 0; ; tries++) {
-		const services = await plane.istiod.ambientz();
+		const sight = {
+			services: await plane.istiod.ambientz(),
+			workloads: await plane.istiod.ambientWorkloads(),
+		};
 		const broken: (readonly [string, KubeObject])[] = [];
 		for (const object of promised) {
 			const { namespace = "", name = "", labels = {} } = object.metadata;
 			const stored = await plane.get("ServiceEntry", namespace, name);
 			const bound = stored === undefined ? "gone" : readCondition(stored).status;
+			const waypoint = waypoints.get(worldOf(namespace)) ?? "";
 			const { hosts } = object.spec as { readonly hosts: readonly string[] };
 			for (const host of hosts) {
-				const service = services.find(
-					(each) => each.namespace === namespace && each.name === name && each.hostname === host,
-				);
-				if (bound !== "True" || (service?.addresses.length ?? 0) === 0 || service?.waypoint == null) {
-					broken.push([
-						`${host} of ${JSON.stringify(object)}: bound ${bound}, ${JSON.stringify(service)}, ${JSON.stringify(labels)}`,
-						object,
-					]);
+				const fault = bound === "True" ? faultOf(object, host, waypoint, sight) : `bound ${bound}`;
+				if (fault !== undefined) {
+					broken.push([`${host} of ${JSON.stringify(object)}: ${fault}, ${JSON.stringify(labels)}`, object]);
 				}
 			}
 		}
@@ -225,3 +255,58 @@ async function unkeptOf(
 		await nextSecond();
 	}
 }
+
+/** Why connections to a host of a bound entry are not, or not all, taken by the policy's waypoint. */
+function faultOf(
+	{ metadata: { namespace, name } }: KubeObject,
+	host: string,
+	waypoint: string,
+	{ services, workloads }: Sight,
+): string | undefined {
+	const service = services.find(
+		(each) => each.namespace === namespace && each.name === name && each.hostname === host,
+	);
+	if (service === undefined || service.addresses.length === 0) {
+		return `no address: ${JSON.stringify(service)}`;
+	}
+	if (
+		service.waypoint !== waypoint ||
+		(service.canary !== null && !service.canary.startsWith(`${waypoint} `))
+	) {
+		return `not through ${waypoint} alone: ${JSON.stringify(service)}`;
+	}
+	// A waypoint has one service of a name: of two namespaces, one's connections are closed.
+	const rival = services.find(
+		(each) => each.hostname === host && each.namespace !== namespace && each.waypoint === waypoint,
+	);
+	if (rival !== undefined) {
+		return `beside ${rival.namespace}/${rival.name} at the same waypoint`;
+	}
+	// ztunnel asks for a workload of that address first (state.rs: find_address).
+	const workload = workloads.find(
+		(each) =>
+			!each.hasWaypoint &&
+			each.addresses.some((address) => service.addresses.some((own) => isWithin(address, own))),
+	);
+	return workload === undefined
+		? undefined
+		: `past the waypoint, to workload ${workload.namespace}/${workload.name}`;
+}
+
+function isWithin(address: string, listed: string): boolean {
+	const [outer, inner] = [parseAddressRange(listed), parseAddressRange(address)];
+	return outer !== undefined && inner !== undefined && rangeContains(outer, inner);
+}
+
+test("the worlds have routes, WorkloadEntries, aliases, canaries, rivals, and changes of waypoints and Namespaces", () => {
+	const counted = [...things.keys()];
+	for (const what of writtenThings) {
+		assert.ok(
+			counted.some((each) => each.startsWith(`${what} `)),
+			`nobody wrote a ${what}: ${counted.join(", ")}`,
+		);
+	}
+	for (const what of ["route", "WorkloadEntry", "ExternalName Service"]) {
+		assert.ok(counted.includes(`${what} standing`), `no ${what} stood before: ${counted.join(", ")}`);
+	}
+});
