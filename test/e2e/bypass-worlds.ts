@@ -178,7 +178,7 @@ const routeAttempt: Arbitrary<Attempt> = tuple(
 	),
 	constantFrom(false, false, true),
 ).map(([kind, parent, backend, mirrors]) => ({
-	apiVersion: `gateway.networking.k8s.io/${kind === "HTTPRoute" || kind === "GRPCRoute" ? "v1" : kind === "TLSRoute" ? "v1" : "v1alpha2"}`,
+	apiVersion: "gateway.networking.k8s.io/v1",
 	kind,
 	name: "r0",
 	spec: {
@@ -375,10 +375,12 @@ export async function attackAll(
 	const worlds = plans.map((plan, index) => worldOf(plan, index, offset));
 	const written = new Map<World, Written[]>(worlds.map((world) => [world, []]));
 	const most = Math.max(...plans.map((plan) => plan.length));
+	// The older Gateway API of `npm run test:matrix` has no TCPRoute in its standard channel.
+	const served = new Set((await plane.api.kinds()).map(({ kind }) => kind));
 	for (let round = 0; round < most; round++) {
 		await inParallel(worlds, async (world) => {
 			const attempt = world.plan[round];
-			if (attempt !== undefined) {
+			if (attempt !== undefined && (attempt.kind !== "TCPRoute" || served.has("TCPRoute"))) {
 				written.get(world)?.push(await write(plane, objectOf(attempt, world)));
 			}
 		});
