@@ -104,6 +104,30 @@ async function missesWaypoint(object: ServiceEntry): Promise<boolean> {
 	return answer.status === 403 && messageOf(answer).includes("serviceentry-waypoint-existence");
 }
 
+/** Nothing that must not pass does so meanwhile; an entry that has to be bound is sent away to try again for some seconds. */
+async function restartApiServer(): Promise<void> {
+	await plane.stopApiServer();
+	await plane.startApiServer();
+	for (const object of [forbidden, optedOut]) {
+		const answer = await dryCreate(plane, object);
+		assert.ok([403, 503].includes(answer.status), `${answer.status} ${messageOf(answer)}`);
+	}
+	await until("entries are bound again", async () => (await dryCreate(plane, plain)).status === 201, 20_000);
+}
+
+async function deleteTable(): Promise<void> {
+	const as = { name: "system:serviceaccount:waymark-system:waymark", groups: ["system:masters"] };
+	const { status } = await plane.api.request("DELETE", tablePath, { as });
+	assert.equal(status, 200);
+}
+
+/** Without a table an entry is bound to a waypoint that does not exist, and nobody says so. */
+async function bindsToNothing(): Promise<void> {
+	const answer = await dryCreate(plane, ofGone);
+	assert.equal(answer.status, 201, messageOf(answer));
+	assert.deepEqual(labelsIn(answer), { ...bound, "istio.io/use-waypoint": "gone" });
+}
+
 describe("the backstop, with everything that the chart installs", () => {
 	it("is told in readiness, binds, refuses, and knows waypoints within a second", async () => {
 		await plane.api.apply(namespace(shared) as KubeObject);
@@ -139,6 +163,21 @@ describe("the backstop, with everything that the chart installs", () => {
 		assert.ok(tookMs < 3_000, `took ${tookMs} ms`);
 	});
 
+	it("holds while Waymark runs and its table is deleted, which the next change writes again", async () => {
+		await deleteTable();
+		await mustHold();
+		assert.ok(await missesWaypoint(ofGone), "Waymark itself misses it");
+		await plane.api.apply(waypoint("next"));
+		await until("the table is there again", async () => (await tableNames()).includes(`${shared}/next`));
+		await until("the table is known again", () => missesWaypoint(ofGone));
+	});
+
+	it("holds while Waymark runs and the API server restarts", async () => {
+		await restartApiServer();
+		await mustHold();
+		await until("Waymark is asked again", () => missesWaypoint(ofGone), 60_000);
+	});
+
 	it("holds without Waymark: what must not pass is refused, a waypoint that goes meanwhile is not noticed", async () => {
 		await replica?.stop();
 		await mustHold();
@@ -149,31 +188,22 @@ describe("the backstop, with everything that the chart installs", () => {
 	});
 
 	it("holds after the API server restarts, once MutatingAdmissionPolicies know the schema", async () => {
-		await plane.stopApiServer();
-		await plane.startApiServer();
-		// Until they do, an entry that has to be bound is sent away to try again; what must not pass is refused at once.
-		for (const object of [forbidden, optedOut]) {
-			const answer = await dryCreate(plane, object);
-			assert.ok([403, 503].includes(answer.status), `${answer.status} ${messageOf(answer)}`);
-		}
-		await until(
-			"entries are bound again",
-			async () => (await dryCreate(plane, plain)).status === 201,
-			20_000,
-		);
+		await restartApiServer();
 		await mustHold();
 		await until("the table is read again", () => missesWaypoint(ofGone), 60_000);
 	});
 
 	it("holds without a table, and without its definition", async () => {
-		await plane.api.request("DELETE", tablePath, {
-			as: { name: "system:serviceaccount:waymark-system:waymark", groups: ["system:masters"] },
-		});
+		await deleteTable();
 		await until("the table is gone", async () => !(await missesWaypoint(ofGone)));
 		await mustHold();
+		await bindsToNothing();
 		await plane.api.delete("CustomResourceDefinition", undefined, "meshtables.egress.waymark.dev");
 		await sleep(2_000);
 		await mustHold();
-		assert.equal((await dryCreate(plane, ofGone)).status, 201, "bound to what does not exist");
+		await bindsToNothing();
+		await restartApiServer();
+		await mustHold();
+		await bindsToNothing();
 	});
 });
