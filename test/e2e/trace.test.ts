@@ -28,6 +28,15 @@ test("trace --cluster shows the way through a live cluster, and changes nothing 
 	const text = await trace("api.trace.example.com:443", "--from", "trace-team");
 	assert.match(text, /ztunnel knows it by an address that Istio allocates: 240\.240\./);
 	assert.match(text, /→ through trace-egress\/waypoint\n$/);
+	const unknown = await trace("203.0.113.250:443", "--from", "trace-team");
+	assert.match(
+		unknown,
+		/No ServiceEntry has the address 203\.0\.113\.250, so ztunnel passes the connection on/,
+	);
+	assert.match(
+		unknown,
+		/→ unknown to the mesh: 203\.0\.113\.250 is reached directly, past every waypoint\n$/,
+	);
 	const report = JSON.parse(await trace("--all", "--output", "json")) as { readonly hosts: unknown };
 	assert.deepEqual(report.hosts, traceAll(await readWorld(plane)));
 
