@@ -7,7 +7,7 @@ import type { BackstopChoice } from "../export/admission-policies.ts";
 import { backstop, heldRules, newestKubernetes, oldestKubernetes } from "../export/admission-policies.ts";
 import type { Manifest } from "../export/mesh-table.ts";
 import type { Action, BackstopOptions } from "../export/policy-objects.ts";
-import { coveredRules, namespaceRuleIds } from "../export/rule-policies.ts";
+import { coveredRules, namespaceRules } from "../export/rule-policies.ts";
 import { kubectlYaml } from "../manifests/kubectl-yaml.ts";
 import { rules } from "../rules/table.ts";
 import { loadSettings } from "../settings/read.ts";
@@ -165,9 +165,10 @@ function head({ settings, live, inject, kubernetesMinor }: Options): string {
 	const known = heldRules(rules, kubernetesMinor);
 	const covered = new Set(coveredRules(known, settings));
 	const isHeld = (rule: Rule): boolean =>
-		namespaceRuleIds.has(rule.id) ||
+		namespaceRules.has(rule.id) ||
 		(covered.has(rule) && rule.cel?.problems.some(({ needs }) => needs === undefined || live) === true);
 	const held = known.filter(isHeld);
+	const gapOf = ({ id, cel }: Rule): string | undefined => cel?.gap ?? namespaceRules.get(id);
 	const heldElsewhere = known.filter((rule) => !held.includes(rule));
 	return [
 		`# Printed by waymark ${ownVersion()} for Kubernetes 1.${kubernetesMinor}; print again when the configuration changes.`,
@@ -177,7 +178,7 @@ function head({ settings, live, inject, kubernetesMinor }: Options): string {
 				]
 			: []),
 		`# Held by these policies, ${held.length} rules:`,
-		...held.map((rule) => `#   ${rule.id}${rule.cel?.gap === undefined ? "" : ` (not ${rule.cel.gap})`}`),
+		...held.map((rule) => `#   ${rule.id}${gapOf(rule) === undefined ? "" : ` (not ${gapOf(rule)})`}`),
 		`# Held by Waymark only, ${heldElsewhere.length} rules:`,
 		...wrapped(heldElsewhere.map((rule) => rule.id)).map((line) => `#   ${line}`),
 		"",

@@ -11,7 +11,7 @@ export const useWaypointLabel = "istio.io/use-waypoint";
 export const useWaypointNamespaceLabel = "istio.io/use-waypoint-namespace";
 
 /** The labels of a Namespace from which its policy is derived, but for those that bind to a waypoint. */
-const stanceLabels: readonly string[] = ["istio.io/dataplane-mode", "istio-injection", "istio.io/rev"];
+export const stanceLabels: readonly string[] = ["istio.io/dataplane-mode", "istio-injection", "istio.io/rev"];
 
 /** Whether the policy of a Namespace is derived from a label of its: the stance, or the waypoint. */
 export function isPolicyLabel(key: string): boolean {

@@ -5,6 +5,7 @@ import type { Rule } from "../core/rule.ts";
 import { rulePage } from "../core/rule.ts";
 import {
 	injectionWords,
+	labelWords,
 	malformedWords,
 	modeWord,
 	namespaceWords,
@@ -107,6 +108,9 @@ variables.changed.filter(k, k in variables.annotations && k.startsWith(${celText
 	const edited = `variables.changed.map(k, 'namespace-editor: ${at}: User "' + request.userInfo.username +
   '" is no policy editor and may not change it. Ask a policy editor ${page("namespace-editor")}')`;
 	const nothing = "variables.changed.filter(k, false)";
+	const guardsLabels = isOn("namespace-label") && editor !== undefined;
+	const relabelled = `variables.relabelled.map(k, 'namespace-label: metadata.labels["' + k + '"]: User "' + request.userInfo.username +
+  '" is no policy editor and may not change it: the policy of this namespace depends on it. Ask a policy editor ${page("namespace-label")}')`;
 	return [
 		{
 			apiVersion: "admissionregistration.k8s.io/v1",
@@ -135,7 +139,12 @@ variables.changed.filter(k, k in variables.annotations && k.startsWith(${celText
 						expression: `[object, oldObject].exists(o, o != null && o.metadata.?annotations.orValue({})
   .exists(k, k.startsWith(${celText(annotationPrefix)}))) &&
 (oldObject == null ||
-  object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({}))`,
+  object.metadata.?annotations.orValue({}) != oldObject.metadata.?annotations.orValue({}))${
+		guardsLabels
+			? ` ||
+oldObject != null && object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({})`
+			: ""
+	}`,
 					},
 					...restorerConditions(options.settings),
 				],
@@ -148,6 +157,12 @@ variables.changed.filter(k, k in variables.annotations && k.startsWith(${celText
 						expression:
 							isOn("namespace-editor") && editor !== undefined ? `${editor} ? [] : ${edited}` : nothing,
 					},
+					...(guardsLabels
+						? [
+								...labelWords(options.settings),
+								{ name: "unbound", expression: `${editor} ? [] : ${relabelled}` },
+							]
+						: []),
 				],
 				validations: [
 					{
@@ -163,6 +178,16 @@ variables.changed.filter(k, k in variables.annotations && k.startsWith(${celText
 						messageExpression: `'namespace-editor: User "' + request.userInfo.username + '" is no policy editor and may not change ' +
   variables.changed.join(', ') + '. Ask a policy editor ${page("namespace-editor")}'`,
 					},
+					...(guardsLabels
+						? [
+								{
+									expression: "variables.unbound.size() == 0",
+									reason: "Forbidden",
+									message: "Only policy editors may change labels from which a namespace's policy is derived",
+									messageExpression: "variables.unbound.join('; ')",
+								},
+							]
+						: []),
 				],
 			},
 		},

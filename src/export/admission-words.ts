@@ -11,7 +11,7 @@ import {
 	celText,
 } from "../core/cel.ts";
 import type { Authority } from "../core/policy.ts";
-import { allows, useWaypointLabel, useWaypointNamespaceLabel } from "../core/policy.ts";
+import { allows, stanceLabels, useWaypointLabel, useWaypointNamespaceLabel } from "../core/policy.ts";
 import type { PortRange } from "../core/port-range.ts";
 import { protocols } from "../core/port-range.ts";
 import type { HostList, Settings } from "../core/settings.ts";
@@ -656,3 +656,37 @@ export const ownAnnotationWords: readonly CelVariable[] = [
     i.size() > 254 || i.split('.').exists(l, l.size() > 63 && !l.contains('\${namespace}'))))`,
 	},
 ];
+
+/**
+ * The labels of a Namespace that change and from which its policy is derived, where it had one to loosen: the part of rule
+ * namespace-label that needs no other object.
+ */
+export function labelWords({ defaults }: Settings): readonly CelVariable[] {
+	const isAmbient = `variables.labelsBefore[?'istio.io/dataplane-mode'].orValue('') == 'ambient' &&
+  variables.labelsBefore[?'istio-injection'].orValue('') != 'enabled' &&
+  variables.labelsBefore[?'istio.io/rev'].orValue('') == ''`;
+	const stance = defaults.ambient === undefined ? isAmbient : String(defaults.ambient === "enforced");
+	const named = `!(variables.labelsBefore[?${celText(useWaypointLabel)}].orValue('none') in ['', 'none'])`;
+	return [
+		{
+			name: "labelsBefore",
+			expression: "oldObject == null ? {} : oldObject.metadata.?labels.orValue({})",
+		},
+		{
+			name: "labels",
+			expression: "object.metadata.?labels.orValue({})",
+		},
+		{
+			name: "isProtected",
+			expression: `oldObject != null && (variables.before.exists(k, k.startsWith(${celText(annotationPrefix)})) ||
+  ${stance}${defaults.waypoint === undefined ? ` || ${named}` : ""})`,
+		},
+		{
+			name: "relabelled",
+			expression: `!variables.isProtected ? [] :
+  (variables.labels.map(k, k) + variables.labelsBefore.map(k, k).filter(k, !(k in variables.labels)))
+    .filter(k, (k in ${celList(stanceLabels)} || k.startsWith(${celText(useWaypointLabel)})) &&
+      variables.labels[?k] != variables.labelsBefore[?k])`,
+		},
+	];
+}

@@ -35,8 +35,12 @@ export function coveredRules(rules: readonly Rule[], { severities }: Settings): 
 	);
 }
 
-/** The rules about Namespaces that have a policy of their own. */
-export const namespaceRuleIds: ReadonlySet<string> = new Set(["namespace-annotation", "namespace-editor"]);
+/** The rules about Namespaces that have a policy of their own, each with what of it only Waymark holds. */
+export const namespaceRules: ReadonlyMap<string, string | undefined> = new Map([
+	["namespace-annotation", undefined],
+	["namespace-editor", undefined],
+	["namespace-label", "labels that only the selector of a waypoint or of istiod names"],
+]);
 
 /** A policy that is made of rules; `-mesh`: of what the table says of other objects. */
 export type RulePolicyName = "waymark" | "waymark-sidecar" | "waymark-mesh" | "waymark-mesh-sidecar";

@@ -2,7 +2,7 @@ import { ClusterState } from "../../src/core/cluster-state.ts";
 import type { KubernetesGateway, Namespace, ServiceEntry } from "../../src/core/kinds.ts";
 import { defaultSettings } from "../../src/core/settings.ts";
 import { namespacePolicies } from "../../src/export/admission-policies.ts";
-import { namespaceRuleIds, rulePolicies } from "../../src/export/rule-policies.ts";
+import { namespaceRules, rulePolicies } from "../../src/export/rule-policies.ts";
 import { rules } from "../../src/rules/table.ts";
 import type { KubeObject } from "./api.ts";
 import type { Case, Parity } from "./backstop-parity.ts";
@@ -161,7 +161,7 @@ async function compareNamespaces(
 		await using _ = await installPolicies(plane, namespacePolicies(backstopOptions(defaultSettings)));
 		const annotations = { "egress.waymark.dev/mode": "Enforce" };
 		await waitForAnswer(plane, { ...egress, metadata: { name: "backstop-probe", annotations } }, 403);
-		const chosen = rules.filter(({ id }) => namespaceRuleIds.has(id));
+		const chosen = rules.filter(({ id }) => namespaceRules.has(id));
 		return await compare(plane, worldOf([], []), chosen, cases);
 	} finally {
 		await Promise.all(before.map(({ metadata }) => removeNamespace(plane, metadata?.name ?? "")));

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ClusterState } from "../../src/core/cluster-state.ts";
+import { createEngine } from "../../src/core/engine.ts";
+import { evaluate } from "../../src/core/evaluate.ts";
 import type { AnyObject, Namespace, ServiceEntry } from "../../src/core/kinds.ts";
 import { defaultSettings, parseSettings } from "../../src/core/settings.ts";
 import { guardPolicies, injection, namespacePolicies } from "../../src/export/admission-policies.ts";
@@ -8,7 +10,7 @@ import { generatedLabel } from "../../src/export/authorization-policies.ts";
 import { tableDefinition } from "../../src/export/mesh-table.ts";
 import { rulePolicies } from "../../src/export/rule-policies.ts";
 import { rules } from "../../src/rules/table.ts";
-import type { KubeObject } from "./api.ts";
+import type { ApiAnswer, KubeObject, User } from "./api.ts";
 import { compareGenerated } from "./backstop-generated.ts";
 import {
 	backstopOptions,
@@ -51,6 +53,42 @@ const entry = (labels: Readonly<Record<string, string>> = {}, spec: object = {})
 		...spec,
 	},
 });
+
+const labelEngine = createEngine(rules.filter(({ id }) => id === "namespace-label"));
+const ambient = { "istio.io/dataplane-mode": "ambient" };
+
+/** Labels of a Namespace from which a policy is derived, or none. */
+const labelSets: readonly Readonly<Record<string, string>>[] = [
+	{},
+	ambient,
+	{ ...ambient, "istio.io/rev": "stable" },
+	{ ...ambient, "istio-injection": "enabled" },
+	{ ...ambient, "istio.io/use-waypoint": "own" },
+	{ ...ambient, "istio.io/use-waypoint-canary": "own" },
+	{ "istio.io/use-waypoint": "none" },
+	{ "istio.io/use-waypoint": "own", "istio.io/dataplane-mode": "none" },
+	{ ...ambient, "example.com/color": "blue" },
+	{ "istio-injection": "disabled" },
+];
+const labelledNamespaces = [{}, { "egress.waymark.dev/mode": "enforce" }].flatMap((annotations) =>
+	labelSets.map((labels) => ({
+		apiVersion: "v1",
+		kind: "Namespace" as const,
+		metadata: { name: team, labels, annotations },
+	})),
+);
+const editor: User = { name: "alice", groups: ["security"] };
+
+/** Writes a Namespace as a policy editor: creates it, or replaces what stands. */
+async function storeNamespace(body: KubeObject): Promise<void> {
+	const path = "/api/v1/namespaces";
+	const created = await plane.api.request("POST", path, { body, as: editor });
+	const answer =
+		created.status === 409
+			? await plane.api.request("PUT", `${path}/${team}`, { body, as: editor })
+			: created;
+	assert.ok(answer.status === 200 || answer.status === 201, messageOf(answer));
+}
 
 function isServed(kind: string): boolean {
 	return kind !== "ASMEgressTrafficPolicy" && kind !== "Namespace";
@@ -291,8 +329,71 @@ describe("the admission policies, without any webhook", () => {
 			};
 			const answer = await plane.api.request("PUT", path, { body: changed, as: developer });
 			assert.equal(answer.status, 403, `${path}: ${messageOf(answer)}`);
+			for (const [label, rule] of [
+				[
+					"istio.io/rev",
+					/namespace-label: metadata\.labels\["istio\.io\/rev"\]: .*"mallory" is no policy editor/,
+				],
+				["istio.io/use-waypoint", /namespace-label/],
+				["example.com/color", undefined],
+			] as const) {
+				const labelled = {
+					...live,
+					metadata: { ...live.metadata, labels: { ...live.metadata.labels, [label]: "x" } },
+				};
+				const write = (as: User): Promise<ApiAnswer> =>
+					plane.api.request("PUT", `${path}?dryRun=All`, { body: labelled, as });
+				const denied = await write(developer);
+				assert.equal(denied.status, rule === undefined ? 200 : 403, `${path} ${label}: ${messageOf(denied)}`);
+				assert.match(messageOf(denied), rule ?? /^/);
+				assert.equal((await write(security)).status, 200, `${path} ${label}`);
+			}
 		}
 	});
+
+	for (const file of [
+		{ policyEditors: { groups: ["security"] } },
+		{ policyEditors: { groups: ["security"] }, defaults: { ambient: "enforced" } },
+		{ policyEditors: { groups: ["security"] }, defaults: { waypoint: "istio-egress/egress" } },
+		{},
+	] as const) {
+		it(`refuse a label of a Namespace exactly where namespace-label does, with ${JSON.stringify(file)}`, async () => {
+			await using stack = new AsyncDisposableStack();
+			stack.defer(() => deleteNamespaces(plane, team));
+			stack.use(await allowEverything("alice", "mallory"));
+			const { settings } = parseSettings(file);
+			stack.use(await installPolicies(plane, namespacePolicies(backstopOptions(settings))));
+			const malformed = teamNamespace({ "egress.waymark.dev/mode": "Enforce" });
+			await waitForAnswer(plane, malformed, 403, { as: editor, includes: "namespace-annotation" });
+			const world = new ClusterState(settings);
+			let refused = 0;
+			for (const old of labelledNamespaces) {
+				await storeNamespace(old);
+				for (const labels of labelSets) {
+					const object = { ...old, metadata: { ...old.metadata, labels } };
+					const { denials } = evaluate(labelEngine, world, {
+						kind: "Namespace",
+						namespace: "",
+						name: team,
+						object,
+						old,
+						requester: { username: "mallory", groups: ["system:authenticated"] },
+						today: "2026-01-01",
+					});
+					const path = `/api/v1/namespaces/${team}?dryRun=All`;
+					const answer = await plane.api.request("PUT", path, { body: object, as: { name: "mallory" } });
+					const said = messageOf(answer);
+					assert.deepEqual(
+						[answer.status, said.includes("namespace-label: ")],
+						denials.length > 0 ? [403, true] : [200, false],
+						`${JSON.stringify(old.metadata)} → ${JSON.stringify(labels)}: ${said}`,
+					);
+					refused += denials.length;
+				}
+			}
+			assert.equal(refused > 50, "policyEditors" in file, `${refused} refused`);
+		});
+	}
 
 	it("let only istiod write the status of a ServiceEntry", async () => {
 		await using stack = new AsyncDisposableStack();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { SettingsFile } from "../../src/core/settings.ts";
 import { defaultSettings, parseSettings } from "../../src/core/settings.ts";
 import type { BackstopChoice } from "../../src/export/admission-policies.ts";
 import { backstop } from "../../src/export/admission-policies.ts";
@@ -137,6 +138,16 @@ describe("backstop", () => {
 		assert.ok(policiesOf({ editors: "rbac" }).includes("authorizer.group('egress.waymark.dev')"));
 		assert.ok(policiesOf({ settings }).includes("g in ['security']"));
 		assert.ok(!policiesOf().includes("authorizer"));
+	});
+
+	it("guards labels where there are editors and the rule is an error, and else leaves them to whoever may write them", () => {
+		const policyEditors = { groups: ["security"] };
+		const printed = (file: SettingsFile): string =>
+			policiesOf({ settings: parseSettings(file).settings }, { live: false });
+		assert.match(printed({ policyEditors }), /variables\.relabelled/);
+		for (const file of [{}, { policyEditors, severities: { "namespace-label": "warning" } }] as const) {
+			assert.doesNotMatch(printed(file), /variables\.relabelled/);
+		}
 	});
 
 	it("lets those create who restore from backups, where the configuration names some", () => {
