@@ -211,7 +211,7 @@ export async function writeLater(
 			});
 	const { message = "" } = answer.body as { readonly message?: string };
 	const isAdmitted = answer.status === 200 || answer.status === 201;
-	if (!isAdmitted && !/denied the request|not found|already exists/.test(message)) {
+	if (!isAdmitted && !/denied the request|failed calling webhook|not found|already exists/.test(message)) {
 		throw new Error(`Cannot write ${write.what} ${home}/${name}: ${message}`);
 	}
 	return {
