@@ -8,15 +8,12 @@ import type { Shape } from "../../src/core/shape.ts";
 import { longestText, mostItems } from "../../src/core/size.ts";
 import { boundEntry, egressNamespace, egressWaypoint, teamNamespace } from "../../src/rules/examples.ts";
 import { rules } from "../../src/rules/table.ts";
-import { gateOr } from "../support/long-form.ts";
+import { gateOr, longestVerdictMs } from "../support/long-form.ts";
 import { subjectOf, world } from "../support/rule-example.ts";
 import { growthOf } from "../support/slope.ts";
 
 const engine = createEngine(rules);
 const state = world([teamNamespace, egressNamespace, egressWaypoint]);
-
-/** The most CPU time that a verdict may take, in milliseconds. */
-const longestVerdict = 50;
 
 /** Pairs of lists that are tried of each kind; in the long form each list is in several. */
 const mostPairs = gateOr(4, 12);
@@ -121,7 +118,7 @@ function largest({ shape }: Place): number {
 function timeOf(object: AnyObject, world = state): number {
 	const subject = subjectOf(object);
 	let least = Number.POSITIVE_INFINITY;
-	for (let run = 0; run < 30 && (run === 0 || least > longestVerdict); run++) {
+	for (let run = 0; run < 30 && (run === 0 || least > longestVerdictMs); run++) {
 		const start = process.threadCpuUsage();
 		evaluate(engine, world, subject);
 		const { user, system } = process.threadCpuUsage(start);
@@ -163,8 +160,8 @@ function faultOf(host: AnyObject, places: readonly Place[]): string | undefined 
 		return `${what}: ${steep}`;
 	}
 	// One that is long at first is looked at again, for others use the machine.
-	const time = lastMs > longestVerdict ? timeOf(grownTo(host, growths, share)) : lastMs;
-	return time > longestVerdict ? `${what}: ${time.toFixed(0)} ms` : undefined;
+	const time = lastMs > longestVerdictMs ? timeOf(grownTo(host, growths, share)) : lastMs;
+	return time > longestVerdictMs ? `${what}: ${time.toFixed(0)} ms` : undefined;
 }
 
 const hosts: ReadonlyMap<Kind, AnyObject> = new Map(
@@ -176,11 +173,11 @@ describe("evaluate() of the largest objects", () => {
 		const growths = [...growthsOf(kinds[kind].shape)].filter(
 			({ path }) => path[0] === "spec" || path[1] === "labels" || path[1] === "annotations",
 		);
-		it(`evaluate() takes at most ${longestVerdict} ms for a ${kind}, and its share, whatever has grown in it`, () => {
+		it(`evaluate() takes at most ${longestVerdictMs} ms for a ${kind}, and its share, whatever has grown in it`, () => {
 			const slow = growths.flatMap((growth) => faultOf(host, [growth]) ?? []);
 			assert.deepEqual(slow, []);
 		});
-		it(`evaluate() takes at most ${longestVerdict} ms for a ${kind}, and its share, whichever two lists have grown in it`, () => {
+		it(`evaluate() takes at most ${longestVerdictMs} ms for a ${kind}, and its share, whichever two lists have grown in it`, () => {
 			const lists = growths.filter(({ shape }) => typeof shape !== "string");
 			const pairs = lists
 				.flatMap((one, index) => lists.slice(index + 1).map((other) => [one, other] as const))

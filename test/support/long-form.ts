@@ -9,6 +9,12 @@ export function runs(long: number): { readonly numRuns: number } {
 	return { numRuns: gateOr(Math.ceil(long / 4), long) };
 }
 
+/**
+ * The most processor time that a verdict may take, in milliseconds: 50 in the long form, which runs on a quiet machine, and
+ * twice as much in the gate, which runs on any, beside others.
+ */
+export const longestVerdictMs: number = isLong ? 50 : 100;
+
 /** A number of things to try: the first in the gate, the second in the long form. */
 export function gateOr(gate: number, long: number): number {
 	return isLong ? long : gate;
