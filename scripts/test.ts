@@ -168,9 +168,8 @@ function allSteps(files: readonly string[]): readonly Step[] {
 	return [...shared, types, biome, ...(others.length > 0 ? [tests(others)] : [])];
 }
 
-// One more than there are processors, for tests of sockets and watches wait half of their time. With more at once they
-// do not hold their times.
-const mostAtOnce = availableParallelism() + 1;
+// One a processor: tests of sockets and watches hold their times where they are not crowded.
+const mostAtOnce = availableParallelism();
 
 /** Runs the steps, several at once, and gives those that failed. */
 async function failuresOf(steps: readonly Step[]): Promise<readonly Step[]> {

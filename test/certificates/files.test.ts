@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { createAuthority, issueCertificate } from "../../src/certificates/authority.ts";
 import type { CertificateFileSource } from "../../src/certificates/files.ts";
 import { watchCertificateFiles } from "../../src/certificates/files.ts";
 import type { CertificatePair } from "../../src/certificates/inspect.ts";
 import { pairFault } from "../../src/certificates/inspect.ts";
+import { until } from "../support/until.ts";
 
 const now = new Date();
 const authority = await createAuthority({ now });
@@ -92,7 +92,7 @@ test("watchCertificateFiles() follows plain files that are written one after the
 	context.after(() => source.stop());
 	const change = changed(source);
 	await writeFile(certFile, second.cert);
-	await sleep(500);
+	await until("the certificate without its key is told", () => faults.length > 0, 20_000);
 	assert.equal(source.current().cert, first.cert, "a certificate without its key is not taken");
 	await writeFile(keyFile, second.key);
 	await change;
