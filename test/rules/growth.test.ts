@@ -10,7 +10,7 @@ import { boundEntry, egressNamespace, egressWaypoint, teamNamespace } from "../.
 import { rules } from "../../src/rules/table.ts";
 import { gateOr, longestVerdictMs } from "../support/long-form.ts";
 import { subjectOf, world } from "../support/rule-example.ts";
-import { growthOf } from "../support/slope.ts";
+import { growthOf, leastMs } from "../support/slope.ts";
 
 const engine = createEngine(rules);
 const state = world([teamNamespace, egressNamespace, egressWaypoint]);
@@ -114,19 +114,6 @@ function largest({ shape }: Place): number {
 	return "list" in shape ? (shape.most ?? mostItems) : mostItems;
 }
 
-/** The CPU time of a verdict in milliseconds; the least of several where the first is too long, for others use the machine. */
-function timeOf(object: AnyObject, world = state): number {
-	const subject = subjectOf(object);
-	let least = Number.POSITIVE_INFINITY;
-	for (let run = 0; run < 30 && (run === 0 || least > longestVerdictMs); run++) {
-		const start = process.threadCpuUsage();
-		evaluate(engine, world, subject);
-		const { user, system } = process.threadCpuUsage(start);
-		least = Math.min(least, (user + system) / 1_000);
-	}
-	return least;
-}
-
 /** The object in which lists, maps and texts have grown to a share of what each may have. */
 function grownTo(host: AnyObject, growths: readonly Growth[], share: number): AnyObject {
 	return growths.reduce<unknown>(
@@ -160,7 +147,7 @@ function faultOf(host: AnyObject, places: readonly Place[]): string | undefined 
 		return `${what}: ${steep}`;
 	}
 	// One that is long at first is looked at again, for others use the machine.
-	const time = lastMs > longestVerdictMs ? timeOf(grownTo(host, growths, share)) : lastMs;
+	const time = lastMs > longestVerdictMs ? leastMs(() => runs.at(-1)?.(), longestVerdictMs, 30) : lastMs;
 	return time > longestVerdictMs ? `${what}: ${time.toFixed(0)} ms` : undefined;
 }
 
