@@ -11,7 +11,7 @@ import { nodeOptions, render } from "./installation.ts";
 import type { Judgement } from "./load.ts";
 import { describeLoad, loadReplicas } from "./replica-load.ts";
 import { installed, metric, startServeReplicas } from "./serve-replicas.ts";
-import { createNamespace, createWaypointByHand, serviceEntry } from "./world.ts";
+import { createBoundNamespaces, createNamespace, serviceEntry } from "./world.ts";
 
 /** How long events are made as fast as the API server can: it takes all of a machine for so long. */
 const seconds = Number(process.env.WAYMARK_FLOOD_SECONDS ?? "0");
@@ -63,17 +63,9 @@ describe("three replicas under a flood of events", {
 			connections: 128,
 		});
 		await createNamespace(plane, "istio-system");
-		await createNamespace(plane, "istio-egress");
-		await createWaypointByHand(plane, "istio-egress", "egress", { from: { from: "All" } });
-		for (const name of [team, hostile]) {
-			await createNamespace(plane, name, {
-				labels: { "istio.io/dataplane-mode": "ambient" },
-				annotations: {
-					"egress.waymark.dev/waypoint": "istio-egress/egress",
-					"egress.waymark.dev/denied-hosts": "*.evil.example",
-				},
-			});
-		}
+		await createBoundNamespaces(plane, "istio-egress/egress", [team, hostile], {
+			"egress.waymark.dev/denied-hosts": "*.evil.example",
+		});
 	});
 
 	after(async () => {

@@ -5,7 +5,7 @@ import { helm3Path } from "./helm-3.ts";
 import { eventually, helm, helmAt, render, startServe } from "./installation.ts";
 import { createProcessGroup, freePorts } from "./processes.ts";
 import { useControlPlane } from "./shared.ts";
-import { createNamespace, createWaypointByHand, deleteNamespaces, serviceEntry } from "./world.ts";
+import { createBoundNamespaces, createNamespace, deleteNamespaces, serviceEntry } from "./world.ts";
 
 const egress = "helm3-egress";
 const system = "helm3-system";
@@ -23,13 +23,8 @@ test("a release of Helm 3 is upgraded, rolled back and uninstalled by Helm 4, an
 	stack.defer(() => deleteNamespaces(plane, egress, system, team));
 	const group = await createProcessGroup();
 	stack.defer(() => group.stop());
-	await createNamespace(plane, egress);
-	await createWaypointByHand(plane, egress, "waypoint", { from: { from: "All" } });
 	await createNamespace(plane, system);
-	await createNamespace(plane, team, {
-		labels: { "istio.io/dataplane-mode": "ambient" },
-		annotations: { "egress.waymark.dev/waypoint": `${egress}/waypoint` },
-	});
+	await createBoundNamespaces(plane, `${egress}/waypoint`, [team]);
 	const [port = 0, operations = 0] = await freePorts(2);
 	const args = [
 		`--namespace=${system}`,

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { eventually, mustHelm, render, startServe } from "./installation.ts";
 import { createProcessGroup, freePorts } from "./processes.ts";
 import { useControlPlane } from "./shared.ts";
-import { createNamespace, createWaypointByHand, deleteNamespaces, serviceEntry } from "./world.ts";
+import { createBoundNamespaces, createNamespace, deleteNamespaces, serviceEntry } from "./world.ts";
 
 const egress = "restore-egress";
 const system = "restore-system";
@@ -16,15 +16,9 @@ test("what helm template renders is applied, judges, lets a restorer in with a w
 	stack.defer(() => deleteNamespaces(plane, egress, system, team));
 	const group = await createProcessGroup();
 	stack.defer(() => group.stop());
-	await createNamespace(plane, egress);
-	await createWaypointByHand(plane, egress, "waypoint", { from: { from: "All" } });
 	await createNamespace(plane, system);
-	await createNamespace(plane, team, {
-		labels: { "istio.io/dataplane-mode": "ambient" },
-		annotations: {
-			"egress.waymark.dev/waypoint": `${egress}/waypoint`,
-			"egress.waymark.dev/allowed-hosts": "*.example.com",
-		},
+	await createBoundNamespaces(plane, `${egress}/waypoint`, [team], {
+		"egress.waymark.dev/allowed-hosts": "*.example.com",
 	});
 	const [port = 0, operations = 0] = await freePorts(2);
 	const args = [

@@ -112,6 +112,28 @@ export async function createWaypointByHand(
 	expectSuccess(`write the status of waypoint ${namespace}/${name}`, answer);
 }
 
+/**
+ * Creates a waypoint by hand in a namespace of its own, and ambient namespaces that are bound to it, each with these
+ * annotations besides.
+ * @param waypoint its namespace and name, as `istio-egress/egress`
+ */
+export async function createBoundNamespaces(
+	plane: ControlPlane,
+	waypoint: string,
+	names: readonly string[],
+	annotations: Readonly<Record<string, string>> = {},
+): Promise<void> {
+	const [namespace = "", name = ""] = waypoint.split("/");
+	await createNamespace(plane, namespace);
+	await createWaypointByHand(plane, namespace, name, { from: { from: "All" } });
+	for (const team of names) {
+		await createNamespace(plane, team, {
+			labels: { "istio.io/dataplane-mode": "ambient" },
+			annotations: { "egress.waymark.dev/waypoint": waypoint, ...annotations },
+		});
+	}
+}
+
 /** Gives a waypoint an endpoint and waits until its Gateway has an address: what istiod means by ready. */
 export async function makeWaypointReady(plane: ControlPlane, namespace: string, name: string): Promise<void> {
 	await plane.api.apply({

@@ -21,7 +21,7 @@ import type { Load } from "./replica-load.ts";
 import { describeLoad, loadReplicas } from "./replica-load.ts";
 import type { ServeReplica, ServeReplicas } from "./serve-replicas.ts";
 import { installed, startServeReplicas } from "./serve-replicas.ts";
-import { createNamespace, createWaypointByHand, serviceEntry } from "./world.ts";
+import { createBoundNamespaces, createNamespace, serviceEntry } from "./world.ts";
 
 /** How long every fault is under load at least; 60 is what the product promises, 8 what every run can bear. */
 const seconds = Number(process.env.WAYMARK_ZERO_LOSS_SECONDS ?? "8");
@@ -40,14 +40,8 @@ before(async () => {
 	api = createApi({ url: plane.apiServerUrl, ca: authority.certificate, ...administrator, connections: 256 });
 	// The chart lets Waymark read the mesh's configuration there.
 	await createNamespace(plane, "istio-system");
-	await createNamespace(plane, "istio-egress");
-	await createWaypointByHand(plane, "istio-egress", "egress", { from: { from: "All" } });
-	await createNamespace(plane, team, {
-		labels: { "istio.io/dataplane-mode": "ambient" },
-		annotations: {
-			"egress.waymark.dev/waypoint": "istio-egress/egress",
-			"egress.waymark.dev/denied-hosts": "*.evil.example",
-		},
+	await createBoundNamespaces(plane, "istio-egress/egress", [team], {
+		"egress.waymark.dev/denied-hosts": "*.evil.example",
 	});
 });
 
