@@ -15,7 +15,7 @@ const leastBytes = 128 * 1024;
 /** What is measured at a size: everything that is not the work itself is made before. */
 export type Prepare = (size: number) => () => unknown;
 
-/** What a run took at least, however often it was run. */
+/** What a run took. */
 interface Cost {
 	readonly micros: number;
 	readonly bytes: number;
@@ -39,20 +39,29 @@ export function steepSlope(prepare: Prepare, size: number): string | undefined {
 
 /**
  * How the cost of the same work grows from run to run, each twice as large as the one before. Each counts with the least
- * that it ever took: what is quadratic stays so however often it is run.
+ * time that it ever took, since others only add to it, and with the middle of the bytes, which a collection in mid-run
+ * makes more or fewer: what is quadratic stays so however often it is run.
  */
 export function growthOf(runs: readonly (() => unknown)[]): Growth {
-	const least = runs.map(() => ({ micros: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY }));
+	const measured = runs.map((): Cost[] => []);
+	let costs: readonly Cost[] = [];
 	let steep: string | undefined;
 	for (let round = 0; round === 0 || (round < mostRounds && steep !== undefined); round++) {
 		for (const [index, run] of runs.entries()) {
-			const { micros, bytes } = costOf(run);
-			const before = least[index] ?? { micros, bytes };
-			least[index] = { micros: Math.min(before.micros, micros), bytes: Math.min(before.bytes, bytes) };
+			measured[index]?.push(costOf(run));
 		}
-		steep = steepOf(least);
+		costs = measured.map(typicalOf);
+		steep = steepOf(costs);
 	}
-	return { steep, lastMs: (least.at(-1)?.micros ?? 0) / 1_000 };
+	return { steep, lastMs: (costs.at(-1)?.micros ?? 0) / 1_000 };
+}
+
+function typicalOf(costs: readonly Cost[]): Cost {
+	const bytes = costs.map((cost) => cost.bytes).toSorted((a, b) => a - b);
+	return {
+		micros: Math.min(...costs.map(({ micros }) => micros)),
+		bytes: bytes[bytes.length >> 1] ?? 0,
+	};
 }
 
 /** The CPU time of a run in this thread, in microseconds: Node compiles and collects in others. */
