@@ -111,13 +111,24 @@ function plainReason(error: unknown): { readonly message: string; readonly isInp
 		return { message: message.replaceAll(/\p{Cc}/gu, "\u{FFFD}"), isInput: syscall !== "write" };
 	}
 	if (error.constructor === Error && error.message.startsWith("Cannot ")) {
-		const { syscall: why } = (error.cause ?? {}) as NodeJS.ErrnoException;
+		const file = fileErrorBelow(error);
+		const message = file === undefined ? error.message : error.message.replace(file.message, fileFault(file));
 		return {
-			message: error.message.split("\n")[0] ?? "",
-			isInput: why === "open" || why === "read" || why === "stat",
+			message: message.split("\n")[0] ?? "",
+			// A file that the user names cannot be read, or holds something else.
+			isInput: file !== undefined || /^Cannot (?:use|read the certificate) /.test(message),
 		};
 	}
 	return undefined;
+}
+
+/** What the operating system said of a file, where that is behind an error. */
+function fileErrorBelow(error: Error): Error | undefined {
+	const { syscall } = error as NodeJS.ErrnoException;
+	if (syscall === "open" || syscall === "read" || syscall === "stat") {
+		return error;
+	}
+	return error.cause instanceof Error ? fileErrorBelow(error.cause) : undefined;
 }
 
 // node:util parseArgs marks what it throws by a code.

@@ -68,7 +68,7 @@ export async function watchClientAuthority(
 
 async function readBundle(file: string): Promise<string> {
 	const bundle = await readFile(file, "utf8").catch((error: Error) => {
-		throw new Error(`Cannot read the client CA ${file}: ${error.message}`);
+		throw new Error(`Cannot read the client CA ${file}: ${error.message}`, { cause: error });
 	});
 	if (certificatesIn(bundle).length === 0) {
 		throw new Error(`Cannot use the client CA ${file}: it holds no certificate`);

@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
+import { mention } from "../core/finding.ts";
 import type { Address, ServeOptions } from "../serve/options.ts";
 import type { Serving } from "../serve/serve.ts";
 import { anyAddress } from "../server/any-address.ts";
@@ -104,7 +105,15 @@ export const serve: Verb = {
 
 /** Why an address cannot be listened on, and which flag names another; undefined for any other error. */
 function listenFailure(error: unknown, { listen, operations }: ServeOptions): string | undefined {
-	if (!(error instanceof Error) || !("syscall" in error) || error.syscall !== "listen") {
+	if (!(error instanceof Error) || !("syscall" in error)) {
+		return undefined;
+	}
+	if (error.syscall === "getaddrinfo" && "hostname" in error) {
+		const host = String(error.hostname);
+		const flag = host === operations.host && host !== listen.host ? "--operations" : "--listen";
+		return `Cannot listen on ${mention(host)}: no such host (${flag} HOST:PORT names another)`;
+	}
+	if (error.syscall !== "listen") {
 		return undefined;
 	}
 	const { code, address, port } = error as NodeJS.ErrnoException & {

@@ -125,7 +125,10 @@ describe("a verb with --cluster", () => {
 			await failing(...flags, "there"),
 			/Cannot read the cluster https:\/\/127\.0\.0\.1:1: connection refused \(ECONNREFUSED\)\n$/,
 		);
-		assert.match(await failing(...flags, "nowhere"), /context "nowhere" .*; there is "here", "there"\n$/);
+		assert.match(
+			await failingWith(65, ...flags, "nowhere"),
+			/context "nowhere" .*; there is "here", "there"\n$/,
+		);
 	});
 
 	it("trace starts in the namespace of the context, and in that of --namespace", async () => {
@@ -215,7 +218,65 @@ describe("a verb with --cluster", () => {
 		);
 		const none = join(folder.path, "none");
 		const named = await failingWith(65, "trace", "--all", "--cluster", "--kubeconfig", none);
-		assert.match(named, /Cannot read kubeconfig .*none: ENOENT/);
+		assert.match(named, /Cannot read kubeconfig .*none: no such file or directory\n$/);
+	});
+
+	it("says in one line which file that the kubeconfig names cannot be read, as a mistake of the user", async () => {
+		for (const [path, reason] of [
+			["none.crt", "no such file or directory"],
+			[".", "is a directory"],
+		] as const) {
+			const own = { "certificate-authority-data": undefined, "certificate-authority": path };
+			const error = await failingWith(65, "trace", "--all", "--cluster", "--kubeconfig", kubeconfig(own));
+			assert.match(
+				error,
+				/^waymark: Cannot read the cluster https:\/\/127\.0\.0\.1:\d+: Cannot read \/[^\n]*\n$/,
+			);
+			assert.ok(error.endsWith(`: ${reason}\n`), error);
+		}
+	});
+
+	it("says which status came with a page of HTML, and not the page", async () => {
+		const page =
+			"<!DOCTYPE html>\n<html><head><title>502 Bad\n Gateway</title></head><body>nginx</body></html>";
+		for (const [status, body, words] of [
+			[502, page, "HTTP 502 Bad Gateway (a page of HTML: something in front of the API server answered)"],
+			[
+				403,
+				"<html><h1>Blocked</h1>",
+				"HTTP 403 (a page of HTML: something in front of the API server answered)",
+			],
+			[503, "no healthy upstream", "HTTP 503 no healthy upstream"],
+			[404, "404 page not found\n", "HTTP 404 page not found"],
+			[500, "", "HTTP 500"],
+			[200, page, "a page of HTML came: something in front of it answered"],
+		] as const) {
+			server.fault = (_, response) => {
+				response.writeHead(status, { "content-type": "text/html" }).end(body);
+				return true;
+			};
+			const error = await failing("trace", "--all", "--cluster", "--kubeconfig", kubeconfig());
+			assert.ok(error.endsWith(`: ${words}\n`), error);
+		}
+	});
+
+	it("says that a proxy lets nobody through, by the status and not by its page", async (context) => {
+		const proxy = createHttpServer().on("connect", (_, socket) => {
+			socket.on("error", () => {});
+			socket.end("HTTP/1.1 403 Forbidden\r\ncontent-type: text/html\r\n\r\n<html><h1>Blocked</h1></html>");
+		});
+		context.after(() => {
+			proxy.closeAllConnections();
+			proxy.close();
+		});
+		proxy.listen(0, "127.0.0.1");
+		await once(proxy, "listening");
+		process.env.HTTPS_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+		const file = kubeconfig({ server: "https://api.example:6443" });
+		const error = await failing("trace", "--all", "--cluster", "--kubeconfig", file);
+		assert.match(error, /proxy/i);
+		assert.match(error, /403/);
+		assert.doesNotMatch(error, /</);
 	});
 
 	it("goes through HTTPS_PROXY", async (context) => {

@@ -47,7 +47,7 @@ const commands: readonly (readonly string[])[] = [
 	["mcp", "missing"],
 	["rules", "--config", "missing.yaml"],
 	["explain", "serviceentry-schema", "--config", "missing.yaml"],
-	["serve", "--kubeconfig", "missing"],
+	["serve", "--kubeconfig", "missing", "--operations", "127.0.0.1:0"],
 ];
 
 describe("a file that is not there, or is none", () => {
@@ -67,6 +67,7 @@ describe("a file that is not there, or is none", () => {
 		for (const [command, words] of [
 			[["config", "check", "folder"], /folder: is a directory\n$/],
 			[["inventory", "--diff", "folder", good], /folder: is a directory\n$/],
+			[["trace", "--all", "--cluster", "--kubeconfig", "folder"], /kubeconfig folder: is a directory\n$/],
 			[["config", "chek", good], /config has no "chek"; did you mean config check\?\n$/],
 		] as const) {
 			assert.match(String(waymark(command).stderr), words);

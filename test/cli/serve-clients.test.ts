@@ -81,6 +81,10 @@ test("serve refuses client names without a CA, unknown TLS versions and an empty
 	assert.deepEqual([old.code, /must be 1\.2 or 1\.3/.test(old.error)], [64, true]);
 	writeFileSync(clientCa, "");
 	const empty = await run("--client-ca", clientCa);
-	assert.equal(empty.code, 70);
+	assert.equal(empty.code, 65);
 	assert.match(empty.error, /holds no certificate/);
+	const missing = await run("--client-ca", join(cwd, "none.crt"));
+	assert.equal(missing.code, 65, missing.error);
+	assert.match(missing.error, /^waymark: Cannot read the client CA [^\n]*none\.crt: [^\n]*\n$/m);
+	assert.doesNotMatch(missing.error, /^ {4}at /m);
 });

@@ -20,6 +20,7 @@ import type { TestContext } from "node:test";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { stringify } from "yaml";
+import { throwAwayCertificate } from "../../src/certificates/throw-away.ts";
 import type { AnyObject } from "../../src/core/kinds.ts";
 import {
 	boundEntry,
@@ -376,6 +377,7 @@ test("serve ends with 65 and the reason when its world or its configuration cann
 		[["--world", join(cwd, "nowhere")], /nowhere:1: no such file or directory/],
 		[["--world", world, "--config", join(cwd, "config.yaml")], /defaults\.mode must be one of/],
 		[["--world", world, "--config", join(cwd, "none.yaml")], /none\.yaml/],
+		[["--world", world, "--certificates", join(cwd, "none")], /Cannot read the certificate .*none\/tls\.crt/],
 		[[], /this is no pod/],
 	];
 	const free = ["--listen", "127.0.0.1:0", "--operations", "127.0.0.1:0"];
@@ -434,22 +436,55 @@ test("serve that finds its port taken leaves the CA of the server that runs in t
 });
 
 test("npm run try says in one line what is missing, by exit codes of its own", async (context) => {
-	const { cwd } = makeFolder(context);
+	const { cwd, world } = makeFolder(context);
 	const entry = join(root, "docs/try/plain-service-entry.yaml");
 	writeFileSync(join(cwd, "ca.crt"), "");
 	writeFileSync(join(cwd, "broken.yaml"), "a: [");
 	writeFileSync(join(cwd, "other.yaml"), "apiVersion: v1\nkind: Secret\nmetadata: { name: a }\n");
+	const mute = createServer((socket) => void socket.on("error", () => {}).end("hello")).listen(
+		0,
+		"127.0.0.1",
+	);
+	await once(mute, "listening");
+	context.after(() => mute.close());
+	const server = await startServe(context, ["--world", world], { cwd });
+	const at = (url: string, caFile = server.caFile): readonly string[] => [
+		entry,
+		"--ca",
+		caFile,
+		"--url",
+		url,
+	];
+	const { caFile: other } = await throwAwayCertificate({
+		names: ["localhost"],
+		directory: join(cwd, "other"),
+	});
+	const { port } = mute.address() as AddressInfo;
 	for (const [args, code, words] of [
 		[[], 64, /^Usage: /],
 		[["--ulr", "x", entry], 64, /Unknown option '--ulr'/],
 		[["broken.yaml"], 65, /^broken\.yaml:1: /],
+		[["nowhere.yaml"], 65, /^nowhere\.yaml:1: no such file or directory$/m],
 		[["other.yaml"], 65, /^Nothing was sent/],
-		[[entry], 70, /^Cannot read \.waymark\/ca\.crt: there is no such file; npm start writes the CA/],
 		[
-			[entry, "--ca", "ca.crt", "--url", "https://127.0.0.1:1"],
-			70,
-			/^Cannot reach Waymark: connection refused/,
+			at(server.url, "none.crt"),
+			65,
+			/^Cannot read the CA none\.crt: no such file or directory; npm start writes/,
 		],
+		[at(server.url, cwd), 65, /^Cannot read the CA .*: is a directory; /],
+		[at(server.url, "ca.crt"), 65, /^Cannot use the CA ca\.crt: it holds no certificate in PEM$/m],
+		[at(server.url, other ?? ""), 70, /^Cannot ask .*: its certificate is not signed by the CA in .*other/],
+		[at("http://127.0.0.1:1"), 64, /^--url must begin with https:\/\//],
+		[at("127.0.0.1:8443"), 64, /^--url must begin with https:\/\//],
+		[
+			at("https://127.0.0.1:1"),
+			70,
+			/^Cannot ask 127\.0\.0\.1:1: connection refused; npm start starts Waymark/,
+		],
+		[at(`https://127.0.0.1:${port}`), 70, /^Cannot ask .*: it does not speak TLS; --url names/],
+		[at(`${server.url}/elsewhere`), 70, /^Cannot ask .*: HTTP 404 came, and no AdmissionReview; /],
+		[at(`${server.url}/`), 0, /^$/],
+		[["--help"], 0, /^$/],
 	] as const) {
 		const run = await runScript("scripts/try.ts", args, { cwd });
 		assert.equal(run.code, code, run.error);

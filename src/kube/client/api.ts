@@ -81,19 +81,33 @@ const unprintable = /[^\x20-\x7e]+/g;
 /** The error of an answer that is not 2xx, from its body: a Status object or any text. */
 export function errorOfAnswer(status: number, body: string, retryAfter?: unknown): ApiError {
 	let reason = "";
-	let message = body;
+	let message: string;
 	try {
 		const parsed: unknown = JSON.parse(body);
-		if (typeof parsed === "object" && parsed !== null) {
-			const fields = parsed as { reason?: unknown; message?: unknown };
-			reason = typeof fields.reason === "string" ? fields.reason : "";
-			message = typeof fields.message === "string" ? fields.message : "";
-		}
+		const fields = (typeof parsed === "object" && parsed !== null ? parsed : {}) as {
+			reason?: unknown;
+			message?: unknown;
+		};
+		reason = typeof fields.reason === "string" ? fields.reason : "";
+		message = shortLine(typeof fields.message === "string" ? fields.message : "") || `HTTP ${status}`;
 	} catch {
-		// Not JSON: a proxy's page or Go's "404 page not found".
+		message = describeText(status, body);
 	}
-	const text = message.replace(unprintable, " ").trim().slice(0, 300);
-	return new ApiError(status, reason, text === "" ? `HTTP ${status}` : text, retryAfterMs(retryAfter));
+	return new ApiError(status, reason, message, retryAfterMs(retryAfter));
+}
+
+function shortLine(text: string): string {
+	return text.replace(unprintable, " ").trim().slice(0, 300);
+}
+
+/** What is no JSON: a page that a proxy put in the place of an answer, by its title, or Go's "404 page not found". */
+function describeText(status: number, body: string): string {
+	const title = /<title[^>]*>([^<]{0,200})/i.exec(body.slice(0, 10_000))?.[1] ?? "";
+	const isPage = /^\s*</.test(body);
+	const text = shortLine((isPage ? title : body).replaceAll(/\s+/g, " "));
+	const code = text.startsWith(String(status)) ? "HTTP" : `HTTP ${status}`;
+	const said = text === "" ? `HTTP ${status}` : `${code} ${text}`;
+	return isPage ? `${said} (a page of HTML: something in front of the API server answered)` : said;
 }
 
 /** The error of an ERROR event of a watch, whose object is a Status. */

@@ -164,7 +164,9 @@ function parseAnswer(text: string): unknown {
 	try {
 		return JSON.parse(text);
 	} catch (error) {
-		throw new HttpError("malformed", "Cannot read an answer of the API server: it is not JSON", error);
+		const isPage = /^\s*</.test(text);
+		const found = isPage ? "a page of HTML came: something in front of it answered" : "it is not JSON";
+		throw new HttpError("malformed", `Cannot read an answer of the API server: ${found}`, error);
 	}
 }
 

@@ -36,7 +36,7 @@ export function describeFailure(error: unknown): string | undefined {
 	}
 	if (error instanceof HttpError) {
 		const code = codeOf(error.cause);
-		const meaning = code === undefined ? undefined : words.get(code);
+		const meaning = code === "ERR_PROXY_TUNNEL" ? proxyWords(error.cause) : words.get(code ?? "");
 		const lines = error.message.split("\n").map((line) => line.trim());
 		const message = lines
 			.filter((line) => line !== "")
@@ -45,6 +45,12 @@ export function describeFailure(error: unknown): string | undefined {
 		return meaning === undefined ? message : `${meaning} (${code})`;
 	}
 	return undefined;
+}
+
+/** What a proxy said to being asked for the API server (node:http, the field statusCode of ERR_PROXY_TUNNEL). */
+function proxyWords(error: unknown): string {
+	const status = error instanceof Error && "statusCode" in error ? error.statusCode : undefined;
+	return `the proxy does not let it through${typeof status === "number" ? `: HTTP ${status}` : ""}`;
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -287,7 +287,7 @@ describe("connection", () => {
 			response.writeHead(503, { "retry-after": "2" }).end("<h1>\u0007Away</h1>");
 			return true;
 		};
-		await assert.rejects(get(), { status: 503, retryAfterMs: 2000, message: "<h1> Away</h1>" });
+		await assert.rejects(get(), { status: 503, retryAfterMs: 2000, message: /^HTTP 503 \(a page of HTML: / });
 		server.fault = (_, response) => {
 			response.end('{"a":');
 			return true;
