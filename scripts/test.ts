@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { globSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, constants, setPriority } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -23,6 +23,8 @@ const stepEnv: NodeJS.ProcessEnv = {
 interface Step {
 	readonly name: string;
 	readonly args: readonly string[];
+	/** Whether it only computes, and gives way to steps that have a socket or a timer to answer. */
+	readonly givesWay?: boolean;
 }
 
 const biome: Step = {
@@ -68,6 +70,7 @@ const ofProcesses: readonly string[] = [
 	"test/cli/missing-files.test.ts",
 	"test/kube/watch/feed.test.ts",
 	"test/server/drain.test.ts",
+	"test/cli/hard-files.test.ts",
 ];
 
 /** The tests that need nothing but this checkout; those of a real control plane and the bench run on their own. */
@@ -96,15 +99,20 @@ function isCovering(file: string): boolean {
 	return coveredFolders.some((folder) => file.startsWith(`test/${folder}/`));
 }
 
-/**
- * The folders of tests whose files share a process, so that it loads what they test once; they leave nothing behind in it.
- * The first lists are those that take longest. Other folders get a process for each of their files.
- */
-const processes: readonly (readonly string[])[] = [
-	["core", "istio", "rules", "trace", "reach", "inventory", "export", "admission", "charts", "docs", ""],
-	["server", "certificates", "certs", "settings"],
-	["kube", "serve"],
-	["cli", "lint", "audit", "manifests", "migrate"],
+/** Folders of tests whose files share a process, so that it loads what they test once; they leave nothing behind in it. */
+interface SharedProcess {
+	readonly folders: readonly string[];
+	readonly givesWay: boolean;
+}
+
+const pureFolders = "core istio rules trace reach inventory export admission charts docs".split(" ");
+
+/** The first are those that take longest. Other folders get a process for each of their files. */
+const processes: readonly SharedProcess[] = [
+	{ folders: ["server", "certificates", "certs", "settings"], givesWay: false },
+	{ folders: ["", ...pureFolders], givesWay: true },
+	{ folders: ["kube", "serve"], givesWay: false },
+	{ folders: ["cli", "lint", "audit", "manifests", "migrate"], givesWay: true },
 ];
 
 /** The folder of `test/` that a file is in; none for one that is in `test/` itself. */
@@ -118,8 +126,9 @@ const testFlags: readonly string[] = [
 	`--test-timeout=${isLong ? 600_000 : 60_000}`,
 ];
 
-function testsInOneProcess(folders: readonly string[], files: readonly string[]): Step {
+function testsInOneProcess({ folders, givesWay }: SharedProcess, files: readonly string[]): Step {
 	return {
+		givesWay,
 		name: `${files.length} test files of ${folders.filter(Boolean).join(", ") || "test"} in one process`,
 		args: [...testFlags, "--test-isolation=none", ...files],
 	};
@@ -144,6 +153,9 @@ async function passes(step: Step): Promise<boolean> {
 		env: stepEnv,
 		timeout: longestStepMs,
 	});
+	if (step.givesWay === true && child.pid !== undefined) {
+		setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+	}
 	const output: Buffer[] = [];
 	for (const stream of [child.stdout, child.stderr]) {
 		stream.on("data", (chunk: Buffer) => output.push(chunk));
@@ -160,16 +172,16 @@ function allSteps(files: readonly string[]): readonly Step[] {
 	if (isOfProcesses) {
 		return [tests(files)];
 	}
-	const shared = processes.flatMap((folders) => {
-		const theirs = files.filter((file) => folders.includes(folderOf(file)));
-		return theirs.length > 0 ? [testsInOneProcess(folders, theirs)] : [];
+	const together = processes.flatMap((shared) => {
+		const theirs = files.filter((file) => shared.folders.includes(folderOf(file)));
+		return theirs.length > 0 ? [testsInOneProcess(shared, theirs)] : [];
 	});
-	const others = files.filter((file) => !processes.some((folders) => folders.includes(folderOf(file))));
-	return [...shared, types, biome, ...(others.length > 0 ? [tests(others)] : [])];
+	const others = files.filter((file) => !processes.some(({ folders }) => folders.includes(folderOf(file))));
+	return [...together, types, biome, ...(others.length > 0 ? [tests(others)] : [])];
 }
 
-// One a processor: tests of sockets and watches hold their times where they are not crowded.
-const mostAtOnce = availableParallelism();
+// One a processor, and one more that computes while those of sockets wait.
+const mostAtOnce = availableParallelism() + 1;
 
 /** Runs the steps, several at once, and gives those that failed. */
 async function failuresOf(steps: readonly Step[]): Promise<readonly Step[]> {
