@@ -149,19 +149,41 @@ export function narrowAddressBucket(range: AddressRange): string | undefined {
 	return range.prefix < 64 ? undefined : `6/narrow/${range.bits >> 64n}`;
 }
 
+/** The key of every range. */
+export const allRanges = "all";
+
 /** The key of ranges that are too wide for a bucket. */
 export const wideBucket = "wide";
+
+/** The prefixes of ranges that are too wide for a bucket, the narrowest first. */
+export const widePrefixes: Readonly<Record<AddressRange["family"], readonly number[]>> = {
+	4: Array.from({ length: 16 }, (_, index) => 15 - index),
+	6: Array.from({ length: 48 }, (_, index) => 47 - index),
+};
+
+/** The key of all ranges of a family that are as wide, too wide for a bucket. */
+export function widthKey(family: AddressRange["family"], prefix: number): string {
+	return `${family}/wide/${prefix}`;
+}
+
+/** The keys of the blocks with these prefixes, too wide for a bucket, in which a range lies that is no wider. */
+export function blocksAround({ family, bits }: AddressRange, prefixes: readonly number[]): readonly string[] {
+	// Of what is too wide for a bucket no more than the first 48 bits count, which are an exact number.
+	const [first, width] = family === 4 ? [Number(bits), 32] : [Number(bits >> 80n), 48];
+	return prefixes.map((prefix) => `${widthKey(family, prefix)}/${Math.floor(first / 2 ** (width - prefix))}`);
+}
 
 /** The keys under which those that list a range may be found: its own buckets, and `all`; a single address has one of its own. */
 export function bucketsOfRange(range: AddressRange): readonly string[] {
 	const bucket = addressBucket(range);
 	if (bucket === undefined) {
-		return [wideBucket, "all"];
+		const { family, prefix } = range;
+		return [wideBucket, widthKey(family, prefix), ...blocksAround(range, [prefix]), allRanges];
 	}
 	const narrow = narrowAddressBucket(range);
 	return narrow === undefined
-		? [bucket, `${bucket}/blocks`, "all"]
-		: [bucket, narrow, singleAddressKey(range) ?? `${narrow}/blocks`, "all"];
+		? [bucket, `${bucket}/blocks`, allRanges]
+		: [bucket, narrow, singleAddressKey(range) ?? `${narrow}/blocks`, allRanges];
 }
 
 /** The key of one address; undefined for a block. */
@@ -170,11 +192,16 @@ function singleAddressKey(range: AddressRange): string | undefined {
 	return isSingle(range) ? `${family}/one/${family === 4 ? Number(bits) : bits}` : undefined;
 }
 
+/** The key under which fewest stand besides the single addresses that lie in a range. */
+export function bucketOfAddressesIn(range: AddressRange): string {
+	return singleAddressKey(range) ?? narrowAddressBucket(range) ?? addressBucket(range) ?? allRanges;
+}
+
 /** The keys under which everything stands that may have an address in common with a range. */
 export function bucketsAround(range: AddressRange): readonly string[] {
 	const bucket = addressBucket(range);
 	if (bucket === undefined) {
-		return ["all"];
+		return [allRanges];
 	}
 	const narrow = narrowAddressBucket(range);
 	if (narrow === undefined) {

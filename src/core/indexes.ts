@@ -56,11 +56,11 @@ export const indexes: {
 	),
 	/** ServiceEntries of all namespaces by `bucketsOfRange` of each address that they list. */
 	serviceEntryByAddressBucket: index("ServiceEntry", ({ spec }) => bucketsOf(spec?.addresses ?? [])),
-	/** ServiceEntries of all namespaces by `addressBucket` of an endpoint that is an IP address; and `all`. */
+	/** ServiceEntries of all namespaces by `bucketsOfRange` of an endpoint that is an IP address. */
 	serviceEntryByEndpoint: index("ServiceEntry", ({ spec }) =>
 		bucketsOf((spec?.endpoints ?? []).map(({ address }) => address)),
 	),
-	/** WorkloadEntries of all namespaces by `addressBucket` of their IP address; and `all`. */
+	/** WorkloadEntries of all namespaces by `bucketsOfRange` of their IP address. */
 	workloadEntryByAddress: index("WorkloadEntry", ({ spec }) => bucketsOf([spec?.address])),
 	/** ServiceEntries of all namespaces by the last two labels of a host of theirs in canonical form. */
 	serviceEntryByDomain: index(

@@ -7,7 +7,18 @@ export interface RangeList {
 	meets(range: SpannedRange): boolean;
 	/** The first of these, in the order in which they were given, with which a range has an address in common. */
 	firstMeeting(range: SpannedRange): AddressRange | undefined;
+	/** From where to where these reach in a family. */
+	extent(family: AddressRange["family"]): Extent;
 }
+
+/** All of a span for IPv4, the first 52 bits of it for IPv6, which are quick to compare. */
+interface Extent {
+	readonly start: number;
+	readonly end: number;
+}
+
+/** Nothing reaches from behind every address to before it. */
+const nowhere: Extent = { start: Number.POSITIVE_INFINITY, end: -1 };
 
 /** A range with its first and last address as numbers, to be compared with many lists. */
 export interface SpannedRange {
@@ -44,6 +55,17 @@ class ShortList implements RangeList {
 	firstMeeting({ range }: SpannedRange): AddressRange | undefined {
 		return this.#ranges.find((each) => rangesOverlap(each, range));
 	}
+
+	extent(family: AddressRange["family"]): Extent {
+		let extent = nowhere;
+		for (const range of this.#ranges) {
+			if (range.family === family) {
+				const { start, end } = writtenAs(range);
+				extent = { start: Math.min(extent.start, start), end: Math.max(extent.end, end) };
+			}
+		}
+		return extent;
+	}
 }
 
 class SortedList implements RangeList {
@@ -79,20 +101,33 @@ class SortedList implements RangeList {
 				(family === 4 || rangesOverlap(each.range, range)),
 		)?.range;
 	}
+
+	extent(family: AddressRange["family"]): Extent {
+		const { starts, ends } = family === 4 ? this.#four : this.#six;
+		return extentBetween(starts[0], ends.at(-1));
+	}
 }
 
-/** A range as it was given, with its span: all of it for IPv4, its first 52 bits for IPv6, which are quick to compare. */
-interface Written {
+/** A range as it was given, with its span. */
+interface Written extends Extent {
 	readonly range: AddressRange;
-	readonly family: 4 | 6;
-	readonly start: number;
-	readonly end: number;
+	readonly family: AddressRange["family"];
 }
 
 function writtenAs(range: AddressRange): Written {
 	const { family } = range;
-	const [start, end] = family === 4 ? spanOfFour(range) : spanOfSix(range).map((each) => Number(each >> 76n));
-	return { range, family, start: start ?? 0, end: end ?? 0 };
+	const [start, end] = family === 4 ? spanOfFour(range) : spanOfSix(range);
+	return { range, family, ...extentBetween(start, end) };
+}
+
+function extentBetween(start: number | bigint | undefined, end: number | bigint | undefined): Extent {
+	return start === undefined || end === undefined
+		? nowhere
+		: { start: comparable(start), end: comparable(end) };
+}
+
+function comparable(address: number | bigint): number {
+	return typeof address === "number" ? address : Number(address >> 76n);
 }
 
 /** The first and the last address of a range as numbers. */
@@ -135,8 +170,50 @@ function mergeSpans<N extends number | bigint>(spans: readonly Span<N>[]): Spans
 
 function meetsSpan<N extends number | bigint>({ starts, ends }: Spans<N>, [start, end]: Span<N>): boolean {
 	// Of the spans that begin before the end, the last reaches furthest.
-	const last = ends[countWhile(starts, (each) => each <= end) - 1];
+	let low = 0;
+	let high = starts.length;
+	while (low < high) {
+		const middle = (low + high) >>> 1;
+		if ((starts[middle] as N) <= end) {
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
+	}
+	const last = ends[low - 1];
 	return last !== undefined && last >= start;
+}
+
+/** Where lists of ranges begin and end, by which it is quick to pass over those that lie elsewhere. */
+export interface Extents {
+	/** Where the lists that a range may meet stand among those that were given, in their order. */
+	near(range: SpannedRange): Iterable<number>;
+}
+
+/** Reads once where each of many lists begins and ends. */
+export function extentsOf(lists: readonly RangeList[]): Extents {
+	return new ListExtents(lists);
+}
+
+class ListExtents implements Extents {
+	readonly #four: readonly Extent[];
+	readonly #six: readonly Extent[];
+
+	constructor(lists: readonly RangeList[]) {
+		this.#four = lists.map((list) => list.extent(4));
+		this.#six = lists.map((list) => list.extent(6));
+	}
+
+	*near({ range }: SpannedRange): Iterable<number> {
+		const { start, end } = writtenAs(range);
+		const extents = range.family === 4 ? this.#four : this.#six;
+		for (let place = 0; place < extents.length; place++) {
+			const extent = extents[place] as Extent;
+			if (extent.start <= end && extent.end >= start) {
+				yield place;
+			}
+		}
+	}
 }
 
 /** Many single addresses, of which it is quick to tell which lie in a range. */

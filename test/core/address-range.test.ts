@@ -3,6 +3,8 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { AddressRange } from "../../src/core/address-range.ts";
 import {
+	blocksAround,
+	bucketOfAddressesIn,
 	bucketsAround,
 	bucketsOfRange,
 	cidrText,
@@ -10,6 +12,7 @@ import {
 	parseAddressRange,
 	rangeContains,
 	rangesOverlap,
+	widePrefixes,
 } from "../../src/core/address-range.ts";
 
 /** What Go 1.26's netip.ParseAddr, or ParsePrefix where there is a slash, says: the masked prefix without its zone. */
@@ -281,6 +284,59 @@ describe("bucketsAround()", () => {
 		assert.ok(one !== undefined && other !== undefined);
 		const keys = bucketsOfRange(other);
 		assert.ok(!bucketsAround(one).some((key) => keys.includes(key)));
+	});
+});
+
+describe("blocksAround()", () => {
+	const wide = [
+		"0.0.0.0/0",
+		"128.0.0.0/1",
+		"203.0.0.0/8",
+		"202.0.0.0/7",
+		"203.0.0.0/15",
+		"::/0",
+		"2000::/3",
+		"2001:db8::/47",
+	];
+	const narrow = [
+		"203.0.113.7",
+		"203.1.0.0/16",
+		"202.255.255.255",
+		"127.0.0.1",
+		"2001:db8:1::/48",
+		"2001:db8:2::1",
+	];
+
+	it("blocksAround() shares a key with a wide block exactly where a narrow range lies in it", () => {
+		for (const block of wide.map((text) => parseAddressRange(text))) {
+			for (const inner of narrow.map((text) => parseAddressRange(text))) {
+				assert.ok(block !== undefined && inner !== undefined);
+				const keys = bucketsOfRange(block);
+				assert.equal(
+					blocksAround(inner, widePrefixes[inner.family]).some((key) => keys.includes(key)),
+					rangesOverlap(block, inner),
+					`${block.text} ${inner.text}`,
+				);
+			}
+		}
+	});
+});
+
+describe("bucketOfAddressesIn()", () => {
+	it("bucketOfAddressesIn() is a key of every single address in a range", () => {
+		for (const text of [
+			"203.0.113.7",
+			"203.0.113.0/24",
+			"203.0.112.0/23",
+			"203.0.0.0/8",
+			"2001:db8::/64",
+			"2001:db8::/32",
+		]) {
+			const inner = parseAddressRange(text.replace(/[/].*/, ""));
+			const range = parseAddressRange(text);
+			assert.ok(range !== undefined && inner !== undefined);
+			assert.ok(bucketsOfRange(inner).includes(bucketOfAddressesIn(range)), text);
+		}
 	});
 });
 

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { AddressRange } from "../../src/core/address-range.ts";
 import { parseAddressRange, rangesOverlap } from "../../src/core/address-range.ts";
-import { listAddresses, listRanges, spanned } from "../../src/core/range-list.ts";
+import { extentsOf, listAddresses, listRanges, spanned } from "../../src/core/range-list.ts";
 import { runs } from "../support/long-form.ts";
 
 // Few bits, so that many ranges meet.
@@ -29,6 +29,31 @@ describe("listRanges()", () => {
 			}),
 			runs(4_000),
 		);
+	});
+});
+
+describe("extentsOf()", () => {
+	it("near() passes over no list that a range meets, and over those that lie elsewhere", () => {
+		let passed = 0;
+		fc.assert(
+			fc.property(fc.array(fc.array(range, { maxLength: 8 }), { maxLength: 8 }), range, (lists, asked) => {
+				const near = [...extentsOf(lists.map(listRanges)).near(spanned(asked))];
+				const meeting = lists.flatMap((list, place) =>
+					list.some((each) => rangesOverlap(each, asked)) ? [place] : [],
+				);
+				assert.deepEqual(
+					meeting.filter((place) => !near.includes(place)),
+					[],
+				);
+				assert.deepEqual(
+					near,
+					near.toSorted((one, other) => one - other),
+				);
+				passed += lists.length - near.length;
+			}),
+			runs(2_000),
+		);
+		assert.ok(passed > 100, `${passed}`);
 	});
 });
 

@@ -28,6 +28,8 @@ const otherNamespace: AnyObject = {
 
 /** Entries beside the one that is judged: making their worlds takes longer than judging. */
 const mostNeighbours = gateOr(100, 200);
+/** The same where what the object has is looked up, and what the neighbours have is not walked. */
+const mostLookedUp = gateOr(100, 1_000);
 
 type Spec = NonNullable<ServiceEntry["spec"]>;
 
@@ -92,11 +94,13 @@ const pairs: Readonly<Record<string, Pair>> = {
 		object: withSpec(boundEntry, listed(manyAddresses)),
 		neighbour: (index) =>
 			neighbour(index, "team", bound, listed(wideBlocks(index), { hosts: [`n${index}.example.com`] })),
+		most: mostLookedUp,
 	},
 	"256 addresses of IPv6 beside entries of 256 wide blocks elsewhere": {
 		object: withSpec(boundEntry, listed(numbers(256).map((index) => `2001:db8::${index.toString(16)}`))),
 		neighbour: (index) =>
 			neighbour(index, "team", bound, listed(wideBlocksOfSix(index), { hosts: [`n${index}.example.com`] })),
+		most: mostLookedUp,
 	},
 	"256 addresses and hosts beside unbound entries of the same": {
 		object: withSpec(boundEntry, listed(manyAddresses, { hosts: manyHosts })),
@@ -110,6 +114,7 @@ const pairs: Readonly<Record<string, Pair>> = {
 		object: withSpec(boundEntry, { addresses: numbers(256).map((index) => `204.${index & 254}.0.0/15`) }),
 		neighbour: (index) =>
 			neighbour(index, "other", bound, listed(manyAddresses, { hosts: [`n${index}.example.com`] })),
+		most: mostLookedUp,
 	},
 	"256 hosts beside entries of the same hosts in their namespace": {
 		object: withSpec(boundEntry, { hosts: manyHosts }),
@@ -131,6 +136,7 @@ const pairs: Readonly<Record<string, Pair>> = {
 		}),
 		neighbour: (index) =>
 			neighbour(index, "other", bound, listed(wideBlocks(index), { hosts: [`n${index}.example.com`] })),
+		most: mostLookedUp,
 	},
 	"256 addresses beside entries of 500 endpoints elsewhere": {
 		object: withSpec(boundEntry, listed(manyAddresses)),
@@ -140,6 +146,7 @@ const pairs: Readonly<Record<string, Pair>> = {
 				resolution: "STATIC",
 				endpoints: numbers(500).map((each) => ({ address: `203.0.${114 + (each >> 8)}.${each & 255}` })),
 			}),
+		most: mostLookedUp,
 	},
 	"256 unbound wildcards beside entries of the same wildcards in other namespaces": {
 		object: withSpec(plainEntry, { hosts: manyWildcards, resolution: "DYNAMIC_DNS" }),

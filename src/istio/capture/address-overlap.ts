@@ -1,10 +1,18 @@
 import type { AddressRange } from "../../core/address-range.ts";
-import { bucketsAround, isSingle, wideBucket } from "../../core/address-range.ts";
-import type { Inventory } from "../../core/inventory.ts";
+import {
+	allRanges,
+	blocksAround,
+	bucketsAround,
+	isSingle,
+	wideBucket,
+	widePrefixes,
+	widthKey,
+} from "../../core/address-range.ts";
+import type { Inventory, WorldFact } from "../../core/inventory.ts";
 import { isAny } from "../../core/inventory.ts";
 import type { ServiceEntry } from "../../core/kinds.ts";
-import type { RangeList, SpannedRange } from "../../core/range-list.ts";
-import { listRanges, spanned } from "../../core/range-list.ts";
+import type { Extents, RangeList, SpannedRange } from "../../core/range-list.ts";
+import { extentsOf, listRanges, spanned } from "../../core/range-list.ts";
 import type { ObjectName } from "./capture.ts";
 import { rangesOfEntry } from "./capture.ts";
 
@@ -26,28 +34,63 @@ export function overlapsOf(
 	range: AddressRange,
 	self: ObjectName,
 	inventory: Inventory,
-	under: Under = entriesUnder,
+	under: Under = allEntries,
 ): Iterable<Overlap> {
-	const asked = spanned(range);
-	const keys = bucketsAround(range).filter((key) => mayMeet(key, asked, inventory));
-	return keys.length === 0 ? none : overlapsBelow(keys, asked, self, inventory, under);
+	const keys = keysMeeting(range, inventory);
+	return keys.length === 0 ? none : overlapsBelow(keys, spanned(range), self, inventory, under);
 }
 
 /** Finds entries by a key of the index of addresses. */
-export type Under = (key: string, inventory: Inventory) => Iterable<ServiceEntry>;
+export interface Under {
+	readonly entries: (key: string, inventory: Inventory) => Iterable<ServiceEntry>;
+	/** The same entries with where their addresses begin and end, for keys under which thousands stand. */
+	readonly spread: WorldFact<string, Spread>;
+}
+
+interface Spread {
+	readonly entries: readonly ServiceEntry[];
+	readonly extents: Extents;
+}
+
+/** Finds those entries that a function gives for a key of the index of addresses. */
+export function underKeys(entries: Under["entries"]): Under {
+	return { entries, spread: (key, inventory) => spreadOf([...entries(key, inventory)]) };
+}
+
+function spreadOf(entries: readonly ServiceEntry[]): Spread {
+	return { entries, extents: extentsOf(entries.map(listedBy)) };
+}
 
 /** Every entry that stands under a key of the index of addresses. */
 export function entriesUnder(key: string, inventory: Inventory): Iterable<ServiceEntry> {
 	return inventory.lookup("serviceEntryByAddressBucket", key);
 }
 
+const allEntries = underKeys(entriesUnder);
+
 const none: readonly Overlap[] = [];
 
-/** Whether anything stands under a key that a range may meet: most addresses are listed by one entry. */
-function mayMeet(key: string, asked: SpannedRange, inventory: Inventory): boolean {
-	return (
-		isAny(inventory.lookup("serviceEntryByAddressBucket", key)) &&
-		(key !== wideBucket || inventory.know(allWide, key)?.meets(asked) !== false)
+/** The keys under which something stands that a range may meet: most addresses are listed by one entry. */
+function keysMeeting(range: AddressRange, inventory: Inventory): readonly string[] {
+	const isFound = (key: string): boolean => isAny(inventory.lookup("serviceEntryByAddressBucket", key));
+	const keys = bucketsAround(range).filter(isFound);
+	return keys.at(-1) === wideBucket
+		? [
+				...keys.slice(0, -1),
+				...blocksAround(range, inventory.know(widePrefixesOf[range.family], wideBucket)).filter(isFound),
+			]
+		: keys;
+}
+
+/** The prefixes of the wide blocks that anybody lists, which every address of an entry is told apart from. */
+const widePrefixesOf: Readonly<Record<AddressRange["family"], WorldFact<string, readonly number[]>>> = {
+	4: (_, inventory) => listedPrefixes(4, inventory),
+	6: (_, inventory) => listedPrefixes(6, inventory),
+};
+
+function listedPrefixes(family: AddressRange["family"], inventory: Inventory): readonly number[] {
+	return widePrefixes[family].filter((prefix) =>
+		isAny(inventory.lookup("serviceEntryByAddressBucket", widthKey(family, prefix))),
 	);
 }
 
@@ -82,7 +125,9 @@ function* entriesMeeting(
 	under: Under,
 ): Iterable<ServiceEntry> {
 	for (const key of keys) {
-		for (const entry of under(key, inventory)) {
+		for (const entry of key === allRanges
+			? near(key, asked, inventory, under)
+			: under.entries(key, inventory)) {
 			if (listedBy(entry).meets(asked)) {
 				yield entry;
 			}
@@ -90,15 +135,12 @@ function* entriesMeeting(
 	}
 }
 
-const fewEntries = 8;
-
-/**
- * All addresses of the entries with a wide block, of which every address of every entry must be told that it meets none;
- * undefined where asking each is as quick.
- */
-function allWide(key: string, inventory: Inventory): RangeList | undefined {
-	const entries = [...inventory.lookup("serviceEntryByAddressBucket", key)];
-	return entries.length > fewEntries ? listRanges(entries.flatMap(rangesOf)) : undefined;
+/** Of all entries, which an object may ask for hundreds of times, those that do not lie elsewhere altogether. */
+function* near(key: string, asked: SpannedRange, inventory: Inventory, under: Under): Iterable<ServiceEntry> {
+	const { entries, extents } = inventory.know(under.spread, key);
+	for (const place of extents.near(asked)) {
+		yield entries[place] as ServiceEntry;
+	}
 }
 
 function rangesOf(entry: ServiceEntry): readonly AddressRange[] {

@@ -192,14 +192,12 @@ export function rememberRulesOf(): RulesOf {
 	const above = new Map<string, ReturnType<RulesOf>>();
 	return (host, inventory) => {
 		const name = canonicalHost(host);
-		const [rule] = inventory.lookup("destinationRuleByHost", name);
-		const dot = name.indexOf(".");
-		if (rule !== undefined || dot < 0 || name.startsWith("*") || name.length > 255) {
+		if (hasRuleOfItsOwn(name, inventory)) {
 			const rules = known.get(name) ?? rulesOfHost(name, inventory);
 			known.set(name, rules);
 			return rules;
 		}
-		const domain = name.slice(dot);
+		const domain = domainBelow(name);
 		let shared = above.get(domain);
 		if (shared === undefined) {
 			shared = byNamespace(rulesFor(keysAbove(name), inventory));
@@ -207,6 +205,21 @@ export function rememberRulesOf(): RulesOf {
 		}
 		return shared;
 	};
+}
+
+/** Whether the DestinationRules for a host in canonical form may be others than those for the rest of its domain. */
+export function hasRuleOfItsOwn(name: string, inventory: Inventory): boolean {
+	return (
+		name.indexOf(".") < 0 ||
+		name.startsWith("*") ||
+		name.length > 255 ||
+		isAny(inventory.lookup("destinationRuleByHost", name))
+	);
+}
+
+/** The domain in which a host stands, from its first dot on. */
+export function domainBelow(name: string): string {
+	return name.slice(name.indexOf("."));
 }
 
 function destinationRuleFor(

@@ -1,5 +1,5 @@
 import type { AddressRange } from "../../core/address-range.ts";
-import { addressBucket } from "../../core/address-range.ts";
+import { bucketOfAddressesIn } from "../../core/address-range.ts";
 import { mention } from "../../core/finding.ts";
 import type { Inventory } from "../../core/inventory.ts";
 import { isAny } from "../../core/inventory.ts";
@@ -10,7 +10,7 @@ import { specOf } from "../entry/entry.ts";
 import { labelOf } from "../waypoint/label-selector.ts";
 import { requestedWaypoint, workloadBinding } from "../waypoint/waypoint.ts";
 import type { Overlap } from "./address-overlap.ts";
-import { entriesUnder, overlapsOf } from "./address-overlap.ts";
+import { entriesUnder, overlapsOf, underKeys } from "./address-overlap.ts";
 import type { ObjectName } from "./capture.ts";
 import { readAsIstiod, whyIgnored } from "./capture.ts";
 
@@ -161,7 +161,7 @@ export function workloadsWithin(
 	self: ObjectName,
 	inventory: Inventory,
 ): Iterable<WorkloadAddress> {
-	const key = addressBucket(range) ?? "all";
+	const key = bucketOfAddressesIn(range);
 	const isNear =
 		isAny(inventory.lookup("serviceEntryByEndpoint", key)) ||
 		isAny(inventory.lookup("workloadEntryByAddress", key));
@@ -267,7 +267,7 @@ export function governedBy(
 	self: ObjectName,
 	inventory: Inventory,
 ): GovernedAddress | undefined {
-	const meeting = overlapsOf(workload.address, self, inventory, governedUnder);
+	const meeting = overlapsOf(workload.address, self, inventory, governed);
 	for (const { entry, objectName, range } of meeting) {
 		const waypoint = inventory.know(waypointAskedBy, entry);
 		if (waypoint !== undefined && waypoint !== workload.waypoint) {
@@ -283,6 +283,8 @@ const manyEntries = 32;
 function governedUnder(key: string, inventory: Inventory): Iterable<ServiceEntry> {
 	return inventory.know(governedAmongMany, key) ?? entriesUnder(key, inventory);
 }
+
+const governed = underKeys(governedUnder);
 
 function governedAmongMany(key: string, inventory: Inventory): readonly ServiceEntry[] | undefined {
 	const entries = [...entriesUnder(key, inventory)];

@@ -49,12 +49,14 @@ export const destinationruleTlsWrap: Rule<"DestinationRule"> = {
 			const labels: Namespace["metadata"] = inventory.get("Namespace", "", namespace)?.metadata;
 			return requestedWaypoint(entry.metadata?.labels, namespace, labels?.labels).asked;
 		};
+		// Many entries may have the host, with hundreds of ports each.
+		const tlsAt = remembered((port: number) => tlsOf(rule, port));
 		for (const entry of inventory.lookup("serviceEntryByHost", canonicalHost(rule.spec?.host ?? ""))) {
 			for (const port of specOf(entry).ports) {
-				const tls = tlsOf(rule, port.number);
+				const tls = tlsAt(port.number);
 				if (
-					isProtocolOf("tls", port.protocol) &&
 					(tls?.mode === "SIMPLE" || tls?.mode === "MUTUAL") &&
+					isProtocolOf("tls", port.protocol) &&
 					isBound(entry) &&
 					!isRoutedTo(rule.spec?.host ?? "", port.number, entry.metadata?.namespace ?? "", inventory)
 				) {
@@ -69,3 +71,12 @@ export const destinationruleTlsWrap: Rule<"DestinationRule"> = {
 		}
 	},
 };
+
+function remembered<K, V>(find: (key: K) => V): (key: K) => V {
+	const known = new Map<K, V>();
+	return (key) => {
+		const found = known.has(key) ? (known.get(key) as V) : find(key);
+		known.set(key, found);
+		return found;
+	};
+}

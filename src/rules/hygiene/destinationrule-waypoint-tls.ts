@@ -1,11 +1,10 @@
 import { ChangedInventory } from "../../core/changed-inventory.ts";
 import type { Path, Problem } from "../../core/finding.ts";
 import { mention, quote } from "../../core/finding.ts";
-import type { ClientTls, DestinationRule, ServiceEntry } from "../../core/kinds.ts";
+import type { ClientTls, DestinationRule } from "../../core/kinds.ts";
 import type { Rule, RuleContext } from "../../core/rule.ts";
-import type { WaypointReference } from "../../core/settings.ts";
 import { targetingConfirms, targetingReads } from "../../istio/attachment/targets.ts";
-import type { WaypointPort } from "../../istio/capture/tls-loss.ts";
+import type { WaypointEntry, WaypointPort } from "../../istio/capture/tls-loss.ts";
 import { encrypts, entriesOfHost, hostsAt, originationsOf } from "../../istio/capture/tls-loss.ts";
 import { hasSelector, rememberRulesOf } from "../../istio/capture/tls-origination.ts";
 import { specOf } from "../../istio/entry/entry.ts";
@@ -108,15 +107,15 @@ function saysSomethingOfTls(rule: DestinationRule): boolean {
 /** The ports of an entry for which the settings would be those of this rule; of hosts with the same rules the first. */
 function portsInForce(
 	object: DestinationRule,
-	{ entry, waypoint }: { readonly entry: ServiceEntry; readonly waypoint: WaypointReference },
+	found: WaypointEntry,
 	{ namespace, name, inventory }: RuleContext,
 ): readonly WaypointPort[] {
 	const change = { kind: "DestinationRule" as const, namespace, name: name ?? "", object };
 	const then = new ChangedInventory(inventory, change);
 	const rulesOf = rememberRulesOf();
 	const source = `DestinationRule ${namespace}/${name ?? ""}`;
-	const { ports } = specOf(entry);
-	return [...hostsAt(entry, waypoint, (host) => rulesOf(host, then))].flatMap((each) => {
+	const { ports } = specOf(found.entry);
+	return [...hostsAt(found, (host) => rulesOf(host, then))].flatMap((each) => {
 		const tls = originationsOf(each, then, rulesOf);
 		return ports.filter((port) => tls(port)?.source === source).map((port) => ({ ...each, port }));
 	});

@@ -2,14 +2,13 @@ import type { Change } from "../../core/changed-inventory.ts";
 import type { Path, Problem } from "../../core/finding.ts";
 import { mention, quote } from "../../core/finding.ts";
 import type { Inventory } from "../../core/inventory.ts";
-import type { ServiceEntry } from "../../core/kinds.ts";
-import type { WaypointReference } from "../../core/settings.ts";
+import type { WaypointEntry } from "../../istio/capture/tls-loss.ts";
 import { firstTlsLoss } from "../../istio/capture/tls-loss.ts";
 import { formatWaypoint } from "../../istio/waypoint/binding.ts";
 
 /** What is said where a change makes requests leave in plain text that a waypoint has encrypted so far. */
 export function* tlsLossProblems(
-	entries: Iterable<{ readonly entry: ServiceEntry; readonly waypoint: WaypointReference }>,
+	entries: Iterable<WaypointEntry>,
 	old: Change["object"],
 	change: Change,
 	inventory: Inventory,
