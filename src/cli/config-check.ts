@@ -1,4 +1,5 @@
 import { quote } from "../core/finding.ts";
+import { readWhole } from "../manifests/whole-file.ts";
 import { rules } from "../rules/table.ts";
 import { loadSettings } from "../settings/read.ts";
 import type { Verb } from "./verb.ts";
@@ -17,7 +18,7 @@ export const configCheck: Verb = {
 		if (word !== "check" || file === undefined || rest.length > 0) {
 			throw new UsageError("config check takes one file");
 		}
-		loadSettings(file, new Set(rules.map((rule) => rule.id)));
+		loadSettings(file, new Set(rules.map((rule) => rule.id)), readWhole);
 		streams.out(`${file} is a usable configuration\n`);
 		return exitCodes.clean;
 	},

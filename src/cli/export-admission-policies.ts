@@ -9,6 +9,7 @@ import type { Manifest } from "../export/mesh-table.ts";
 import type { Action, BackstopOptions } from "../export/policy-objects.ts";
 import { coveredRules, namespaceRules } from "../export/rule-policies.ts";
 import { kubectlYaml } from "../manifests/kubectl-yaml.ts";
+import { readWhole } from "../manifests/whole-file.ts";
 import { rules } from "../rules/table.ts";
 import { loadSettings } from "../settings/read.ts";
 import type { Verb } from "./verb.ts";
@@ -157,7 +158,9 @@ function readMinor(text: string): number {
 }
 
 function readSettings(config: string | undefined): Settings {
-	return config === undefined ? defaultSettings : loadSettings(config, new Set(rules.map((rule) => rule.id)));
+	return config === undefined
+		? defaultSettings
+		: loadSettings(config, new Set(rules.map((rule) => rule.id)), readWhole);
 }
 
 /** Which rules the policies hold, and which only Waymark does, as comments. */

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { Change, WrittenInventory } from "../inventory/diff.ts";
 import { changesMarkdown, changesText, compareInventories } from "../inventory/diff.ts";
@@ -7,6 +6,7 @@ import { inventoryHtml } from "../inventory/map.ts";
 import { mergeInventories } from "../inventory/merge.ts";
 import type { Table } from "../inventory/rows.ts";
 import { ofNamespace, tabulate } from "../inventory/rows.ts";
+import { readWhole } from "../manifests/whole-file.ts";
 import { reachKinds, readReach } from "../reach/reach.ts";
 import { fileFault } from "../settings/file-fault.ts";
 import type { Streams, Verb } from "./verb.ts";
@@ -163,7 +163,7 @@ function merge(files: readonly string[], { output }: Options, streams: Streams):
 
 function readInventory(file: string, streams: Streams): WrittenInventory | "unreadable" {
 	try {
-		const content: unknown = JSON.parse(readFileSync(file === "-" ? 0 : file, "utf8"));
+		const content: unknown = JSON.parse(readWhole(file === "-" ? 0 : file).toString("utf8"));
 		if (isInventory(content)) {
 			return content;
 		}

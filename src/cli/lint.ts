@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { Gaps } from "../core/gaps.ts";
 import type { Inventory } from "../core/inventory.ts";
@@ -30,6 +30,7 @@ import { withFileNames } from "../lint/report.ts";
 import { fixFiles } from "../manifests/fix.ts";
 import type { Manifest, Reading } from "../manifests/read.ts";
 import { worldOf } from "../manifests/read.ts";
+import { readWhole } from "../manifests/whole-file.ts";
 import { findGaps } from "../reach/gaps.ts";
 import { reachKinds, readReach } from "../reach/reach.ts";
 import { rules } from "../rules/table.ts";
@@ -175,7 +176,7 @@ function missingPaths({ output, input }: Options): readonly string[] {
 
 function readBaselineText(file: string): string {
 	try {
-		return readFileSync(file, "utf8");
+		return readWhole(file).toString("utf8");
 	} catch (error) {
 		throw new BaselineError(file, fileFault(error));
 	}
@@ -300,9 +301,20 @@ function judgeInput({ judged, context }: Input, settings: Settings, options: Opt
 	if (report.summary.judged > 0 || report.unreadable.length > 0 || options.allowEmpty) {
 		return judgement;
 	}
-	const message = `Nothing was judged: none of ${report.summary.documents} objects is of a kind that a rule judges (--allow-empty accepts that)`;
+	const message = `Nothing was judged: ${nothingOf(report.summary.documents)} (--allow-empty accepts that)`;
 	const file = options.input.paths[0] === "-" ? "<stdin>" : (options.input.paths[0] ?? "");
 	return { ...judgement, report: { ...report, unreadable: [{ file, line: 1, message }] } };
+}
+
+function nothingOf(objects: number): string {
+	switch (objects) {
+		case 0:
+			return "there is no object in the input";
+		case 1:
+			return "the only object is of no kind that a rule judges";
+		default:
+			return `none of ${objects} objects is of a kind that a rule judges`;
+	}
 }
 
 function judgeWorld(

@@ -3,6 +3,7 @@ import type { Kind } from "../core/kinds.ts";
 import type { Settings } from "../core/settings.ts";
 import { defaultSettings } from "../core/settings.ts";
 import { readManifests, worldOf } from "../manifests/read.ts";
+import { readWhole } from "../manifests/whole-file.ts";
 import { rules } from "../rules/table.ts";
 import type { ClusterFlags } from "./cluster-access.ts";
 import { clusterArguments, clusterUsage, readAccess } from "./cluster-access.ts";
@@ -87,7 +88,7 @@ export async function readSettings(file: string | undefined): Promise<Settings> 
 	}
 	// Loaded here: a schema validator costs a third of the time in which one file is judged.
 	const { loadSettings } = await import("../settings/read.ts");
-	return loadSettings(file, new Set(rules.map((rule) => rule.id)));
+	return loadSettings(file, new Set(rules.map((rule) => rule.id)), readWhole);
 }
 
 /** The day in UTC, as YYYY-MM-DD. */

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { readdirSync, realpathSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
 import type { Document, Node } from "yaml";
 import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments } from "yaml";
@@ -13,6 +13,7 @@ import { pruneNulls } from "../core/prune-nulls.ts";
 import type { Settings } from "../core/settings.ts";
 import { dialectOf } from "./dialect.ts";
 import { contentOf, differingScalars, KubectlRefusal, kubectlYaml } from "./kubectl-yaml.ts";
+import { readWhole } from "./whole-file.ts";
 
 /** A position in a file; both count from 1. */
 export interface Position {
@@ -120,6 +121,9 @@ export function filesOf(path: string, unreadable: Unreadable[]): readonly string
 				}
 			} else if (named || (stats.isFile() && extensions.has(extname(place)))) {
 				files.push(place);
+			} else if (extensions.has(extname(place))) {
+				// To read a pipe is to wait until somebody writes.
+				unreadable.push({ file: place, line: 1, message: "is no regular file" });
 			}
 		} catch (error) {
 			// A link that leads nowhere hides nothing unless it is called a manifest; a closed folder may hide anything.
@@ -139,6 +143,8 @@ export function filesOf(path: string, unreadable: Unreadable[]): readonly string
 				files.push(place);
 			} else if (entry.isSymbolicLink()) {
 				later.push(place);
+			} else if (!entry.isDirectory()) {
+				walk(place, false);
 			}
 		}
 		for (const place of later) {
@@ -170,7 +176,14 @@ function reasonOf(error: unknown): string {
 	if (code === undefined) {
 		return error instanceof Error ? error.message : String(error);
 	}
-	return code === "ENOENT" ? "no such file or directory" : `cannot be read (${code})`;
+	switch (code) {
+		case "ENOENT":
+			return "no such file or directory";
+		case "EACCES":
+			return "cannot be read: permission denied";
+		default:
+			return `cannot be read (${code})`;
+	}
 }
 
 /** The manifests in one file, or on the standard input for `-`; a text that is given stands for that. */
@@ -180,7 +193,7 @@ export function readManifestFile(file: string, input?: string): Reading {
 			return readManifestBytes(Buffer.from(input), "<stdin>");
 		}
 		// Descriptor 0 is the standard input.
-		return readManifestBytes(readFileSync(file === "-" ? 0 : file), file === "-" ? "<stdin>" : file);
+		return readManifestBytes(readWhole(file === "-" ? 0 : file), file === "-" ? "<stdin>" : file);
 	} catch (error) {
 		return nothingOf(file, reasonOf(error));
 	}

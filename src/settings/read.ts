@@ -40,10 +40,14 @@ function schemaValidator(): ValidateFunction {
 }
 
 /** Reads the cluster configuration from a YAML file; throws a `ConfigError` that lists everything that is wrong. */
-export function loadSettings(file: string, knownRules: ReadonlySet<string>): Settings {
+export function loadSettings(
+	file: string,
+	knownRules: ReadonlySet<string>,
+	read: (file: string) => Buffer = (path) => readFileSync(path),
+): Settings {
 	let text: string;
 	try {
-		text = readFileSync(file, "utf8");
+		text = read(file).toString("utf8");
 	} catch (error) {
 		throw new ConfigError(file, [fileFault(error)]);
 	}

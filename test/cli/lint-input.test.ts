@@ -122,7 +122,10 @@ describe("waymark lint says what it did not see", () => {
 		for (const path of [deployment, join(folder.path, "empty")]) {
 			const { code, report } = await lintJson(path);
 			assert.equal(code, 65);
-			assert.match(report.unreadable[0]?.message ?? "", /^Nothing was judged: none of [01] objects/);
+			assert.match(
+				report.unreadable[0]?.message ?? "",
+				/^Nothing was judged: (?:there is no object in the input|the only object is of no kind that a rule judges) /,
+			);
 			assert.equal((await lintJson("--allow-empty", path)).code, 0);
 		}
 	});

@@ -100,7 +100,7 @@ describe("waymark lint judges what the cluster gets", () => {
 			assert.equal(code, 65);
 			assert.deepEqual(
 				report.unreadable.map(({ file, message }) => [file, message]),
-				[[closed, "cannot be read (EACCES)"]],
+				[[closed, "cannot be read: permission denied"]],
 			);
 		} finally {
 			if (user === 0) {
