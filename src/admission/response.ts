@@ -121,6 +121,21 @@ export function unjudged(review: Review): AnsweredReview {
 	});
 }
 
+/** The refusal of a request that is not as an API server writes it. */
+export function faulty(review: Review, fault: string): AnsweredReview {
+	return answer(review, {
+		uid: review.uid,
+		allowed: false,
+		status: {
+			code: 403,
+			reason: "Forbidden",
+			message: `Cannot judge the request: ${fault}`,
+			details: { causes: [] },
+		},
+		auditAnnotations: { decision: "unjudged" },
+	});
+}
+
 function answer(review: Review, response: AdmissionResponse): AnsweredReview {
 	return { apiVersion: review.apiVersion, kind: "AdmissionReview", response };
 }

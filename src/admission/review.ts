@@ -16,6 +16,8 @@ export interface Review {
 	readonly name: string | undefined;
 	/** What there is to judge; undefined when Waymark has no business with the request. */
 	readonly subject: Subject | undefined;
+	/** Why the request cannot be judged: no API server sends it like this. */
+	readonly fault?: string;
 }
 
 /** A body that is no review: there is no uid to answer to. */
@@ -65,7 +67,9 @@ export function readReview(body: unknown, today: string): Review | Unreadable {
 	const object = isDeletion ? request.oldObject : request.object;
 	const dryRun = request.dryRun === true;
 	const name = text(request.name) || text(fields(fields(object)?.metadata)?.name) || undefined;
+	const fault = faultOf(request, kind !== undefined && !isDeletion);
 	return {
+		...(fault === undefined ? {} : { fault }),
 		uid,
 		// The API server refuses an answer of another version than it asked in; both look the same.
 		apiVersion: version === "admission.k8s.io/v1beta1" ? version : "admission.k8s.io/v1",
@@ -96,6 +100,23 @@ const judgedOperations: ReadonlySet<string> = new Set(["CREATE", "UPDATE", "DELE
  * both (k8s.io/kubernetes pkg/registry/core/namespace/strategy.go takes the metadata of either request).
  */
 const judgedSubresources: ReadonlySet<string> = new Set(["Namespace/status", "Namespace/finalize"]);
+
+const operations: ReadonlySet<string> = new Set([...judgedOperations, "CONNECT"]);
+
+/** What is wrong with a request that every API server writes; what it says nothing about must not be let in as nothing. */
+function faultOf(request: Fields, isWritten: boolean): string | undefined {
+	if (!operations.has(text(request.operation))) {
+		return "request.operation is none of CREATE, UPDATE, DELETE and CONNECT";
+	}
+	const name = fields(request.kind);
+	if (typeof name?.group !== "string" || text(name?.kind) === "") {
+		return "request.kind names no kind";
+	}
+	// A list is told by the rules of the kind what it should be.
+	return isWritten && (typeof request.object !== "object" || request.object === null)
+		? "request.object is no object"
+		: undefined;
+}
 
 function judgedKind(request: Fields, operation: string): Kind | undefined {
 	const name = fields(request.kind);

@@ -4,7 +4,7 @@ import type { FastifyError, FastifyInstance, FastifyReply } from "fastify";
 import { fastify } from "fastify";
 import type { Logger } from "pino";
 import type { AnsweredReview } from "../admission/response.ts";
-import { allowed, mutated, unjudged, validated } from "../admission/response.ts";
+import { allowed, faulty, mutated, unjudged, validated } from "../admission/response.ts";
 import type { Review, Unreadable } from "../admission/review.ts";
 import { readReview } from "../admission/review.ts";
 import type { Engine } from "../core/engine.ts";
@@ -178,8 +178,13 @@ function answer(
 		options.metrics.rejected.inc({ code: 400 });
 		return reply.code(400).send({ message: review.message });
 	}
-	const { subject } = review;
-	if (subject === undefined) {
+	const { subject, fault } = review;
+	if (fault !== undefined && endpoint === "validate") {
+		options.log.warn({ uid: short(review.uid), webhook: endpoint, fault }, "review cannot be judged");
+		options.metrics.durations.observe(endpoint, "deny", elapsed(start));
+		return faulty(review, fault);
+	}
+	if (subject === undefined || fault !== undefined) {
 		options.metrics.durations.observe(endpoint, "skip", elapsed(start));
 		return allowed(review);
 	}
@@ -249,7 +254,7 @@ function passOn(
 	const answer = options.passedOn.add(`${endpoint} ${review.uid}`) ? "refused" : "retry";
 	options.metrics.unjudged.inc({ answer });
 	options.log.warn(
-		{ uid: review.uid, webhook: endpoint, namespace: review.namespace, answer },
+		{ uid: short(review.uid), webhook: endpoint, namespace: short(review.namespace), answer },
 		"namespace unknown and API server not reachable",
 	);
 	if (answer === "retry") {
@@ -270,7 +275,7 @@ function logVerdict(
 	decision: string,
 ): void {
 	for (const fault of verdict.faults) {
-		options.log.error({ uid: review.uid, rule: fault.rule, err: fault.error }, "rule failed");
+		options.log.error({ uid: short(review.uid), rule: fault.rule, err: fault.error }, "rule failed");
 	}
 	// What is let pass with findings leaves a trace once: /mutate sees the same before it.
 	if (decision === "allow" && (endpoint === "mutate" || verdict.findings.length === 0)) {
@@ -278,14 +283,14 @@ function logVerdict(
 	}
 	options.log.info(
 		{
-			uid: review.uid,
+			uid: short(review.uid),
 			webhook: endpoint,
 			decision,
 			mode: verdict.mode,
 			kind: review.subject?.kind,
-			user: review.subject?.requester?.username,
-			namespace: review.namespace,
-			name: review.name,
+			user: short(review.subject?.requester?.username),
+			namespace: short(review.namespace),
+			name: short(review.name),
 			dryRun: review.dryRun,
 			...(verdict.isRestored === true ? { restored: true } : {}),
 			...(verdict.isCut === true ? { cut: true } : {}),
@@ -295,6 +300,14 @@ function logVerdict(
 		},
 		"admission answered",
 	);
+}
+
+/** Names of Kubernetes are no longer. */
+const longestName = 253;
+
+/** A name for the log, where a review may say megabytes. */
+function short(text: string | undefined): string | undefined {
+	return text === undefined || text.length <= longestName ? text : `${text.slice(0, longestName)}…`;
 }
 
 function elapsed(start: number): number {

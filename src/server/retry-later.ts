@@ -33,19 +33,21 @@ export function answerRetryLater(reply: FastifyReply, connection: "close" | "kee
 
 /** The reviews that were last sent on; the API server repeats a call under the same uid. */
 export interface RecentIds {
-	/** Remembers an id; whether it was remembered already. */
+	/** Remembers an id; whether it was remembered already, or is longer than any of an API server. */
 	add(id: string): boolean;
 }
 
 // A call lasts 30 s at most, and a replica that knows no namespace is not asked a thousand times in that time.
 const mostIds = 1000;
+// The API server's own are 36 characters long, and a thousand are kept.
+const longestId = 256;
 
 /** Makes an empty memory of ids, which forgets the oldest. */
 export function createRecentIds(): RecentIds {
 	const ids = new Set<string>();
 	return {
 		add(id) {
-			if (ids.has(id)) {
+			if (id.length > longestId || ids.has(id)) {
 				return true;
 			}
 			const [oldest] = ids;

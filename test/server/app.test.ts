@@ -287,8 +287,6 @@ test("POST /validate refuses no deletion, and warns of the last entry for a host
 
 const untouched: readonly (readonly [string, Readonly<Record<string, unknown>>])[] = [
 	["a connection", { operation: "CONNECT", object: { kind: "PodExecOptions" } }],
-	["an operation that does not exist", { operation: "REPLACE" }],
-	["no operation", { operation: null }],
 	["the status subresource", { operation: "UPDATE", subResource: "status" }],
 	[
 		"the scale subresource",
@@ -298,15 +296,11 @@ const untouched: readonly (readonly [string, Readonly<Record<string, unknown>>])
 			kind: { group: "autoscaling", version: "v1", kind: "Scale" },
 		},
 	],
-	["no object", { object: null }],
-	["an object that is a string", { object: "ServiceEntry" }],
 	["a kind that nobody judges", { kind: { group: "apps", version: "v1", kind: "Deployment" } }],
 	[
 		"a kind of the same name in another group",
 		{ kind: { group: "example.com", version: "v1", kind: "ServiceEntry" } },
 	],
-	["a kind that is no object", { kind: "ServiceEntry" }],
-	["no kind", { kind: null }],
 	["a namespace of Kubernetes itself", { namespace: "kube-system" }],
 	["a namespace that the cluster exempts", { namespace: "waymark-system" }],
 ];
@@ -321,6 +315,43 @@ test("POST /mutate and /validate allow what is none of Waymark's business", asyn
 			assert.deepEqual(answer, { allowed: true }, `${endpoint} of ${what}`);
 		}
 	}
+});
+
+const noRequest: readonly (readonly [string, Readonly<Record<string, unknown>>, RegExp])[] = [
+	["an operation that does not exist", { operation: "REPLACE" }, /request\.operation is none of/],
+	["an operation in small letters", { operation: "create" }, /request\.operation is none of/],
+	["no operation", { operation: null }, /request\.operation is none of/],
+	["no object", { object: null }, /request\.object is no object/],
+	["no object in an update", { object: null, operation: "UPDATE" }, /request\.object is no object/],
+	["an object that is a string", { object: "ServiceEntry" }, /request\.object is no object/],
+	["a kind that is no object", { kind: "ServiceEntry" }, /request\.kind names no kind/],
+	["a kind without a group", { kind: { kind: "ServiceEntry" } }, /request\.kind names no kind/],
+	["no kind", { kind: null }, /request\.kind names no kind/],
+];
+
+test("POST /validate refuses a request that is not as an API server writes it, and POST /mutate leaves it", async (context) => {
+	const webhook = await run(context);
+	for (const [what, request, why] of noRequest) {
+		const review = reviewOf(plainEntry, { request });
+		const { allowed, status, auditAnnotations } = await webhook.ask("validate", review);
+		assert.deepEqual([allowed, auditAnnotations], [false, { decision: "unjudged" }], what);
+		assert.match(status?.message ?? "", why, what);
+		assert.deepEqual((({ uid: _, ...rest }) => rest)(await webhook.ask("mutate", review)), { allowed: true });
+	}
+	const deletion = reviewOf(plainEntry, { operation: "DELETE", request: { object: null } });
+	assert.equal((await webhook.ask("validate", deletion)).allowed, true);
+});
+
+test("createWebhook() logs the beginning of a uid and of names, where a review says megabytes", async (context) => {
+	const webhook = await run(context);
+	const long = "n".repeat(100_000);
+	const request = { uid: long, name: long, userInfo: { username: long } };
+	assert.equal((await webhook.ask("validate", reviewOf(plainEntry, { request }))).allowed, false);
+	assert.ok(webhook.logs.length > 0);
+	assert.deepEqual(
+		webhook.logs.filter((line) => line.length > 2_000),
+		[],
+	);
 });
 
 test("POST /validate judges every version of a kind alike, also one that does not exist yet", async (context) => {
