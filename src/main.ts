@@ -21,17 +21,18 @@ export async function main(argv: readonly string[], streams: Streams): Promise<n
 	if (load === undefined) {
 		const asked = name === "--help" || name === "-h" || name === "help";
 		if (asked) {
-			streams.out(await help());
+			streams.out(await help(streams));
 			return exitCodes.clean;
 		}
-		streams.error(name === undefined ? await help() : await noSuchVerb(name));
+		streams.error(name === undefined ? await help(streams) : await noSuchVerb(name));
 		return exitCodes.usage;
 	}
 	const whole = await load();
 	const part = await whole.part?.(rest[0]);
 	const verb = part ?? whole;
 	if (rest.includes("--help") || rest.includes("-h")) {
-		streams.out(`${verb.usage}\n`);
+		const { usageText } = await import("./cli/usage-text.ts");
+		streams.out(`${usageText(verb.usage, streams.width)}\n`);
 		return exitCodes.clean;
 	}
 	try {
@@ -76,9 +77,12 @@ async function report(error: unknown, verb: Verb, streams: Streams): Promise<num
 	if (error instanceof UsageError || isArgumentError(error)) {
 		const isHelped = error instanceof UsageError && error.isHelped;
 		// The forms of the verb, and not thirty lines of flags that push the reason off the screen.
-		const [forms] = verb.usage.split("\n\n", 1);
+		const [forms = ""] = verb.usage.split("\n\n", 1);
 		const help = forms === verb.usage ? "" : "\n--help says what each flag means\n";
-		streams.error(`waymark: ${error.message}\n${isHelped ? "" : `\n${forms}\n${help}`}`);
+		const { usageText } = await import("./cli/usage-text.ts");
+		streams.error(
+			`waymark: ${error.message}\n${isHelped ? "" : `\n${usageText(forms, streams.width)}\n${help}`}`,
+		);
 		return exitCodes.usage;
 	}
 	// Loaded here: reading configurations takes a YAML parser and a schema validator.
@@ -141,12 +145,13 @@ function isStarted(url: string, file: string | undefined): boolean {
 	return file !== undefined && url === pathToFileURL(realpathSync(file)).href;
 }
 
-async function help(): Promise<string> {
-	const lines = ["Usage: waymark VERB [--help] | --version", ""];
+async function help(streams: Streams): Promise<string> {
+	const { usageText } = await import("./cli/usage-text.ts");
+	const rows: string[] = [];
 	for (const [name, load] of verbs) {
-		lines.push(`  ${name.padEnd(16)} ${(await load()).summary}`);
+		rows.push(`  ${name.padEnd(16)} ${(await load()).summary}`);
 	}
-	return `${lines.join("\n")}\n`;
+	return `${usageText(`Usage: waymark VERB [--help] | --version\n\n${rows.join("\n")}`, streams.width)}\n`;
 }
 
 /** Runs the command as this process: arguments, streams and exit code are the process's. */
