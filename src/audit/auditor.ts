@@ -1,6 +1,6 @@
 import type { Engine } from "../core/engine.ts";
 import type { Inventory } from "../core/inventory.ts";
-import type { AnyObject, Kind } from "../core/kinds.ts";
+import type { AnyObject, Kind, ServiceEntry } from "../core/kinds.ts";
 import { entriesAskingFor } from "../istio/waypoint/losses.ts";
 import type { FoundGaps } from "../reach/gaps.ts";
 import type { AuditChange, AuditedObject } from "./judged.ts";
@@ -81,9 +81,9 @@ export function createAuditor(options: {
 	const sweeps = new Set<Kind>(judged);
 	let today = options.today;
 	let isComplete = false;
-	let sweep:
-		| { readonly kind: Kind; readonly objects: Iterator<AnyObject>; readonly gone: Set<string> }
-		| undefined;
+	let sweep: Iterator<void> | undefined;
+	/** By waypoint that has changed: the entries that ask for it and are not in line yet. */
+	const unbinding = new Map<string, Iterator<ServiceEntry>>();
 	/** The questions whose answers have changed since the last search for judgements that rest on them. */
 	let asked = new Set<number>();
 	/** Counts changes: what was judged after the last of them rests on no older answer. */
@@ -180,49 +180,63 @@ export function createAuditor(options: {
 			search = undefined;
 		}
 	};
-	/** What is there before a sweep and not met by it is gone. */
-	const beginSweep = (): boolean => {
-		for (const kind of sweeps) {
-			sweeps.delete(kind);
-			const gone = new Set<string>();
-			for (const [namespace, names] of results) {
-				for (const [key, { object }] of names) {
-					if (object.kind === kind) {
-						gone.add(`${namespace}\n${key}`);
-					}
-				}
-			}
-			sweep = { kind, objects: inventory.all(kind)[Symbol.iterator](), gone };
-			return true;
+	/** Judges every object of a kind, then forgets those that are not there any more. */
+	const sweepAll = function* (kind: Kind): Iterator<void> {
+		for (const object of inventory.all(kind)) {
+			judge(kind, object);
+			yield;
 		}
-		return false;
-	};
-	const sweepOne = (): void => {
-		if (sweep === undefined) {
-			return;
-		}
-		const { kind, objects, gone } = sweep;
-		const next = objects.next();
-		if (next.done === true) {
-			sweep = undefined;
-			for (const place of gone) {
-				const at = place.indexOf("\n");
-				const [namespace, key] = [place.slice(0, at), place.slice(at + 1)];
-				// It may have come back while the others were judged.
-				if (inventory.get(kind, namespace, key.slice(key.indexOf("/") + 1)) === undefined) {
+		let looked = 0;
+		for (const [namespace, names] of results) {
+			for (const [key, { object }] of names) {
+				if (object.kind === kind && inventory.get(kind, namespace, object.name) === undefined) {
 					keep(key, namespace, undefined, unread);
 				}
+				looked += 1;
+				if (looked % searchedAtOnce === 0) {
+					yield;
+				}
+			}
+		}
+	};
+	const sweepOn = (): void => {
+		if (sweep === undefined) {
+			for (const kind of sweeps) {
+				sweeps.delete(kind);
+				sweep = sweepAll(kind);
+				break;
+			}
+		}
+		if (sweep?.next().done === true) {
+			sweep = undefined;
+		}
+	};
+	/** Puts in line some of the entries that asked for a waypoint that has changed: there may be ten thousand. */
+	const unbindSome = (): void => {
+		for (const [waypoint, entries] of unbinding) {
+			for (let count = 0; count < searchedAtOnce; count++) {
+				const next = entries.next();
+				if (next.done === true) {
+					unbinding.delete(waypoint);
+					return;
+				}
+				const { metadata } = next.value;
+				const [namespace, name] = [metadata?.namespace ?? "", metadata?.name ?? ""];
+				const entry: NamedObject = { kind: "ServiceEntry", namespace, name };
+				rejudge(entry);
+				rerouted.set(`${namespace}\n${name}`, entry);
 			}
 			return;
 		}
-		const { namespace = "", name = "" } = next.value.metadata ?? {};
-		gone.delete(`${namespace}\n${keyOf(kind, name ?? "")}`);
-		judge(kind, next.value);
 	};
 	/** Takes a step with single objects; false when none is in line. */
 	const workOnSingle = (): boolean => {
 		if (rerouted.size > 0) {
 			rerouteFirst();
+			return true;
+		}
+		if (unbinding.size > 0) {
+			unbindSome();
 			return true;
 		}
 		if (named.size > 0) {
@@ -241,12 +255,13 @@ export function createAuditor(options: {
 			judgeFirst(affected);
 			return true;
 		}
-		if (sweep !== undefined || beginSweep()) {
-			sweepOne();
+		if (sweep !== undefined || sweeps.size > 0) {
+			sweepOn();
 			return true;
 		}
 		return false;
 	};
+	const isSingleLeft = (): boolean => named.size > 0 || rerouted.size > 0 || unbinding.size > 0;
 	const isRoundLeft = (): boolean =>
 		asked.size > 0 || search !== undefined || affected.size > 0 || sweep !== undefined || sweeps.size > 0;
 	return {
@@ -260,16 +275,9 @@ export function createAuditor(options: {
 			moment += 1;
 			addAll(asked, questionsAbout({ kind, namespace, name, before, after }));
 			// What this may unbind is said and judged at once; all else that asked for it comes in its time.
-			for (const { metadata } of waypointKinds.has(kind)
-				? entriesAskingFor({ namespace, name }, inventory)
-				: []) {
-				const entry: NamedObject = {
-					kind: "ServiceEntry",
-					namespace: metadata?.namespace ?? "",
-					name: metadata?.name ?? "",
-				};
-				rejudge(entry);
-				rerouted.set(`${entry.namespace}\n${entry.name}`, entry);
+			if (waypointKinds.has(kind)) {
+				const entries = entriesAskingFor({ namespace, name }, inventory);
+				unbinding.set(`${namespace}/${name}`, entries[Symbol.iterator]());
 			}
 		},
 		rejudge,
@@ -280,12 +288,12 @@ export function createAuditor(options: {
 		work(mayGoOn, extent = "all") {
 			while (mayGoOn() && (workOnSingle() || (extent === "all" && workOnRound()))) {}
 			// Also where the last piece took all the time there was: nobody would come back to say so.
-			isComplete ||= named.size === 0 && !isRoundLeft();
-			return named.size > 0 || (extent === "all" && isRoundLeft());
+			isComplete ||= !isSingleLeft() && !isRoundLeft();
+			return isSingleLeft() || (extent === "all" && isRoundLeft());
 		},
-		urgency: () => (rerouted.size > 0 ? 2 : named.size > 0 ? 1 : 0),
+		urgency: () => (rerouted.size > 0 || unbinding.size > 0 ? 2 : named.size > 0 ? 1 : 0),
 		isComplete: () => isComplete,
-		isIdle: () => named.size === 0 && !isRoundLeft(),
+		isIdle: () => !isSingleLeft() && !isRoundLeft(),
 		tally,
 		*objects() {
 			for (const names of results.values()) {

@@ -343,6 +343,41 @@ describe("createAuditor()", () => {
 		assert.deepEqual(picture(auditor), picture(whole));
 	});
 
+	test("takes small steps also where a waypoint has a thousand entries", () => {
+		const entries = Array.from({ length: 1_000 }, (_, index) => ({
+			...boundEntry,
+			metadata: { ...boundEntry.metadata, name: `entry-${index}` },
+			spec: { ...boundEntry.spec, hosts: [`api-${index}.example.com`] },
+			status: {
+				addresses: [{ value: `240.240.${index >> 8}.${index & 255}`, host: `api-${index}.example.com` }],
+			},
+		}));
+		const state = world([teamNamespace, egressNamespace, egressWaypoint, ...entries]);
+		const { auditor } = auditorOf(state);
+		settle(auditor);
+		const { namespace, name } = egressWaypoint.metadata as { namespace: string; name: string };
+		let asked = 0;
+		const lookup = state.lookup.bind(state);
+		state.lookup = function* (index, key) {
+			for (const found of lookup(index, key)) {
+				asked += index === "serviceEntryByWaypoint" ? 1 : 0;
+				yield found;
+			}
+		};
+		state.delete("KubernetesGateway", namespace, name);
+		auditor.changed({ kind: "KubernetesGateway", namespace, name, before: egressWaypoint });
+		assert.equal(asked, 0, "nothing is looked for where the change is told");
+		assert.equal(auditor.urgency(), 2);
+		let steps = 0;
+		for (; auditor.urgency() === 2; steps++) {
+			let may = 1;
+			auditor.work(() => may-- > 0, "single objects");
+			assert.ok(asked <= 64 * (steps + 1) + steps, `${asked} after ${steps} steps`);
+		}
+		assert.ok(steps > 1_000, "one step each, and some to find them");
+		assert.equal(auditor.tally.lostWaypoints(state)[0]?.entries, 1_000);
+	});
+
 	test("has, after any changes in any order, what judging everything anew has", () => {
 		const host = constantFrom("api.example.com", "www.example.com", "*.example.com");
 		const step = oneof(
