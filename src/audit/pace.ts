@@ -2,12 +2,17 @@
 export interface AuditPace {
 	/** Milliseconds at a stretch while nobody asks: what the first admission waits for at worst. */
 	readonly sliceMs: number;
-	/** The same while admissions come, right after an answer: whoever asked is busy with that. */
-	readonly answeredSliceMs: number;
-	/** The same while admissions come, where no answer was waited for. */
+	/** The same while admissions come: between two pieces it is looked whether somebody waits. */
 	readonly busySliceMs: number;
-	/** The part of one processor that all of this work takes while admissions come. */
+	/**
+	 * For how long at most pieces follow each other behind an answer, while whoever asked is busy with that. It is less
+	 * where requests are found to have waited for a piece to end.
+	 */
+	readonly answeredMs: number;
+	/** The part of one processor that all of this work takes while admissions come; what others take meanwhile is not counted. */
 	readonly share: number;
+	/** The same where there was no time behind answers: then none is waited for. */
+	readonly leastShare: number;
 	/** The same while none come: then nobody waits for it. */
 	readonly idleShare: number;
 	/** Changes that come within this time are judged together. */
@@ -22,9 +27,10 @@ export interface AuditPace {
 /** The pace of everything that is done beside what answers requests. */
 export const defaultPace: AuditPace = {
 	sliceMs: 3,
-	answeredSliceMs: 2,
 	busySliceMs: 1,
+	answeredMs: 2,
 	share: 0.3,
+	leastShare: 0.2,
 	idleShare: 0.8,
 	gatherMs: 100,
 	restFactor: 5,
@@ -32,24 +38,41 @@ export const defaultPace: AuditPace = {
 
 /** What is answered meanwhile, as far as work beside it must know. */
 export interface Load {
+	/** Requests that have come so far. */
+	asked(): number;
 	/** Admissions that were answered so far. */
 	answered(): number;
 	/** Requests that are being read or answered. */
 	inFlight(): number;
 	/** Calls back each time that a request has had its answer; gives what ends that. */
 	whenAnswered(listener: () => void): () => void;
+	/** Milliseconds of processor that whoever answers, and works beside that, has taken so far. */
+	processorMs(): number;
 }
 
 /** Nobody asks anything. */
-export const noLoad: Load = { answered: () => 0, inFlight: () => 0, whenAnswered: () => () => {} };
+export const noLoad: Load = {
+	asked: () => 0,
+	answered: () => 0,
+	inFlight: () => 0,
+	whenAnswered: () => () => {},
+	processorMs: () => performance.now(),
+};
 
 /** Does a piece of work until `mayGoOn` says no. */
 export type Piece = (mayGoOn: () => boolean) => void;
 
 /** Shares the time beside answering requests among all that work there. */
 export interface Pacer {
-	/** Does a piece when its time has come; gives what calls that off. */
-	next(piece: Piece): () => void;
+	/** Does a piece when its time has come, an urgent one before all others; gives what calls that off. */
+	next(piece: Piece, isUrgent?: () => boolean): () => void;
+	/** Says that so many milliseconds of processor go to what a piece has begun and what ends by itself: they are paid for as well. */
+	owe(ms: number): void;
+}
+
+interface Waiting {
+	readonly piece: Piece;
+	readonly isUrgent: () => boolean;
 }
 
 /** So long after the last admission the next is no longer waited for. */
@@ -58,81 +81,162 @@ const calmMs = 200;
 const mostCreditMs = 20;
 /** Requests that come further apart than this are not waited for. */
 const rareMs = 10;
+/** A shorter piece costs more than it does. */
+const leastSliceMs = 0.3;
+/** How much less time is taken behind an answer where a request waited, and more where none did: one piece of 23 meets one. */
+const shorter = 0.8;
+const longer = 1.01;
 
-/** Shares time by what it costs: after each piece all wait until it is paid for. */
-export function createPacer(load: Load, given: Partial<AuditPace> = {}): Pacer {
-	const pace = { ...defaultPace, ...given };
-	let paidAt = 0;
+/** How answers follow each other. */
+interface Rhythm {
+	/** Whether admissions come. */
+	isBusy(): boolean;
+	/** Whether, of late, they come so often that the next is worth waiting for. */
+	isOften(): boolean;
+}
+
+function rhythmOf(load: Load): Rhythm {
 	let count = load.answered();
 	let busyUntil = 0;
 	let lastAnswer = Number.NEGATIVE_INFINITY;
 	/** Milliseconds between answers, of late. */
 	let gapMs = rareMs;
-	const isBusy = (now: number): boolean => {
-		const answered = load.answered();
-		if (answered !== count) {
-			gapMs = 0.8 * gapMs + 0.2 * Math.min(2 * rareMs, (now - lastAnswer) / (answered - count));
-			lastAnswer = now;
-			busyUntil = now + calmMs;
-			count = answered;
-		}
-		return now < busyUntil;
+	return {
+		isBusy() {
+			const now = performance.now();
+			const answered = load.answered();
+			if (answered !== count) {
+				gapMs = 0.8 * gapMs + 0.2 * Math.min(2 * rareMs, (now - lastAnswer) / (answered - count));
+				lastAnswer = now;
+				busyUntil = now + calmMs;
+				count = answered;
+			}
+			return now < busyUntil;
+		},
+		isOften: () => gapMs < rareMs,
+	};
+}
+
+/** Shares time by what it costs: after each piece all wait until it is paid for. */
+export function createPacer(load: Load, given: Partial<AuditPace> = {}): Pacer {
+	const pace = { ...defaultPace, ...given };
+	const line: Waiting[] = [];
+	let isWaiting = false;
+	let isTaking = false;
+	let owed = 0;
+	let paidAt = 0;
+	let lateAt = 0;
+	let answeredMs = Math.min(pace.busySliceMs, pace.answeredMs);
+	const rhythm = rhythmOf(load);
+	const pay = (since: number, ms: number): void => {
+		const isFree = !rhythm.isBusy();
+		const from = since - mostCreditMs;
+		paidAt = Math.max(paidAt, from) + ms / (isFree ? pace.idleShare : pace.share);
+		lateAt = Math.max(lateAt, from) + ms / (isFree ? pace.idleShare : Math.min(pace.leastShare, pace.share));
 	};
 	const take = (piece: Piece, sliceMs: number): void => {
 		const began = performance.now();
-		piece(() => performance.now() - began < sliceMs);
-		const now = performance.now();
-		const share = isBusy(now) ? pace.share : pace.idleShare;
-		paidAt = Math.max(paidAt, began - mostCreditMs) + (now - began) / share;
+		const spentBefore = load.processorMs();
+		isTaking = true;
+		owed = 0;
+		try {
+			piece(() => performance.now() - began + owed < sliceMs);
+		} finally {
+			isTaking = false;
+			pay(began, load.processorMs() - spentBefore + owed);
+		}
+	};
+	const takeNext = (sliceMs: number): void => {
+		const urgent = line.findIndex(({ isUrgent }) => isUrgent());
+		const [next] = line.splice(Math.max(0, urgent), 1);
+		if (next !== undefined) {
+			take(next.piece, sliceMs);
+		}
+	};
+	/** Takes pieces behind an answer until its time is over, or somebody asks: what then comes first has waited for a piece. */
+	const takeBehind = (answeredAt: number): void => {
+		takeNext(Math.min(pace.busySliceMs, answeredMs));
+		const before = load.asked();
+		setImmediate(() => {
+			const hasWaited = load.asked() > before;
+			answeredMs = Math.min(
+				pace.answeredMs,
+				Math.max(leastSliceMs, answeredMs * (hasWaited ? shorter : longer)),
+			);
+			const now = performance.now();
+			if (!hasWaited && line.length > 0 && paidAt <= now && now - answeredAt < answeredMs) {
+				takeBehind(answeredAt);
+			} else {
+				waitAgain();
+			}
+		});
 	};
 	/** Waits for an answer, behind which the next request is far; not for long, and not where they are rare. */
-	const afterAnswer = (begin: (sliceMs: number) => void): (() => void) => {
+	const afterAnswer = (): void => {
 		let isOver = false;
-		const end = (sliceMs?: number): void => {
-			if (isOver) {
-				return;
-			}
-			isOver = true;
-			stopListening();
-			clearTimeout(timer);
-			if (sliceMs !== undefined) {
-				begin(sliceMs);
+		const end = (begin: () => void): void => {
+			if (!isOver) {
+				isOver = true;
+				stopListening();
+				clearTimeout(timer);
+				begin();
 			}
 		};
 		const stopListening = load.whenAnswered(() => {
+			const answeredAt = performance.now();
 			setImmediate(() => {
 				if (load.inFlight() === 0) {
-					end(pace.answeredSliceMs);
+					end(() => takeBehind(answeredAt));
 				}
 			});
 		});
-		const timer = setTimeout(() => end(pace.busySliceMs), gapMs < rareMs ? Math.ceil(2 * gapMs) : 1);
-		return () => end();
+		const begin = (): void => {
+			takeNext(pace.busySliceMs);
+			waitAgain();
+		};
+		const timer = setTimeout(
+			() => end(begin),
+			rhythm.isOften() ? Math.max(1, lateAt - performance.now()) : 1,
+		);
+	};
+	const come = (): void => {
+		if (line.length === 0) {
+			waitAgain();
+		} else if (rhythm.isBusy() || load.inFlight() > 0) {
+			afterAnswer();
+		} else {
+			takeNext(pace.sliceMs);
+			waitAgain();
+		}
+	};
+	const waitAgain = (): void => {
+		isWaiting = false;
+		wait();
+	};
+	const wait = (): void => {
+		if (!isWaiting && !isTaking && line.length > 0) {
+			isWaiting = true;
+			setTimeout(come, Math.max(1, paidAt - performance.now()));
+		}
 	};
 	return {
-		next(piece) {
-			let cancel: () => void = () => {};
-			const wait = (): void => {
-				const timer = setTimeout(come, Math.max(1, paidAt - performance.now()));
-				cancel = () => clearTimeout(timer);
-			};
-			/** Another piece may have come first. */
-			const begin = (sliceMs: number): void => {
-				if (paidAt > performance.now()) {
-					wait();
-				} else {
-					take(piece, sliceMs);
-				}
-			};
-			const come = (): void => {
-				if (isBusy(performance.now()) || load.inFlight() > 0) {
-					cancel = afterAnswer(begin);
-				} else {
-					begin(pace.sliceMs);
-				}
-			};
+		next(piece, isUrgent = () => false) {
+			const waiting: Waiting = { piece, isUrgent };
+			line.push(waiting);
 			wait();
-			return () => cancel();
+			return () => {
+				const at = line.indexOf(waiting);
+				if (at >= 0) {
+					line.splice(at, 1);
+				}
+			};
+		},
+		owe(ms) {
+			if (isTaking) {
+				owed += ms;
+			} else {
+				pay(performance.now(), ms);
+			}
 		},
 	};
 }

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
-import { setImmediate, setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Pacer } from "./pace.ts";
+import { createPacer, noLoad } from "./pace.ts";
 import type { ReportApi, ReportContent, ReportResource } from "./report.ts";
 import { digestAnnotation, reportLabels, reportName, reportResources } from "./report.ts";
 
@@ -35,6 +37,8 @@ export interface PublishOptions {
 	/** A name for this cluster on every report, so that those of several can be told apart. */
 	readonly cluster: string | undefined;
 	readonly log: Log;
+	/** Shares time with what answers requests; without one nobody asks anything. */
+	readonly pacer?: Pacer;
 	readonly times?: Partial<PublishTimes>;
 }
 
@@ -76,8 +80,9 @@ const defaultTimes: PublishTimes = {
 	againMs: 5_000,
 	checkMs: 300_000,
 };
-const sliceMs = 3;
 const deadlineMs = 10_000;
+/** Milliseconds of processor that one write takes while it is sent and answered (measured: 0.3 to 0.5). */
+const writeMs = 0.4;
 /** Writes under way at once: an API server's default share for one user bears it. */
 const mostWrites = 32;
 
@@ -91,6 +96,9 @@ export function publishReports(options: PublishOptions, signal: AbortSignal): Pu
 	const resources = reportResources[options.api];
 	const waiting = new Set<string>();
 	const worse = new Set<string>();
+	/** What has become worse during a round: it does not wait for the next one. */
+	const pressing = new Set<string>();
+	const pacer = options.pacer ?? createPacer(noLoad);
 	const digests = new Map<string, string>();
 	const restUntil = new Map<string, number>();
 	let status: PublishStatus["state"] = "starting";
@@ -153,83 +161,88 @@ export function publishReports(options: PublishOptions, signal: AbortSignal): Pu
 		learnedAt = performance.now();
 		return true;
 	};
-	const write = async (namespace: string): Promise<void> => {
+	/** Begins to write what a namespace's report says now; undefined: it says so already. */
+	const beginWrite = (namespace: string): Promise<void> | undefined => {
 		const resource = namespace === "" ? resources.cluster : resources.namespaced;
 		const content = options.content(namespace);
 		const path = pathOf(resource, namespace, reportName);
 		if (content === undefined) {
-			if (digests.has(namespace)) {
-				await server.request("DELETE", path, { signal, deadlineMs });
-				digests.delete(namespace);
-				written += 1;
-			}
-			return;
+			return digests.has(namespace)
+				? server.request("DELETE", path, { signal, deadlineMs }).then(() => {
+						digests.delete(namespace);
+						written += 1;
+					})
+				: undefined;
 		}
 		const body = reportOf(resource, namespace, content, options);
 		if (digests.get(namespace) === body.digest) {
-			return;
+			return undefined;
 		}
 		restUntil.set(namespace, performance.now() + (namespace === "" ? times.clusterRestMs : times.restMs));
-		await server.request("PATCH", path, {
+		const answer = server.request("PATCH", path, {
 			query: { fieldManager: "waymark", force: "true" },
 			body: body.object,
 			contentType: "application/apply-patch+yaml",
 			signal,
 			deadlineMs,
 		});
-		digests.set(namespace, body.digest);
-		written += 1;
+		return answer.then(() => {
+			digests.set(namespace, body.digest);
+			written += 1;
+		});
 	};
-	const writeOne = async (namespace: string): Promise<void> => {
-		try {
-			await write(namespace);
-		} catch (error) {
+	const begin = (namespace: string): Promise<void> | undefined =>
+		beginWrite(namespace)?.catch((error: unknown) => {
 			if (signal.aborted || isNamespaceGoing(error)) {
 				digests.delete(namespace);
 			} else {
 				waiting.add(namespace);
 				throw error;
 			}
+		});
+	const mayWrite = (namespace: string): boolean => (restUntil.get(namespace) ?? 0) <= performance.now();
+	/** The next whose report is to be looked at: what has become worse meanwhile, then what is left of the round. */
+	const nextOf = (left: Iterator<string>): string | undefined => {
+		for (const namespace of pressing) {
+			pressing.delete(namespace);
+			if (worse.has(namespace) && mayWrite(namespace)) {
+				worse.delete(namespace);
+				waiting.delete(namespace);
+				return namespace;
+			}
 		}
+		for (let next = left.next(); next.done !== true; next = left.next()) {
+			if (mayWrite(next.value)) {
+				return next.value;
+			}
+			// It was written meanwhile, since it had become worse.
+			waiting.add(next.value);
+		}
+		return undefined;
 	};
-	/** Writes what may be written now, some at once; how long until more may be. */
+	/** Writes what may be written now; how long until more may be. */
 	const round = async (): Promise<number> => {
-		const now = performance.now();
-		const due = [...worse, ...waiting.difference(worse)].filter(
-			(namespace) => (restUntil.get(namespace) ?? 0) <= now,
-		);
+		const due = [...worse, ...waiting.difference(worse)].filter(mayWrite);
 		for (const namespace of due) {
 			waiting.delete(namespace);
 			worse.delete(namespace);
 			restUntil.delete(namespace);
 		}
-		let failure: unknown;
-		let began = performance.now();
-		const queue = due.values();
-		await Promise.all(
-			Array.from({ length: Math.min(mostWrites, due.length) }, async () => {
-				for (const namespace of queue) {
-					if (failure !== undefined || signal.aborted) {
-						waiting.add(namespace);
-						continue;
-					}
-					await writeOne(namespace).catch((error: unknown) => {
-						failure = error;
-					});
-					// Thousands that need no write are not looked through in one go: admissions wait.
-					if (performance.now() - began > sliceMs) {
-						await setImmediate();
-						began = performance.now();
-					}
-				}
-			}),
-		);
-		if (failure !== undefined) {
-			throw failure;
+		pressing.clear();
+		const left = due.values();
+		try {
+			await writeInPieces(pacer, signal, () => nextOf(left), begin);
+		} finally {
+			for (const namespace of left) {
+				waiting.add(namespace);
+			}
 		}
 		say("publishing");
-		const next = Math.min(...[...waiting].map((namespace) => restUntil.get(namespace) ?? 0));
-		return Number.isFinite(next) ? Math.max(50, next - performance.now()) : Number.POSITIVE_INFINITY;
+		let next = Number.POSITIVE_INFINITY;
+		for (const namespace of waiting) {
+			next = Math.min(next, restUntil.get(namespace) ?? 0);
+		}
+		return Math.max(50, next - performance.now());
 	};
 	const aborted = new Promise<void>((resolve) =>
 		signal.addEventListener("abort", () => resolve(), { once: true }),
@@ -259,12 +272,70 @@ export function publishReports(options: PublishOptions, signal: AbortSignal): Pu
 			waiting.add(namespace);
 			if (isWorse) {
 				worse.add(namespace);
+				pressing.add(namespace);
 			}
 			wake();
 		},
 		status: () => ({ state: status, written, waiting: waiting.size, problem }),
 		ended: spell(),
 	};
+}
+
+/**
+ * Begins a write for each next namespace in pieces, some under way at once; settles when all have ended, and throws the
+ * first failure, after which none begins.
+ * @param begin undefined: there is nothing to write
+ */
+async function writeInPieces(
+	pacer: Pacer,
+	signal: AbortSignal,
+	nextOf: () => string | undefined,
+	begin: (namespace: string) => Promise<void> | undefined,
+): Promise<void> {
+	const { promise, resolve } = Promise.withResolvers<void>();
+	let underWay = 0;
+	let isPlanned = false;
+	let isOver = false;
+	let failure: { readonly error: unknown } | undefined;
+	const plan = (): void => {
+		if (isOver && underWay === 0) {
+			resolve();
+		} else if (!isOver && !isPlanned && underWay < mostWrites) {
+			isPlanned = true;
+			pacer.next(piece);
+		}
+	};
+	const watch = (writing: Promise<void>): void => {
+		underWay += 1;
+		pacer.owe(writeMs);
+		writing
+			.catch((error: unknown) => {
+				failure ??= { error };
+				isOver = true;
+			})
+			.finally(() => {
+				underWay -= 1;
+				plan();
+			});
+	};
+	const piece = (mayGoOn: () => boolean): void => {
+		isPlanned = false;
+		isOver ||= signal.aborted;
+		while (!isOver && underWay < mostWrites && mayGoOn()) {
+			const namespace = nextOf();
+			const writing = namespace === undefined ? undefined : begin(namespace);
+			isOver = namespace === undefined;
+			if (writing !== undefined) {
+				watch(writing);
+			}
+		}
+		plan();
+	};
+	plan();
+	await promise;
+	if (failure !== undefined) {
+		throw failure.error;
+	}
 }
 
 function reportOf(

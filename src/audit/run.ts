@@ -34,6 +34,7 @@ export function runAuditor(
 	let spent = 0;
 	let hasStopped = false;
 	const waiters: (() => void)[] = [];
+	const isUrgent = (): boolean => auditor.urgency() === 2;
 	const work = (mayGoOn: () => boolean): void => {
 		callOff = undefined;
 		const began = performance.now();
@@ -47,7 +48,7 @@ export function runAuditor(
 		);
 		spent += isRound ? performance.now() - began : 0;
 		if (isLeft) {
-			callOff = pacer.next(work);
+			callOff = pacer.next(work, isUrgent);
 			if (auditor.urgency() < urgency) {
 				// What changed itself, and what lost its waypoint, is told before all else is judged.
 				onQuiet();
@@ -73,7 +74,7 @@ export function runAuditor(
 		if (timer === undefined && callOff === undefined && !hasStopped) {
 			timer = setTimeout(() => {
 				timer = undefined;
-				callOff = pacer.next(work);
+				callOff = pacer.next(work, isUrgent);
 			}, inMs);
 		}
 	};

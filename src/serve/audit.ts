@@ -174,6 +174,7 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 	let isLossNew = false;
 	const pacer = createPacer(options.load);
 	const judged = Promise.withResolvers<void>();
+	const reportable = Promise.withResolvers<void>();
 	const publisher =
 		reports === "none"
 			? undefined
@@ -181,9 +182,10 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 					{
 						server: connection,
 						api: reports,
-						complete: judged.promise,
+						complete: reportable.promise,
 						cluster,
 						log,
+						pacer,
 						times: { restMs: reportSeconds * 1_000 },
 						content(namespace) {
 							const objects = [...auditor.inNamespace(namespace)];
@@ -251,6 +253,10 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 	});
 	// The kinds that are only judged are listed first: what they lack until then would be no finding.
 	void following.synced.then(() => run.quiet()).then(judged.resolve);
+	// Without the gaps, the first report after a change of holders would take back what the last holder said of them.
+	void Promise.all([judged.promise, reach.first])
+		.then(() => run.quiet())
+		.then(reportable.resolve);
 	void judged.promise.then(tellExemptions);
 	// What the first audit has left behind would stay for ever.
 	void judged.promise.then(() => compactWhenCalm(options.load.answered, signal));
@@ -301,9 +307,12 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 
 /** So long without an admission, and nobody is likely to wait for the pause that it costs. */
 const calmMs = 1_000;
+/** Where admissions never end, one of them waits. */
+const mostCalmingMs = 60_000;
 
 async function compactWhenCalm(answered: () => number, signal: AbortSignal): Promise<void> {
-	for (let before = -1; !signal.aborted && answered() !== before; ) {
+	const end = performance.now() + mostCalmingMs;
+	for (let before = -1; !signal.aborted && answered() !== before && performance.now() < end; ) {
 		before = answered();
 		await sleep(calmMs, undefined, { ref: false });
 	}

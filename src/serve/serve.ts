@@ -13,6 +13,7 @@ import type { Pages } from "../server/pages.ts";
 import type { Check } from "../server/probes.ts";
 import type { CaughtSignals } from "../server/signals.ts";
 import { untilSignalled } from "../server/signals.ts";
+import { processorMs } from "../server/spent.ts";
 import type { Audit } from "./audit.ts";
 import type { Backstop } from "./backstop.ts";
 import type { FailurePolicy, FailurePolicyMeans, Installation } from "./installation.ts";
@@ -169,9 +170,11 @@ async function start(
 			"serving",
 		);
 		const load = {
+			asked: () => webhook.drain.asked(),
 			answered: () => metrics.durations.answered(),
 			inFlight: () => webhook.drain.inFlight(),
 			whenAnswered: (listener: () => void) => webhook.drain.whenAnswered(listener),
+			processorMs,
 		};
 		audit = await openAudit(options, installation, world, { rules, metrics, log, load });
 		stops.push(() => audit?.stop());

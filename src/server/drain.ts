@@ -31,6 +31,8 @@ export interface DrainOutcome {
 /** A server that can leave without losing a request. */
 export interface Drain {
 	state(): DrainState;
+	/** Requests that have come so far. */
+	asked(): number;
 	/** Requests being read or answered at this moment. */
 	inFlight(): number;
 	/** Calls back each time that a request has had its answer, or has gone away; gives what ends that. */
@@ -55,6 +57,7 @@ export const defaultDrainTimes: DrainTimes = {
 export function installDrain(app: FastifyInstance, times: Partial<DrainTimes> = {}): Drain {
 	const limits = { ...defaultDrainTimes, ...times };
 	let state: DrainState = "serving";
+	let asked = 0;
 	let inFlight = 0;
 	let refused = 0;
 	let lastRequest = Number.NEGATIVE_INFINITY;
@@ -64,6 +67,7 @@ export function installDrain(app: FastifyInstance, times: Partial<DrainTimes> = 
 	const listeners = new Set<() => void>();
 
 	app.addHook("onRequest", (request, reply, done) => {
+		asked += 1;
 		inFlight += 1;
 		lastRequest = performance.now();
 		// "close" follows every end of a response: finished, failed, or the client went away.
@@ -148,6 +152,7 @@ export function installDrain(app: FastifyInstance, times: Partial<DrainTimes> = 
 
 	return {
 		state: () => state,
+		asked: () => asked,
 		inFlight: () => inFlight,
 		whenAnswered(listener) {
 			listeners.add(listener);

@@ -16,8 +16,8 @@ export function spentAfter(ms: number): IsSpent {
 	};
 }
 
-/** The processor time of this thread; of the whole process where Node cannot tell (before 23.9). */
-function processorMs(): number {
+/** The processor time that this thread has taken so far, in milliseconds; of the whole process where Node cannot tell (before 23.9). */
+export function processorMs(): number {
 	const { user, system } = process.threadCpuUsage?.() ?? process.cpuUsage();
 	return (user + system) / 1_000;
 }

@@ -5,11 +5,16 @@ import type { Load } from "../../src/audit/pace.ts";
 import { createPacer, noLoad } from "../../src/audit/pace.ts";
 
 /** A load that a test answers. */
-function steadyLoad(): Load & { answer(): void; open: number } {
+function steadyLoad(): Load & { answer(): void; open: number; came: number } {
 	const listeners = new Set<() => void>();
 	let answers = 0;
 	return {
 		open: 0,
+		came: 0,
+		asked() {
+			return this.came;
+		},
+		processorMs: () => performance.now(),
 		answered: () => answers,
 		inFlight() {
 			return this.open;
@@ -85,6 +90,61 @@ describe("createPacer()", () => {
 		});
 		for (const end = Date.now() + 5_000; ran === 1 && Date.now() < end; await sleep(5)) {}
 		assert.equal(ran, 2, "without one");
+	});
+
+	test("does what is urgent before all that came earlier, and pays for what a piece has put off", async () => {
+		const pacer = createPacer(noLoad, { idleShare: 0.5 });
+		const order: string[] = [];
+		const put = (name: string, isUrgent: () => boolean): void =>
+			void pacer.next(() => void order.push(name), isUrgent);
+		put("first", () => false);
+		put("second", () => false);
+		put("urgent", () => true);
+		for (const end = Date.now() + 5_000; order.length < 3 && Date.now() < end; await sleep(1)) {}
+		assert.deepEqual(order, ["urgent", "first", "second"]);
+		let pieces = 0;
+		pacer.next((mayGoOn) => {
+			pacer.owe(50);
+			assert.ok(!mayGoOn(), "what is put off is a part of the piece");
+		});
+		await sleep(20);
+		const began = performance.now();
+		await new Promise<void>((resolve) => {
+			pacer.next(() => {
+				pieces += 1;
+				resolve();
+			});
+		});
+		// A hundred milliseconds, less what is made up for and what has gone by.
+		assert.ok(performance.now() - began > 30, `${performance.now() - began}`);
+		assert.equal(pieces, 1);
+	});
+
+	test("takes shorter pieces where requests waited for one, and longer ones again where none did", async () => {
+		const load = steadyLoad();
+		const pacer = createPacer(load, { share: 1, busySliceMs: 2, answeredMs: 2 });
+		/** The lengths of pieces behind so many answers; whether a request comes while each is done. */
+		const lengths = async (count: number, isMet: boolean): Promise<number> => {
+			const least: number[] = [];
+			while (least.length < count) {
+				const before = least.length;
+				pacer.next((mayGoOn) => {
+					least.push(spin(mayGoOn));
+					// It is read when the loop goes on.
+					queueMicrotask(() => {
+						load.came += isMet ? 1 : 0;
+					});
+				});
+				for (; least.length === before; await sleep(1)) {
+					load.answer();
+				}
+			}
+			return Math.min(...least.slice(-10));
+		};
+		const met = await lengths(60, true);
+		assert.ok(met < 1, `${met} ms`);
+		const free = await lengths(400, false);
+		assert.ok(free > 1.5, `${free} ms`);
 	});
 
 	test("does nothing that was called off", async () => {
