@@ -50,7 +50,8 @@ export interface Cluster {
 	): Promise<{ readonly found: boolean; readonly unconfirmed: boolean }>;
 	/**
 	 * Follows further kinds, on which no readiness depends; when that is stopped, their objects leave the world. Kinds that
-	 * are followed in any case stay as they are.
+	 * are followed in any case stay as they are. Whoever asks has much to work out, and gives back the memory of the first
+	 * list together with what that takes (`compactMemory`).
 	 */
 	followMore(
 		kinds: readonly Kind[],
@@ -91,10 +92,13 @@ export function followCluster(options: ClusterOptions): Cluster {
 	const mesh = followMesh({ connection, log, learn });
 	const confirmer = createConfirmer({ connection, feed });
 	let compaction: NodeJS.Timeout | undefined;
+	let isWorking = false;
 	const synced = Promise.all([feed.synced, mesh.first]).then(() => {
 		letGrow();
-		compaction = setTimeout(compactMemory, compactAfterMs);
-		compaction.unref();
+		if (!isWorking) {
+			compaction = setTimeout(compactMemory, compactAfterMs);
+			compaction.unref();
+		}
 	});
 	return {
 		state,
@@ -117,6 +121,9 @@ export function followCluster(options: ClusterOptions): Cluster {
 			};
 		},
 		followMore(asked, onChange) {
+			// It would take what is compiled, too, from work that has just begun.
+			isWorking = true;
+			clearTimeout(compaction);
 			// What is followed in any case must not leave the world with whoever else asked for it.
 			const kinds = asked.filter((kind) => !options.kinds.includes(kind));
 			if (kinds.length === 0) {
