@@ -27,6 +27,8 @@ export interface ReachOptions {
 export interface ReachRun {
 	/** As last worked out; undefined before the first time, and while `reach` is off. */
 	found(): FoundGaps | undefined;
+	/** Settles when it was worked out once, or is not wanted. */
+	readonly first: Promise<void>;
 	/** The world is another one. */
 	wake(): void;
 	stop(): void;
@@ -45,6 +47,7 @@ export function runReach(options: ReachOptions): ReachRun {
 	let isStale = false;
 	let spent = 0;
 	let hasStopped = false;
+	const first = Promise.withResolvers<void>();
 
 	const publish = (next: FoundGaps | undefined): void => {
 		const changed = differences(found, next);
@@ -52,6 +55,7 @@ export function runReach(options: ReachOptions): ReachRun {
 		if (changed.length > 0) {
 			options.onGaps(changed);
 		}
+		first.resolve();
 	};
 	const begin = (inMs: number): void => {
 		if (timer === undefined && callOff === undefined && !hasStopped) {
@@ -100,6 +104,7 @@ export function runReach(options: ReachOptions): ReachRun {
 	begin(0);
 	return {
 		found: () => found,
+		first: first.promise,
 		wake() {
 			isStale = true;
 			if (work === undefined) {

@@ -44,6 +44,8 @@ export interface ReachKeeping {
 /** Reach as one replica looks after it. */
 export interface ReachKeeper {
 	gaps(): FoundGaps | undefined;
+	/** Settles when gaps were looked for once, or nobody wants to know of them; what they say is in line to be judged then. */
+	readonly first: Promise<void>;
 	/** The configuration is another one, or the day. */
 	configured(): void;
 	check(): Check;
@@ -61,6 +63,7 @@ export function keepReach(options: ReachKeeping): ReachKeeper {
 	let following: { readonly synced: Promise<void>; stop(): Promise<void> } | undefined;
 	let keeping: { readonly keeper: Keeper<AuthorizationPolicy>; readonly end: AbortController } | undefined;
 	let generated: GeneratedPolicies | undefined;
+	const first = Promise.withResolvers<void>();
 	const counts = { applied: 0, deleted: 0, failed: 0 };
 
 	const keeper = (): Keeper<AuthorizationPolicy> => {
@@ -109,10 +112,13 @@ export function keepReach(options: ReachKeeping): ReachKeeper {
 					further,
 					onGaps: options.onGaps,
 				});
+				void run.first.then(first.resolve);
 			}
 		});
 	};
-	if (mode() !== "off") {
+	if (mode() === "off") {
+		first.resolve();
+	} else {
 		begin();
 	}
 	signal.addEventListener(
@@ -126,6 +132,7 @@ export function keepReach(options: ReachKeeping): ReachKeeper {
 	const status = (): KeepStatus | undefined => keeping?.keeper.status();
 	return {
 		gaps: () => run?.found(),
+		first: first.promise,
 		configured() {
 			if (mode() !== "enforce") {
 				letGo();
