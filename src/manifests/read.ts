@@ -230,7 +230,7 @@ export function parseManifests(text: string, file: string): Reading {
 			return { line: Math.max(line, 1), column: Math.max(col, 1) };
 		},
 	};
-	const documents = parseAllDocuments(text, { ...kubectlYaml, lineCounter: lines });
+	const documents = parseAllDocuments(withoutLaterMarks(text), { ...kubectlYaml, lineCounter: lines });
 	// Only what was parsed has lines.
 	unreadable.push(...badSeparators(source, file));
 	for (const [index, document] of (Array.isArray(documents) ? documents : []).entries()) {
@@ -260,6 +260,14 @@ export function parseManifests(text: string, file: string): Reading {
 		return { manifests: [], unreadable: [], notes: [{ file, line, message, skipped: true }] };
 	}
 	return { manifests, unreadable, notes };
+}
+
+/**
+ * kubectl reads each document by itself, and passes over the byte order mark that it begins with, as files have that were
+ * put together. Every other character stays in its place.
+ */
+function withoutLaterMarks(text: string): string {
+	return text.replaceAll(/^(---[^\n]*?)(\r?\n)\uFEFF/gm, "$1 $2");
 }
 
 /** kubectl takes nothing but a comment on the line of a `---` (k8s.io/apimachinery pkg/util/yaml/decoder.go). */
@@ -309,7 +317,7 @@ function readDocument(
 	collect(content, [], 0);
 
 	function collect(value: unknown, prefix: Path, depth: number): void {
-		if (typeof value !== "object" || value === null || Array.isArray(value)) {
+		if (!isMapping(value)) {
 			unreadable.push({
 				...place(prefix),
 				file,
@@ -317,11 +325,19 @@ function readDocument(
 			});
 			return;
 		}
-		const { kind, items } = value as { readonly kind?: unknown; readonly items?: unknown };
-		if (typeof kind === "string" && kind.endsWith("List") && Array.isArray(items) && depth < 4) {
+		const items = itemsOf(value);
+		if (items !== undefined && depth === deepestList) {
+			unreadable.push({ ...place(prefix), file, message: `is a list in more than ${deepestList} lists` });
+			return;
+		}
+		if (items !== undefined) {
 			for (const [index, item] of items.entries()) {
 				collect(item, [...prefix, "items", index], depth + 1);
 			}
+			return;
+		}
+		if (depth > 0 && typeof (value as Named).kind !== "string") {
+			unreadable.push({ ...place(prefix), file, message: "has no kind, and kubectl refuses the list" });
 			return;
 		}
 		manifests.push({
@@ -338,6 +354,42 @@ function readDocument(
 	function place(path: Path): Position {
 		return source.positionAt(offsetOf(document, path));
 	}
+}
+
+/** Lists in lists, of which nobody writes more than one. */
+const deepestList = 4;
+
+interface Named {
+	readonly apiVersion?: unknown;
+	readonly kind?: unknown;
+	readonly items?: unknown;
+}
+
+/**
+ * The items of a list, which for kubectl is whatever has a kind and `items`; one without a kind and a version is of the
+ * list's (k8s.io/apimachinery pkg/apis/meta/v1/unstructured/helpers.go: decodeToList). Undefined: it is no list.
+ */
+function itemsOf(value: object): readonly unknown[] | undefined {
+	const { apiVersion, kind, items } = value as Named;
+	if (typeof kind !== "string" || !Array.isArray(items)) {
+		return undefined;
+	}
+	// Other programs have files with a kind and items as well, and kubectl cannot read those.
+	if (!kind.endsWith("List") && !items.every(isMapping)) {
+		return undefined;
+	}
+	const itemKind = kind.replace(/List$/, "");
+	return items.map((item: unknown) =>
+		itemKind !== "" && isMapping(item) && !hasName(item) ? { apiVersion, kind: itemKind, ...item } : item,
+	);
+}
+
+function isMapping(value: unknown): value is object {
+	return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function hasName({ apiVersion, kind }: Named): boolean {
+	return [apiVersion, kind].some((each) => typeof each === "string" && each !== "");
 }
 
 function offsetOf(document: Document, path: Path): number {

@@ -62,6 +62,7 @@ function* versionRefusals(object: object): Generator<SchemaFault> {
 	const { apiVersion, kind } = object as { readonly apiVersion?: unknown; readonly kind?: unknown };
 	const path = ["apiVersion"];
 	if (typeof kind !== "string" || typeof apiVersion !== "string") {
+		yield* missingRefusals(kind, apiVersion);
 		return;
 	}
 	const [group, version] = groupAndVersion(apiVersion);
@@ -82,7 +83,44 @@ function* versionRefusals(object: object): Generator<SchemaFault> {
 	if (groups.length > 0 && ownedGroup.test(group)) {
 		const written = groups.map((each) => `${each}/${firstVersion(`${each}/${kind}`)}`);
 		yield { path, message: `${quote(apiVersion)} has no kind ${kind}; write ${written.join(" or ")}` };
+	} else if (groups.length === 0) {
+		yield* spellingRefusals(group, kind);
 	}
+}
+
+/** Files of other programs have a kind or a version, too: only the kinds and groups of a mesh are told. */
+function* missingRefusals(kind: unknown, apiVersion: unknown): Generator<SchemaFault> {
+	const keys = Object.keys(schemaTable().kinds).filter((each) => !each.startsWith("/"));
+	const [group] = groupAndVersion(apiVersion);
+	if (typeof kind === "string") {
+		const owners = keys.filter((key) => key.endsWith(`/${kind}`));
+		if (owners.length > 0) {
+			const written = owners.map((key) => `${key.slice(0, -kind.length - 1)}/${firstVersion(key)}`);
+			yield { path: ["apiVersion"], message: `is missing; write ${written.join(" or ")}` };
+		}
+	} else if (keys.some((key) => key.startsWith(`${group}/`))) {
+		yield { path: ["kind"], message: `is missing; write which of ${quote(apiVersion)} it is` };
+	}
+}
+
+/** A kind that only looks like one of its group: in other letters, or with characters that nobody sees. */
+function* spellingRefusals(group: string, kind: string): Generator<SchemaFault> {
+	const known = Object.keys(schemaTable().kinds)
+		.filter((key) => key.startsWith(`${group}/`))
+		.map((key) => key.slice(group.length + 1))
+		.find((each) => lettersOf(each) === lettersOf(kind));
+	if (known !== undefined) {
+		yield { path: ["kind"], message: `${quote(kind)} is no kind; write ${known}` };
+	}
+}
+
+/** What is left of a name without case, signs and forms of letters. */
+function lettersOf(name: string): string {
+	return name
+		.slice(0, 64)
+		.normalize("NFKC")
+		.replaceAll(/[^A-Za-z]/g, "")
+		.toLowerCase();
 }
 
 function firstVersion(key: string): string {

@@ -3,7 +3,13 @@ import { describe, it } from "node:test";
 import { stringify } from "yaml";
 import { kubectlYaml } from "../../src/manifests/kubectl-yaml.ts";
 import { parseManifests } from "../../src/manifests/read.ts";
-import { configMapWith, kubectlReadings, kubectlRefusals } from "../support/kubectl-readings.ts";
+import {
+	configMapWith,
+	kubectlObjects,
+	kubectlReadings,
+	kubectlRefusals,
+	kubectlRefusedObjects,
+} from "../support/kubectl-readings.ts";
 
 function readingOf(text: string): unknown {
 	const { manifests } = parseManifests(text, "a.yaml");
@@ -53,6 +59,43 @@ describe("contentOf", () => {
 
 	it("keeps a key named __proto__", () => {
 		assert.deepEqual(Object.keys(readingOf(configMapWith("{__proto__: 1}")) as object), ["__proto__"]);
+	});
+});
+
+describe("parseManifests", () => {
+	for (const [what, text, read] of kubectlObjects) {
+		it(`parseManifests() reads of ${what} the objects that kubectl reads`, () => {
+			const { manifests, unreadable } = parseManifests(text, "a.yaml");
+			assert.deepEqual(unreadable, []);
+			assert.deepEqual(
+				manifests.map(({ object }) => `${object.kind}/${object.metadata?.name}`),
+				read,
+			);
+		});
+	}
+
+	for (const [what, text] of kubectlRefusedObjects) {
+		it(`parseManifests() names ${what}, which kubectl refuses`, () => {
+			assert.equal(parseManifests(text, "a.yaml").unreadable.length, 1);
+		});
+	}
+
+	it("parseManifests() knows the place of what follows a byte order mark", () => {
+		const text = "kind: A\n---\n\u{FEFF}kind: B\nmetadata: {name: b}\n";
+		const [, manifest] = parseManifests(text, "a.yaml").manifests;
+		assert.deepEqual(manifest?.position(["kind"]), { line: 3, column: 1 });
+		assert.deepEqual(manifest?.position(["metadata", "name"]), { line: 4, column: 12 });
+	});
+
+	it("parseManifests() takes the file of another program for no list, and names lists without end", () => {
+		const menu = parseManifests("kind: Menu\nitems: [soup, bread]\n", "a.yaml");
+		assert.deepEqual([menu.manifests.length, menu.unreadable], [1, []]);
+		const nested = `${"{kind: List, items: [".repeat(6)}{kind: A}${"]}".repeat(6)}`;
+		const { manifests, unreadable } = parseManifests(nested, "a.yaml");
+		assert.deepEqual(
+			[manifests, unreadable.map(({ message }) => message)],
+			[[], ["is a list in more than 4 lists"]],
+		);
 	});
 });
 

@@ -59,6 +59,46 @@ export const kubectlRefusals: readonly string[] = [
 	"[&s [1], {<<: *s}]",
 ];
 
+const entry = "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: b}\n";
+const first = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+
+/** Files of several objects, and which of them kubectl reads. */
+export const kubectlObjects: readonly (readonly [what: string, text: string, read: readonly string[]])[] = [
+	["two documents", `${first}---\n${entry}`, ["ConfigMap/a", "ServiceEntry/b"]],
+	[
+		"a byte order mark before both documents",
+		`\u{FEFF}${first}---\n\u{FEFF}${entry}`,
+		["ConfigMap/a", "ServiceEntry/b"],
+	],
+	[
+		"a byte order mark behind a separator with a comment",
+		`${first}--- # next\r\n\u{FEFF}${entry}`,
+		["ConfigMap/a", "ServiceEntry/b"],
+	],
+	[
+		"a List",
+		`apiVersion: v1\nkind: List\nitems: [{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: b}}]\n`,
+		["ServiceEntry/b"],
+	],
+	[
+		"a list of another kind",
+		`apiVersion: v1\nkind: list\nitems: [{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: b}}]\n`,
+		["ServiceEntry/b"],
+	],
+	[
+		"a list whose items have no kind",
+		`apiVersion: networking.istio.io/v1\nkind: ServiceEntryList\nitems: [{metadata: {name: b}}, {metadata: {name: c}}]\n`,
+		["ServiceEntry/b", "ServiceEntry/c"],
+	],
+	["an empty list", "apiVersion: v1\nkind: List\nitems: []\n", []],
+];
+
+/** Files of which kubectl refuses an object. */
+export const kubectlRefusedObjects: readonly (readonly [what: string, text: string])[] = [
+	["an item without a kind in a List", "apiVersion: v1\nkind: List\nitems: [{metadata: {name: b}}]\n"],
+	["a separator with an object behind it", `${first}--- {kind: ConfigMap}\n`],
+];
+
 /** A ConfigMap with one field of one's own. */
 export function configMapWith(written: string): string {
 	return `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nvalue: ${written}\n`;

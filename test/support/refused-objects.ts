@@ -119,4 +119,24 @@ spec: {concurency: 1}
 		text: "apiVersion: v1\nkind: Namespace\nmetadata: {name: re.fused}\n",
 		says: /^metadata\.name: "re\.fused" is no name: at most 63 small letters/,
 	},
+	{
+		what: "a kind in small letters",
+		text: entry.replace("kind: ServiceEntry", "kind: serviceentry"),
+		says: /^kind: "serviceentry" is no kind; write ServiceEntry; the API server refuses this serviceentry$/,
+	},
+	{
+		what: "a kind with a character that nobody sees",
+		text: entry.replace("kind: ServiceEntry", "kind: ServiceEntry\u{200b}"),
+		says: /^kind: "ServiceEntry\u{fffd}" is no kind; write ServiceEntry/u,
+	},
+	{
+		what: "an object whose kind is missing",
+		text: entry.replace("kind: ServiceEntry", "Kind: ServiceEntry"),
+		says: /^kind: is missing; write which of "networking\.istio\.io\/v1" it is/,
+	},
+	{
+		what: "an object whose version is missing",
+		text: entry.replace("apiVersion:", "apiversion:"),
+		says: /^apiVersion: is missing; write networking\.istio\.io\/v1; the API server refuses this ServiceEntry$/,
+	},
 ];
