@@ -37,7 +37,7 @@ export const excesses: readonly CelProblem[] = [
 		`e.extent > ${mostPlaces} || e.doubtful.size() > ${celMostDoubtful} || e.gateways.size() > ${celMostDoubtful} ||
   (e.ends.size() > ${celMostNames} ? e.extent * variables.listLength > ${celMostText} :
     e.ends.size() * variables.listLength > ${celMostCompared}) ||
-  e.portMaps.map(m, m.size()).sum() * ${rangesOfPorts} > ${celMostPorts}`,
+  e.portMaps.map(x, x.ports.size()).sum() * ${rangesOfPorts} > ${celMostPorts}`,
 	),
 	tooLarge(
 		"spec.ports",

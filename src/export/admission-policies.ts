@@ -3,15 +3,7 @@ import { celList, celText } from "../core/cel.ts";
 import { useWaypointLabel } from "../core/policy.ts";
 import type { Rule } from "../core/rule.ts";
 import { rulePage } from "../core/rule.ts";
-import {
-	injectionWords,
-	labelWords,
-	malformedWords,
-	modeWord,
-	namespaceWords,
-	ownAnnotationWords,
-	waypointWords,
-} from "./admission-words.ts";
+import { injectionWord, labelWords, malformedWords, ownAnnotationWords } from "./admission-words.ts";
 import { generatedLabel } from "./authorization-policies.ts";
 import type { Manifest } from "./mesh-table.ts";
 import { tableDefinition } from "./mesh-table.ts";
@@ -56,23 +48,18 @@ export function injection(options: BackstopOptions, version: "v1" | "v1beta1"): 
 object.?spec.?location.orValue('') != 'MESH_INTERNAL' && !has(object.metadata.deletionTimestamp)`,
 					},
 				],
-				variables: [
-					...namespaceWords,
-					modeWord(settings),
-					...waypointWords(settings),
-					...injectionWords(settings),
-				],
+				variables: [injectionWord(settings)],
 				mutations: [
 					{
 						// A JSON Patch costs less than an apply configuration, which compares the whole object by its schema.
 						patchType: "JSONPatch",
 						jsonPatch: {
-							expression: `!variables.fits ? [] :
-  (has(object.metadata.labels) ? [] : [JSONPatch{op: "add", path: "/metadata/labels", value: {}}]) + [
-    JSONPatch{op: "add", path: "/metadata/labels/istio.io~1use-waypoint",
-      value: variables.wanted.split('/')[1]},
-    JSONPatch{op: "add", path: "/metadata/labels/istio.io~1use-waypoint-namespace",
-      value: variables.wanted.split('/')[0]}]`,
+							expression: `has(object.metadata.labels)
+  ? variables.waypoint.map(w, JSONPatch{op: "add", path: "/metadata/labels/istio.io~1use-waypoint", value: w.split('/')[1]}) +
+    variables.waypoint.map(w, JSONPatch{op: "add", path: "/metadata/labels/istio.io~1use-waypoint-namespace",
+      value: w.split('/')[0]})
+  : variables.waypoint.map(w, JSONPatch{op: "add", path: "/metadata/labels",
+      value: {'istio.io/use-waypoint': w.split('/')[1], 'istio.io/use-waypoint-namespace': w.split('/')[0]}})`,
 						},
 					},
 				],

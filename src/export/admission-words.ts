@@ -24,6 +24,8 @@ import { deniedForm } from "./denied-form.ts";
 export interface CelVariable {
 	readonly name: string;
 	readonly expression: string;
+	/** Whether it is a literal, which may as well stand where it is asked for. */
+	readonly isConstant?: true;
 }
 
 const note = (name: string): string => `variables.annotations[?${celText(annotationPrefix + name)}]`;
@@ -185,10 +187,15 @@ export function listWords(settings: Settings): readonly CelVariable[] {
 			name: "listLength",
 			expression: `variables.allowedHosts.map(l, l.of.size()).sum() + 2 * variables.deniedHosts.map(l, l.of.size()).sum()`,
 		},
-		{ name: "wildcardMinimumLabels", expression: String(limits.wildcardMinimumLabels) },
+		{
+			name: "wildcardMinimumLabels",
+			expression: String(limits.wildcardMinimumLabels),
+			isConstant: true,
+		},
 		{
 			// Those that NAT64 reaches are denied with them (RFC 6052).
 			name: "deniedAddresses",
+			isConstant: true,
 			expression: celList(
 				limits.deniedAddresses.flatMap(({ text, family, prefix }) => {
 					const block = text.includes("/") ? text : `${text}/${prefix}`;
@@ -312,6 +319,10 @@ const record = (fields: Readonly<Record<string, string>>): string =>
 		.map(([name, expression]) => `'${name}': dyn(${expression})`)
 		.join(",\n    ")}}`;
 
+/** Whether an update changes no endpoint and adds no host: it is not judged for a long list of endpoints. */
+const keepsEndpoints = `object.?spec.?endpoints == oldObject.?spec.?endpoints &&
+        object.?spec.?hosts.orValue([]).all(h, h in oldObject.?spec.?hosts.orValue([]))`;
+
 /** The object and the one that it replaces, with what their fields mean written out. */
 export function entryWords(settings: Settings): readonly CelVariable[] {
 	const U = celText(useWaypointLabel);
@@ -331,9 +342,10 @@ export function entryWords(settings: Settings): readonly CelVariable[] {
 		managed: `o.metadata.?labels[?${celText(managedLabel)}].orValue('') in
       ['istio.io-mesh-controller', 'istio.io-eastwest-controller']`,
 		// Where the endpoints are, each between spaces of its own: a search in a text costs CEL next to nothing, a turn of
-		// a loop ten microseconds. Of a long list, those that are replaced are not looked into.
+		// a loop ten microseconds. What a long list replaces is not looked into, so that all of it counts as new.
 		text: `[o.?spec.?endpoints.orValue([])].map(l,
-      l.size() == 0 || l.size() > ${fewEndpoints} && (o == oldObject || variables.keepsEndpoints) ? '' :
+      l.size() == 0 || oldObject != null && (o == oldObject || ${keepsEndpoints}) && [object, oldObject].exists(x,
+        x.?spec.?endpoints.orValue([]).size() > ${fewEndpoints}) ? '' :
       ' ' + l.map(x, x.?address.orValue('')).join('  ') + ' ')[0]`,
 	});
 	// What of the endpoints may be denied addresses, and what may be an egress gateway's Service.
@@ -352,9 +364,10 @@ export function entryWords(settings: Settings): readonly CelVariable[] {
 		own: `f.s.managed || f.s.labels[?${U}].orValue('none') == 'none' ? ''
       : f.s.labels[?${N}].orValue(request.namespace) + '/' + f.s.labels[${U}]`,
 		leaves: celLeavesCluster("f.s", settings),
-		// The ports of the first endpoint, and of those that have others.
+		// The endpoints that have ports; of a long list, the first of them and those that have others.
 		portMaps: `variables.allowedPorts.size() == 0 || f.s.text == '' ? [] :
-      [f.s.endpoints.map(x, x.?ports.orValue({}))].map(m, m.filter(n, n != m[0]) + [m[0]])[0].filter(m, m.size() > 0)`,
+      [f.s.endpoints.filter(x, x.?ports.orValue({}).size() > 0)].map(l,
+        l.size() > ${fewEndpoints} ? l.filter(x, x.ports != l[0].ports) + [l[0]] : l)[0]`,
 		// Endpoints by a name outside the cluster, for the lists of hosts, in canonical form.
 		ends: `f.s.text == '' || f.s.text.size() > ${mostPlaces} ||
       variables.allowedHosts.size() + variables.deniedHosts.size() == 0 ? [] :
@@ -400,12 +413,6 @@ export function entryWords(settings: Settings): readonly CelVariable[] {
       b.own != variables.wanted && variables.wanted.endsWith('/' + b.s.labels[?${U}].orValue(''))`,
 	});
 	return [
-		{
-			// An update that changes no endpoint and adds no host is not judged for a long list of endpoints.
-			name: "keepsEndpoints",
-			expression: `oldObject != null && object.?spec.?endpoints == oldObject.?spec.?endpoints &&
-  object.?spec.?hosts.orValue([]).all(h, h in oldObject.?spec.?hosts.orValue([]))`,
-		},
 		// Several words, since an expression may cost so much and no more.
 		{ name: "objects", expression: `[object, oldObject].filter(o, o != null)\n  .map(o, ${spec})` },
 		{ name: "searched", expression: `variables.objects.map(s, ${search})` },
@@ -432,9 +439,12 @@ export function entryWords(settings: Settings): readonly CelVariable[] {
 	];
 }
 
-/** The common case, told cheaply: everything else is worked out anew for the verdict and again for its message. */
-export function plainEntryWord(settings: Settings): CelVariable {
-	return { name: "plain", expression: hasCommonCase(settings) ? plainEntry(settings) : "false" };
+/**
+ * The common case, told cheaply, which has nothing to find: everything else is worked out for the verdict and again for its
+ * message. Undefined where the configuration leaves none that would be cheap to tell.
+ */
+export function plainEntry(settings: Settings): string | undefined {
+	return hasCommonCase(settings) ? commonCase(settings) : undefined;
 }
 
 /** With other lists than of hosts there is no common case that would be cheap to tell. */
@@ -450,7 +460,7 @@ function hasCommonCase({ limits, defaults }: Settings): boolean {
 	);
 }
 
-function plainEntry(settings: Settings): string {
+function commonCase(settings: Settings): string {
 	const { limits, defaults } = settings;
 	const A = (name: string): string => celText(annotationPrefix + name);
 	const U = celText(useWaypointLabel);
@@ -461,19 +471,11 @@ function plainEntry(settings: Settings): string {
 			: `${defaults.waypoint.namespace}/${defaults.waypoint.name}`;
 	const byCluster =
 		limits.allowedHosts === undefined ? "" : ` &&\n  ${celCovers(constantHosts(limits.allowedHosts), "h")}`;
-	const known = [A("waypoint"), A("allowed-hosts")].map(
-		(name) => `(${name} in variables.annotations ? 1 : 0)`,
-	);
+	const known = [A("waypoint"), A("allowed-hosts")].map((name) => `(${name} in a ? 1 : 0)`);
+	// The annotations of the namespace are no word of the policy here: to work one out costs as much as half of this.
 	return `has(object.metadata.labels) &&
-[object.metadata.labels[?${N}].orValue('') + '/' + object.metadata.labels[?${U}].orValue('')].exists(w,
-  (w == ${note("waypoint")}.orValue(${celText(fallback)}) ||
-   w == request.namespace + '/' + ${note("waypoint")}.orValue('')) &&
-  w.matches(${celPattern(waypointForm)}) && !w.endsWith('/none')) &&
 (object.metadata.labels.size() == 2 ||
   object.metadata.labels.all(k, !k.contains('istio.io/') || k in [${U}, ${N}])) &&
-(variables.annotations.size() == ${known.join(" + ")} || !variables.annotations.exists(k, k.startsWith(${celText(annotationPrefix)}) &&
-  !(k in [${A("waypoint")}, ${A("allowed-hosts")}]) &&
-  !(k == ${A("ambient")} && variables.annotations[k] in ${celList(ambientStances)}))) &&
 object.spec.?location.orValue('') != 'MESH_INTERNAL' && object.spec.?resolution.orValue('') == 'DNS' &&
 !has(object.spec.endpoints) && !has(object.spec.addresses) && !has(object.spec.workloadSelector) &&
 object.spec.?ports.orValue([]).all(p,
@@ -481,18 +483,27 @@ object.spec.?ports.orValue([]).all(p,
 object.spec.hosts.all(h,
   h.size() < 254 && h.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?){0,7}[.][a-z][a-z0-9-]*$') &&
   !${celInsideHost("h", settings)}${byCluster}) &&
-${plainHosts(settings)}`;
+[namespaceObject.metadata.?annotations.orValue({})].exists(a,
+  [object.metadata.labels[?${N}].orValue('') + '/' + object.metadata.labels[?${U}].orValue('')].exists(w,
+    (w == a[?${A("waypoint")}].orValue(${celText(fallback)}) ||
+     w == request.namespace + '/' + a[?${A("waypoint")}].orValue('')) &&
+    w.matches(${celPattern(waypointForm)}) && !w.endsWith('/none')) &&
+  (a.size() == ${known.join(" + ")} || !a.exists(k, k.startsWith(${celText(annotationPrefix)}) &&
+    !(k in [${A("waypoint")}, ${A("allowed-hosts")}]) &&
+    !(k == ${A("ambient")} && a[k] in ${celList(ambientStances)}))) &&
+  ${plainHosts(settings)})`;
 }
 
-/** Whether the namespace's list allows every host of a plain entry, and can be read. */
+/** Whether the list of the namespace whose annotations are `a` allows every host of a plain entry, and can be read. */
 function plainHosts({ defaults }: Settings): string {
-	const said = hostText(`${note("allowed-hosts")}.orValue('')`, "request.namespace");
+	const list = `a[?${celText(`${annotationPrefix}allowed-hosts`)}]`;
+	const said = hostText(`${list}.orValue('')`, "request.namespace");
 	if (defaults.allowedHosts === undefined) {
-		return `(!${note("allowed-hosts")}.hasValue() || [${said}].exists(l,
-  !${isBadHostText("l")} && (l.size() == 2 || object.spec.hosts.all(h, ${celCoversShort("l", "h")}))))`;
+		return `(!${list}.hasValue() || [${said}].exists(l,
+    !${isBadHostText("l")} && (l.size() == 2 || object.spec.hosts.all(h, ${celCoversShort("l", "h")}))))`;
 	}
 	return `[${said}].map(l, l.size() > 2 ? l : ${constantHosts(defaults.allowedHosts)}).exists(l,
-  !${isBadHostText("l")} && object.spec.hosts.all(h, ${celCoversShort("l", "h")}))`;
+    !${isBadHostText("l")} && object.spec.hosts.all(h, ${celCoversShort("l", "h")}))`;
 }
 
 /** What the namespace's lists say against a host in canonical form; for the rules about hosts and endpoints. */
@@ -554,9 +565,10 @@ export function gatewayWords(settings: Settings): readonly CelVariable[] {
 	return [
 		{
 			name: "egressLabels",
+			isConstant: true,
 			expression: sets.length === 0 ? "[{'': ''}].filter(s, false)" : `[${sets.join(", ")}]`,
 		},
-		{ name: "egressServices", expression: celList(services) },
+		{ name: "egressServices", expression: celList(services), isConstant: true },
 	];
 }
 
@@ -608,34 +620,45 @@ export const sidecarWords: readonly CelVariable[] = [
 	},
 ];
 
-/** Which labels an unbound entry that is not MESH_INTERNAL gets: those of the policy's waypoint, where the namespace's label does not do it. */
-export function injectionWords(settings: Settings): readonly CelVariable[] {
+/**
+ * The waypoint that an unbound entry gets which is not MESH_INTERNAL, as a list of NAMESPACE/NAME or of nothing: the one
+ * that the policy names, since the label of the namespace does it by itself. One word, as each costs every such write.
+ */
+export function injectionWord(settings: Settings): CelVariable {
 	const N = celText(useWaypointNamespaceLabel);
-	const fits = {
-		name: "fits",
-		// In mode warn, a label that names nothing would outvote the one of the namespace that works.
-		expression: `variables.wanted.contains('/') && variables.mode == 'enforce' &&
-(variables.named != '' || variables.inherited != variables.wanted) &&
-(!has(object.metadata.labels) || [object.metadata.labels].all(l,
-  l[?${N}].orValue(variables.wanted.split('/')[0]) == variables.wanted.split('/')[0] &&
-  !(l[?${celText(managedLabel)}].orValue('') in ['istio.io-mesh-controller', 'istio.io-eastwest-controller'])))`,
+	const [named] = waypointWords(settings);
+	// In mode warn, a label that names nothing would outvote the one of the namespace that works.
+	const isEnforced =
+		settings.defaults.mode === "enforce"
+			? `!(${note("mode")}.orValue('').trim() in ${celList(modes.filter((mode) => mode !== "enforce"))})`
+			: `${note("mode")}.orValue('').trim() == 'enforce'`;
+	const expression = `[${named?.expression}].filter(w, w.contains('/') &&
+  ${isEnforced} &&
+  (!has(object.metadata.labels) || [object.metadata.labels].all(l,
+    l[?${N}].orValue(w.split('/')[0]) == w.split('/')[0] &&
+    !(l[?${celText(managedLabel)}].orValue('') in ['istio.io-mesh-controller', 'istio.io-eastwest-controller'])))${leavesByConfiguration(settings)})`;
+	return {
+		name: "waypoint",
+		expression: expression.replaceAll(
+			"variables.annotations",
+			"namespaceObject.metadata.?annotations.orValue({})",
+		),
 	};
-	if (settings.internal.hosts.length === 0) {
-		// What is not called MESH_INTERNAL leaves the cluster, unless the configuration calls its hosts internal.
-		return [fits];
-	}
-	const leaves = {
-		name: "leaves",
-		expression: `[{
+}
+
+/** What is not called MESH_INTERNAL leaves the cluster, unless the configuration calls its hosts internal. */
+function leavesByConfiguration(settings: Settings): string {
+	return settings.internal.hosts.length === 0
+		? ""
+		: ` &&
+[{
     'external': dyn(true),
     'selects': dyn(object.?spec.?workloadSelector.hasValue()),
     'names': dyn(object.?spec.?hosts.orValue([]).map(h, ${celCanonicalHost("h")})),
     'addresses': dyn(object.?spec.?addresses.orValue([])),
     'endpoints': dyn(object.?spec.?endpoints.orValue([])),
     'resolution': dyn(object.?spec.?resolution.orValue('NONE'))}].exists(s,
-  ${celLeavesCluster("s", settings)})`,
-	};
-	return [leaves, { ...fits, expression: `${fits.expression} &&\nvariables.leaves` }];
+  ${celLeavesCluster("s", settings)})`;
 }
 
 /** The annotations of the Namespace that is written, and what of ours changes in it. */

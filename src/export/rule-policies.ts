@@ -8,6 +8,7 @@ import type { Rule } from "../core/rule.ts";
 import { rulePage } from "../core/rule.ts";
 import type { Settings } from "../core/settings.ts";
 import { excesses } from "./admission-bounds.ts";
+import { gathered, withConstants } from "./admission-records.ts";
 import type { CelVariable } from "./admission-words.ts";
 import {
 	ambientWord,
@@ -18,7 +19,7 @@ import {
 	modeWord,
 	namespaceWords,
 	plainBinding,
-	plainEntryWord,
+	plainEntry,
 	sidecarWords,
 	tableWords,
 	waypointWords,
@@ -55,7 +56,7 @@ interface Plan {
 	readonly subjects: string;
 	/** What tells cheaply that there is nothing to find: by the object and the table alone, or with the namespace. */
 	readonly isPlain?: string;
-	readonly isPlainHere?: string;
+	readonly isPlainHere?: (settings: Settings) => string | undefined;
 }
 
 const isEntry = (kind: Kind): boolean => kind === "ServiceEntry";
@@ -65,16 +66,16 @@ const plans: { readonly [Name in RulePolicyName]: Plan } = {
 	waymark: {
 		isAbout: isEntry,
 		needs: undefined,
-		words: (settings) => [plainEntryWord(settings), ...entryWords(settings)],
+		words: entryWords,
 		subjects: "variables.entries",
-		isPlainHere: "variables.plain",
+		isPlainHere: plainEntry,
 	},
 	"waymark-sidecar": {
 		isAbout: isOther,
 		needs: undefined,
 		words: () => sidecarWords,
 		subjects: "variables.entries",
-		isPlainHere: "!variables.ambient",
+		isPlainHere: () => "!variables.ambient",
 	},
 	"waymark-mesh": {
 		isAbout: isEntry,
@@ -88,7 +89,7 @@ const plans: { readonly [Name in RulePolicyName]: Plan } = {
 		needs: "table",
 		words: () => sidecarWords,
 		subjects: "variables.entries",
-		isPlainHere: "!variables.ambient",
+		isPlainHere: () => "!variables.ambient",
 	},
 };
 
@@ -100,7 +101,7 @@ export function rulePolicies(options: BackstopOptions, name: RulePolicyName): re
 		...sharedWords(options.settings),
 		...plan.words(options.settings),
 		...findingWords(chosen, plan, options.settings),
-		...ratchetWords(isEntry(chosen[0]?.kind ?? "Namespace")),
+		daysWord,
 	];
 	return options.actions.flatMap((action) => policy(options, name, action, words, chosen));
 }
@@ -132,7 +133,6 @@ function chosenRules({ rules, settings }: BackstopOptions, { isAbout, needs }: P
 function sharedWords(settings: Settings): readonly CelVariable[] {
 	return [
 		...namespaceWords,
-		modeWord(settings),
 		...malformedWords("request.namespace"),
 		...listWords(settings),
 		ambientWord(settings),
@@ -214,32 +214,35 @@ function findingOf(id: string, { each, when, path, message, hint }: CelProblem):
 	return `${chosen}.map(${item},\n${indent(text, 1)})`;
 }
 
-/** Which findings count. */
-function ratchetWords(isOfEntries: boolean): readonly CelVariable[] {
-	return [
-		{
-			name: "days",
-			// CEL has no clock, but the API server has written the time of this very change before it asks.
-			expression: `([string(object.metadata.?creationTimestamp.orValue(''))] +
+/** The days of this very change: CEL has no clock, but the API server has written the time before it asks. */
+const daysWord: CelVariable = {
+	name: "days",
+	expression: `([string(object.metadata.?creationTimestamp.orValue(''))] +
   object.metadata.?managedFields.orValue([]).map(m, string(m.?time.orValue(''))))
   .filter(t, t.size() > 9).map(t, t.substring(0, 10))`,
-		},
-		{
-			name: "fresh",
-			// An update is refused for what it brings, not for what was there.
-			expression: `oldObject == null ? variables.ofItems[0] + variables.ofWhole[0] :
+};
+
+/** What counts of all that is found: an update is refused for what it brings, not for what was there. */
+function freshFindings(isOfEntries: boolean): string {
+	const exemption = celText(annotationPrefix + exemptionPrefix);
+	return `(oldObject == null ? variables.ofItems[0] + variables.ofWhole[0] :
   variables.ofItems[0].filter(f, !(f in variables.ofItems[1]) ||
     (variables.ofItems[0].size() > ${fewFindings} ? variables.ofItems[0].size() > variables.ofItems[1].size() :
       variables.ofItems[0].filter(g, g == f).size() > variables.ofItems[1].filter(g, g == f).size())${isOfEntries ? " ||\n    variables.addsHosts && f.split(': ')[1] != 'spec.hosts'" : ""}) +
-  variables.ofWhole[0].filter(f, !(f in variables.ofWhole[1])${isOfEntries ? " || variables.widensEgress" : ""})`,
-		},
-		{
-			name: "findings",
-			expression: `variables.fresh.filter(f, !variables.annotations[?${celText(annotationPrefix + exemptionPrefix)} + f.split(':')[0]]
-  .optMap(x, !(${celText(annotationPrefix + exemptionPrefix)} + f.split(':')[0] in variables.malformed) &&
-    variables.days.all(d, d <= x.split('until=')[1].trim().substring(0, 10))).orValue(false))`,
-		},
-	];
+  variables.ofWhole[0].filter(f, !(f in variables.ofWhole[1])${isOfEntries ? " || variables.widensEgress" : ""}))
+.filter(f, !variables.annotations[?${exemption} + f.split(':')[0]]
+  .optMap(x, !(${exemption} + f.split(':')[0] in variables.malformed) &&
+    variables.days.all(d, d <= x.split('until=')[1].trim().substring(0, 10))).orValue(false))`;
+}
+
+/** What a policy does something about; where it only tells of it, old mistakes count, too. */
+function actionWord(action: Action, isOfEntries: boolean, settings: Settings): CelVariable {
+	const found =
+		action === "deny" ? freshFindings(isOfEntries) : "variables.ofItems[0] + variables.ofWhole[0]";
+	return {
+		name: "findings",
+		expression: `(${modeWord(settings).expression}) != '${modeOf[action]}' ? [] :\n${found}`,
+	};
 }
 
 const modeOf: { readonly [A in Action]: string } = { deny: "enforce", warn: "warn", audit: "audit" };
@@ -253,23 +256,28 @@ function policy(
 	options: BackstopOptions,
 	family: RulePolicyName,
 	action: Action,
-	words: readonly CelVariable[],
+	given: readonly CelVariable[],
 	chosen: readonly Chosen[],
 ): readonly Manifest[] {
 	const { needs, isPlain, isPlainHere } = plans[family];
 	const name = action === "deny" ? family : `${family}-${action}`;
-	const findings = action === "deny" ? "variables.findings" : "(variables.ofItems[0] + variables.ofWhole[0])";
-	const isFine = `${isPlainHere === undefined ? "" : `${isPlainHere} || `}variables.mode != '${modeOf[action]}'`;
+	const isFine = isPlainHere?.(options.settings);
 	const vouches = action === "warn" && needs === "table";
-	const validation = {
-		expression: `${isFine} || ${findings}.size() == 0`,
-		reason: "Forbidden",
-		message: "Refused by the egress policy of this namespace; there is too much to list",
-		messageExpression: `${isFine} ? '' :
-  [${findings}.map(f, f + ' (' + ${celText(rulePage("", options.settings))} + f.split(':')[0] + ')')].map(l,
+	const { words, expressions } = fewerWords(
+		[...given, actionWord(action, isEntry(chosen[0]?.kind ?? "Namespace"), options.settings)],
+		{
+			expression: `${isFine === undefined ? "" : `${isFine} ||\n`}variables.findings.size() == 0`,
+			messageExpression: `${isFine === undefined ? "" : `${isFine} ? '' :\n  `}[variables.findings.map(f, f + ' (' + ${celText(rulePage("", options.settings))} + f.split(':')[0] + ')')].map(l,
     // The first of them, since CEL has no other way to cut a list that does not take time for each two items.
     (l.join('\\n') + '\\n').split('\\n', ${mostListed + 1}).filter(f, f != '' && !f.contains('\\n')).join('; ') +
     (l.size() > ${mostListed} ? '; and ' + string(l.size() - ${mostListed}) + ' more' : ''))[0]`,
+		},
+	);
+	const validation = {
+		expression: expressions.expression,
+		reason: "Forbidden",
+		message: "Refused by the egress policy of this namespace; there is too much to list",
+		messageExpression: expressions.messageExpression,
 	};
 	return [
 		{
@@ -293,13 +301,63 @@ function policy(
 						: { name: "unsettled", expression: `(${changed}) &&\n!(${isPlain})` },
 					...restorerConditions(options.settings),
 				],
-				variables: usedBy(words, [validation.expression, validation.messageExpression]),
+				variables: words.map(({ name: word, expression }) => ({ name: word, expression })),
 				validations: [validation, ...(vouches ? [vouchedFor] : [])],
 			},
 		},
 		binding(options, name, actionsOf[action], needs === "table"),
 	];
 }
+
+interface Expressions {
+	readonly expression: string;
+	readonly messageExpression: string;
+}
+
+/** The words of a policy, and its expressions by them: as few as its cost in one expression allows. */
+function fewerWords(
+	given: readonly CelVariable[],
+	{ expression, messageExpression }: Expressions,
+): { readonly words: readonly CelVariable[]; readonly expressions: Expressions } {
+	const fixed = withConstants(given);
+	let worded = {
+		words: usedBy(fixed.words, [expression, messageExpression]),
+		expressions: {
+			expression: fixed.rewrite(expression),
+			messageExpression: fixed.rewrite(messageExpression),
+		},
+	};
+	for (const [record, fields] of records) {
+		const { words, rewrite } = gathered(record, fields, worded.words);
+		worded = {
+			words,
+			expressions: {
+				expression: rewrite(worded.expressions.expression),
+				messageExpression: rewrite(worded.expressions.messageExpression),
+			},
+		};
+	}
+	return worded;
+}
+
+/** The words that are asked for together, and not once for each of many hosts: a field costs more of what an expression may. */
+const records: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+	[
+		"policy",
+		new Set([
+			"labels",
+			"allowedPorts",
+			"allowedProtocols",
+			"listLength",
+			"ambient",
+			"named",
+			"inherited",
+			"wanted",
+		]),
+	],
+	["change", new Set(["days", "addsHosts", "widensEgress"])],
+	["found", new Set(["ofItems", "ofWhole"])],
+]);
 
 /** The words that expressions use, and those that they use in turn: the API server sets up each that is declared four times a write. */
 function usedBy(words: readonly CelVariable[], expressions: readonly string[]): readonly CelVariable[] {

@@ -14,11 +14,13 @@ import type { ApiAnswer, KubeObject, User } from "./api.ts";
 import { compareGenerated } from "./backstop-generated.ts";
 import {
 	backstopOptions,
+	compare,
 	defineTable,
 	dryCreate,
 	installPolicies,
 	messageOf,
 	rulesIn,
+	storeOlds,
 	waitForAnswer,
 	waymark,
 	writeTable,
@@ -123,6 +125,61 @@ describe("the admission policies, without any webhook", () => {
 			assert.deepEqual(differences, [], name);
 			assert.ok(same > 60 && denied > 20 && same - denied > 10, `${name}: ${same} alike, ${denied} refused`);
 		}
+	});
+
+	it("refuse an update that repeats an old mistake in an endpoint, and let one pass that does not", async () => {
+		await using stack = new AsyncDisposableStack();
+		stack.defer(() => deleteNamespaces(plane, team));
+		const namespace = teamNamespace({
+			"egress.waymark.dev/allowed-hosts": "*.example.com",
+			"egress.waymark.dev/allowed-ports": "443",
+		});
+		await plane.api.apply(namespace as KubeObject);
+		const at = (address: string, port: number): object => ({ address, ports: { tls: port } });
+		const [first, second] = [at("a.example.com", 8443), at("b.example.com", 8443)];
+		const denied = { address: "169.254.169.254" };
+		const many = Array.from({ length: 70 }, (_, index) => at(`e${index}.example.com`, 8443));
+		const ofEndpoints = (
+			[
+				[[first], [first, second]],
+				[[first], [first, first]],
+				[[first], [first, at("b.example.com", 443)]],
+				[[first, second], [second]],
+				[[first], [second]],
+				[[first, second, second], many],
+				[[denied], [denied, denied]],
+				[[denied], [denied, { address: "198.51.100.7" }]],
+				[[{ address: "a.example.net" }], [{ address: "a.example.net" }, { address: "b.example.net" }]],
+			] as const
+		).map(([before, after]) => ({ before: { endpoints: before }, after: { endpoints: after } }));
+		const named = (spec: object, index: number): ServiceEntry => {
+			const object = entry(bound, spec);
+			return { ...object, metadata: { ...object.metadata, name: `update-${index}` } };
+		};
+		const tls = (number: number, targetPort: number): object => ({
+			ports: [{ number, name: "tls", protocol: "TLS", targetPort }],
+		});
+		const ofPorts = [
+			{ before: tls(443, 8443), after: tls(443, 8443) },
+			{ before: tls(443, 8443), after: tls(443, 8444) },
+			{ before: tls(8443, 8443), after: tls(443, 8443) },
+		];
+		const cases = [...ofEndpoints, ...ofPorts].map(({ before, after }, index) => ({
+			old: named(before, index),
+			object: named({ ...after, exportTo: ["."] }, index),
+		}));
+		assert.equal((await storeOlds(plane, cases)).length, cases.length);
+		stack.use(await installPolicies(plane, rulePolicies(options, "waymark")));
+		await waitForAnswer(plane, entry({ "istio.io/use-waypoint": "none" }), 403, { what: "the policies" });
+		const world = new ClusterState(defaultSettings);
+		world.set("Namespace", namespace);
+		const judged = rules.filter(({ id }) => id.startsWith("serviceentry-policy-"));
+		const parity = await compare(plane, world, judged, cases);
+		assert.deepEqual(
+			parity.differences.map((each) => [each.expected, each.got, each.case.old?.metadata?.name]),
+			[],
+		);
+		assert.equal(parity.denied, 8);
 	});
 
 	it("find the bad example of each rule's page, and let the good one pass", async () => {

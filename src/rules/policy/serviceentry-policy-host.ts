@@ -97,8 +97,10 @@ function refuses(host: string): string {
 	return `variables.allowedHosts.filter(l, !${celCovers("l.of", host)})`;
 }
 
-function listed(host: string): string {
-	return `${refuses(host)}[0].of.trim().split(' ', 4)`;
+/** The first list that refuses an item, found without a search where there is but one: each costs as much as the verdict. */
+function refusing(item: string): string {
+	return `variables.allowedHosts.filter(l, variables.allowedHosts.size() == 1 ||
+  [${celCanonicalHost(item)}].exists(n, !${celCovers("l.of", "n")}))[0]`;
 }
 
 function hostProblems(what: string, item: string, list: string, path: string): CelCheck["problems"] {
@@ -108,14 +110,16 @@ function hostProblems(what: string, item: string, list: string, path: string): C
 			each: [item, list],
 			when: isDenied,
 			path,
-			message: `${what} "{${item}}" is denied by {[${celCanonicalHost(item)}].map(n, ${denies("n")}[0].by.startsWith('the') ? 'the cluster\\'s limits' : 'this namespace\\'s policy')[0]}`,
+			message: `${what} "{${item}}" is denied by {(variables.deniedHosts.filter(l, variables.deniedHosts.size() == 1 ||
+  [${celCanonicalHost(item)}].exists(n, ${celOverlaps("l.of", "n")}))[0].by.startsWith('the') ? 'the cluster\\'s limits' : 'this namespace\\'s policy')}`,
 			hint: `Remove the ${what.toLowerCase()}, or ask the security team`,
 		},
 		{
 			each: [item, list],
 			when: `!${isDenied} && [${celCanonicalHost(item)}].exists(n, ${refuses("n")}.size() > 0)`,
 			path,
-			message: `${what} "{${item}}" is not among the hosts that {[${celCanonicalHost(item)}].map(n, ${refuses("n")}[0].by)[0]} ({[${celCanonicalHost(item)}].map(n, ${listed("n")})[0].filter(i, !i.contains(' ')).join(', ')})`,
+			message: `${what} "{${item}}" is not among the hosts that {[${refusing(item)}].map(l,
+  l.by + ' (' + l.of.trim().split(' ', 4).filter(i, !i.contains(' ')).join(', ') + ')')[0]}`,
 			hint: `Remove the ${what.toLowerCase()}, or ask the security team to allow it`,
 		},
 	];

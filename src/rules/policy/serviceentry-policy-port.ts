@@ -88,20 +88,21 @@ export const serviceentryPolicyPort: Rule<"ServiceEntry"> = {
 				when: `[p.?targetPort.orValue(0)].exists(n, n != 0 &&
   variables.allowedPorts.exists(l, !l.of.exists(r, ${inRange})))`,
 				path: "spec.ports.targetPort",
-				message: leaving("p.targetPort", "p.targetPort"),
+				message: `${leaving("p.targetPort", "p.targetPort")}, from port {string(p.?number.orValue(0))}`,
 				hint: "Use an allowed port, or ask the security team",
 			},
 			{
-				// CEL cannot make one list of many, but of texts it can.
+				// CEL cannot make one list of many, but of texts it can: NUMBER=NAME=ADDRESS. With another address it is a new mistake.
 				each: [
 					"k",
-					`(!e.governed || e.portMaps.map(m, m.size()).sum() * ${rangeCount} > ${celMostPorts} ? [] :
-  e.portMaps.map(m, m.map(k, k + '=' + string(m[k])).join(' ')).join(' ').split(' ').filter(k, k != ''))`,
+					`(!e.governed || e.portMaps.map(x, x.ports.size()).sum() * ${rangeCount} > ${celMostPorts} ? [] :
+  e.portMaps.map(x, x.ports.map(k, string(x.ports[k]) + '=' + k.replace(' ', '') + '=' +
+    x.?address.orValue('').replace(' ', '')).join(' ')).join(' ').split(' ').filter(k, k != ''))`,
 				],
-				when: `[int(k.split('=')[1])].exists(n, n != 0 &&
+				when: `[int(k.split('=')[0])].exists(n, n != 0 &&
   variables.allowedPorts.exists(l, !l.of.exists(r, ${inRange})))`,
-				path: "spec.endpoints.ports.{k.split('=')[0]}",
-				message: leaving("int(k.split('=')[1])", "k.split('=')[1]"),
+				path: "spec.endpoints.ports.{k.split('=')[1]}",
+				message: `${leaving("int(k.split('=')[0])", "k.split('=')[0]")}, at endpoint "{k.split('=')[2]}"`,
 				hint: "Use an allowed port, or ask the security team",
 			},
 		],
