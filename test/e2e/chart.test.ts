@@ -45,6 +45,24 @@ const variants: Readonly<Record<string, readonly string[]>> = {
 	],
 };
 
+interface PodSpec {
+	readonly serviceAccountName: string;
+	readonly containers: readonly {
+		readonly securityContext: Readonly<Record<string, unknown>>;
+	}[];
+	readonly volumes: readonly {
+		readonly name: string;
+		readonly projected?: {
+			readonly sources: readonly { readonly serviceAccountToken?: { readonly expirationSeconds: number } }[];
+		};
+	}[];
+}
+
+interface RenderedWebhook {
+	readonly matchPolicy: string;
+	readonly rules: readonly { readonly apiVersions: readonly string[] }[];
+}
+
 /** What the four webhooks that can refuse end with, and the three that never do: bindings, deletions, the canary. */
 const strictPolicies = ["Fail", "Fail", "Fail", "Fail", "Ignore", "Ignore", "Ignore"];
 
@@ -90,6 +108,79 @@ describe("the chart", () => {
 		assert.equal(result.code, 0, result.stderr);
 		await plane.api.delete("ServiceAccount", home, "waymark");
 		await deleteNamespaces(plane, home);
+	});
+
+	it("mounts no Secret of the cluster and nothing of the node, has a root that nobody writes, and asks for every version", async () => {
+		const objects = await render(plane, "--namespace", home);
+		const { containers, volumes } = podTemplate(objects).spec as unknown as PodSpec;
+		assert.deepEqual(
+			volumes.map(({ name, ...source }) => [name, Object.keys(source)]),
+			[
+				["config", ["configMap"]],
+				["token", ["projected"]],
+			],
+		);
+		for (const { securityContext } of containers) {
+			const { readOnlyRootFilesystem, allowPrivilegeEscalation, capabilities } = securityContext;
+			assert.deepEqual(
+				[readOnlyRootFilesystem, allowPrivilegeEscalation, capabilities],
+				[true, false, { drop: ["ALL"] }],
+			);
+		}
+		const webhooks = objects.flatMap(({ kind, ...rest }) =>
+			kind.endsWith("WebhookConfiguration") ? (rest.webhooks as readonly RenderedWebhook[]) : [],
+		);
+		assert.ok(webhooks.length > 5);
+		for (const { matchPolicy, rules } of webhooks) {
+			assert.deepEqual(
+				[matchPolicy, ...new Set(rules.flatMap(({ apiVersions }) => apiVersions))],
+				["Equivalent", "*"],
+			);
+		}
+	});
+
+	it("asks for a token that lasts an hour, and ends with its pod", async () => {
+		await using stack = new AsyncDisposableStack();
+		await createNamespace(plane, home);
+		stack.defer(() => deleteNamespaces(plane, home));
+		const objects = await render(plane, "--namespace", home);
+		const { metadata, spec } = podTemplate(objects);
+		await plane.api.apply({
+			apiVersion: "v1",
+			kind: "ServiceAccount",
+			metadata: { name: "waymark", namespace: home },
+		});
+		const named = { ...metadata, name: "bound", namespace: home };
+		const pod = await plane.api.apply({ apiVersion: "v1", kind: "Pod", metadata: named, spec });
+		const { volumes, serviceAccountName } = spec as unknown as PodSpec;
+		const asked = volumes.flatMap(({ projected }) => projected?.sources ?? []);
+		const expirationSeconds = asked.find((each) => each.serviceAccountToken)?.serviceAccountToken
+			?.expirationSeconds;
+		const answer = await plane.api.request(
+			"POST",
+			`/api/v1/namespaces/${home}/serviceaccounts/${serviceAccountName}/token`,
+			{
+				body: {
+					spec: {
+						expirationSeconds,
+						boundObjectRef: { apiVersion: "v1", kind: "Pod", name: "bound", uid: pod.metadata.uid },
+					},
+				},
+			},
+		);
+		const { token } = (answer.body as { status: { token: string } }).status;
+		const { iat, exp } = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
+		assert.equal(exp - iat, 3_600);
+		const isTaken = async (): Promise<boolean> => {
+			const review = { apiVersion: "authentication.k8s.io/v1", kind: "TokenReview", spec: { token } };
+			const { body } = await plane.api.request("POST", "/apis/authentication.k8s.io/v1/tokenreviews", {
+				body: review,
+			});
+			return (body as { status: { authenticated?: boolean } }).status.authenticated === true;
+		};
+		assert.equal(await isTaken(), true);
+		await plane.kubectl(["delete", "pod", "bound", "--namespace", home, "--force", "--grace-period=0"]);
+		await eventually("the token has gone with its pod", async () => !(await isTaken()));
 	});
 
 	it("runs under a LimitRange and a ResourceQuota; under one of CPU limits with a limit only", async () => {

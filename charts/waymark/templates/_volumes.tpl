@@ -9,7 +9,8 @@
     sources:
       - serviceAccountToken:
           path: token
-          expirationSeconds: 3607
+          # The API server makes one of 3607, which the kubelet asks for elsewhere, last for a year.
+          expirationSeconds: 3600
       - configMap:
           name: kube-root-ca.crt
           items: [{key: ca.crt, path: ca.crt}]
