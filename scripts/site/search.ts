@@ -27,9 +27,12 @@ export function searchParts(markdown: Markdown, pages: readonly Page[]): readonl
 		};
 		const environment: PageEnvironment = { source: page.source, address: page.url };
 		const tokens = markdown.parse(page.text, environment);
+		let isInTable = false;
 		for (const [at, token] of tokens.entries()) {
 			const before = tokens[at - 1];
-			if (token.type !== "inline") {
+			isInTable = token.type === "table_open" || (isInTable && token.type !== "table_close");
+			// Every rule's page begins with the same table, which says nothing of the rule in a list of results.
+			if (token.type !== "inline" || (isInTable && anchor === "" && page.url.startsWith("rules/"))) {
 				continue;
 			}
 			if (before?.type !== "heading_open") {

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { realpathSync, statSync } from "node:fs";
+import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { CallToolResult, JsonSchemaType } from "@modelcontextprotocol/server";
@@ -164,6 +164,8 @@ Exit: 0, 64 usage, 65 unreadable input, 70 fault`,
 		if (!statSync(folder).isDirectory()) {
 			throw new UsageError(`${JSON.stringify(folder)} is not a folder`);
 		}
+		// Where the user may not, this names the folder; chdir names the one that is left.
+		accessSync(folder, constants.R_OK | constants.X_OK);
 		process.chdir(realpathSync(folder));
 		const ended = once(process.stdin, "close");
 		const server = serveStdio(() => serverOf(config));

@@ -21,6 +21,7 @@ import { countOutcomes, nameForPrograms, reportOf, reportTitle } from "../migrat
 import type { StageName } from "../migrate/verify.ts";
 import { stageNames } from "../migrate/verify.ts";
 import { rules } from "../rules/table.ts";
+import { fileFault } from "../settings/file-fault.ts";
 import type { ClusterAccess } from "./cluster-access.ts";
 import { clusterUsage, readAccess } from "./cluster-access.ts";
 import { readClusterManifests } from "./cluster-manifests.ts";
@@ -356,8 +357,7 @@ function asDirectory<T>(directory: string, use: () => T): T {
 	try {
 		return use();
 	} catch (error) {
-		const reason = error instanceof Error ? error.message : String(error);
-		throw new UsageError(`--out ${JSON.stringify(directory)} cannot be a directory: ${reason}`);
+		throw new UsageError(`--out ${JSON.stringify(directory)} cannot be a directory: ${fileFault(error)}`);
 	}
 }
 

@@ -47,7 +47,12 @@ export function* metadataFaults(object: object, kind: string): Generator<SchemaF
 		};
 	}
 	yield* ownerFaults(metadata.ownerReferences);
-	yield* finalizerFaults(metadata.finalizers);
+	yield* finalizerFaults(metadata.finalizers, ["metadata", "finalizers"], isBuiltIn);
+}
+
+/** What the API server has against the spec of a Namespace (k8s.io/kubernetes pkg/apis/core/validation, ValidateNamespace). */
+export function* namespaceFaults({ spec }: { readonly spec?: unknown }): Generator<SchemaFault> {
+	yield* finalizerFaults(fieldsOf(spec).finalizers, ["spec", "finalizers"], true);
 }
 
 function* nameFaults(
@@ -61,8 +66,11 @@ function* nameFaults(
 	} else if (isNamed && !isName(name, kind)) {
 		yield { path: ["metadata", "name"], message: `${quote(name)} is no name: ${wantedName(kind)}` };
 	}
-	// Something is put behind it, so that it may end with a hyphen (pkg/api/validation/generic.go, maskTrailingDash).
-	if (isGenerated && !isName(generateName.replace(/(?<=.)-$/, "a"), kind)) {
+	// Something is put behind it, so that it may end with a hyphen; the API server judges it without that and without the
+	// letter before (pkg/api/validation/generic.go, maskTrailingDash).
+	const isPrefix = isGenerated && isName(generateName.replace(/[^\u0080-\uffff]-$/, "a"), kind);
+	// Five letters are put behind 58 of it (apiserver pkg/storage/names/generate.go), and that is judged, too.
+	if (isGenerated && !(isPrefix && (isNamed || isName(`${generateName.slice(0, 58)}aaaaa`, kind)))) {
 		yield {
 			path: ["metadata", "generateName"],
 			message: `${quote(generateName)} begins no name: ${wantedName(kind)}`,
@@ -118,20 +126,24 @@ function* ownerFaults(owners: unknown): Generator<SchemaFault> {
 	}
 }
 
-function* finalizerFaults(finalizers: unknown): Generator<SchemaFault> {
+/** Those that have no domain (k8s.io/kubernetes pkg/apis/core/helper, IsStandardFinalizerName). */
+const standardFinalizers: ReadonlySet<unknown> = new Set(["kubernetes", "orphan", "foregroundDeletion"]);
+
+function* finalizerFaults(finalizers: unknown, path: Path, isBuiltIn: boolean): Generator<SchemaFault> {
 	const list: readonly unknown[] = Array.isArray(finalizers) ? finalizers : [];
 	for (const [index, finalizer] of list.entries()) {
-		if (!isKey(typeof finalizer === "string" ? finalizer : "")) {
-			const path = ["metadata", "finalizers", index];
+		const name = typeof finalizer === "string" ? finalizer : "";
+		const isQualified = !isBuiltIn || name.includes("/") || standardFinalizers.has(name);
+		if (!isKey(name) || !isQualified) {
 			yield {
-				path,
+				path: [...path, index],
 				message: `${quote(String(finalizer))} is no name of a finalizer, such as example.com/name`,
 			};
 		}
 	}
-	if (list.includes("orphan") && list.includes("foregroundDeletion")) {
+	if (path[0] === "metadata" && list.includes("orphan") && list.includes("foregroundDeletion")) {
 		yield {
-			path: ["metadata", "finalizers"],
+			path,
 			message: "orphan and foregroundDeletion exclude each other",
 		};
 	}

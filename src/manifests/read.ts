@@ -232,7 +232,7 @@ export function parseManifests(text: string, file: string): Reading {
 	};
 	const documents = parseAllDocuments(withoutLaterMarks(text), { ...kubectlYaml, lineCounter: lines });
 	// Only what was parsed has lines.
-	unreadable.push(...badSeparators(source, file));
+	unreadable.push(...badSeparators(source, file), ...directives(source, file));
 	for (const [index, document] of (Array.isArray(documents) ? documents : []).entries()) {
 		const failure = document.errors[0];
 		if (failure !== undefined) {
@@ -280,6 +280,20 @@ function badSeparators({ text, positionAt }: Source, file: string): readonly Unr
 		line: positionAt(index).line,
 		message: "kubectl takes nothing but a comment behind ---: put the object on the next line",
 	}));
+}
+
+/** kubectl parts a text at its `---` first, so that a directive before one is a document without a beginning. */
+function directives({ text, positionAt }: Source, file: string): readonly Unreadable[] {
+	const before = /^\uFEFF?(?:[ \t]*(?:#[^\n]*)?\r?\n)*(?=%(?:YAML|TAG)[ \t])/.exec(text);
+	return before === null
+		? []
+		: [
+				{
+					file,
+					line: positionAt(before[0].length).line,
+					message: "kubectl takes no YAML directive: leave the line out",
+				},
+			];
 }
 
 /** More words than this on one document are one habit. */

@@ -1,7 +1,7 @@
 import { closest } from "../core/closest.ts";
 import type { Path } from "../core/finding.ts";
 import { formatPath, mention, quote } from "../core/finding.ts";
-import { metadataFaults } from "./metadata-faults.ts";
+import { metadataFaults, namespaceFaults } from "./metadata-faults.ts";
 import type { Manifest, Unreadable } from "./read.ts";
 import type { SchemaRow } from "./schema.ts";
 import { fieldsOf, nodeAt, schemaTable } from "./schema.ts";
@@ -24,7 +24,14 @@ export function refusalsOf(manifest: Manifest, said: readonly Path[] = []): read
 		refusals.push(...metadataFaults(object, kind ?? ""));
 	}
 	return refusals
-		.filter(({ path }) => !said.some((other) => isWithin(path, other) || isWithin(other, path)))
+		.filter(
+			({ path, isUnknown }) =>
+				!said.some(
+					(other) =>
+						isWithin(other, path) ||
+						(isWithin(path, other) && (isUnknown !== true || path.length === other.length)),
+				),
+		)
 		.slice(0, mostRefusals)
 		.map(({ path, message }) => ({
 			file,
@@ -48,6 +55,9 @@ function groupAndVersion(apiVersion: unknown): readonly [group: string, version:
 
 function rowOf(object: object): SchemaRow | undefined {
 	const { apiVersion, kind } = object as { readonly apiVersion?: unknown; readonly kind?: unknown };
+	if (!isText(apiVersion)) {
+		return undefined;
+	}
 	const [group] = groupAndVersion(apiVersion);
 	const { kinds } = schemaTable();
 	const key = `${group}/${textOf(kind)}`;
@@ -61,12 +71,16 @@ const ownedGroup =
 function* versionRefusals(object: object): Generator<SchemaFault> {
 	const { apiVersion, kind } = object as { readonly apiVersion?: unknown; readonly kind?: unknown };
 	const path = ["apiVersion"];
-	if (typeof kind !== "string" || typeof apiVersion !== "string") {
-		yield* missingRefusals(kind, apiVersion);
+	if (!isText(kind) || !isText(apiVersion)) {
+		yield* missingRefusals(object);
 		return;
 	}
 	const [group, version] = groupAndVersion(apiVersion);
 	const row = rowOf(object);
+	if (row !== undefined && apiVersion.split("/").length > 2) {
+		yield { path, message: `${quote(apiVersion)} is none: a group, a slash and a version belong here` };
+		return;
+	}
 	if (row !== undefined) {
 		const served = Object.keys(row.versions);
 		if (!served.includes(version)) {
@@ -88,27 +102,45 @@ function* versionRefusals(object: object): Generator<SchemaFault> {
 	}
 }
 
-/** Files of other programs have a kind or a version, too: only the kinds and groups of a mesh are told. */
-function* missingRefusals(kind: unknown, apiVersion: unknown): Generator<SchemaFault> {
-	const keys = Object.keys(schemaTable().kinds).filter((each) => !each.startsWith("/"));
+function isText(value: unknown): value is string {
+	return typeof value === "string" && value !== "";
+}
+
+/**
+ * Files of other programs have a kind or a version, too: only the kinds and groups of a mesh are told, and those of the core
+ * group where there is metadata, which a chart has not.
+ */
+function* missingRefusals(object: object): Generator<SchemaFault> {
+	const { apiVersion, kind, metadata } = object as Readonly<Record<string, unknown>>;
+	const isObject = fieldsOf(metadata) === metadata;
+	const keys = Object.keys(schemaTable().kinds).filter((each) => isObject || !each.startsWith("/"));
 	const [group] = groupAndVersion(apiVersion);
-	if (typeof kind === "string") {
+	if (isText(kind)) {
 		const owners = keys.filter((key) => key.endsWith(`/${kind}`));
 		if (owners.length > 0) {
-			const written = owners.map((key) => `${key.slice(0, -kind.length - 1)}/${firstVersion(key)}`);
+			const written = owners.map((key) =>
+				`${key.slice(0, -kind.length - 1)}/${firstVersion(key)}`.replace(/^\//, ""),
+			);
 			yield { path: ["apiVersion"], message: `is missing; write ${written.join(" or ")}` };
 		}
-	} else if (keys.some((key) => key.startsWith(`${group}/`))) {
+	} else if (isText(apiVersion) && keys.some((key) => key.startsWith(`${group}/`))) {
 		yield { path: ["kind"], message: `is missing; write which of ${quote(apiVersion)} it is` };
 	}
 }
 
-/** A kind that only looks like one of its group: in other letters, or with characters that nobody sees. */
+function isListOf(kind: string, names: readonly string[]): boolean {
+	return kind.endsWith("List") && names.includes(kind.slice(0, -"List".length));
+}
+
+/** A kind that only looks like one of its group: in other letters, with characters that nobody sees, or misspelt. */
 function* spellingRefusals(group: string, kind: string): Generator<SchemaFault> {
-	const known = Object.keys(schemaTable().kinds)
+	const names = Object.keys(schemaTable().kinds)
 		.filter((key) => key.startsWith(`${group}/`))
-		.map((key) => key.slice(group.length + 1))
-		.find((each) => lettersOf(each) === lettersOf(kind));
+		.map((key) => key.slice(group.length + 1));
+	// Other groups have, or had, kinds that are not known here.
+	const isWhole = group.endsWith(".istio.io") && kind.length <= 64 && !isListOf(kind, names);
+	const known =
+		names.find((each) => lettersOf(each) === lettersOf(kind)) ?? (isWhole ? closest(kind, names) : undefined);
 	if (known !== undefined) {
 		yield { path: ["kind"], message: `${quote(kind)} is no kind; write ${known}` };
 	}
@@ -148,8 +180,8 @@ function* fieldRefusals(object: object): Generator<SchemaFault> {
 	if (row.builtIn === true) {
 		const faults = [...builtInFaults(own, place, [])];
 		yield* faults;
-		if (kind === "Service" && faults.length === 0) {
-			yield* serviceFaults(own);
+		if (faults.length === 0) {
+			yield* kind === "Service" ? serviceFaults(own) : namespaceFaults(own);
 		}
 		return;
 	}
@@ -188,6 +220,7 @@ function unknownField(path: Path, fields: readonly string[]): SchemaFault {
 		(written.length <= 64 ? closest(written, fields.slice(0, 64)) : undefined);
 	return {
 		path,
+		isUnknown: true,
 		message: `there is no such field${meant === undefined ? "" : `; did you mean ${quote(meant)}`}`,
 	};
 }

@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from "node:net";
+import { isIP } from "node:net";
 import { closest } from "../core/closest.ts";
 import type { Path } from "../core/finding.ts";
 import { quote } from "../core/finding.ts";
@@ -10,6 +10,8 @@ import { fieldsOf, nodeAt } from "./schema.ts";
 export interface SchemaFault {
 	readonly path: Path;
 	readonly message: string;
+	/** Whether the schema has no such field: that is worth saying beside what else is said of the object around it. */
+	readonly isUnknown?: true;
 }
 
 /**
@@ -37,8 +39,8 @@ export function* builtInFaults(value: unknown, place: number, path: Path): Gener
 		yield { path, message: `${wanted} here, not ${shown(value)}` };
 	} else if (typeof value === "number") {
 		yield* numberFaults(value, node, path);
-	} else if (typeof value === "string" && node.format === "date-time" && !dateTime.test(value)) {
-		yield { path, message: `${quote(value)} is no date and time` };
+	} else if (typeof value === "string" && node.format === "date-time" && !isGoTime(value)) {
+		yield { path, message: `${quote(value)} is no date and time, such as 2026-01-31T08:00:00Z` };
 	} else if (Array.isArray(value)) {
 		for (const [index, item] of value.entries()) {
 			yield* builtInFaults(item, node.item ?? 0, [...path, index]);
@@ -207,12 +209,36 @@ function* textFaults(value: string, node: SchemaNode, path: Path): Generator<Sch
 const dateTime =
 	/^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$/;
 
+/**
+ * Whether Go's time.Parse takes a text for RFC 3339, as a structure's fields of time are read: T and Z are capitals, a comma
+ * may stand before the fraction, one digit is enough for the hour, and there is no leap second.
+ */
+function isGoTime(value: string): boolean {
+	const [, ...parts] =
+		/^(\d{4})-(\d\d)-(\d\d)T(\d{1,2}):(\d\d):(\d\d)(?:[.,]\d+)?(?:Z|[+-](\d\d):(\d\d))$/.exec(value) ?? [];
+	const [year = 0, month = 0, day = 0, hour = 99, minute = 0, second = 0, zone = 0, zoneMinute = 0] =
+		parts.map((part) => Number(part ?? 0));
+	const days = new Date(Date.UTC(year < 100 ? year + 400 : year, month, 0)).getUTCDate();
+	return (
+		month >= 1 &&
+		month <= 12 &&
+		day >= 1 &&
+		day <= days &&
+		hour < 24 &&
+		minute < 60 &&
+		second < 60 &&
+		zone <= 24 &&
+		zoneMinute <= 60
+	);
+}
+
 function isOfFormat(value: string, format: NonNullable<SchemaNode["format"]>): boolean {
 	switch (format) {
+		// Any address with a dot in it, and zeros may lead its numbers (kube-openapi pkg/validation/strfmt/default.go, isIPv4).
 		case "ipv4":
-			return isIPv4(value);
+			return value.includes(".") && isPlainAddress(value.replaceAll(/(?<![^.:])0+(?=\d+(?:\.|$))/g, ""));
 		case "ipv6":
-			return isIPv6(value);
+			return value.includes(":") && isPlainAddress(value);
 		case "byte":
 			return /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(value);
 		case "date-time":
@@ -220,6 +246,10 @@ function isOfFormat(value: string, format: NonNullable<SchemaNode["format"]>): b
 		default:
 			return true;
 	}
+}
+
+function isPlainAddress(value: string): boolean {
+	return isIP(value) > 0 && !value.includes("%");
 }
 
 function* numberFaults(value: number, node: SchemaNode, path: Path): Generator<SchemaFault> {

@@ -1,4 +1,6 @@
 import { isIP, isIPv4, isIPv6 } from "node:net";
+import type { AddressRange } from "../core/address-range.ts";
+import { parseAddressRange, rangeContains } from "../core/address-range.ts";
 import type { Path } from "../core/finding.ts";
 import { quote } from "../core/finding.ts";
 import { isSubdomain, labelFaults } from "./metadata-faults.ts";
@@ -9,15 +11,16 @@ interface ServiceSpec {
 	readonly type?: string | null;
 	readonly allocateLoadBalancerNodePorts?: boolean | null;
 	readonly clusterIP?: string | null;
-	readonly clusterIPs?: readonly string[] | null;
+	readonly clusterIPs?: readonly (string | null)[] | null;
 	readonly externalName?: string | null;
-	readonly externalIPs?: readonly string[] | null;
+	readonly externalIPs?: readonly (string | null)[] | null;
 	readonly externalTrafficPolicy?: string | null;
 	readonly healthCheckNodePort?: number | null;
 	readonly internalTrafficPolicy?: string | null;
-	readonly ipFamilies?: readonly string[] | null;
+	readonly ipFamilies?: readonly (string | null)[] | null;
 	readonly ipFamilyPolicy?: string | null;
-	readonly loadBalancerSourceRanges?: readonly string[] | null;
+	readonly loadBalancerClass?: string | null;
+	readonly loadBalancerSourceRanges?: readonly (string | null)[] | null;
 	readonly ports?: readonly (ServicePort | null)[] | null;
 	readonly selector?: Readonly<Record<string, unknown>> | null;
 	readonly sessionAffinity?: string | null;
@@ -36,6 +39,13 @@ interface ServicePort {
 	readonly appProtocol?: string | null;
 }
 
+/** Those that are pointers in the API: a text of no characters is no default there. */
+const pointers: ReadonlySet<string> = new Set([
+	"internalTrafficPolicy",
+	"ipFamilyPolicy",
+	"trafficDistribution",
+]);
+
 const choices: readonly (readonly [keyof ServiceSpec, readonly string[]])[] = [
 	["type", ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]],
 	["sessionAffinity", ["None", "ClientIP"]],
@@ -53,7 +63,7 @@ export function* serviceFaults({ spec }: { readonly spec?: unknown }): Generator
 	const service = (spec ?? {}) as ServiceSpec;
 	for (const [field, words] of choices) {
 		const value = service[field];
-		if (typeof value === "string" && value !== "" && !words.includes(value)) {
+		if (typeof value === "string" && (value !== "" || pointers.has(field)) && !words.includes(value)) {
 			yield { path: ["spec", field], message: `${quote(value)} is none of ${words.join(", ")}` };
 		}
 	}
@@ -141,7 +151,7 @@ function* portFault(port: ServicePort, path: Path): Generator<SchemaFault> {
 
 function* addressFaults(service: ServiceSpec): Generator<SchemaFault> {
 	const { clusterIP, ipFamilies, type } = service;
-	const listed = service.clusterIPs ?? [];
+	const listed = textsOf(service.clusterIPs);
 	const addresses = listed.length === 0 && clusterIP ? [clusterIP] : listed;
 	const path = ["spec", listed.length === 0 ? "clusterIP" : "clusterIPs"];
 	if (type === "ExternalName" && addresses.length > 0) {
@@ -159,7 +169,7 @@ function* addressFaults(service: ServiceSpec): Generator<SchemaFault> {
 	} else if (addresses.length > 2 || (addresses.length === 2 && addresses.filter(isIPv4).length !== 1)) {
 		yield { path, message: "at most one address of each family is allowed" };
 	}
-	yield* familyFaults(ipFamilies ?? [], addresses, path);
+	yield* familyFaults(textsOf(ipFamilies), addresses, path);
 }
 
 function* familyFaults(
@@ -179,20 +189,31 @@ function* familyFaults(
 	}
 }
 
+/** Unspecified, loopback and link-local ones (ValidateEndpointIP), by Go's net.IP. */
+const insideRanges: readonly AddressRange[] = [
+	...["0.0.0.0/32", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/24"],
+	...["::/128", "::1/128", "fe80::/10"],
+	...Array.from("0123456789abcdef", (flags) => `ff${flags}2::/16`),
+].flatMap((text) => parseAddressRange(text) ?? []);
+
+/** A list as it is decoded: null becomes a text of no characters (encoding/json). */
+function textsOf(list: readonly (string | null)[] | null | undefined): readonly string[] {
+	return (list ?? []).map((text) => text ?? "");
+}
+
 /** What reaches a Service from outside. */
 function* outsideFaults({ externalIPs, loadBalancerSourceRanges }: ServiceSpec): Generator<SchemaFault> {
-	for (const [index, address] of (externalIPs ?? []).entries()) {
-		if (
-			!isAddress(address) ||
-			/^(?:0\.0\.0\.0|127\.|169\.254\.|224\.0\.0\.|::1?$|fe80:|ff02:)/i.test(address)
-		) {
+	for (const [index, address] of textsOf(externalIPs).entries()) {
+		const range = isAddress(address) ? parseAddressRange(address) : undefined;
+		const isMapped = address.includes(":") && range?.family === 4;
+		if (range === undefined || isMapped || insideRanges.some((inside) => rangeContains(inside, range))) {
 			yield {
 				path: ["spec", "externalIPs", index],
 				message: `${quote(address)} is no address of an outside`,
 			};
 		}
 	}
-	for (const [index, range] of (loadBalancerSourceRanges ?? []).entries()) {
+	for (const [index, range] of textsOf(loadBalancerSourceRanges).entries()) {
 		if (!isRange(range.trim())) {
 			yield { path: ["spec", "loadBalancerSourceRanges", index], message: `${quote(range)} is no CIDR` };
 		}
@@ -240,7 +261,17 @@ function* typeFaults(service: ServiceSpec): Generator<SchemaFault> {
 	}
 }
 
-function* balancerFaults({ type, allocateLoadBalancerNodePorts }: ServiceSpec): Generator<SchemaFault> {
+function* balancerFaults(service: ServiceSpec): Generator<SchemaFault> {
+	const { type, allocateLoadBalancerNodePorts, loadBalancerClass } = service;
+	if (typeof loadBalancerClass === "string") {
+		const path = ["spec", "loadBalancerClass"];
+		const [fault] = labelFaults(loadBalancerClass, "", path);
+		if (type !== "LoadBalancer") {
+			yield { path, message: "only a Service of type LoadBalancer has one" };
+		} else if (fault !== undefined) {
+			yield { path, message: `${quote(loadBalancerClass)} is no name of a class` };
+		}
+	}
 	if (typeof allocateLoadBalancerNodePorts === "boolean" && type !== "LoadBalancer") {
 		yield {
 			path: ["spec", "allocateLoadBalancerNodePorts"],

@@ -108,6 +108,18 @@ describe("stringify with kubectlYaml", () => {
 });
 
 describe("parseManifests", () => {
+	it("refuses a directive before the first ---, as kubectl does, and takes a % elsewhere", () => {
+		const object = "kind: Namespace\nmetadata: {name: a}\n";
+		for (const head of ["%YAML 1.1\n---\n", "# first\n\n%YAML 1.2\n---\n"]) {
+			const { unreadable } = parseManifests(head + object, "a.yaml");
+			assert.deepEqual(
+				unreadable.map(({ line, message }) => [line, message]),
+				[[head.indexOf("%") === 0 ? 1 : 3, "kubectl takes no YAML directive: leave the line out"]],
+			);
+		}
+		assert.deepEqual(parseManifests(`${object}data: |\n  %YAML 1.1\n`, "a.yaml").unreadable, []);
+	});
+
 	it("names what stands after ... and does not judge it, as kubectl reads nothing there", () => {
 		const { manifests, unreadable } = parseManifests("kind: A\n...\nkind: B\n--- # c\nkind: C\n", "a.yaml");
 		assert.deepEqual(

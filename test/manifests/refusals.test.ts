@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { parseManifests } from "../../src/manifests/read.ts";
 import { refusalsOf } from "../../src/manifests/refusals.ts";
 import { rules } from "../../src/rules/table.ts";
-import { refusedObjects, takenObject } from "../support/refused-objects.ts";
+import { refusedObjects, takenObject, takenObjects } from "../support/refused-objects.ts";
 import { runVerb, temporaryFolder } from "../support/run-verb.ts";
 
 const folder = temporaryFolder();
@@ -25,7 +25,7 @@ describe("refusalsOf", () => {
 
 	it("has nothing against what the API server takes", () => {
 		for (const text of [
-			takenObject,
+			...takenObjects,
 			takenObject.replace("name: refused", "generateName: refused-"),
 			takenObject.replace("istio.io/v1", "istio.io/v1beta1"),
 			takenObject.replace(
@@ -35,6 +35,11 @@ describe("refusalsOf", () => {
 			"apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {name: a}\nspec: {configPatches: [{patch: {value: {any: {thing: 1}}}}]}\n",
 			"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {quux: 1}\n",
 			"apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: a}\nspec: {quux: 1}\n",
+			"apiVersion: v2\nname: chart\nversion: 0.1.0\n",
+			"apiVersion: v1\nname: chart\nversion: 0.1.0\n",
+			"kind: Service\nname: of another tool\n",
+			"resources: [a.yaml]\n",
+			"apiVersion: networking.istio.io/v1\nkind: ServiceEntryList\nitems: []\n",
 			"apiVersion: example.org/v1\nkind: Gateway\nmetadata: {name: a}\nspec: {quux: 1}\n",
 		]) {
 			assert.deepEqual(refusals(text), [], text);
@@ -45,6 +50,21 @@ describe("refusalsOf", () => {
 		for (const { docs } of rules) {
 			assert.deepEqual(refusals(JSON.stringify(docs.good)), [], JSON.stringify(docs.good));
 		}
+	});
+
+	it("names an unknown field beside what else is said of the object around it", () => {
+		const [manifest] = parseManifests(
+			takenObject.replace("  resolution", "  endpoints: [{adress: a.b}]\n  resolution"),
+			"a.yaml",
+		).manifests;
+		assert.ok(manifest !== undefined);
+		const found = (place: readonly (string | number)[]): readonly string[] =>
+			refusalsOf(manifest, [place]).map(({ message }) => message);
+		assert.match(
+			found(["spec", "endpoints", 0])[0] ?? "",
+			/adress: there is no such field; did you mean "address"/,
+		);
+		assert.deepEqual(found(["spec", "endpoints", 0, "adress"]), []);
 	});
 
 	it("names at most eight mistakes of an object", () => {

@@ -148,7 +148,7 @@ describe("metadataFaults()", () => {
 		for (const [more, words] of [
 			[{ labels: { a: 1 } }, /^metadata\.labels\.a: a text belongs here, not 1$/],
 			[{ annotations: { a: "x".repeat(262_144) } }, /come to 262145 bytes/],
-			[{ name: "", generateName: "A-" }, /"A-" begins no name/],
+			[{ name: "", generateName: "Ab-" }, /"Ab-" begins no name/],
 			[{ finalizers: ["a b"] }, /no name of a finalizer/],
 			[
 				{ ownerReferences: [{ apiVersion: "v1", kind: "A", name: "a" }] },

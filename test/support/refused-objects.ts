@@ -21,6 +21,23 @@ spec:
 /** The object that all of these are made of; the API server takes it. */
 export const takenObject: string = entry;
 
+/** A Service that the API server takes, and one line more. */
+function service(line: string): string {
+	return `apiVersion: v1\nkind: Service\nmetadata: {name: refused, namespace: default}\nspec:\n  ports: [{port: 80}]\n  ${line}\n`;
+}
+
+/** A Gateway of the Gateway API with one address. */
+function waypoint(address: string): string {
+	return `apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: refused, namespace: default}
+spec:
+  gatewayClassName: istio-waypoint
+  listeners: [{name: mesh, port: 15008, protocol: HBONE}]
+  addresses: [{type: IPAddress, value: "${address}"}]
+`;
+}
+
 export const refusedObjects: readonly RefusedObject[] = [
 	{
 		what: "a field in the spelling of protocol buffers",
@@ -139,4 +156,96 @@ spec: {concurency: 1}
 		text: entry.replace("apiVersion:", "apiversion:"),
 		says: /^apiVersion: is missing; write networking\.istio\.io\/v1; the API server refuses this ServiceEntry$/,
 	},
+	{
+		what: "a misspelt kind",
+		text: entry.replace("kind: ServiceEntry", "kind: ServiceEntyr"),
+		says: /^kind: "ServiceEntyr" is no kind; write ServiceEntry/,
+	},
+	{
+		what: "an item of a List without an apiVersion",
+		text: "apiVersion: v1\nkind: List\nitems:\n- kind: Namespace\n  metadata: {name: refused}\n",
+		says: /^apiVersion: is missing; write v1/,
+	},
+	{
+		what: "an apiVersion with two slashes",
+		text: entry.replace("istio.io/v1", "istio.io/v1/"),
+		says: /^apiVersion: "networking\.istio\.io\/v1\/" is none/,
+	},
+	{
+		what: "a finalizer of a Namespace that has no domain",
+		text: "apiVersion: v1\nkind: Namespace\nmetadata: {name: refused, finalizers: [mine]}\n",
+		says: /^metadata\.finalizers\[0\]: "mine" is no name of a finalizer, such as example\.com\/name/,
+	},
+	{
+		what: "a finalizer in the spec of a Namespace that has no domain",
+		text: "apiVersion: v1\nkind: Namespace\nmetadata: {name: refused}\nspec: {finalizers: [mine]}\n",
+		says: /^spec\.finalizers\[0\]: "mine" is no name of a finalizer/,
+	},
+	...[
+		"2026-02-30T00:00:00Z",
+		"2026-01-01t00:00:00z",
+		"2026-01-01T00:00:60Z",
+		"2026-01-01T00:00:00+25:00",
+	].map((time) => ({
+		what: `a time that Go does not read, ${time}`,
+		text: entry.replace("  namespace:", `  creationTimestamp: "${time}"\n  namespace:`),
+		says: /^metadata\.creationTimestamp: .* is no date and time, such as 2026-01-31T08:00:00Z/,
+	})),
+	{
+		what: "a prefix of a name with capitals before its hyphen",
+		text: entry.replace("name: refused", "generateName: Ab-"),
+		says: /^metadata\.generateName: "Ab-" begins no name/,
+	},
+	{
+		what: "a prefix from which no name can be made",
+		text: entry.replace("name: refused", "generateName: A-"),
+		says: /^metadata\.generateName: "A-" begins no name/,
+	},
+	{
+		what: "addresses of a Service that are null",
+		text: service("externalIPs: [null]"),
+		says: /^spec\.externalIPs\[0\]: "" is no address of an outside/,
+	},
+	...["::ffff:1.2.3.4", "febf::1", "0:0:0:0:0:0:0:1", "ff12::1", "224.0.0.7"].map((address) => ({
+		what: `an external address of the inside, ${address}`,
+		text: service(`externalIPs: ["${address}"]`),
+		says: /^spec\.externalIPs\[0\]: .* is no address of an outside/,
+	})),
+	...["internalTrafficPolicy", "trafficDistribution", "ipFamilyPolicy"].map((field) => ({
+		what: `a Service whose ${field} has no characters`,
+		text: service(`${field}: ""`),
+		says: /^spec\.\w+: "" is none of /,
+	})),
+	{
+		what: "a class of load balancers for a Service that has none",
+		text: service("loadBalancerClass: example.com/a"),
+		says: /^spec\.loadBalancerClass: only a Service of type LoadBalancer has one/,
+	},
+	{
+		what: "a class of load balancers that is no name",
+		text: service("type: LoadBalancer\n  loadBalancerClass: a b"),
+		says: /^spec\.loadBalancerClass: "a b" is no name of a class/,
+	},
+	{
+		what: "an address with a zone in a Gateway",
+		text: waypoint("fe80::1%eth0"),
+		says: /^spec\.addresses\[0\]/,
+	},
+];
+
+/** Odd objects that the API server takes all the same. */
+export const takenObjects: readonly string[] = [
+	takenObject,
+	...["2026-01-01T00:00:00,5Z", "2026-01-01T1:00:00Z", "2024-02-29T00:00:00+24:00"].map((time) =>
+		entry.replace("  namespace:", `  creationTimestamp: "${time}"\n  namespace:`),
+	),
+	...["A-", "aB-", "--"].map((prefix) =>
+		entry.replace("name: refused", `name: refused\n  generateName: "${prefix}"`),
+	),
+	entry.replace("name: refused", `generateName: ${"a".repeat(250)}-`),
+	"apiVersion: v1\nkind: Namespace\nmetadata: {name: refused, finalizers: [kubernetes, example.com/a]}\n",
+	...["2001:DB8:0:0::1", "239.0.0.1", "ff05::1"].map((address) => service(`externalIPs: ["${address}"]`)),
+	service('sessionAffinity: ""'),
+	waypoint("01.2.3.4"),
+	waypoint("2001:db8::1"),
 ];
