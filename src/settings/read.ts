@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { ErrorObject, ValidateFunction } from "ajv/dist/2020.js";
 import { Ajv2020 } from "ajv/dist/2020.js";
+import type { YAMLParseError } from "yaml";
 import { parseDocument } from "yaml";
 import { closest } from "../core/closest.ts";
 import type { Path } from "../core/finding.ts";
@@ -57,11 +58,10 @@ export function loadSettings(
 /** Reads the cluster configuration from YAML text; throws a `ConfigError` that lists everything that is wrong. */
 export function readSettings(text: string, file: string, knownRules: ReadonlySet<string>): Settings {
 	const document = parseDocument(text);
-	if (document.errors.length > 0) {
-		throw new ConfigError(
-			file,
-			document.errors.map(({ message }) => message),
-		);
+	const written = document.errors.map(describeSyntax);
+	// What is there twice can be read all the same, and more may be wrong.
+	if (document.errors.some(({ code }) => code !== "DUPLICATE_KEY")) {
+		throw new ConfigError(file, written);
 	}
 	let content: unknown;
 	try {
@@ -73,7 +73,7 @@ export function readSettings(text: string, file: string, knownRules: ReadonlySet
 	const validate = schemaValidator();
 	const misshapen = validate(content) ? [] : (validate.errors ?? []);
 	if (misshapen.some(({ instancePath, keyword }) => instancePath === "" && keyword === "type")) {
-		throw new ConfigError(file, misshapen.map(describe));
+		throw new ConfigError(file, [...written, ...misshapen.map(describe)]);
 	}
 	for (const error of misshapen) {
 		leaveOut(content, error);
@@ -84,6 +84,7 @@ export function readSettings(text: string, file: string, knownRules: ReadonlySet
 		.filter((id) => !knownRules.has(id))
 		.map((id) => `${formatPath(["severities", id])} names a rule that does not exist`);
 	const all = [
+		...written,
 		...misshapen.map(describe),
 		...problems.map((each) => `${formatPath(each.path)} ${each.message}`),
 		...unknown,
@@ -92,6 +93,14 @@ export function readSettings(text: string, file: string, knownRules: ReadonlySet
 		throw new ConfigError(file, all);
 	}
 	return settings;
+}
+
+/** What is wrong with the text, without the lines that the parser shows of it. */
+function describeSyntax({ code, message }: YAMLParseError): string {
+	const [line = ""] = message.split("\n");
+	return code === "MULTIPLE_DOCS"
+		? "it holds several documents, and a configuration is one"
+		: line.replace(/:$/, "");
 }
 
 function describe(error: ErrorObject): string {

@@ -40,6 +40,18 @@ describe("readSettings()", () => {
 		);
 	});
 
+	it("says what is there twice beside all else, and of several documents that there is one, in a line each", () => {
+		for (const [text, problems] of [
+			[
+				"defaults: {mode: warn, mode: enforce}\nfoo: 1\n",
+				["Map keys must be unique at line 1, column 24", 'the configuration has no field "foo"'],
+			],
+			["reach: report\n---\nreach: off\n", ["it holds several documents, and a configuration is one"]],
+		] as const) {
+			assert.deepEqual(problemsOf(text), problems);
+		}
+	});
+
 	it("says which field was probably meant", () => {
 		assert.deepEqual(problemsOf("limits: { alowedHosts: [] }\nzzz: 1"), [
 			'the configuration has no field "zzz"',
