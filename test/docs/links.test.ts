@@ -58,7 +58,7 @@ describe("the documentation", () => {
 		}
 	});
 
-	for (const page of ["docs/robustness.md", "docs/threat-model.md"]) {
+	for (const page of ["docs/robustness.md", "docs/threat-model.md", "docs/controls.md"]) {
 		it(`${page} names tests that exist, under the names that they have`, () => {
 			const rows = read(page)
 				.split("\n")
