@@ -1,5 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+	copyFileSync,
+	existsSync,
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	writeFileSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { rules } from "../src/rules/table.ts";
@@ -12,8 +21,14 @@ import { searchParts } from "./site/search.ts";
 // `npm run site [-- --out DIR]`: README, docs/ and the rules' pages as static HTML, which needs no server and no network.
 
 const root = join(import.meta.dirname, "..");
-const { values } = parseArgs({ options: { out: { type: "string", default: "site" } } });
-const out = resolve(process.env.INIT_CWD ?? root, values.out);
+const out = resolve(process.env.INIT_CWD ?? root, readOut());
+
+if (!mayReplace(out)) {
+	console.error(
+		`Cannot write the site to ${out}: something else is there; --out names an empty folder or an earlier site`,
+	);
+	process.exit(64);
+}
 
 if (!isInstalled(root)) {
 	const npm = spawnSync("npm", ["ci", "--prefer-offline"], {
@@ -62,6 +77,26 @@ writeFileSync(
 	`globalThis.searchParts = ${JSON.stringify(searchParts(markdown, pages))};\n`,
 );
 console.log(`${pages.length} pages in ${out} (${((performance.now() - began) / 1000).toFixed(1)} s)`);
+
+/** The folder that is asked for; ends the process where the arguments make no sense. */
+function readOut(): string {
+	try {
+		return parseArgs({ options: { out: { type: "string", default: "site" } } }).values.out;
+	} catch (error) {
+		console.error(`${(error as Error).message}\n\nUsage: npm run site [-- --out DIR]`);
+		process.exit(64);
+	}
+}
+
+/** Whether nothing is lost with a folder: there is none, it is empty, or an earlier run wrote it. */
+function mayReplace(folder: string): boolean {
+	const stats = statSync(folder, { throwIfNoEntry: false });
+	return (
+		stats === undefined ||
+		(stats.isDirectory() &&
+			(readdirSync(folder).length === 0 || existsSync(join(folder, "assets/search-parts.js"))))
+	);
+}
 
 /** What the layout is told of a page; every address in it begins at the page. */
 function dataOf(page: Page): object {

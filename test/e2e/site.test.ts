@@ -89,6 +89,20 @@ describe("npm run site", () => {
 		console.log(built.stdout.trim());
 	});
 
+	it("replaces an earlier site and nothing else", () => {
+		const kept = join(home, "kept");
+		mkdirSync(kept);
+		writeFileSync(join(kept, "thesis.txt"), "all of it");
+		const { status, stderr } = spawnSync(process.execPath, ["scripts/site.ts", "--out", kept], {
+			cwd: root,
+			encoding: "utf8",
+			env: { ...process.env, INIT_CWD: home },
+		});
+		assert.equal(status, 64);
+		assert.match(stderr, /^Cannot write the site to \/.*kept: something else is there; [^\n]*\n$/);
+		assert.equal(readFileSync(join(kept, "thesis.txt"), "utf8"), "all of it");
+	});
+
 	it("has a page for every Markdown file of the documentation and for every rule", () => {
 		const sources = globSync(["docs/*.md", "docs/rules/*.md", "docs/decisions/*.md"], { cwd: root });
 		const pages = sources.map((path) =>
