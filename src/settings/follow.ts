@@ -1,3 +1,4 @@
+import type { Stats } from "node:fs";
 import { statSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import type { Settings } from "../core/settings.ts";
@@ -94,8 +95,9 @@ export function followSettings(
 /** Reads a file that is one: to read a pipe is to wait until somebody writes. */
 async function readRegularFile(file: string): Promise<string> {
 	try {
-		if (!(await stat(file)).isFile()) {
-			throw new Error("it is no regular file");
+		const fault = faultOfFile(await stat(file));
+		if (fault !== undefined) {
+			throw new Error(fault);
 		}
 		return await readFile(file, "utf8");
 	} catch (error) {
@@ -105,14 +107,31 @@ async function readRegularFile(file: string): Promise<string> {
 
 function refuseUnlessFile(file: string): void {
 	const stats = statSync(file, { throwIfNoEntry: false });
-	if (stats !== undefined && !stats.isFile()) {
-		throw new ConfigError(file, ["it is no regular file"]);
+	const fault = stats === undefined ? undefined : faultOfFile(stats);
+	if (fault !== undefined) {
+		throw new ConfigError(file, [fault]);
 	}
 }
 
-/** Whether a text of YAML says nothing at all. */
+/** A ConfigMap holds no more (k8s.io/kubernetes pkg/apis/core/validation: MaxSecretSize), and it is read beside reviews. */
+const mostBytes = 1024 * 1024;
+
+function faultOfFile(stats: Stats): string | undefined {
+	if (!stats.isFile()) {
+		return "it is no regular file";
+	}
+	return stats.size > mostBytes ? "it is larger than 1 MiB, the most that a ConfigMap can be" : undefined;
+}
+
+const emptyLines: ReadonlySet<string> = new Set(
+	["", "---", "..."].flatMap((mark) =>
+		["", "~", "null", "Null", "NULL"].map((word) => `${mark} ${word}`.trim()),
+	),
+);
+
+/** Whether a text of YAML says nothing at all, or null. */
 function isEmpty(text: string): boolean {
-	return text.split("\n").every((line) => /^\s*(?:(?:---|\.\.\.)\s*)?(?:#.*)?$/.test(line));
+	return text.split("\n").every((line) => emptyLines.has(line.replace(/#.*/, "").trim()));
 }
 
 function isSame(one: Settings, other: Settings): boolean {

@@ -262,8 +262,13 @@ test("serve --config keeps what it has when the file becomes empty, is a pipe, o
 	writeFileSync(config, "");
 	await told("it has become empty: write {} if the defaults are meant");
 	await isKept();
-	writeFileSync(config, "# nothing\n---\n");
-	await sleep(2_500);
+	for (const nothing of ["# nothing\n---\n", "--- null # none\n"]) {
+		writeFileSync(config, nothing);
+		await sleep(2_500);
+		await isKept();
+	}
+	writeFileSync(config, `${whole}# ${"x".repeat(1024 * 1024)}\n`);
+	await told("it is larger than 1 MiB");
 	await isKept();
 	rmSync(config);
 	await told("ENOENT");
