@@ -105,6 +105,15 @@ export function celCovers(patterns: string, host: string): string {
 
 const longHost = 32;
 
+/**
+ * What those of these hosts cost that are compared with each pattern by itself, in the units of CEL: some 60 for a pattern,
+ * and a search in the text, which costs by the length of both.
+ */
+export function celLongCost(hosts: string): string {
+	return `[${hosts}.filter(n, n.size() > ${longHost} || n.split('.').size() > 4)].map(l,
+    l.size() * (60 * variables.listPatterns + variables.listLength) + l.join('').size() * variables.listLength / 100)[0]`;
+}
+
 /** As `celCovers` for the few hosts that most are: short ones. */
 export function celCoversShort(patterns: string, host: string): string {
 	return `(${patterns}.contains(' ' + ${host} + ' ') ||

@@ -1,5 +1,12 @@
 import type { CelProblem } from "../core/cel.ts";
-import { celMostCompared, celMostDoubtful, celMostNames, celMostPorts, celMostText } from "../core/cel.ts";
+import {
+	celLongCost,
+	celMostCompared,
+	celMostDoubtful,
+	celMostNames,
+	celMostPorts,
+	celMostText,
+} from "../core/cel.ts";
 
 /** The most characters of all endpoints' addresses that are looked into: 4,096 IPv6 addresses have fewer. */
 export const mostPlaces = 262_144;
@@ -30,13 +37,15 @@ const tooLarge = (path: string, when: string): CelProblem => ({
 export const excesses: readonly CelProblem[] = [
 	tooLarge(
 		"spec.hosts",
-		`e.governed && variables.objects.size() * e.names.size() * variables.listLength > ${celMostCompared}`,
+		`e.governed && (variables.objects.size() * e.names.size() * variables.listLength > ${celMostCompared} ||
+  variables.objects.size() * ${celLongCost("e.names")} > ${celMostCompared})`,
 	),
 	tooLarge(
 		"spec.endpoints",
 		`e.extent > ${mostPlaces} || e.doubtful.size() > ${celMostDoubtful} || e.gateways.size() > ${celMostDoubtful} ||
   (e.ends.size() > ${celMostNames} ? e.extent * variables.listLength > ${celMostText} :
-    e.ends.size() * variables.listLength > ${celMostCompared}) ||
+    e.ends.size() * variables.listLength > ${celMostCompared} ||
+    ${celLongCost("e.ends")} > ${celMostCompared}) ||
   e.portMaps.map(x, x.ports.size()).sum() * ${rangesOfPorts} > ${celMostPorts}`,
 	),
 	tooLarge(

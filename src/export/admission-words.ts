@@ -188,6 +188,11 @@ export function listWords(settings: Settings): readonly CelVariable[] {
 			expression: `variables.allowedHosts.map(l, l.of.size()).sum() + 2 * variables.deniedHosts.map(l, l.of.size()).sum()`,
 		},
 		{
+			// How many patterns a long host is compared with, each of them by itself.
+			name: "listPatterns",
+			expression: `variables.allowedHosts.map(l, l.of.split(' ').size()).sum() + 2 * variables.deniedHosts.map(l, l.of.split(' ').size()).sum()`,
+		},
+		{
 			name: "wildcardMinimumLabels",
 			expression: String(limits.wildcardMinimumLabels),
 			isConstant: true,

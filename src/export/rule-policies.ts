@@ -349,6 +349,7 @@ const records: ReadonlyMap<string, ReadonlySet<string>> = new Map([
 			"allowedPorts",
 			"allowedProtocols",
 			"listLength",
+			"listPatterns",
 			"ambient",
 			"named",
 			"inherited",

@@ -171,6 +171,14 @@ describe("matchConditions", () => {
 		assert.equal(calls("validate", subjectOf(bound, bound)), false);
 	});
 
+	it("send for a fix what has no waypoint label, which a selector of the chart says of creations", () => {
+		const fixable = matchConditions(rules).mutateUpdates.find(({ name }) => name === "fixable");
+		assert.equal(
+			fixable?.expression,
+			"(request.resource.resource == 'serviceentries' && (!('istio.io/use-waypoint' in object.metadata.?labels.orValue({}))))",
+		);
+	});
+
 	it("have sentences for reasons and names of their own", () => {
 		for (const list of Object.values(conditions)) {
 			assert.equal(new Set(list.map(({ name }) => name)).size, list.length);

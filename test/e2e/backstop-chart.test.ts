@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeObject } from "./api.ts";
-import { mustHelm } from "./installation.ts";
+import { mustHelm, render } from "./installation.ts";
 import { useControlPlane } from "./shared.ts";
 import { createNamespace, deleteNamespaces, serviceEntry } from "./world.ts";
 
@@ -37,6 +37,26 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
 }
 
 describe("backstop.mode full of the chart", () => {
+	it("calls /mutate for no creation that a policy has bound, by a selector and no condition", async () => {
+		interface Webhook {
+			readonly name: string;
+			readonly objectSelector: object;
+			readonly matchConditions?: readonly object[];
+		}
+		for (const [mode, selector] of [
+			["full", { matchExpressions: [{ key: "istio.io/use-waypoint", operator: "DoesNotExist" }] }],
+			["validate", {}],
+		] as const) {
+			const objects = await render(plane, ...values, `--set=backstop.mode=${mode}`, "--kube-version=1.36.0");
+			const mutating = objects.find(({ kind }) => kind === "MutatingWebhookConfiguration");
+			const creations = ((mutating?.webhooks ?? []) as readonly Webhook[]).find(
+				({ name }) => name === "mutate.waymark.dev",
+			);
+			assert.deepEqual(creations?.objectSelector, selector, mode);
+			assert.equal(creations?.matchConditions, undefined);
+		}
+	});
+
 	it("is installed and upgraded without drift, and leaves a writable cluster when the table goes first", async () => {
 		await using stack = new AsyncDisposableStack();
 		await plane.api.delete("CustomResourceDefinition", undefined, "meshtables.egress.waymark.dev");

@@ -5,7 +5,12 @@ import { createEngine } from "../../src/core/engine.ts";
 import { evaluate } from "../../src/core/evaluate.ts";
 import type { AnyObject, Namespace, ServiceEntry } from "../../src/core/kinds.ts";
 import { defaultSettings, parseSettings } from "../../src/core/settings.ts";
-import { guardPolicies, injection, namespacePolicies } from "../../src/export/admission-policies.ts";
+import {
+	backstop,
+	guardPolicies,
+	injection,
+	namespacePolicies,
+} from "../../src/export/admission-policies.ts";
 import { generatedLabel } from "../../src/export/authorization-policies.ts";
 import { tableDefinition } from "../../src/export/mesh-table.ts";
 import { rulePolicies } from "../../src/export/rule-policies.ts";
@@ -295,6 +300,27 @@ describe("the admission policies, without any webhook", () => {
 				`${what}: ${messageOf(answer).slice(0, 500)}`,
 			);
 			assert.ok(messageOf(answer).includes(refusedFor ?? ""), `${what}: ${messageOf(answer).slice(0, 500)}`);
+		}
+		// Long hosts are compared with each pattern by itself.
+		const patterns = of(64, (index) => `*.team-${index}.example.com`).join(" ");
+		await plane.api.apply(teamNamespace({ "egress.waymark.dev/allowed-hosts": patterns }) as KubeObject);
+		const hosts256 = of(256, (index) => `h${index}.${long}.${long}.${long}.example.com`);
+		const answer = await waitForAnswer(plane, entry(bound, { hosts: hosts256 }), 403);
+		assert.match(messageOf(answer), /denied request: object-size: spec\.hosts: Too large/);
+	});
+
+	it("say every field that the API server would fill in, so that nothing shows as drift", async () => {
+		const choice = { kubernetesMinor: 36, inject: true, live: true, staticManifests: false };
+		const told = backstopOptions(defaultSettings, { actions: ["deny", "warn", "audit"], editors: "rbac" });
+		const policies = backstop(told, choice).filter(({ kind }) => kind !== "CustomResourceDefinition");
+		await defineTable(plane);
+		try {
+			for (const policy of policies) {
+				const stored = await plane.api.apply(policy as KubeObject, { dryRun: true });
+				assert.deepEqual(stored.spec, policy.spec, `${policy.kind} ${policy.metadata.name}`);
+			}
+		} finally {
+			await plane.api.delete("CustomResourceDefinition", undefined, tableDefinition.metadata.name);
 		}
 	});
 

@@ -247,15 +247,13 @@
 - name: uncommon
   expression: |-
     request.resource.resource != 'serviceentries' || !(
-      object.?spec.?location.orValue('MESH_EXTERNAL') == 'MESH_EXTERNAL' &&
-      object.?spec.?resolution.orValue('NONE') == 'DNS' &&
-      !object.?spec.?endpoints.hasValue() && !object.?spec.?addresses.hasValue() &&
-      !object.?spec.?workloadSelector.hasValue() && !object.?spec.?exportTo.hasValue() &&
-      !object.?spec.?subjectAltNames.hasValue() &&
-      object.?spec.?ports.orValue([]).all(p, !p.?targetPort.hasValue() &&
-        (p.?protocol.orValue('') in ['TLS', 'HTTPS'] || p.number != 443 &&
-          p.?protocol.orValue('') in ['HTTP', 'HTTP2', 'GRPC'])) &&
-      object.?spec.?hosts.orValue([]).all(h, h.matches('^[a-z0-9-]+([.][a-z0-9-]+)*[.][a-z][a-z0-9-]*$') &&
+      has(object.spec) && (!has(object.spec.location) || object.spec.location == 'MESH_EXTERNAL') &&
+      has(object.spec.resolution) && object.spec.resolution == 'DNS' &&
+      !has(object.spec.endpoints) && !has(object.spec.addresses) && !has(object.spec.workloadSelector) &&
+      !has(object.spec.exportTo) && !has(object.spec.subjectAltNames) &&
+      object.spec.?ports.orValue([]).all(p, !has(p.targetPort) && has(p.protocol) &&
+        (p.protocol in ['TLS', 'HTTPS'] || p.number != 443 && p.protocol in ['HTTP', 'HTTP2', 'GRPC'])) &&
+      object.spec.?hosts.orValue([]).all(h, h.matches('^[a-z0-9-]+([.][a-z0-9-]+)*[.][a-z][a-z0-9-]*$') &&
         !h.endsWith('.svc') && !h.endsWith('.local') && !h.endsWith('.localhost')) &&
       object.metadata.?labels.orValue({}).all(k,
         !k.contains('istio.io/') || k in ['istio.io/use-waypoint', 'istio.io/use-waypoint-namespace']) &&

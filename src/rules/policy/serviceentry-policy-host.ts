@@ -2,6 +2,7 @@ import type { CelCheck } from "../../core/cel.ts";
 import {
 	celCanonicalHost,
 	celCovers,
+	celLongCost,
 	celMostCompared,
 	celMostNames,
 	celMostText,
@@ -75,13 +76,15 @@ export const serviceentryPolicyHost: Rule<"ServiceEntry"> = {
 			...hostProblems(
 				"Host",
 				"h",
-				`(e.governed && variables.objects.size() * e.names.size() * variables.listLength <= ${celMostCompared} ? e.hosts : [])`,
+				`(e.governed && variables.objects.size() * e.names.size() * variables.listLength <= ${celMostCompared} &&
+  variables.objects.size() * ${celLongCost("e.names")} <= ${celMostCompared} ? e.hosts : [])`,
 				"spec.hosts",
 			),
 			...hostProblems(
 				"Endpoint",
 				"h",
-				`(e.ends.size() > ${celMostNames} || e.ends.size() * variables.listLength > ${celMostCompared} ? [] : e.ends)`,
+				`(e.ends.size() > ${celMostNames} || e.ends.size() * variables.listLength > ${celMostCompared} ||
+  ${celLongCost("e.ends")} > ${celMostCompared} ? [] : e.ends)`,
 				"spec.endpoints",
 			),
 			...manyEndpoints(),
