@@ -59,6 +59,25 @@ export const noLoad: Load = {
 	processorMs: () => performance.now(),
 };
 
+/** What a pacer knows of time: the turns of the event loop that answers. */
+export interface Turns {
+	/** Monotonic milliseconds. */
+	now(): number;
+	/** Calls back after so many milliseconds; gives what calls that off. */
+	after(ms: number, callback: () => void): () => void;
+	/** Calls back when everything that has come by now was read. */
+	next(callback: () => void): void;
+}
+
+const ownTurns: Turns = {
+	now: () => performance.now(),
+	after(ms, callback) {
+		const timer = setTimeout(callback, ms);
+		return () => clearTimeout(timer);
+	},
+	next: (callback) => void setImmediate(callback),
+};
+
 /** Does a piece of work until `mayGoOn` says no. */
 export type Piece = (mayGoOn: () => boolean) => void;
 
@@ -95,7 +114,7 @@ interface Rhythm {
 	isOften(): boolean;
 }
 
-function rhythmOf(load: Load): Rhythm {
+function rhythmOf(load: Load, now: () => number): Rhythm {
 	let count = load.answered();
 	let busyUntil = 0;
 	let lastAnswer = Number.NEGATIVE_INFINITY;
@@ -103,23 +122,24 @@ function rhythmOf(load: Load): Rhythm {
 	let gapMs = rareMs;
 	return {
 		isBusy() {
-			const now = performance.now();
+			const at = now();
 			const answered = load.answered();
 			if (answered !== count) {
-				gapMs = 0.8 * gapMs + 0.2 * Math.min(2 * rareMs, (now - lastAnswer) / (answered - count));
-				lastAnswer = now;
-				busyUntil = now + calmMs;
+				gapMs = 0.8 * gapMs + 0.2 * Math.min(2 * rareMs, (at - lastAnswer) / (answered - count));
+				lastAnswer = at;
+				busyUntil = at + calmMs;
 				count = answered;
 			}
-			return now < busyUntil;
+			return at < busyUntil;
 		},
 		isOften: () => gapMs < rareMs,
 	};
 }
 
 /** Shares time by what it costs: after each piece all wait until it is paid for. */
-export function createPacer(load: Load, given: Partial<AuditPace> = {}): Pacer {
+export function createPacer(load: Load, given: Partial<AuditPace> = {}, turns: Turns = ownTurns): Pacer {
 	const pace = { ...defaultPace, ...given };
+	const { now } = turns;
 	const line: Waiting[] = [];
 	let isWaiting = false;
 	let isTaking = false;
@@ -127,7 +147,7 @@ export function createPacer(load: Load, given: Partial<AuditPace> = {}): Pacer {
 	let paidAt = 0;
 	let lateAt = 0;
 	let answeredMs = Math.min(pace.busySliceMs, pace.answeredMs);
-	const rhythm = rhythmOf(load);
+	const rhythm = rhythmOf(load, now);
 	const pay = (since: number, ms: number): void => {
 		const isFree = !rhythm.isBusy();
 		const from = since - mostCreditMs;
@@ -135,12 +155,12 @@ export function createPacer(load: Load, given: Partial<AuditPace> = {}): Pacer {
 		lateAt = Math.max(lateAt, from) + ms / (isFree ? pace.idleShare : Math.min(pace.leastShare, pace.share));
 	};
 	const take = (piece: Piece, sliceMs: number): void => {
-		const began = performance.now();
+		const began = now();
 		const spentBefore = load.processorMs();
 		isTaking = true;
 		owed = 0;
 		try {
-			piece(() => performance.now() - began + owed < sliceMs);
+			piece(() => now() - began + owed < sliceMs);
 		} finally {
 			isTaking = false;
 			pay(began, load.processorMs() - spentBefore + owed);
@@ -157,14 +177,14 @@ export function createPacer(load: Load, given: Partial<AuditPace> = {}): Pacer {
 	const takeBehind = (answeredAt: number): void => {
 		takeNext(Math.min(pace.busySliceMs, answeredMs));
 		const before = load.asked();
-		setImmediate(() => {
+		turns.next(() => {
 			const hasWaited = load.asked() > before;
 			answeredMs = Math.min(
 				pace.answeredMs,
 				Math.max(leastSliceMs, answeredMs * (hasWaited ? shorter : longer)),
 			);
-			const now = performance.now();
-			if (!hasWaited && line.length > 0 && paidAt <= now && now - answeredAt < answeredMs) {
+			const at = now();
+			if (!hasWaited && line.length > 0 && paidAt <= at && at - answeredAt < answeredMs) {
 				takeBehind(answeredAt);
 			} else {
 				waitAgain();
@@ -178,13 +198,13 @@ export function createPacer(load: Load, given: Partial<AuditPace> = {}): Pacer {
 			if (!isOver) {
 				isOver = true;
 				stopListening();
-				clearTimeout(timer);
+				cancel();
 				begin();
 			}
 		};
 		const stopListening = load.whenAnswered(() => {
-			const answeredAt = performance.now();
-			setImmediate(() => {
+			const answeredAt = now();
+			turns.next(() => {
 				if (load.inFlight() === 0) {
 					end(() => takeBehind(answeredAt));
 				}
@@ -194,10 +214,7 @@ export function createPacer(load: Load, given: Partial<AuditPace> = {}): Pacer {
 			takeNext(pace.busySliceMs);
 			waitAgain();
 		};
-		const timer = setTimeout(
-			() => end(begin),
-			rhythm.isOften() ? Math.max(1, lateAt - performance.now()) : 1,
-		);
+		const cancel = turns.after(rhythm.isOften() ? Math.max(1, lateAt - now()) : 1, () => end(begin));
 	};
 	const come = (): void => {
 		if (line.length === 0) {
@@ -216,7 +233,13 @@ export function createPacer(load: Load, given: Partial<AuditPace> = {}): Pacer {
 	const wait = (): void => {
 		if (!isWaiting && !isTaking && line.length > 0) {
 			isWaiting = true;
-			setTimeout(come, Math.max(1, paidAt - performance.now()));
+			const dueIn = paidAt - now();
+			if (dueIn < 0 && rhythm.isBusy()) {
+				// A timer takes a millisecond, in which an answer may go by.
+				afterAnswer();
+			} else {
+				turns.after(Math.max(1, dueIn), come);
+			}
 		}
 	};
 	return {
@@ -235,7 +258,7 @@ export function createPacer(load: Load, given: Partial<AuditPace> = {}): Pacer {
 			if (isTaking) {
 				owed += ms;
 			} else {
-				pay(performance.now(), ms);
+				pay(now(), ms);
 			}
 		},
 	};

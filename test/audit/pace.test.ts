@@ -3,6 +3,8 @@ import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Load } from "../../src/audit/pace.ts";
 import { createPacer, noLoad } from "../../src/audit/pace.ts";
+import type { Arrivals } from "../support/virtual-turns.ts";
+import { virtualTurns } from "../support/virtual-turns.ts";
 
 /** A load that a test answers. */
 function steadyLoad(): Load & { answer(): void; open: number; came: number } {
@@ -156,4 +158,90 @@ describe("createPacer()", () => {
 		await sleep(50);
 		assert.equal(ran, 0);
 	});
+});
+
+describe("createPacer() in an event loop where time goes by only for what is done", () => {
+	/** A number from 0 to 1, the same in every run. */
+	function numbers(): () => number {
+		let state = 12_345;
+		return () => {
+			state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
+			return state / 0x7fffffff;
+		};
+	}
+	/** One that asks again after two milliseconds, and in turn after five, as `audit-size.ts` does. */
+	function oneClient(): Arrivals {
+		const random = numbers();
+		let next = 1;
+		let count = 0;
+		return {
+			next: () => next,
+			take() {
+				next = Number.POSITIVE_INFINITY;
+			},
+			answered(at) {
+				count += 1;
+				next = at + (count % 2 === 0 ? 4.6 : 2.1) + 0.6 * random();
+			},
+		};
+	}
+	/** Many that know nothing of each other. */
+	function many(perSecond: number): Arrivals {
+		const random = numbers();
+		const gap = (): number => (-Math.log(1 - random()) * 1_000) / perSecond;
+		let next = gap();
+		return {
+			next: () => next,
+			take() {
+				next += gap();
+			},
+			answered() {},
+		};
+	}
+	/** The seconds that two seconds of work take, and for how long so many hundredths of the requests wait at most. */
+	function measure(arrivals: Arrivals): { seconds: number; waitOf: (hundredths: number) => number } {
+		const { turns, load, spend, run, waits } = virtualTurns(arrivals, 0.6);
+		const pacer = createPacer(load, {}, turns);
+		let left = 2_000;
+		let steps = 0;
+		const work = (mayGoOn: () => boolean): void => {
+			while (left > 0 && mayGoOn()) {
+				steps += 1;
+				// In a few steps memory is collected.
+				const ms = steps % 160 === 0 ? 1.5 : 0.1;
+				spend(ms);
+				left -= ms;
+			}
+			if (left > 0) {
+				pacer.next(work);
+			}
+		};
+		pacer.next(work);
+		run(() => left <= 0, 60_000);
+		const sorted = waits.toSorted((one, other) => one - other);
+		return {
+			seconds: turns.now() / 1_000,
+			waitOf: (hundredths) => sorted[Math.floor((sorted.length * hundredths) / 100)] ?? 0,
+		};
+	}
+
+	test("works in the time that a client leaves, and uses its share", () => {
+		const { seconds, waitOf } = measure(oneClient());
+		assert.ok(seconds < 7, `${seconds} s`);
+		assert.ok(waitOf(95) < 0.01, `${waitOf(95)} ms`);
+		assert.ok(waitOf(99) < 1.2, `${waitOf(99)} ms`);
+	});
+
+	for (const [perSecond, half, most] of [
+		[100, 0.01, 1],
+		[300, 0.01, 1],
+		[800, 0.6, 1.6],
+	] as const) {
+		test(`lets few of ${perSecond} requests a second wait, whenever they come, and goes on meanwhile`, () => {
+			const { seconds, waitOf } = measure(many(perSecond));
+			assert.ok(seconds < 10.5, `${seconds} s`);
+			assert.ok(waitOf(50) < half, `half wait ${waitOf(50)} ms at most`);
+			assert.ok(waitOf(90) < most, `nine of ten wait ${waitOf(90)} ms at most`);
+		});
+	}
 });
