@@ -232,11 +232,23 @@ function isGoTime(value: string): boolean {
 	);
 }
 
+function withoutZeros(number: string): string {
+	return number.replace(/^0+(?=[0-9])/, "");
+}
+
 function isOfFormat(value: string, format: NonNullable<SchemaNode["format"]>): boolean {
 	switch (format) {
 		// Any address with a dot in it, and zeros may lead its numbers (kube-openapi pkg/validation/strfmt/default.go, isIPv4).
 		case "ipv4":
-			return value.includes(".") && isPlainAddress(value.replaceAll(/(?<![^.:])0+(?=\d+(?:\.|$))/g, ""));
+			return (
+				value.includes(".") &&
+				isPlainAddress(
+					value
+						.split(/([.:])/)
+						.map(withoutZeros)
+						.join(""),
+				)
+			);
 		case "ipv6":
 			return value.includes(":") && isPlainAddress(value);
 		case "byte":
