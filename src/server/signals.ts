@@ -13,9 +13,12 @@ export interface CaughtSignals {
 	end(code: number): void;
 }
 
+/** Node.js opens a port on SIGUSR1 by which anybody who reaches loopback, the node's own with hostNetwork, runs code. */
+function openNoDebugger(): void {}
+
 /**
- * Catches SIGTERM, SIGINT and SIGHUP; a second one ends the process at once with 128 + its number. To be called before
- * anything else: as PID 1 of a container a process without a handler does not even notice a SIGTERM.
+ * Catches SIGTERM, SIGINT and SIGHUP; a second one ends the process at once with 128 + its number. SIGUSR1 does nothing.
+ * To be called before anything else: as PID 1 of a container a process without a handler does not even notice a SIGTERM.
  */
 export function catchSignals(
 	source: EventEmitter = process,
@@ -35,9 +38,11 @@ export function catchSignals(
 	for (const signal of signals) {
 		source.on(signal, listener);
 	}
+	source.on("SIGUSR1", openNoDebugger);
 	return {
 		first,
 		release() {
+			source.off("SIGUSR1", openNoDebugger);
 			for (const signal of signals) {
 				source.off(signal, listener);
 			}

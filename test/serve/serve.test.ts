@@ -296,6 +296,16 @@ test("serve --config and --world refuse a pipe at the start instead of waiting f
 	}
 });
 
+test("serve opens no debugger on SIGUSR1, and answers on", async (context) => {
+	const { cwd, world } = makeFolder(context);
+	const server = await startServe(context, ["--world", world], { cwd });
+	process.kill(server.pid, "SIGUSR1");
+	await sleep(500);
+	assert.equal((await server.ask("validate", reviewOf(boundEntry))).allowed, true);
+	assert.doesNotMatch(server.log(), /Debugger/);
+	assert.equal((await server.end()).code, 0);
+});
+
 test("serve ends with 0 on SIGHUP, and on a signal that comes before it serves", async (context) => {
 	const { cwd, world } = makeFolder(context);
 	const server = await startServe(context, ["--world", world], { cwd });
