@@ -84,10 +84,7 @@ describe("adopting Waymark in a cluster full of old egress", { timeout: 300_000 
 		group = await createProcessGroup();
 		await createNamespace(plane, egress, { labels: { "istio.io/dataplane-mode": "ambient" } });
 		await createWaypoint(plane, egress, "waypoint", { from: { from: "All" } });
-		await createNamespace(plane, shop, {
-			labels: { "istio.io/dataplane-mode": "ambient" },
-			annotations: { "egress.waymark.dev/mode": "off" },
-		});
+		await createNamespace(plane, shop, { labels: { "istio.io/dataplane-mode": "ambient" } });
 		for (const name of ["one", "two"]) {
 			await plane.api.apply(serviceEntry(shop, name, `${name}.adopt.example.com`));
 		}
@@ -102,8 +99,11 @@ describe("adopting Waymark in a cluster full of old egress", { timeout: 300_000 
 	});
 
 	it("1. lint --cluster --assume says, by namespace, what a switch would refuse", async () => {
+		const nothing = join(group.folder, "before.yaml");
+		await writeFile(nothing, "defaults: {mode: off}\n");
 		const { stdout } = await waymark(
-			...["lint", "--cluster", "--assume", "ambient=enforced", "--assume", "mode=enforce"],
+			...["lint", "--cluster", "--config", nothing],
+			...["--assume", "ambient=enforced", "--assume", "mode=enforce"],
 		);
 		const [, mode, now, assumed] = impactLine.exec(stdout) ?? [];
 		assert.deepEqual([mode, now], ["off → enforce", "0"], stdout.slice(-1000));
