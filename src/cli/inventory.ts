@@ -1,9 +1,10 @@
 import { parseArgs } from "node:util";
+import { quote } from "../core/finding.ts";
 import type { Change, WrittenInventory } from "../inventory/diff.ts";
 import { changesMarkdown, changesText, compareInventories } from "../inventory/diff.ts";
 import { inventoryCsv, inventoryJson, inventoryMarkdown, inventoryText } from "../inventory/formats.ts";
 import { inventoryHtml } from "../inventory/map.ts";
-import { mergeInventories } from "../inventory/merge.ts";
+import { clustersOf, mergeInventories } from "../inventory/merge.ts";
 import type { Table } from "../inventory/rows.ts";
 import { ofNamespace, tabulate } from "../inventory/rows.ts";
 import { readWhole } from "../manifests/whole-file.ts";
@@ -55,7 +56,7 @@ export const inventory: Verb = {
 			options: {
 				...worldArguments,
 				...namespaceArgument,
-				output: { type: "string", short: "o", default: "text" },
+				output: { type: "string", short: "o" },
 				name: { type: "string" },
 				compact: { type: "boolean", default: false },
 				diff: { type: "string" },
@@ -64,7 +65,7 @@ export const inventory: Verb = {
 			},
 		});
 		const options: Options = {
-			output: readFormat(values.output),
+			output: readFormat(values.output ?? (values.merge ? "json" : "text")),
 			name: values.name ?? null,
 			compact: values.compact,
 			diff: values.diff,
@@ -157,6 +158,16 @@ function merge(files: readonly string[], { output }: Options, streams: Streams):
 	if (read.length < all.length) {
 		return exitCodes.unreadable;
 	}
+	const clusters = clustersOf(read);
+	const second = clusters.findIndex((cluster, index) => clusters.indexOf(cluster) < index);
+	const first = clusters.indexOf(clusters[second] ?? "");
+	if (second >= 0) {
+		// Rows of one cluster on two days, or of two clusters, could not be told apart.
+		streams.error(
+			`waymark: ${files[second]}: calls its cluster ${quote(clusters[second] ?? "")}, as ${files[first]} does; write one of them with another --name\n`,
+		);
+		return exitCodes.unreadable;
+	}
 	streams.out(`${JSON.stringify(mergeInventories(read), undefined, "\t")}\n`);
 	return exitCodes.clean;
 }
@@ -178,11 +189,12 @@ function isInventory(content: unknown): content is WrittenInventory {
 	if (typeof content !== "object" || content === null) {
 		return false;
 	}
-	const { version, hosts, namespaces } = content as Readonly<Record<string, unknown>>;
+	const { version, cluster = null, hosts, namespaces } = content as Readonly<Record<string, unknown>>;
 	const areTexts = (value: unknown): boolean =>
 		Array.isArray(value) && value.every((item) => typeof item === "string");
 	return (
 		version === 1 &&
+		(cluster === null || typeof cluster === "string") &&
 		areTexts(namespaces) &&
 		Array.isArray(hosts) &&
 		hosts.every(

@@ -10,9 +10,14 @@ export interface MergedInventory {
 	readonly hosts: readonly (WrittenRow & { readonly cluster: string })[];
 }
 
-/** Joins inventories; one without a name is called by its place. */
+/** What the clusters of inventories are called; one without a name is called by its place. */
+export function clustersOf(inventories: readonly WrittenInventory[]): readonly string[] {
+	return inventories.map(({ cluster }, index) => cluster ?? `cluster ${index + 1}`);
+}
+
+/** Joins inventories of clusters that are called differently. */
 export function mergeInventories(inventories: readonly WrittenInventory[]): MergedInventory {
-	const clusters = inventories.map(({ cluster }, index) => cluster ?? `cluster ${index + 1}`);
+	const clusters = clustersOf(inventories);
 	const hosts = inventories.flatMap(({ hosts: rows, namespaces }, index) =>
 		rows.map((row) => ({
 			...row,
@@ -20,7 +25,7 @@ export function mergeInventories(inventories: readonly WrittenInventory[]): Merg
 			cluster: clusters[index] ?? "",
 		})),
 	);
-	return { version: 1, clusters: [...new Set(clusters)], hosts: hosts.toSorted(byHost) };
+	return { version: 1, clusters, hosts: hosts.toSorted(byHost) };
 }
 
 const setNames: ReadonlySet<string> = new Set(sets);

@@ -294,7 +294,30 @@ describe("inventory --merge", () => {
 				{ cluster: "east", can: ["bank", "intern"] },
 			],
 		);
-		assert.equal((await run("--merge", one)).code, 64);
+		assert.equal(
+			(await run("--merge", one, two)).out,
+			(await run("--merge", one, two, "--output", "json")).out,
+		);
+		assert.equal((await run("--merge", one, "--output", "csv")).code, 64);
+		assert.equal((await run("--merge")).code, 64);
+	});
+
+	it("inventory --merge refuses two of one name, whose rows could not be told apart, and says which", async () => {
+		const one = file((await run(world, "--output", "json", "--name", "east")).out);
+		const two = file((await run(world, "--output", "json", "--name", "cluster 1")).out);
+		const nameless = file((await run(world, "--output", "json")).out);
+		for (const [first, second, name] of [
+			[one, one, "east"],
+			[nameless, two, "cluster 1"],
+		] as const) {
+			const { code, out, error } = await run("--merge", first, second);
+			assert.deepEqual([code, out], [65, ""]);
+			assert.equal(
+				error,
+				`waymark: ${second}: calls its cluster "${name}", as ${first} does; write one of them with another --name\n`,
+			);
+		}
+		assert.equal((await run("--merge", nameless, nameless)).code, 0, "called by their places");
 	});
 });
 
