@@ -20,6 +20,9 @@ export async function main(argv: readonly string[], streams: Streams): Promise<n
 	const load = verbs.get(name ?? "");
 	if (load === undefined) {
 		const asked = name === "--help" || name === "-h" || name === "help";
+		if (name === "help" && verbs.has(rest[0] ?? "")) {
+			return main([...rest, "--help"], streams);
+		}
 		if (asked) {
 			streams.out(await help(streams));
 			return exitCodes.clean;

@@ -14,6 +14,15 @@ test("main() answers a mistyped verb with what was meant, in one line", async ()
 	assert.equal(strange.error, 'waymark: there is no verb "xyzzyplugh"; waymark --help lists them\n');
 });
 
+test("main() answers help VERB as VERB --help", async () => {
+	assert.deepEqual(await runVerb("help", "config"), await runVerb("config", "--help"));
+	assert.match(
+		(await runVerb("help", "export", "network-policies")).out,
+		/^Usage: waymark export network-policies/,
+	);
+	assert.equal((await runVerb("help", "nothing")).out, (await runVerb("--help")).out);
+});
+
 test("waymark says nothing when whoever reads its output has gone", {
 	skip: process.platform === "win32" && "the test needs a shell with pipes",
 }, () => {

@@ -1,11 +1,12 @@
 import { writeFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import type { Document } from "yaml";
-import { parseAllDocuments } from "yaml";
+import { LineCounter, parseAllDocuments } from "yaml";
 import type { Edit } from "../core/finding.ts";
 import { jsonPointer } from "../core/finding.ts";
 import type { Operation } from "../core/patch.ts";
 import { applyEdits, toJsonPatch } from "../core/patch.ts";
+import { parseJsonStream } from "./json-stream.ts";
 import { contentOf, kubectlYaml } from "./kubectl-yaml.ts";
 import type { Manifest, Source } from "./read.ts";
 import type { Splice } from "./splice.ts";
@@ -108,8 +109,9 @@ function spliced(source: Source, fixes: readonly ManifestFix[]): string | undefi
 type Wanted = ReadonlyMap<number | undefined, readonly ManifestFix[]>;
 
 function documentsOf(text: string): readonly Document[] {
-	const documents = parseAllDocuments(text, { ...kubectlYaml, uniqueKeys: false });
-	return Array.isArray(documents) ? documents : [];
+	return (
+		parseJsonStream(text, new LineCounter()) ?? parseAllDocuments(text, { ...kubectlYaml, uniqueKeys: false })
+	);
 }
 
 /** Whether a changed text says what the edits wish, and otherwise what it said before. */

@@ -12,6 +12,7 @@ import { conformsToKind, kindOfObject, kinds } from "../core/kinds.ts";
 import { pruneNulls } from "../core/prune-nulls.ts";
 import type { Settings } from "../core/settings.ts";
 import { dialectOf } from "./dialect.ts";
+import { parseJsonStream } from "./json-stream.ts";
 import { contentOf, differingScalars, KubectlRefusal, kubectlYaml } from "./kubectl-yaml.ts";
 import { readWhole } from "./whole-file.ts";
 
@@ -230,16 +231,23 @@ export function parseManifests(text: string, file: string): Reading {
 			return { line: Math.max(line, 1), column: Math.max(col, 1) };
 		},
 	};
-	const documents = parseAllDocuments(withoutLaterMarks(text), { ...kubectlYaml, lineCounter: lines });
+	const stream = parseJsonStream(text, lines);
+	const documents: readonly Document.Parsed[] =
+		stream ?? parseAllDocuments(withoutLaterMarks(text), { ...kubectlYaml, lineCounter: lines });
 	// Only what was parsed has lines.
 	unreadable.push(...badSeparators(source, file), ...directives(source, file));
-	for (const [index, document] of (Array.isArray(documents) ? documents : []).entries()) {
+	for (const [index, document] of documents.entries()) {
 		const failure = document.errors[0];
 		if (failure !== undefined) {
 			const line = failure.linePos?.[0].line ?? 1;
 			unreadable.push({ file, line, message: (failure.message.split("\n")[0] ?? "").replace(/:$/, "") });
 		}
-		if (index > 0 && document.directives?.docStart !== true && document.contents !== null) {
+		if (
+			stream === undefined &&
+			index > 0 &&
+			document.directives?.docStart !== true &&
+			document.contents !== null
+		) {
 			const { line } = source.positionAt(document.contents.range?.[0] ?? 0);
 			unreadable.push({ file, line, message: "kubectl reads nothing after ..., until the next ---" });
 			continue;
