@@ -164,12 +164,19 @@ function readSettings(config: string | undefined): Settings {
 }
 
 /** Which rules the policies hold, and which only Waymark does, as comments. */
-function head({ settings, live, inject, kubernetesMinor }: Options): string {
+function head({ settings, live, inject, kubernetesMinor, staticManifests, editors }: Options): string {
 	const known = heldRules(rules, kubernetesMinor);
 	const covered = new Set(coveredRules(known, settings));
+	const namesEditors = editors === "rbac" || settings.policyEditors !== undefined;
+	const isHeldOfNamespaces = ({ id }: Rule): boolean =>
+		namespaceRules.has(id) &&
+		(settings.severities.get(id) ?? "error") === "error" &&
+		(namesEditors || id === "namespace-annotation");
+	// Files that add labels have nothing else in them.
 	const isHeld = (rule: Rule): boolean =>
-		namespaceRules.has(rule.id) ||
-		(covered.has(rule) && rule.cel?.problems.some(({ needs }) => needs === undefined || live) === true);
+		!(staticManifests && inject) &&
+		(isHeldOfNamespaces(rule) ||
+			(covered.has(rule) && rule.cel?.problems.some(({ needs }) => needs === undefined || live) === true));
 	const held = known.filter(isHeld);
 	const gapOf = ({ id, cel }: Rule): string | undefined => cel?.gap ?? namespaceRules.get(id);
 	const heldElsewhere = known.filter((rule) => !held.includes(rule));
@@ -180,6 +187,14 @@ function head({ settings, live, inject, kubernetesMinor }: Options): string {
 					"# The API server needs --feature-gates=MutatingAdmissionPolicy=true and --runtime-config for v1beta1.",
 				]
 			: []),
+		...(staticManifests && inject
+			? ["# They only add labels, and refuse nothing: what refuses is printed without --inject."]
+			: []),
+		...(namesEditors
+			? []
+			: [
+					"# Nobody is named who may edit policies (policyEditors, or --editors rbac), so everybody who may write a Namespace may.",
+				]),
 		`# Held by these policies, ${held.length} rules:`,
 		...held.map((rule) => `#   ${rule.id}${gapOf(rule) === undefined ? "" : ` (not ${gapOf(rule)})`}`),
 		`# Held by Waymark only, ${heldElsewhere.length} rules:`,

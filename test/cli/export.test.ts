@@ -81,6 +81,22 @@ describe("waymark export admission-policies", () => {
 		assert.doesNotMatch(head((await run("admission-policies")).out), /serviceentry-waypoint-existence/);
 	});
 
+	it("claims no rule that nothing in it holds", async () => {
+		const head = (out: string): string => out.slice(0, out.indexOf("# Held by Waymark only"));
+		const plain = head((await run("admission-policies")).out);
+		assert.match(plain, /# Nobody is named who may edit policies/);
+		assert.match(plain, /# {3}namespace-annotation/);
+		assert.doesNotMatch(plain, /# {3}namespace-(editor|label)/);
+		const byRbac = head((await run("admission-policies", "--editors", "rbac")).out);
+		assert.match(byRbac, /# {3}namespace-editor/);
+		assert.doesNotMatch(byRbac, /# Nobody is named/);
+		const adding = head((await run("admission-policies", "--static-manifests", "--inject")).out);
+		assert.match(
+			adding,
+			/# They only add labels, and refuse nothing[^\n]+\n(#[^\n]*\n)*# Held by these policies, 0 rules:/,
+		);
+	});
+
 	it("refuses what does not go together, and says why", async () => {
 		for (const [argv, reason] of [
 			[["--kubernetes", "1.29"], /from 1\.30 to 1\.37/],
