@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
 import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { createServer as createTcpServer, connect as openTcp } from "node:net";
 import { delimiter, join } from "node:path";
+import type { Duplex } from "node:stream";
+import type { TestContext } from "node:test";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { stringify } from "yaml";
 import { createAuthority, issueCertificate } from "../../src/certificates/authority.ts";
@@ -100,6 +103,21 @@ describe("a verb with --cluster", () => {
 		assert.match(error, /^waymark: [^\n]+\n$/);
 		assert.doesNotMatch(error, /\n\s+at /);
 		return error;
+	}
+
+	/** Has the environment name a proxy that answers so whoever asks it for a way. */
+	async function goThrough(
+		context: TestContext,
+		onConnect: (request: IncomingMessage, socket: Duplex) => void,
+	): Promise<void> {
+		const proxy = createHttpServer().on("connect", onConnect);
+		context.after(() => {
+			proxy.closeAllConnections();
+			proxy.close();
+		});
+		proxy.listen(0, "127.0.0.1");
+		await once(proxy, "listening");
+		process.env.HTTPS_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
 	}
 
 	const host = boundEntry.spec?.hosts?.[0] ?? "";
@@ -261,17 +279,10 @@ describe("a verb with --cluster", () => {
 	});
 
 	it("says that a proxy lets nobody through, by the status and not by its page", async (context) => {
-		const proxy = createHttpServer().on("connect", (_, socket) => {
+		await goThrough(context, (_, socket) => {
 			socket.on("error", () => {});
 			socket.end("HTTP/1.1 403 Forbidden\r\ncontent-type: text/html\r\n\r\n<html><h1>Blocked</h1></html>");
 		});
-		context.after(() => {
-			proxy.closeAllConnections();
-			proxy.close();
-		});
-		proxy.listen(0, "127.0.0.1");
-		await once(proxy, "listening");
-		process.env.HTTPS_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
 		const file = kubeconfig({ server: "https://api.example:6443" });
 		const error = await failing("trace", "--all", "--cluster", "--kubeconfig", file);
 		assert.match(error, /proxy/i);
@@ -281,7 +292,7 @@ describe("a verb with --cluster", () => {
 
 	it("goes through HTTPS_PROXY", async (context) => {
 		const tunnels: (string | undefined)[] = [];
-		const proxy = createHttpServer().on("connect", (request, socket) => {
+		await goThrough(context, (request, socket) => {
 			tunnels.push(request.url);
 			const upstream = openTcp(server.port, "127.0.0.1", () => {
 				socket.write("HTTP/1.1 200 OK\r\n\r\n");
@@ -290,13 +301,6 @@ describe("a verb with --cluster", () => {
 			upstream.on("error", () => socket.destroy());
 			socket.on("error", () => upstream.destroy());
 		});
-		context.after(() => {
-			proxy.closeAllConnections();
-			proxy.close();
-		});
-		proxy.listen(0, "127.0.0.1");
-		await once(proxy, "listening");
-		process.env.HTTPS_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
 		const file = kubeconfig({ server: "https://api.example:6443" });
 		const { code, error } = await runVerb("trace", "--all", "--cluster", "--kubeconfig", file);
 		assert.equal(code, 0, error);
