@@ -67,6 +67,40 @@ describe("publishReports()", () => {
 	});
 });
 
+describe("publishReports() in the midst of many", () => {
+	test("writes what becomes worse before the rest of them, and once", async () => {
+		const server = slowServer(5);
+		const stop = new AbortController();
+		const publisher = publishReports(
+			{
+				server,
+				api: "openreports",
+				content: () => passed,
+				complete: Promise.resolve(),
+				cluster: undefined,
+				log: { info() {}, warn() {} },
+			},
+			stop.signal,
+		);
+		for (let index = 0; index < 500; index++) {
+			publisher.touch(`calm-${index}`);
+		}
+		await until(() => server.order.length > 50);
+		const begun = server.order.length;
+		publisher.touch("worse", true);
+		publisher.touch("calm-499", true);
+		await until(() => publisher.status().written === 501);
+		stop.abort();
+		await publisher.ended;
+		const at = (namespace: string): number => server.order.indexOf(namespace);
+		assert.ok(
+			at("worse") <= begun && at("calm-499") <= begun + 1,
+			`${at("worse")} ${at("calm-499")} ${begun}`,
+		);
+		assert.equal(server.order.length, 501, "none twice");
+	});
+});
+
 describe("publishReports() when things go wrong", () => {
 	/** An API server that has reports, or not, and may refuse a request. */
 	function storing(): ReportServer & {
