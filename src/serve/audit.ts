@@ -258,8 +258,8 @@ function beginSpell(options: AuditOptions, signal: AbortSignal): Spell {
 		.then(() => run.quiet())
 		.then(reportable.resolve);
 	void judged.promise.then(tellExemptions);
-	// What the first audit has left behind would stay for ever.
-	void judged.promise.then(() => compactWhenCalm(options.load.answered, signal));
+	// What the first audit and reach have left behind would stay for ever.
+	void reportable.promise.then(() => compactWhenCalm(options.load.answered, signal));
 	let today = day();
 	const calendar = setInterval(() => {
 		if (day() !== today) {
