@@ -170,17 +170,7 @@ function mergeSpans<N extends number | bigint>(spans: readonly Span<N>[]): Spans
 
 function meetsSpan<N extends number | bigint>({ starts, ends }: Spans<N>, [start, end]: Span<N>): boolean {
 	// Of the spans that begin before the end, the last reaches furthest.
-	let low = 0;
-	let high = starts.length;
-	while (low < high) {
-		const middle = (low + high) >>> 1;
-		if ((starts[middle] as N) <= end) {
-			low = middle + 1;
-		} else {
-			high = middle;
-		}
-	}
-	const last = ends[low - 1];
+	const last = ends[countWhile(starts, (each) => each <= end) - 1];
 	return last !== undefined && last >= start;
 }
 
