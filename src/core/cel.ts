@@ -34,7 +34,7 @@ export const celMostDoubtful = 256;
  * Hosts times the characters of the lists that they are compared with: what the API server does in one expression, for the
  * object and the one that it replaces together. So are the other bounds of products.
  */
-export const celMostCompared = 900_000;
+const celMostCompared = 900_000;
 
 /** Endpoints by name that are compared one by one; more are compared as one text. */
 export const celMostNames = 256;
@@ -109,9 +109,19 @@ const longHost = 32;
  * What those of these hosts cost that are compared with each pattern by itself, in the units of CEL: some 60 for a pattern,
  * and a search in the text, which costs by the length of both.
  */
-export function celLongCost(hosts: string): string {
+function celLongCost(hosts: string): string {
 	return `[${hosts}.filter(n, n.size() > ${longHost} || n.split('.').size() > 4)].map(l,
     l.size() * (60 * variables.listPatterns + variables.listLength) + l.join('').size() * variables.listLength / 100)[0]`;
+}
+
+/**
+ * Whether to compare these hosts with the lists of a namespace, so many times, costs more than an expression may: rules leave
+ * the hosts alone then, and the object is refused for its size.
+ */
+export function celIsTooMuch(hosts: string, times?: string): string {
+	const factor = times === undefined ? "" : `${times} * `;
+	return `(${factor}${hosts}.size() * variables.listLength > ${celMostCompared} ||
+  ${factor}${celLongCost(hosts)} > ${celMostCompared})`;
 }
 
 /** As `celCovers` for the few hosts that most are: short ones. */

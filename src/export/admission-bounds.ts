@@ -1,12 +1,5 @@
 import type { CelProblem } from "../core/cel.ts";
-import {
-	celLongCost,
-	celMostCompared,
-	celMostDoubtful,
-	celMostNames,
-	celMostPorts,
-	celMostText,
-} from "../core/cel.ts";
+import { celIsTooMuch, celMostDoubtful, celMostNames, celMostPorts, celMostText } from "../core/cel.ts";
 
 /** The most characters of all endpoints' addresses that are looked into: 4,096 IPv6 addresses have fewer. */
 export const mostPlaces = 262_144;
@@ -35,17 +28,12 @@ const tooLarge = (path: string, when: string): CelProblem => ({
  * that would have to look leave it alone, and it is refused with these words rather than with those of CEL.
  */
 export const excesses: readonly CelProblem[] = [
-	tooLarge(
-		"spec.hosts",
-		`e.governed && (variables.objects.size() * e.names.size() * variables.listLength > ${celMostCompared} ||
-  variables.objects.size() * ${celLongCost("e.names")} > ${celMostCompared})`,
-	),
+	tooLarge("spec.hosts", `e.governed && ${celIsTooMuch("e.names", "variables.objects.size()")}`),
 	tooLarge(
 		"spec.endpoints",
 		`e.extent > ${mostPlaces} || e.doubtful.size() > ${celMostDoubtful} || e.gateways.size() > ${celMostDoubtful} ||
   (e.ends.size() > ${celMostNames} ? e.extent * variables.listLength > ${celMostText} :
-    e.ends.size() * variables.listLength > ${celMostCompared} ||
-    ${celLongCost("e.ends")} > ${celMostCompared}) ||
+    ${celIsTooMuch("e.ends")}) ||
   e.portMaps.map(x, x.ports.size()).sum() * ${rangesOfPorts} > ${celMostPorts}`,
 	),
 	tooLarge(

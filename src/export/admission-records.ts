@@ -51,6 +51,11 @@ export function gathered(record: string, fields: ReadonlySet<string>, words: rea
 
 const wordForm = /\bvariables\.(\w+)/g;
 
+/** The words that an expression asks for, each as often as it does. */
+export function wordsIn(expression: string): readonly string[] {
+	return [...expression.matchAll(wordForm)].map(([, name = ""]) => name);
+}
+
 function rewritten(
 	words: readonly CelVariable[],
 	rewrite: (expression: string) => string,
@@ -65,7 +70,7 @@ function recordOf(
 ): string {
 	const layers = new Map<string, number>();
 	for (const { name, expression } of words) {
-		const asked = [...expression.matchAll(wordForm)].map(([, word = ""]) => (layers.get(word) ?? -1) + 1);
+		const asked = wordsIn(expression).map((word) => (layers.get(word) ?? -1) + 1);
 		layers.set(name, Math.max(0, ...asked));
 	}
 	const layerOf = ({ name }: CelVariable): number => layers.get(name) ?? 0;

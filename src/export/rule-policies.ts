@@ -8,7 +8,7 @@ import type { Rule } from "../core/rule.ts";
 import { rulePage } from "../core/rule.ts";
 import type { Settings } from "../core/settings.ts";
 import { excesses } from "./admission-bounds.ts";
-import { gathered, withConstants } from "./admission-records.ts";
+import { gathered, withConstants, wordsIn } from "./admission-records.ts";
 import type { CelVariable } from "./admission-words.ts";
 import {
 	ambientWord,
@@ -320,24 +320,18 @@ function fewerWords(
 	{ expression, messageExpression }: Expressions,
 ): { readonly words: readonly CelVariable[]; readonly expressions: Expressions } {
 	const fixed = withConstants(given);
-	let worded = {
-		words: usedBy(fixed.words, [expression, messageExpression]),
-		expressions: {
-			expression: fixed.rewrite(expression),
-			messageExpression: fixed.rewrite(messageExpression),
-		},
-	};
+	const rewrites = [fixed.rewrite];
+	let words = usedBy(fixed.words, [expression, messageExpression]);
 	for (const [record, fields] of records) {
-		const { words, rewrite } = gathered(record, fields, worded.words);
-		worded = {
-			words,
-			expressions: {
-				expression: rewrite(worded.expressions.expression),
-				messageExpression: rewrite(worded.expressions.messageExpression),
-			},
-		};
+		const fewer = gathered(record, fields, words);
+		words = fewer.words;
+		rewrites.push(fewer.rewrite);
 	}
-	return worded;
+	const rewritten = (text: string): string => rewrites.reduce((written, rewrite) => rewrite(written), text);
+	return {
+		words,
+		expressions: { expression: rewritten(expression), messageExpression: rewritten(messageExpression) },
+	};
 }
 
 /** The words that are asked for together, and not once for each of many hosts: a field costs more of what an expression may. */
@@ -374,10 +368,6 @@ function usedBy(words: readonly CelVariable[], expressions: readonly string[]): 
 		}
 	}
 	return used;
-}
-
-function wordsIn(expression: string): readonly string[] {
-	return [...expression.matchAll(/\bvariables\.(\w+)/g)].map(([, name = ""]) => name);
 }
 
 /**

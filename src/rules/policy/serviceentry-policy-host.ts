@@ -2,8 +2,7 @@ import type { CelCheck } from "../../core/cel.ts";
 import {
 	celCanonicalHost,
 	celCovers,
-	celLongCost,
-	celMostCompared,
+	celIsTooMuch,
 	celMostNames,
 	celMostText,
 	celOverlaps,
@@ -76,15 +75,13 @@ export const serviceentryPolicyHost: Rule<"ServiceEntry"> = {
 			...hostProblems(
 				"Host",
 				"h",
-				`(e.governed && variables.objects.size() * e.names.size() * variables.listLength <= ${celMostCompared} &&
-  variables.objects.size() * ${celLongCost("e.names")} <= ${celMostCompared} ? e.hosts : [])`,
+				`(e.governed && !${celIsTooMuch("e.names", "variables.objects.size()")} ? e.hosts : [])`,
 				"spec.hosts",
 			),
 			...hostProblems(
 				"Endpoint",
 				"h",
-				`(e.ends.size() > ${celMostNames} || e.ends.size() * variables.listLength > ${celMostCompared} ||
-  ${celLongCost("e.ends")} > ${celMostCompared} ? [] : e.ends)`,
+				`(e.ends.size() > ${celMostNames} || ${celIsTooMuch("e.ends")} ? [] : e.ends)`,
 				"spec.endpoints",
 			),
 			...manyEndpoints(),
