@@ -106,32 +106,21 @@ export function validated(
 
 /** The refusal of a request that cannot be judged: nothing is known of its namespace, and nobody can be asked. */
 export function unjudged(review: Review): AnsweredReview {
-	return answer(review, {
-		uid: review.uid,
-		allowed: false,
-		status: {
-			code: 503,
-			reason: "ServiceUnavailable",
-			message: oneLine(
-				`Cannot judge the request: Waymark does not know the namespace ${quote(review.namespace)} yet, and the API server does not answer Waymark: try again`,
-			),
-			details: { causes: [] },
-		},
-		auditAnnotations: { decision: "unjudged" },
-	});
+	const why = `Waymark does not know the namespace ${quote(review.namespace)} yet, and the API server does not answer Waymark: try again`;
+	return refusal(review, 503, "ServiceUnavailable", why);
 }
 
 /** The refusal of a request that is not as an API server writes it. */
 export function faulty(review: Review, fault: string): AnsweredReview {
+	return refusal(review, 403, "Forbidden", fault);
+}
+
+/** The refusal of a request without a verdict on it. */
+function refusal(review: Review, code: number, reason: string, why: string): AnsweredReview {
 	return answer(review, {
 		uid: review.uid,
 		allowed: false,
-		status: {
-			code: 403,
-			reason: "Forbidden",
-			message: `Cannot judge the request: ${fault}`,
-			details: { causes: [] },
-		},
+		status: { code, reason, message: oneLine(`Cannot judge the request: ${why}`), details: { causes: [] } },
 		auditAnnotations: { decision: "unjudged" },
 	});
 }
