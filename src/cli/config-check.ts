@@ -1,9 +1,7 @@
 import { quote } from "../core/finding.ts";
-import { readWhole } from "../manifests/whole-file.ts";
-import { rules } from "../rules/table.ts";
-import { loadSettings } from "../settings/read.ts";
 import type { Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
+import { readSettings } from "./world.ts";
 
 /** `waymark config check FILE`: says everything that is wrong with a cluster configuration. */
 export const configCheck: Verb = {
@@ -18,7 +16,7 @@ export const configCheck: Verb = {
 		if (word !== "check" || file === undefined || rest.length > 0) {
 			throw new UsageError("config check takes one file");
 		}
-		loadSettings(file, new Set(rules.map((rule) => rule.id)), readWhole);
+		await readSettings(file);
 		streams.out(`${file} is a usable configuration\n`);
 		return exitCodes.clean;
 	},

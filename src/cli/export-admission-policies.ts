@@ -2,19 +2,17 @@ import { parseArgs } from "node:util";
 import { stringify } from "yaml";
 import type { Rule } from "../core/rule.ts";
 import type { Settings } from "../core/settings.ts";
-import { defaultSettings } from "../core/settings.ts";
 import type { BackstopChoice } from "../export/admission-policies.ts";
 import { backstop, heldRules, newestKubernetes, oldestKubernetes } from "../export/admission-policies.ts";
 import type { Manifest } from "../export/mesh-table.ts";
 import type { Action, BackstopOptions } from "../export/policy-objects.ts";
 import { coveredRules, namespaceRules } from "../export/rule-policies.ts";
 import { kubectlYaml } from "../manifests/kubectl-yaml.ts";
-import { readWhole } from "../manifests/whole-file.ts";
 import { rules } from "../rules/table.ts";
-import { loadSettings } from "../settings/read.ts";
 import type { Verb } from "./verb.ts";
 import { exitCodes, UsageError } from "./verb.ts";
 import { ownVersion } from "./version.ts";
+import { readSettings } from "./world.ts";
 
 const usage = `Usage: waymark export admission-policies [--inject] [--live] [--warnings] [--config FILE]
                     [--kubernetes 1.${oldestKubernetes}…1.${newestKubernetes}] [--static-manifests] [--editors config|rbac]
@@ -59,7 +57,7 @@ export const exportAdmissionPolicies: Verb = {
 	summary: "Print policies by which the API server holds the essential rules itself",
 	usage,
 	async run(argv, streams) {
-		const options = readOptions(argv);
+		const options = await readOptions(argv);
 		const objects = backstop(
 			{
 				settings: options.settings,
@@ -93,7 +91,7 @@ export function printManifests(objects: readonly Manifest[]): string {
 		.join("---\n");
 }
 
-function readOptions(argv: readonly string[]): Options {
+async function readOptions(argv: readonly string[]): Promise<Options> {
 	const { values } = parseArgs({
 		args: [...argv],
 		options: {
@@ -133,7 +131,7 @@ function readOptions(argv: readonly string[]): Options {
 		}
 	}
 	return {
-		settings: readSettings(values.config),
+		settings: await readSettings(values.config),
 		kubernetesMinor,
 		inject: values.inject,
 		live: values.live,
@@ -155,12 +153,6 @@ function readMinor(text: string): number {
 		);
 	}
 	return minor;
-}
-
-function readSettings(config: string | undefined): Settings {
-	return config === undefined
-		? defaultSettings
-		: loadSettings(config, new Set(rules.map((rule) => rule.id)), readWhole);
 }
 
 /** Which rules the policies hold, and which only Waymark does, as comments. */
