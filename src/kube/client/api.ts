@@ -100,10 +100,15 @@ function shortLine(text: string): string {
 	return text.replace(unprintable, " ").trim().slice(0, 300);
 }
 
+/** Whether a text that should be JSON is a page of HTML, which something in front of the API server has put in its place. */
+export function isHtml(text: string): boolean {
+	return /^\s*</.test(text);
+}
+
 /** What is no JSON: a page that a proxy put in the place of an answer, by its title, or Go's "404 page not found". */
 function describeText(status: number, body: string): string {
 	const title = /<title[^>]*>([^<]{0,200})/i.exec(body.slice(0, 10_000))?.[1] ?? "";
-	const isPage = /^\s*</.test(body);
+	const isPage = isHtml(body);
 	const text = shortLine((isPage ? title : body).replaceAll(/\s+/g, " "));
 	const code = text.startsWith(String(status)) ? "HTTP" : `HTTP ${status}`;
 	const said = text === "" ? `HTTP ${status}` : `${code} ${text}`;

@@ -1,6 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
-import { ApiError, errorOfAnswer, HttpError } from "./api.ts";
+import { ApiError, errorOfAnswer, HttpError, isHtml } from "./api.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Timeouts } from "./http.ts";
 import { createPool } from "./http.ts";
@@ -164,8 +164,7 @@ function parseAnswer(text: string): unknown {
 	try {
 		return JSON.parse(text);
 	} catch (error) {
-		const isPage = /^\s*</.test(text);
-		const found = isPage ? "a page of HTML came: something in front of it answered" : "it is not JSON";
+		const found = isHtml(text) ? "a page of HTML came: something in front of it answered" : "it is not JSON";
 		throw new HttpError("malformed", `Cannot read an answer of the API server: ${found}`, error);
 	}
 }
