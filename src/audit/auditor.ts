@@ -200,12 +200,10 @@ export function createAuditor(options: {
 		}
 	};
 	const sweepOn = (): void => {
-		if (sweep === undefined) {
-			for (const kind of sweeps) {
-				sweeps.delete(kind);
-				sweep = sweepAll(kind);
-				break;
-			}
+		const [kind] = sweeps;
+		if (sweep === undefined && kind !== undefined) {
+			sweeps.delete(kind);
+			sweep = sweepAll(kind);
 		}
 		if (sweep?.next().done === true) {
 			sweep = undefined;
@@ -213,20 +211,22 @@ export function createAuditor(options: {
 	};
 	/** Puts in line some of the entries that asked for a waypoint that has changed: there may be ten thousand. */
 	const unbindSome = (): void => {
-		for (const [waypoint, entries] of unbinding) {
-			for (let count = 0; count < searchedAtOnce; count++) {
-				const next = entries.next();
-				if (next.done === true) {
-					unbinding.delete(waypoint);
-					return;
-				}
-				const { metadata } = next.value;
-				const [namespace, name] = [metadata?.namespace ?? "", metadata?.name ?? ""];
-				const entry: NamedObject = { kind: "ServiceEntry", namespace, name };
-				rejudge(entry);
-				rerouted.set(`${namespace}\n${name}`, entry);
-			}
+		const [first] = unbinding;
+		if (first === undefined) {
 			return;
+		}
+		const [waypoint, entries] = first;
+		for (let count = 0; count < searchedAtOnce; count++) {
+			const next = entries.next();
+			if (next.done === true) {
+				unbinding.delete(waypoint);
+				return;
+			}
+			const { metadata } = next.value;
+			const [namespace, name] = [metadata?.namespace ?? "", metadata?.name ?? ""];
+			const entry: NamedObject = { kind: "ServiceEntry", namespace, name };
+			rejudge(entry);
+			rerouted.set(`${namespace}\n${name}`, entry);
 		}
 	};
 	/** Takes a step with single objects; false when none is in line. */

@@ -173,6 +173,10 @@ export function createPacer(load: Load, given: Partial<AuditPace> = {}, turns: T
 			take(next.piece, sliceMs);
 		}
 	};
+	const takeOne = (sliceMs: number): void => {
+		takeNext(sliceMs);
+		waitAgain();
+	};
 	/** Takes pieces behind an answer until its time is over, or somebody asks: what then comes first has waited for a piece. */
 	const takeBehind = (answeredAt: number): void => {
 		takeNext(Math.min(pace.busySliceMs, answeredMs));
@@ -210,11 +214,9 @@ export function createPacer(load: Load, given: Partial<AuditPace> = {}, turns: T
 				}
 			});
 		});
-		const begin = (): void => {
-			takeNext(pace.busySliceMs);
-			waitAgain();
-		};
-		const cancel = turns.after(rhythm.isOften() ? Math.max(1, lateAt - now()) : 1, () => end(begin));
+		const cancel = turns.after(rhythm.isOften() ? Math.max(1, lateAt - now()) : 1, () =>
+			end(() => takeOne(pace.busySliceMs)),
+		);
 	};
 	const come = (): void => {
 		if (line.length === 0) {
@@ -222,8 +224,7 @@ export function createPacer(load: Load, given: Partial<AuditPace> = {}, turns: T
 		} else if (rhythm.isBusy() || load.inFlight() > 0) {
 			afterAnswer();
 		} else {
-			takeNext(pace.sliceMs);
-			waitAgain();
+			takeOne(pace.sliceMs);
 		}
 	};
 	const waitAgain = (): void => {
