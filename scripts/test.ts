@@ -30,11 +30,13 @@ interface Step {
 const biome: Step = {
 	name: "format, lint and import arrows",
 	args: [join(root, "node_modules/@biomejs/biome/bin/biome"), "check", "--error-on-warnings"],
+	givesWay: true,
 };
 
 const types: Step = {
 	name: "types",
 	args: [join(root, "node_modules/typescript/bin/tsc"), "--noEmit"],
+	givesWay: true,
 };
 
 // The engine and what it knows must be covered; sockets and watches are held by tests over real ones, which would
