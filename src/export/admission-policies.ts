@@ -3,7 +3,7 @@ import { celList, celText } from "../core/cel.ts";
 import { useWaypointLabel } from "../core/policy.ts";
 import type { Rule } from "../core/rule.ts";
 import { rulePage } from "../core/rule.ts";
-import { injectionWord, labelWords, malformedWords, ownAnnotationWords } from "./admission-words.ts";
+import { injectionPatch, labelWords, malformedWords, ownAnnotationWords } from "./admission-words.ts";
 import { generatedLabel } from "./authorization-policies.ts";
 import type { Manifest } from "./mesh-table.ts";
 import { tableDefinition } from "./mesh-table.ts";
@@ -39,29 +39,9 @@ export function injection(options: BackstopOptions, version: "v1" | "v1beta1"): 
 					objectSelector: { matchExpressions: [{ key: useWaypointLabel, operator: "DoesNotExist" }] },
 					resourceRules: writesOf(["ServiceEntry"]),
 				},
-				matchConditions: [
-					{
-						// Labels would hide that an author calls internal what is not; whether it is, only Waymark tells.
-						// One condition: they are asked twice of each entry that is bound, which is then judged anew.
-						name: "unbound",
-						expression: `!(${celText(useWaypointLabel)} in object.metadata.?labels.orValue({})) &&
-object.?spec.?location.orValue('') != 'MESH_INTERNAL' && !has(object.metadata.deletionTimestamp)`,
-					},
-				],
-				variables: [injectionWord(settings)],
 				mutations: [
-					{
-						// A JSON Patch costs less than an apply configuration, which compares the whole object by its schema.
-						patchType: "JSONPatch",
-						jsonPatch: {
-							expression: `has(object.metadata.labels)
-  ? variables.waypoint.map(w, JSONPatch{op: "add", path: "/metadata/labels/istio.io~1use-waypoint", value: w.split('/')[1]}) +
-    variables.waypoint.map(w, JSONPatch{op: "add", path: "/metadata/labels/istio.io~1use-waypoint-namespace",
-      value: w.split('/')[0]})
-  : variables.waypoint.map(w, JSONPatch{op: "add", path: "/metadata/labels",
-      value: {'istio.io/use-waypoint': w.split('/')[1], 'istio.io/use-waypoint-namespace': w.split('/')[0]}})`,
-						},
-					},
+					// A JSON Patch costs less than an apply configuration, which compares the whole object by its schema.
+					{ patchType: "JSONPatch", jsonPatch: { expression: injectionPatch(settings) } },
 				],
 			},
 		},

@@ -626,10 +626,12 @@ export const sidecarWords: readonly CelVariable[] = [
 ];
 
 /**
- * The waypoint that an unbound entry gets which is not MESH_INTERNAL, as a list of NAMESPACE/NAME or of nothing: the one
- * that the policy names, since the label of the namespace does it by itself. One word, as each costs every such write.
+ * The JSON Patch that binds an unbound entry which is not MESH_INTERNAL to the waypoint that the policy names; empty where it
+ * names none, since the label of the namespace does it by itself. One expression, without a word and without a condition
+ * before it: for each, the API server prepares the whole evaluation anew.
  */
-export function injectionWord(settings: Settings): CelVariable {
+export function injectionPatch(settings: Settings): string {
+	const U = celText(useWaypointLabel);
 	const N = celText(useWaypointNamespaceLabel);
 	const [named] = waypointWords(settings);
 	// In mode warn, a label that names nothing would outvote the one of the namespace that works.
@@ -637,26 +639,27 @@ export function injectionWord(settings: Settings): CelVariable {
 		settings.defaults.mode === "enforce"
 			? `!(${note("mode")}.orValue('').trim() in ${celList(modes.filter((mode) => mode !== "enforce"))})`
 			: `${note("mode")}.orValue('').trim() == 'enforce'`;
-	const expression = `[${named?.expression}].filter(w, w.contains('/') &&
-  ${isEnforced} &&
-  (!has(object.metadata.labels) || [object.metadata.labels].all(l,
-    l[?${N}].orValue(w.split('/')[0]) == w.split('/')[0] &&
-    !(l[?${celText(managedLabel)}].orValue('') in ['istio.io-mesh-controller', 'istio.io-eastwest-controller'])))${leavesByConfiguration(settings)})`;
-	return {
-		name: "waypoint",
-		expression: expression.replaceAll(
-			"variables.annotations",
-			"namespaceObject.metadata.?annotations.orValue({})",
-		),
-	};
+	// Labels would hide that an author calls internal what is not; whether it is, only Waymark tells.
+	const expression = `object.?spec.?location.orValue('') == 'MESH_INTERNAL' || has(object.metadata.deletionTimestamp) ||
+has(object.metadata.labels) && (${U} in object.metadata.labels ||
+  object.metadata.labels[?${celText(managedLabel)}].orValue('') in ['istio.io-mesh-controller', 'istio.io-eastwest-controller'])
+? [] : [${named?.expression}].map(w,
+  !w.contains('/') || !(${isEnforced}) || has(object.metadata.labels) &&
+    object.metadata.labels[?${N}].orValue(w.split('/')[0]) != w.split('/')[0]${staysByConfiguration(settings)} ? []
+  : has(object.metadata.labels)
+  ? [JSONPatch{op: "add", path: "/metadata/labels/istio.io~1use-waypoint", value: w.split('/')[1]},
+     JSONPatch{op: "add", path: "/metadata/labels/istio.io~1use-waypoint-namespace", value: w.split('/')[0]}]
+  : [JSONPatch{op: "add", path: "/metadata/labels",
+      value: {${U}: w.split('/')[1], ${N}: w.split('/')[0]}}])[0]`;
+	return expression.replaceAll("variables.annotations", "namespaceObject.metadata.?annotations.orValue({})");
 }
 
 /** What is not called MESH_INTERNAL leaves the cluster, unless the configuration calls its hosts internal. */
-function leavesByConfiguration(settings: Settings): string {
+function staysByConfiguration(settings: Settings): string {
 	return settings.internal.hosts.length === 0
 		? ""
-		: ` &&
-[{
+		: ` ||
+![{
     'external': dyn(true),
     'selects': dyn(object.?spec.?workloadSelector.hasValue()),
     'names': dyn(object.?spec.?hosts.orValue([]).map(h, ${celCanonicalHost("h")})),
