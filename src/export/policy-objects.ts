@@ -65,12 +65,19 @@ export function judgedNamespaces({ settings, exempt }: BackstopOptions): object 
 	};
 }
 
+/** The writes that can bring a mistake into the cluster. */
+export type Operation = "CREATE" | "UPDATE";
+export const bothOperations: readonly Operation[] = ["CREATE", "UPDATE"];
+
 /** What is written of these kinds: one entry for each API group, since a policy with more of them matches the same. */
-export function writesOf(judged: Iterable<Kind>): readonly object[] {
+export function writesOf(
+	judged: Iterable<Kind>,
+	operations: readonly Operation[] = bothOperations,
+): readonly object[] {
 	return [...Map.groupBy(new Set(judged), (kind) => kinds[kind].group)].map(([group, list]) => ({
 		apiGroups: [group],
 		apiVersions: ["*"],
-		operations: ["CREATE", "UPDATE"],
+		operations,
 		resources: list.map((kind) => kinds[kind].plural),
 		scope: "Namespaced",
 	}));

@@ -26,8 +26,15 @@ import {
 } from "./admission-words.ts";
 import type { Manifest } from "./mesh-table.ts";
 import { tableKind, tableVersion } from "./mesh-table.ts";
-import type { Action, BackstopOptions } from "./policy-objects.ts";
-import { binding, judgedNamespaces, labelled, restorerConditions, writesOf } from "./policy-objects.ts";
+import type { Action, BackstopOptions, Operation } from "./policy-objects.ts";
+import {
+	binding,
+	bothOperations,
+	judgedNamespaces,
+	labelled,
+	restorerConditions,
+	writesOf,
+} from "./policy-objects.ts";
 
 /** The rules of which the API server holds something by itself, with their CEL, in the order of the table. */
 export function coveredRules(rules: readonly Rule[], { severities }: Settings): readonly Rule[] {
@@ -54,6 +61,8 @@ interface Plan {
 	readonly words: (settings: Settings) => readonly CelVariable[];
 	/** The list of the object and the one that it replaces, as rules see them. */
 	readonly subjects: string;
+	/** Whether creations and updates have a policy each: only updates need a condition, and to work one out costs a creation a tenth. */
+	readonly isDivided?: boolean;
 	/** What tells cheaply that there is nothing to find: by the object and the table alone, or with the namespace. */
 	readonly isPlain?: string;
 	readonly isPlainHere?: (settings: Settings) => string | undefined;
@@ -68,6 +77,7 @@ const plans: { readonly [Name in RulePolicyName]: Plan } = {
 		needs: undefined,
 		words: entryWords,
 		subjects: "variables.entries",
+		isDivided: true,
 		isPlainHere: plainEntry,
 	},
 	"waymark-sidecar": {
@@ -103,7 +113,28 @@ export function rulePolicies(options: BackstopOptions, name: RulePolicyName): re
 		...findingWords(chosen, plan, options.settings),
 		daysWord,
 	];
-	return options.actions.flatMap((action) => policy(options, name, action, words, chosen));
+	return options.actions.flatMap((action) =>
+		partsOf(name, action).flatMap((part) => policy(options, part, words, chosen)),
+	);
+}
+
+/** A policy of a family: what it does about what it finds, in which writes. */
+interface Part {
+	readonly family: RulePolicyName;
+	readonly action: Action;
+	readonly name: string;
+	readonly operations: readonly Operation[];
+}
+
+function partsOf(family: RulePolicyName, action: Action): readonly Part[] {
+	const name = action === "deny" ? family : `${family}-${action}`;
+	return plans[family].isDivided === true
+		? [
+				{ family, action, name: `${name}-updates`, operations: ["UPDATE"] },
+				// The API server takes policies in the order in which they come: with this one in force, the other is, too.
+				{ family, action, name, operations: ["CREATE"] },
+			]
+		: [{ family, action, name, operations: bothOperations }];
 }
 
 /** What a policy holds of a rule. */
@@ -222,23 +253,28 @@ const daysWord: CelVariable = {
   .filter(t, t.size() > 9).map(t, t.substring(0, 10))`,
 };
 
+const everyFinding = "variables.ofItems[0] + variables.ofWhole[0]";
+
 /** What counts of all that is found: an update is refused for what it brings, not for what was there. */
-function freshFindings(isOfEntries: boolean): string {
+function freshFindings({ family, operations }: Part): string {
 	const exemption = celText(annotationPrefix + exemptionPrefix);
-	return `(oldObject == null ? variables.ofItems[0] + variables.ofWhole[0] :
-  variables.ofItems[0].filter(f, !(f in variables.ofItems[1]) ||
+	const isOfEntries = plans[family].isAbout("ServiceEntry");
+	const ofUpdates = `variables.ofItems[0].filter(f, !(f in variables.ofItems[1]) ||
     (variables.ofItems[0].size() > ${fewFindings} ? variables.ofItems[0].size() > variables.ofItems[1].size() :
       variables.ofItems[0].filter(g, g == f).size() > variables.ofItems[1].filter(g, g == f).size())${isOfEntries ? " ||\n    variables.addsHosts && f.split(': ')[1] != 'spec.hosts'" : ""}) +
-  variables.ofWhole[0].filter(f, !(f in variables.ofWhole[1])${isOfEntries ? " || variables.widensEgress" : ""}))
+  variables.ofWhole[0].filter(f, !(f in variables.ofWhole[1])${isOfEntries ? " || variables.widensEgress" : ""})`;
+	const ofBoth = `oldObject == null ? ${everyFinding} :\n  ${ofUpdates}`;
+	const counted = operations.length > 1 ? ofBoth : operations.includes("UPDATE") ? ofUpdates : everyFinding;
+	return `(${counted})
 .filter(f, !variables.annotations[?${exemption} + f.split(':')[0]]
   .optMap(x, !(${exemption} + f.split(':')[0] in variables.malformed) &&
     variables.days.all(d, d <= x.split('until=')[1].trim().substring(0, 10))).orValue(false))`;
 }
 
 /** What a policy does something about; where it only tells of it, old mistakes count, too. */
-function actionWord(action: Action, isOfEntries: boolean, settings: Settings): CelVariable {
-	const found =
-		action === "deny" ? freshFindings(isOfEntries) : "variables.ofItems[0] + variables.ofWhole[0]";
+function actionWord(part: Part, settings: Settings): CelVariable {
+	const { action } = part;
+	const found = action === "deny" ? freshFindings(part) : everyFinding;
 	return {
 		name: "findings",
 		expression: `(${modeWord(settings).expression}) != '${modeOf[action]}' ? [] :\n${found}`,
@@ -254,25 +290,21 @@ const actionsOf: { readonly [A in Action]: readonly string[] } = {
 
 function policy(
 	options: BackstopOptions,
-	family: RulePolicyName,
-	action: Action,
+	part: Part,
 	given: readonly CelVariable[],
 	chosen: readonly Chosen[],
 ): readonly Manifest[] {
-	const { needs, isPlain, isPlainHere } = plans[family];
-	const name = action === "deny" ? family : `${family}-${action}`;
+	const { family, action, name, operations } = part;
+	const { needs, isPlainHere } = plans[family];
 	const isFine = isPlainHere?.(options.settings);
 	const vouches = action === "warn" && needs === "table";
-	const { words, expressions } = fewerWords(
-		[...given, actionWord(action, isEntry(chosen[0]?.kind ?? "Namespace"), options.settings)],
-		{
-			expression: `${isFine === undefined ? "" : `${isFine} ||\n`}variables.findings.size() == 0`,
-			messageExpression: `${isFine === undefined ? "" : `${isFine} ? '' :\n  `}[variables.findings.map(f, f + ' (' + ${celText(rulePage("", options.settings))} + f.split(':')[0] + ')')].map(l,
+	const { words, expressions } = fewerWords([...given, actionWord(part, options.settings)], {
+		expression: `${isFine === undefined ? "" : `${isFine} ||\n`}variables.findings.size() == 0`,
+		messageExpression: `${isFine === undefined ? "" : `${isFine} ? '' :\n  `}[variables.findings.map(f, f + ' (' + ${celText(rulePage("", options.settings))} + f.split(':')[0] + ')')].map(l,
     // The first of them, since CEL has no other way to cut a list that does not take time for each two items.
     (l.join('\\n') + '\\n').split('\\n', ${mostListed + 1}).filter(f, f != '' && !f.contains('\\n')).join('; ') +
     (l.size() > ${mostListed} ? '; and ' + string(l.size() - ${mostListed}) + ' more' : ''))[0]`,
-		},
-	);
+	});
 	const validation = {
 		expression: expressions.expression,
 		reason: "Forbidden",
@@ -291,22 +323,36 @@ function policy(
 					matchPolicy: "Equivalent",
 					namespaceSelector: judgedNamespaces(options),
 					objectSelector: {},
-					resourceRules: writesOf(chosen.map(({ kind }) => kind)),
+					resourceRules: writesOf(
+						chosen.map(({ kind }) => kind),
+						operations,
+					),
 				},
-				matchConditions: [
-					// One condition, since each is evaluated whatever the others say. Who vouches for the table concerns plain
-					// entries, too.
-					isPlain === undefined || vouches
-						? { name: "changed", expression: changed }
-						: { name: "unsettled", expression: `(${changed}) &&\n!(${isPlain})` },
-					...restorerConditions(options.settings),
-				],
+				...matchConditions(part, options.settings),
 				variables: words.map(({ name: word, expression }) => ({ name: word, expression })),
 				validations: [validation, ...(vouches ? [vouchedFor] : [])],
 			},
 		},
 		binding(options, name, actionsOf[action], needs === "table"),
 	];
+}
+
+/** What must be so for a policy to look at a write. No list is printed where there is none, as the API server keeps none. */
+function matchConditions(part: Part, settings: Settings): { readonly matchConditions?: readonly object[] } {
+	const { isPlain, needs } = plans[part.family];
+	// Who vouches for the table concerns plain entries, too.
+	const settled = part.action === "warn" && needs === "table" ? undefined : isPlain;
+	const changes = changedIn(part.operations);
+	const conditions = [
+		// One condition, since each is evaluated whatever the others say.
+		...(settled !== undefined
+			? [{ name: "unsettled", expression: `(${changes}) &&\n!(${settled})` }]
+			: part.operations.includes("UPDATE")
+				? [{ name: "changed", expression: changes }]
+				: []),
+		...(part.operations.includes("CREATE") ? restorerConditions(settings) : []),
+	];
+	return conditions.length === 0 ? {} : { matchConditions: conditions };
 }
 
 interface Expressions {
@@ -382,7 +428,8 @@ const vouchedFor = {
 };
 
 /** What leaves spec and labels alone has only mistakes that it had before. */
-const changed = `oldObject == null || object.?spec != oldObject.?spec ||
+const changedIn = (operations: readonly Operation[]): string =>
+	`${operations.includes("CREATE") ? "oldObject == null || " : ""}object.?spec != oldObject.?spec ||
 object.metadata.?labels.orValue({}) != oldObject.metadata.?labels.orValue({})`;
 
 function indent(text: string, by: number): string {

@@ -55,9 +55,10 @@ export type PolicyState = "present" | "absent" | "other version" | "unknown";
 
 /** The policies that refuse, which an installation with each extent has. */
 export const expectedPolicies: { readonly [Extent in BackstopExtent]: readonly string[] } = {
-	validate: ["waymark", "waymark-sidecar", "waymark-namespaces", "waymark-status"],
+	validate: ["waymark", "waymark-updates", "waymark-sidecar", "waymark-namespaces", "waymark-status"],
 	full: [
 		"waymark",
+		"waymark-updates",
 		"waymark-sidecar",
 		"waymark-namespaces",
 		"waymark-status",

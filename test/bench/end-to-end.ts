@@ -138,7 +138,7 @@ await tellInside();
 function policiesOf(live: boolean): readonly Manifest[] {
 	const choice = { kubernetesMinor: 36, inject: live, live, staticManifests: false };
 	return backstop(backstopOptions(defaultSettings), choice).filter(({ metadata }) =>
-		["waymark", "waymark-mesh"].includes(metadata.name),
+		["waymark", "waymark-updates", "waymark-mesh"].includes(metadata.name),
 	);
 }
 
@@ -153,9 +153,9 @@ function saysNothing(policy: Manifest): Manifest {
 			: {
 					validations: [{ expression: "true", messageExpression: "''" }],
 					// That of the table ends with its condition where the entry is plain.
-					...(policy.metadata.name === "waymark"
-						? {}
-						: { matchConditions: [{ name: "none", expression: "false" }] }),
+					...(policy.metadata.name === "waymark-mesh"
+						? { matchConditions: [{ name: "none", expression: "false" }] }
+						: {}),
 				};
 	return policy.kind.endsWith("Policy") ? { ...policy, spec: { ...spec, ...said } } : policy;
 }

@@ -80,7 +80,7 @@ describe("backstop.mode full of the chart", () => {
 		);
 		await until("the policies hold", () => isRefused(optedOut));
 		const before = await policyVersions();
-		assert.equal([...before.keys()].filter((name) => !name.includes("Binding")).length, 8);
+		assert.equal([...before.keys()].filter((name) => !name.includes("Binding")).length, 9);
 		await mustHelm(
 			plane,
 			"upgrade",
@@ -125,7 +125,7 @@ describe("backstop.mode full of the chart", () => {
 		);
 		await mustHelm(plane, "uninstall", "waymark", `--namespace=${place}`);
 		const left = await policyVersions();
-		assert.equal(left.size, 16);
+		assert.equal(left.size, 18);
 		for (const name of left.keys()) {
 			const [kind = "", own = ""] = name.split("/");
 			await plane.api.delete(kind, undefined, own);

@@ -7,7 +7,7 @@ import { exportAdmissionPolicies } from "../../src/cli/export-admission-policies
 import { messageOf } from "./backstop-parity.ts";
 import type { OwnControlPlane } from "./control-plane.ts";
 import { startControlPlane } from "./control-plane.ts";
-import { createNamespace, serviceEntry } from "./world.ts";
+import { createNamespace, serviceEntry, useWaypoint } from "./world.ts";
 
 const team = "files-team";
 const folder = await mkdtemp(join(tmpdir(), "waymark-files-"));
@@ -73,8 +73,10 @@ describe("waymark export admission-policies --static-manifests", () => {
 			},
 		});
 		const path = `/apis/networking.istio.io/v1/namespaces/${team}/serviceentries`;
-		const write = (host: string) => api.request("POST", path, { body: serviceEntry(team, "payments", host) });
-		const refused = await write("api.example.org");
+		const write = (host: string, labels: Readonly<Record<string, string>> = {}) =>
+			api.request("POST", path, { body: serviceEntry(team, "payments", host, { labels }) });
+		// An entry with the label is not asked of the policy that adds it.
+		const refused = await write("api.example.org", useWaypoint("egress", "istio-egress"));
 		assert.equal(refused.status, 403, messageOf(refused));
 		assert.match(messageOf(refused), /'waymark\.static\.k8s\.io'.*serviceentry-policy-host/);
 		// MutatingAdmissionPolicies answer 503 until they know the schema.

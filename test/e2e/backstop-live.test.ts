@@ -146,7 +146,7 @@ describe("the backstop, with everything that the chart installs", () => {
 		await until("the policies of the table hold", () => missesWaypoint(ofGone));
 		await mustHold();
 		const readiness = await (await fetch(`${replica?.operations}/readyz?verbose`)).text();
-		assert.match(readiness, /backstop.*7 policies/);
+		assert.match(readiness, /backstop.*8 policies/);
 		assert.match(readiness, /mesh table.*written/);
 		const metrics = await (await fetch(`${replica?.operations}/metrics`)).text();
 		assert.match(metrics, /waymark_backstop_policy_present\{policy="waymark-mesh"\} 1/);

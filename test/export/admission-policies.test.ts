@@ -32,6 +32,7 @@ describe("backstop", () => {
 		const printed = names({}, {});
 		for (const name of [
 			"waymark",
+			"waymark-updates",
 			"waymark-sidecar",
 			"waymark-mesh",
 			"waymark-mesh-sidecar",

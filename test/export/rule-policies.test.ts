@@ -22,6 +22,9 @@ const options: BackstopOptions = {
 interface PolicySpec {
 	readonly variables?: readonly { readonly name: string; readonly expression: string }[];
 	readonly matchConditions?: readonly { readonly name: string; readonly expression: string }[];
+	readonly matchConstraints?: {
+		readonly resourceRules: readonly { readonly operations: readonly string[] }[];
+	};
 	readonly validations?: readonly { readonly expression: string }[];
 }
 
@@ -58,12 +61,35 @@ describe("rulePolicies", () => {
 	});
 
 	it("sets up few words, since each costs every write", () => {
-		const count = (name: string): number =>
-			specOf(rulePolicies({ ...options, actions: ["deny"] }, name as RulePolicyName), name).variables
-				?.length ?? 0;
+		const count = (family: RulePolicyName, name: string = family): number =>
+			specOf(rulePolicies({ ...options, actions: ["deny"] }, family), name).variables?.length ?? 0;
 		assert.ok(count("waymark") <= 16);
+		assert.ok(count("waymark", "waymark-updates") <= 16);
 		assert.ok(count("waymark-mesh") <= 13);
 		assert.ok(count("waymark-sidecar") <= 9);
+	});
+
+	it("works no condition out for a creation, and one for an update", () => {
+		const policies = rulePolicies({ ...options, actions: ["deny"] }, "waymark");
+		const told = policies
+			.filter(({ kind }) => kind === "ValidatingAdmissionPolicy")
+			.map(({ metadata, spec }) => {
+				const { matchConstraints, matchConditions = [] } = spec as Required<PolicySpec>;
+				const [rule] = matchConstraints.resourceRules;
+				return [metadata.name, rule?.operations, matchConditions.map(({ name }) => name)];
+			});
+		assert.deepEqual(told, [
+			["waymark-updates", ["UPDATE"], ["changed"]],
+			["waymark", ["CREATE"], []],
+		]);
+		const { settings } = parseSettings({ restorers: { users: ["system:serviceaccount:velero:velero"] } });
+		const restoring = rulePolicies({ ...options, settings, actions: ["deny"] }, "waymark");
+		assert.deepEqual(
+			["waymark", "waymark-updates"].map((name) =>
+				specOf(restoring, name).matchConditions?.map((condition) => condition.name),
+			),
+			[["not-restored"], ["changed"]],
+		);
 	});
 
 	it("asks the table first whether there is anything to find, but where it warns of an old table", () => {

@@ -3,7 +3,7 @@
 # Whether the admission policies are there. Who could write one could mutate anything: Waymark cannot.
 - apiGroups: [admissionregistration.k8s.io]
   resources: [validatingadmissionpolicies]
-  resourceNames: [waymark, waymark-sidecar, waymark-namespaces, waymark-status, waymark-mesh, waymark-mesh-sidecar, waymark-table]
+  resourceNames: [waymark, waymark-updates, waymark-sidecar, waymark-namespaces, waymark-status, waymark-mesh, waymark-mesh-sidecar, waymark-table]
   verbs: [get]
 {{- if eq .Values.backstop.mode "full" }}
 # The table that some of them read. A creation cannot be limited to a name.
