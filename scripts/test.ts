@@ -35,7 +35,8 @@ const biome: Step = {
 
 const types: Step = {
 	name: "types",
-	args: [join(root, "node_modules/typescript/bin/tsc"), "--noEmit"],
+	// Several checkers look at what they share once each, and others use the machine meanwhile.
+	args: [join(root, "node_modules/typescript/bin/tsc"), "--noEmit", "--checkers", "1"],
 	givesWay: true,
 };
 
@@ -73,6 +74,10 @@ const ofProcesses: readonly string[] = [
 	"test/kube/watch/feed.test.ts",
 	"test/server/drain.test.ts",
 	"test/cli/hard-files.test.ts",
+	"test/manifests/whole-file.test.ts",
+	"test/kube/install/own-certificates.test.ts",
+	"test/server/connections.test.ts",
+	"test/server/turns.test.ts",
 ];
 
 /** The tests that need nothing but this checkout; those of a real control plane and the bench run on their own. */
@@ -111,10 +116,10 @@ const pureFolders = "core istio rules trace reach inventory export admission cha
 
 /** The first are those that take longest. Other folders get a process for each of their files. */
 const processes: readonly SharedProcess[] = [
-	{ folders: ["server", "certificates", "certs", "settings"], givesWay: false },
 	{ folders: ["", ...pureFolders], givesWay: true },
-	{ folders: ["kube", "serve"], givesWay: false },
+	{ folders: ["server", "certificates", "certs", "settings"], givesWay: false },
 	{ folders: ["cli", "lint", "audit", "manifests", "migrate"], givesWay: true },
+	{ folders: ["kube", "serve"], givesWay: false },
 ];
 
 /** The folder of `test/` that a file is in; none for one that is in `test/` itself. */

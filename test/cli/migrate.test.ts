@@ -41,14 +41,15 @@ interface Named {
 	readonly metadata: { readonly name: string };
 }
 
+const schema = readFileSync(new URL("../../docs/schemas/migrate.schema.json", import.meta.url), "utf8");
+const isResult = new Ajv2020({ strict: false }).compile(JSON.parse(schema));
+
 async function migrate(name: string, text: string, ...argv: readonly string[]): Promise<Result> {
 	const file = folder.write(`${name}.yaml`, text);
 	const out = join(folder.path, `out-${runs++}`);
 	const run = await runVerb("migrate", file, "--out", out, "--output", "json", ...argv);
 	const json = JSON.parse(run.out);
-	const schema = readFileSync(new URL("../../docs/schemas/migrate.schema.json", import.meta.url), "utf8");
-	const validate = new Ajv2020({ strict: false }).compile(JSON.parse(schema));
-	assert.ok(validate(json), JSON.stringify(validate.errors));
+	assert.ok(isResult(json), JSON.stringify(isResult.errors));
 	return { code: run.code, out, json: json as unknown as Result["json"] };
 }
 

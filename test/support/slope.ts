@@ -34,15 +34,22 @@ export interface Growth {
  * undefined where neither is steeper than 1.3.
  */
 export function steepSlope(prepare: Prepare, size: number): string | undefined {
-	return growthOf(doublings.map((times) => prepare(size * times))).steep;
+	return growthOf(doublings.map((times) => () => prepare(size * times))).steep;
 }
 
 /**
  * How the cost of the same work grows from run to run, each twice as large as the one before. Each counts with the least
  * time that it ever took, since others only add to it, and with the middle of the bytes, which a collection in mid-run
- * makes more or fewer: what is quadratic stays so however often it is run.
+ * makes more or fewer: what is quadratic stays so however often it is run. Where the largest is noise, no other is even
+ * prepared.
  */
-export function growthOf(runs: readonly (() => unknown)[]): Growth {
+export function growthOf(prepares: readonly (() => () => unknown)[]): Growth {
+	const largest = prepares.at(-1)?.() ?? (() => undefined);
+	const first = costOf(largest);
+	if (first.micros <= leastMicros && first.bytes <= leastBytes) {
+		return { steep: undefined, lastMs: first.micros / 1_000 };
+	}
+	const runs = [...prepares.slice(0, -1).map((prepare) => prepare()), largest];
 	const measured = runs.map((): Cost[] => []);
 	let costs: readonly Cost[] = [];
 	let steep: string | undefined;
