@@ -198,11 +198,11 @@ const growing: Readonly<Record<string, readonly [number, Prepare]>> = {
 		},
 	],
 	"lint of a file of many documents": [
-		50,
+		25,
 		(size) => lint(counted(size, (index) => yamlOf(index)).join("---\n")),
 	],
 	"lint of a List of many items with many ignore comments": [
-		50,
+		25,
 		(size) => {
 			const item = (index: number): string =>
 				yamlOf(index, `  # waymark:ignore serviceentry-host-spelling reason ${index}\n`)
@@ -212,7 +212,7 @@ const growing: Readonly<Record<string, readonly [number, Prepare]>> = {
 			return lint(`apiVersion: v1\nkind: List\nitems:\n${items}`);
 		},
 	],
-	"lint of a text with many bad separators": [2_000, (size) => lint("--- x\n".repeat(size))],
+	"lint of a text with many bad separators": [1_000, (size) => lint("--- x\n".repeat(size))],
 	"dialectOf() of one long line": [
 		10_000,
 		(size) => {
@@ -277,7 +277,7 @@ it("evaluate() of every bad example beside many copies of what is given costs no
 			const copies = counted(size, (index) => given.map((object) => renamed(object, index))).flat();
 			const state = world([...given, ...copies], docs.settings);
 			return () => evaluate(engine, state, subject);
-		}, 50);
+		}, 25);
 		return fault === undefined ? [] : [`${id}: ${fault}`];
 	});
 	assert.deepEqual(steep, []);
