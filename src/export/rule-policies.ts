@@ -61,7 +61,7 @@ interface Plan {
 	readonly words: (settings: Settings) => readonly CelVariable[];
 	/** The list of the object and the one that it replaces, as rules see them. */
 	readonly subjects: string;
-	/** Whether creations and updates have a policy each: only updates need a condition, and to work one out costs a creation a tenth. */
+	/** Whether creations and updates have a policy each: only updates need a condition, and to work one out costs a creation a seventh. */
 	readonly isDivided?: boolean;
 	/** What tells cheaply that there is nothing to find: by the object and the table alone, or with the namespace. */
 	readonly isPlain?: string;
@@ -297,7 +297,6 @@ function policy(
 	const { family, action, name, operations } = part;
 	const { needs, isPlainHere } = plans[family];
 	const isFine = isPlainHere?.(options.settings);
-	const vouches = action === "warn" && needs === "table";
 	const { words, expressions } = fewerWords([...given, actionWord(part, options.settings)], {
 		expression: `${isFine === undefined ? "" : `${isFine} ||\n`}variables.findings.size() == 0`,
 		messageExpression: `${isFine === undefined ? "" : `${isFine} ? '' :\n  `}[variables.findings.map(f, f + ' (' + ${celText(rulePage("", options.settings))} + f.split(':')[0] + ')')].map(l,
@@ -330,7 +329,7 @@ function policy(
 				},
 				...matchConditions(part, options.settings),
 				variables: words.map(({ name: word, expression }) => ({ name: word, expression })),
-				validations: [validation, ...(vouches ? [vouchedFor] : [])],
+				validations: [validation, ...(tellsOfAge(part) ? [vouchedFor] : [])],
 			},
 		},
 		binding(options, name, actionsOf[action], needs === "table"),
@@ -339,20 +338,27 @@ function policy(
 
 /** What must be so for a policy to look at a write. No list is printed where there is none, as the API server keeps none. */
 function matchConditions(part: Part, settings: Settings): { readonly matchConditions?: readonly object[] } {
-	const { isPlain, needs } = plans[part.family];
-	// Who vouches for the table concerns plain entries, too.
-	const settled = part.action === "warn" && needs === "table" ? undefined : isPlain;
-	const changes = changedIn(part.operations);
 	const conditions = [
-		// One condition, since each is evaluated whatever the others say.
-		...(settled !== undefined
-			? [{ name: "unsettled", expression: `(${changes}) &&\n!(${settled})` }]
-			: part.operations.includes("UPDATE")
-				? [{ name: "changed", expression: changes }]
-				: []),
+		...changeConditions(part),
 		...(part.operations.includes("CREATE") ? restorerConditions(settings) : []),
 	];
 	return conditions.length === 0 ? {} : { matchConditions: conditions };
+}
+
+/** One condition at most, since each is evaluated whatever the others say. */
+function changeConditions(part: Part): readonly object[] {
+	const { isPlain } = plans[part.family];
+	const changes = changedIn(part.operations);
+	// Who vouches for the table concerns plain entries, too.
+	if (isPlain !== undefined && !tellsOfAge(part)) {
+		return [{ name: "unsettled", expression: `(${changes}) &&\n!(${isPlain})` }];
+	}
+	return part.operations.includes("UPDATE") ? [{ name: "changed", expression: changes }] : [];
+}
+
+/** Whether a policy warns that nobody has vouched for the table that it reads. */
+function tellsOfAge({ family, action }: Part): boolean {
+	return action === "warn" && plans[family].needs === "table";
 }
 
 interface Expressions {
