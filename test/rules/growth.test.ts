@@ -140,8 +140,7 @@ function faultOf(host: AnyObject, growths: readonly Growth[]): string | undefine
 		const subject = subjectOf(grownTo(host, growths, share * part));
 		return () => evaluate(engine, state, subject);
 	};
-	const last = prepare(1);
-	const { steep, lastMs } = growthOf([8, 4, 2].map((part) => () => prepare(part)).concat(() => last));
+	const { steep, last, lastMs } = growthOf([8, 4, 2, 1].map((part) => () => prepare(part)));
 	const what = growths.map(({ path }) => path.join(".")).join(" and ");
 	if (steep !== undefined) {
 		return `${what}: ${steep}`;

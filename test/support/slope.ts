@@ -25,7 +25,8 @@ interface Cost {
 export interface Growth {
 	/** How CPU time or allocated bytes grow too fast; undefined where neither does. */
 	readonly steep: string | undefined;
-	/** The CPU time of the last run in milliseconds. */
+	/** The largest of the runs, and its CPU time in milliseconds. */
+	readonly last: () => unknown;
 	readonly lastMs: number;
 }
 
@@ -44,12 +45,12 @@ export function steepSlope(prepare: Prepare, size: number): string | undefined {
  * prepared.
  */
 export function growthOf(prepares: readonly (() => () => unknown)[]): Growth {
-	const largest = prepares.at(-1)?.() ?? (() => undefined);
-	const first = costOf(largest);
+	const last = prepares.at(-1)?.() ?? (() => undefined);
+	const first = costOf(last);
 	if (first.micros <= leastMicros && first.bytes <= leastBytes) {
-		return { steep: undefined, lastMs: first.micros / 1_000 };
+		return { steep: undefined, last, lastMs: first.micros / 1_000 };
 	}
-	const runs = [...prepares.slice(0, -1).map((prepare) => prepare()), largest];
+	const runs = [...prepares.slice(0, -1).map((prepare) => prepare()), last];
 	const measured = runs.map((): Cost[] => []);
 	let costs: readonly Cost[] = [];
 	let steep: string | undefined;
@@ -60,7 +61,7 @@ export function growthOf(prepares: readonly (() => () => unknown)[]): Growth {
 		costs = measured.map(typicalOf);
 		steep = steepOf(costs);
 	}
-	return { steep, lastMs: (costs.at(-1)?.micros ?? 0) / 1_000 };
+	return { steep, last, lastMs: (costs.at(-1)?.micros ?? 0) / 1_000 };
 }
 
 function typicalOf(costs: readonly Cost[]): Cost {
