@@ -197,7 +197,9 @@ function compile(folder: string, include: readonly string[]): string {
 		JSON.stringify({ extends: join(root, "tsconfig.pure.json"), include: [types, ...include] }),
 	);
 	const tsc = join(root, "node_modules/typescript/bin/tsc");
-	const { stdout, stderr } = spawnSync(process.execPath, [tsc, "-p", settings], { encoding: "utf8" });
+	const { stdout, stderr } = spawnSync(process.execPath, [tsc, "-p", settings, "--singleThreaded"], {
+		encoding: "utf8",
+	});
 	return stdout + stderr;
 }
 

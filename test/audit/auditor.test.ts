@@ -21,6 +21,7 @@ import {
 	withSpec,
 } from "../../src/rules/examples.ts";
 import { rules } from "../../src/rules/table.ts";
+import { runs } from "../support/long-form.ts";
 import { exampleDay, world } from "../support/rule-example.ts";
 
 const engine = createEngine(rules);
@@ -405,7 +406,7 @@ describe("createAuditor()", () => {
 				settle(anew);
 				assert.deepEqual(picture(auditor), picture(anew));
 			}),
-			{ numRuns: 150, seed: 16 },
+			runs(300),
 		);
 	});
 });
@@ -488,7 +489,7 @@ describe("createAuditor() and what a judgement asked for", () => {
 					assert.deepEqual(picture(auditor), picture(anew));
 				},
 			),
-			{ numRuns: 300, seed: 17 },
+			runs(300),
 		);
 	});
 });

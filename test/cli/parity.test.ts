@@ -4,9 +4,9 @@ import type { ClusterState } from "../../src/core/cluster-state.ts";
 import type { AnyObject, Kind } from "../../src/core/kinds.ts";
 import { allKinds } from "../../src/core/kinds.ts";
 import type { Rule } from "../../src/core/rule.ts";
-import type { Settings } from "../../src/core/settings.ts";
 import { parseSettings } from "../../src/core/settings.ts";
 import { judgeManifests } from "../../src/lint/judge.ts";
+import type { Reading } from "../../src/manifests/read.ts";
 import { parseManifests, worldOf } from "../../src/manifests/read.ts";
 import { rules } from "../../src/rules/table.ts";
 import { reviewOf } from "../support/reviews.ts";
@@ -14,13 +14,11 @@ import { exampleDay } from "../support/rule-example.ts";
 import type { RunningWebhook } from "../support/webhook.ts";
 import { runWebhook } from "../support/webhook.ts";
 
-/** What lint says about the last object of a text, and the rules that it skips for want of objects. */
+/** What lint says about the last object of a file in a world, and the rules that it skips for want of objects. */
 function lintLast(
-	text: string,
-	settings: Settings,
+	reading: Reading,
+	inventory: ClusterState,
 ): { readonly errors: readonly string[]; readonly skipped: ReadonlySet<string> } {
-	const reading = parseManifests(text, "example.json");
-	const inventory = worldOf(reading.manifests, settings);
 	const judging = { rules, inventory, today: exampleDay, withReplacements: false };
 	const { judged, report } = judgeManifests(reading, judging);
 	const errors = (judged.at(-1)?.findings ?? [])
@@ -63,12 +61,11 @@ describe("lint and POST /validate say the same", () => {
 				const settings = parseSettings(docs.settings ?? {}).settings;
 				const given = [...(docs.given ?? []), object];
 				const text = JSON.stringify({ apiVersion: "v1", kind: "List", items: given });
-				const webhook = await webhookOf(
-					docs.settings ?? {},
-					worldOf(parseManifests(text, "world.json").manifests, settings),
-				);
+				const reading = parseManifests(text, "example.json");
+				const world = worldOf(reading.manifests, settings);
+				const webhook = await webhookOf(docs.settings ?? {}, world);
 				const response = await webhook.ask("validate", reviewOf(object));
-				const { errors, skipped } = lintLast(text, settings);
+				const { errors, skipped } = lintLast(reading, world);
 				const denied = (response.status?.details.causes ?? [])
 					.filter(({ reason }) => !skipped.has(reason))
 					.map(({ reason, field, message }) => `${reason} ${field} ${message}`);

@@ -14,6 +14,7 @@ import type { SettingsFile } from "../../src/core/settings.ts";
 import { modes } from "../../src/core/settings.ts";
 import { plainEntry } from "../../src/rules/examples.ts";
 import { rules } from "../../src/rules/table.ts";
+import { runs } from "../support/long-form.ts";
 import { exampleDay, exampleWorld, subjectOf, world } from "../support/rule-example.ts";
 import { entry, surroundings, team } from "../support/team.ts";
 
@@ -596,7 +597,7 @@ describe("evaluate() of anything at all", () => {
 					assertSound(evaluate(engine, state, anySubject(kind, object)));
 					assertSound(evaluate(engine, state, anySubject(kind, object, old)));
 				}),
-				{ numRuns: 150 },
+				runs(300),
 			);
 		});
 
@@ -608,7 +609,7 @@ describe("evaluate() of anything at all", () => {
 				fc.property(fc.constantFrom(...examples), fc.nat(), value, (example, at, instead) => {
 					assertSound(evaluate(engine, state, anySubject(kind, mutilated(example, at, instead))));
 				}),
-				{ numRuns: 150 },
+				runs(300),
 			);
 		});
 	}
@@ -645,7 +646,7 @@ describe("evaluate() of anything at all", () => {
 					summary(evaluate(backwards, state, subject)),
 				);
 			}),
-			{ numRuns: 300 },
+			runs(600),
 		);
 	});
 

@@ -7,6 +7,7 @@ import type { Namespace, Resources, Service, ServiceEntry } from "../../src/core
 import { allKinds } from "../../src/core/kinds.ts";
 import { newestIstioMinor } from "../../src/core/mesh.ts";
 import { parseSettings } from "../../src/core/settings.ts";
+import { runs } from "../support/long-form.ts";
 import { team } from "../support/team.ts";
 
 function entryOf(namespace: string, name: string, hosts: readonly string[] | null): ServiceEntry {
@@ -96,7 +97,7 @@ describe("ClusterState", () => {
 					}
 				}
 			}),
-			{ numRuns: 500 },
+			runs(1_000),
 		);
 	});
 

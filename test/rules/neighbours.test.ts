@@ -14,7 +14,7 @@ import {
 	withSpec,
 } from "../../src/rules/examples.ts";
 import { rules } from "../../src/rules/table.ts";
-import { gateOr, longestVerdictMs } from "../support/long-form.ts";
+import { gateOr, longestVerdictMs, sampleOf } from "../support/long-form.ts";
 import { subjectOf, world } from "../support/rule-example.ts";
 import { growthOf, leastMs } from "../support/slope.ts";
 
@@ -219,7 +219,9 @@ const pairs: Readonly<Record<string, Pair>> = {
 };
 
 describe("evaluate() of the largest objects beside many neighbours", () => {
-	for (const [name, { object, old, neighbour: make, most = mostNeighbours }] of Object.entries(pairs)) {
+	for (const [name, { object, old, neighbour: make, most = mostNeighbours }] of sampleOf(
+		Object.entries(pairs),
+	)) {
 		it(`evaluate() judges ${name} in its share of time, and of ${most} in ${longestVerdictMs} ms of CPU`, () => {
 			const subject = subjectOf(object, old);
 			const besidePart = (part: number): (() => unknown) => {

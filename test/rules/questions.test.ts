@@ -9,7 +9,7 @@ import { rules } from "../../src/rules/table.ts";
 import { gatewayApi, istio } from "../support/egress-rules.ts";
 import type { Questions } from "../support/recorded-inventory.ts";
 import { recordedInventory } from "../support/recorded-inventory.ts";
-import { exampleWorld, subjectOf } from "../support/rule-example.ts";
+import { exampleWorld, firstOfWorld, subjectOf } from "../support/rule-example.ts";
 
 /** What leads to a question that no example leads to. */
 const furtherObjects: readonly AnyObject[] = [
@@ -50,19 +50,23 @@ function insideOut(entry: AnyObject): readonly AnyObject[] {
 	].map((made) => ({ ...rest, metadata, spec: made }) as AnyObject);
 }
 
-const worlds: ReadonlyMap<Rule, Inventory> = new Map(rules.map((rule) => [rule, exampleWorld(rule)]));
+/** The world of the examples of each rule; those whose worlds are the same share one. */
+const worlds: ReadonlyMap<Rule, Inventory> = new Map(
+	rules.map((rule) => [rule, exampleWorld(firstOfWorld(rule))]),
+);
 
 /** What a rule asks about each example of every rule of its kind, in the world of that rule and in its own, and about its own in every world. */
 function questionsOf(rule: Rule): Questions {
 	const asked: Questions = { any: new Set(), byName: new Set() };
 	const engine = createEngine([rule]);
 	for (const other of rules) {
-		for (const [home, inventory] of worlds) {
-			if (home !== rule && home !== other && other !== rule) {
-				continue;
-			}
-			for (const example of other.kind === rule.kind ? [other.docs.good, other.docs.bad] : []) {
-				const { old, requester } = other.docs;
+		if (other.kind !== rule.kind) {
+			continue;
+		}
+		const { good, bad, old, requester } = other.docs;
+		const homes = other === rule ? rules : [rule, other];
+		for (const inventory of new Set(homes.flatMap((home) => worlds.get(home) ?? []))) {
+			for (const example of [good, bad]) {
 				const subject = { ...subjectOf(example, old), ...(requester === undefined ? {} : { requester }) };
 				evaluate(engine, recordedInventory(inventory, asked), subject);
 			}
@@ -84,10 +88,11 @@ function without(kinds: ReadonlySet<Kind>, declared: readonly Kind[]): readonly 
 	return [...kinds].filter((kind) => !declared.includes(kind));
 }
 
-for (const rule of rules) {
+const questions: ReadonlyMap<Rule, Questions> = new Map(rules.map((rule) => [rule, questionsOf(rule)]));
+
+for (const [rule, asked] of questions) {
 	describe(rule.id, () => {
 		const { reads, confirms = [] } = rule;
-		const asked = questionsOf(rule);
 
 		it("asks the inventory only for the kinds that it says it reads, in the world of every example", () => {
 			assert.deepEqual(without(asked.any, reads), [], `add them to reads of ${rule.id}`);
@@ -101,6 +106,6 @@ for (const rule of rules) {
 }
 
 it("no kind stands in confirms that no rule asks for by name", () => {
-	const asked = new Set(rules.flatMap((rule) => [...questionsOf(rule).byName]));
+	const asked = new Set([...questions.values()].flatMap(({ byName }) => [...byName]));
 	assert.deepEqual(without(new Set(rules.flatMap(({ confirms }) => confirms ?? [])), [...asked]), []);
 });

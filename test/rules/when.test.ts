@@ -23,8 +23,8 @@ import { rules } from "../../src/rules/table.ts";
 import type { GeneratedWorld } from "../support/entry-worlds.ts";
 import { anyWorld, nearlyPlain } from "../support/entry-worlds.ts";
 import { graftsOf } from "../support/graft.ts";
-import { runs } from "../support/long-form.ts";
-import { exampleWorld, subjectOf, world } from "../support/rule-example.ts";
+import { runs, sampleOf } from "../support/long-form.ts";
+import { exampleWorld, firstOfWorld, subjectOf, world } from "../support/rule-example.ts";
 import { serviceEntry } from "../support/service-entry-arbitrary.ts";
 
 const byFacts = createEngine(rules);
@@ -224,10 +224,7 @@ describe("when", () => {
 
 	it("when changes no verdict on the example of any rule in the world of any other", () => {
 		const ofEntries = rules.filter((each) => each.kind === "ServiceEntry");
-		// Of the rules whose worlds are the same, the first lends it.
-		const worldOf = ({ docs }: Rule): string => JSON.stringify([docs.given, docs.settings, docs.mesh]);
-		const byWorld = new Map(ofEntries.toReversed().map((rule) => [worldOf(rule), rule]));
-		for (const rule of byWorld.values()) {
+		for (const rule of sampleOf([...new Set(ofEntries.map(firstOfWorld))])) {
 			const state = exampleWorld(rule);
 			for (const { name, object } of examples) {
 				assert.deepEqual(silenced(object, state, `${name} in the world of ${rule.id}`), []);

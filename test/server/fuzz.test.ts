@@ -22,6 +22,7 @@ import {
 	teamNamespace,
 	withAnnotations,
 } from "../../src/rules/examples.ts";
+import { anyText } from "../support/any-text.ts";
 import { runs } from "../support/long-form.ts";
 import { reviewOf } from "../support/reviews.ts";
 import { world } from "../support/rule-example.ts";
@@ -53,7 +54,7 @@ const reviews: readonly Record<string, unknown>[] = [
 /** Text with everything in it that has ever broken a parser, a log or a header. */
 const nasty: Arbitrary<unknown> = oneof(
 	jsonValue(),
-	string({ unit: "binary" }),
+	anyText,
 	constantFrom<unknown>(null, -1, 1e308, "", "\u0000\r\n", "\ud800", "__proto__", [], {}, [null], {
 		"": null,
 	}),

@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { LineSplitter } from "../../../src/kube/client/lines.ts";
+import { anyText } from "../../support/any-text.ts";
 
 test("LineSplitter gives the same lines however the bytes are cut", () => {
 	fc.assert(
 		fc.property(
-			fc.array(fc.string({ unit: "binary" }).map((text) => text.replaceAll("\n", " "))),
+			fc.array(anyText.map((text) => text.replaceAll("\n", " "))),
 			fc.array(fc.integer({ min: 1, max: 7 })),
 			(lines, cuts) => {
 				const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(""));

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { AnyObject } from "../../../src/core/kinds.ts";
 import { isNewer, KindStore } from "../../../src/kube/watch/kind-store.ts";
+import { runs } from "../../support/long-form.ts";
 
 /** A store, and the world that it feeds. */
 function rig(): { store: KindStore; world: Map<string, AnyObject>; sets: AnyObject[] } {
@@ -174,6 +175,6 @@ test("KindStore equals the server's list after any cut, repeat and relist of its
 			assert.deepEqual(sorted(world.values()), sorted(truth.values()));
 			assert.equal(store.size, truth.size);
 		}),
-		{ numRuns: 500 },
+		runs(1_000),
 	);
 });
