@@ -284,6 +284,32 @@ it("evaluate() of every bad example beside many copies of what is given costs no
 	assert.deepEqual(steep, []);
 });
 
+/** Adds up so many numbers. */
+function addUp(count: number): number {
+	let sum = 0;
+	for (let index = 0; index < count; index++) {
+		sum += Math.sqrt(index);
+	}
+	return sum;
+}
+
+function listOf(count: number): readonly unknown[] {
+	return Array.from({ length: count }, (_, index) => ({ index }));
+}
+
+const measured: readonly (readonly [string, Prepare, RegExp])[] = [
+	["time in proportion", (size) => () => addUp(size * 5_000), /^$/],
+	["time in the square", (size) => () => addUp(size ** 2 * 5), /^slope [12]\.\d\d of time: /],
+	["bytes in proportion", (size) => () => listOf(size * 20), /^$/],
+	["bytes in the square", (size) => () => listOf(size ** 2 / 8), /^slope [12]\.\d\d of /],
+];
+
+for (const [what, prepare, expected] of sampleOf(measured)) {
+	it(`steepSlope() tells what takes ${what}`, () => {
+		assert.match(steepSlope(prepare, 100) ?? "", expected);
+	});
+}
+
 for (const [what, [size, prepare]] of sampleOf(Object.entries(growing))) {
 	it(`${what} costs no more than its share`, () => {
 		assert.equal(steepSlope(prepare, size), undefined, what);
