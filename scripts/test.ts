@@ -139,7 +139,7 @@ const pureFolders = "core istio rules trace reach inventory export admission cha
 
 /** The first are those that take longest. Other folders get a process for each of their files. */
 const processes: readonly SharedProcess[] = [
-	{ folders: ["", ...pureFolders], givesWay: true },
+	{ folders: ["", ...pureFolders], givesWay: false },
 	{ folders: ["server", "certificates", "certs", "settings"], givesWay: false },
 	{ folders: ["cli", "lint", "audit", "manifests", "migrate"], givesWay: true },
 	{ folders: ["kube", "serve"], givesWay: false },

@@ -38,7 +38,7 @@ async function until(what: () => boolean): Promise<void> {
 
 describe("publishReports()", () => {
 	test("writes many at once, but no more than 32, and first what is worse than before", async () => {
-		const server = slowServer(20);
+		const server = slowServer(200);
 		const stop = new AbortController();
 		const complete = Promise.withResolvers<void>();
 		const publisher = publishReports(
