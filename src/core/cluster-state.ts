@@ -28,6 +28,8 @@ export class ClusterState implements Inventory {
 		Object.keys(indexes).map((name) => [name, new Map()]),
 	);
 	readonly #policies = new Map<string, Policy>();
+	/** The policy of the last namespace that was asked for and is not known: files often come without theirs. */
+	#unknown: Policy | undefined;
 
 	constructor(settings: Settings = defaultSettings, options: { readonly offline?: boolean } = {}) {
 		this.#settings = settings;
@@ -47,6 +49,7 @@ export class ClusterState implements Inventory {
 	configure(settings: Settings): void {
 		this.#settings = settings;
 		this.#mesh = meshOf(settings, this.#learned);
+		this.#unknown = undefined;
 		for (const namespace of this.all("Namespace")) {
 			this.#readPolicy(namespace);
 		}
@@ -143,11 +146,18 @@ export class ClusterState implements Inventory {
 	}
 
 	policy(namespace: string): Policy {
-		return this.#policies.get(namespace) ?? parsePolicy(namespace, undefined, this.#settings);
+		return this.#policies.get(namespace) ?? this.#policyOfUnknown(namespace);
 	}
 
 	know<T extends object | string, Answer>(fact: WorldFact<T, Answer>, about: T): Answer {
 		return fact(about, this);
+	}
+
+	#policyOfUnknown(namespace: string): Policy {
+		if (this.#unknown?.namespace !== namespace) {
+			this.#unknown = parsePolicy(namespace, undefined, this.#settings);
+		}
+		return this.#unknown;
 	}
 
 	#readPolicy(namespace: Namespace): void {

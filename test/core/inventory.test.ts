@@ -190,6 +190,17 @@ describe("ClusterState.policy()", () => {
 		assert.equal(policy.annotated, false);
 	});
 
+	it("ClusterState.policy() of unknown namespaces, asked in turns, follows the configuration and what becomes known", () => {
+		const state = new ClusterState(parseSettings({ defaults: { mode: "warn" } }).settings);
+		assert.equal(state.policy("one").namespace, "one");
+		assert.equal(state.policy("two").namespace, "two");
+		assert.equal(state.policy("one").mode, "warn");
+		state.configure(parseSettings({ defaults: { mode: "audit" } }).settings);
+		assert.equal(state.policy("one").mode, "audit");
+		state.set("Namespace", renamed("one", team({ mode: "off" })));
+		assert.equal(state.policy("one").mode, "off");
+	});
+
 	it("ClusterState.configure() parses every policy anew", () => {
 		const state = new ClusterState();
 		state.set("Namespace", team({}));
