@@ -55,8 +55,8 @@ const coverage: readonly string[] = [
 ];
 
 /**
- * The files of `npm run test:processes` only: they start the program again and again, fill the memory of a process, or
- * wait for seconds. They take longer than all others together, and the gate runs them after `npm test`.
+ * The files of `npm run test:processes` only: they start the program again and again, fill the memory of a process, open
+ * connections by the hundred, or wait for seconds. They take longer than all others together, and the gate runs them after `npm test`.
  */
 const ofProcesses: readonly string[] = [
 	"test/serve/serve.test.ts",
@@ -90,6 +90,10 @@ const ofProcesses: readonly string[] = [
 	"test/kube/install/lease.test.ts",
 	"test/server/memory-metrics.test.ts",
 	"test/main.test.ts",
+	"test/server/tls.test.ts",
+	"test/kube/client/connection.test.ts",
+	"test/kube/install/fail-closed.test.ts",
+	"test/server/overload.test.ts",
 ];
 
 /** The files of both runs: `npm test` tries a third of what `npm run test:processes` tries whole. */
