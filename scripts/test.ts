@@ -56,7 +56,8 @@ const coverage: readonly string[] = [
 
 /**
  * The files of `npm run test:processes` only: they start the program again and again, fill the memory of a process, open
- * connections by the hundred, or wait for seconds. They take longer than all others together, and the gate runs them after `npm test`.
+ * connections by the hundred, or wait for seconds. They take longer than all others together, and the gate runs them after
+ * `npm test`.
  */
 const ofProcesses: readonly string[] = [
 	"test/serve/serve.test.ts",
