@@ -7,9 +7,10 @@ import type { AnyObject, Kind, ServiceEntry } from "../../src/core/kinds.ts";
 import type { Rule } from "../../src/core/rule.ts";
 import { rules } from "../../src/rules/table.ts";
 import { gatewayApi, istio } from "../support/egress-rules.ts";
+import { firstOfWorld } from "../support/example-worlds.ts";
 import type { Questions } from "../support/recorded-inventory.ts";
 import { recordedInventory } from "../support/recorded-inventory.ts";
-import { exampleWorld, firstOfWorld, subjectOf } from "../support/rule-example.ts";
+import { exampleWorld, subjectOf } from "../support/rule-example.ts";
 
 /** What leads to a question that no example leads to. */
 const furtherObjects: readonly AnyObject[] = [

@@ -22,9 +22,10 @@ import {
 import { rules } from "../../src/rules/table.ts";
 import type { GeneratedWorld } from "../support/entry-worlds.ts";
 import { anyWorld, nearlyPlain } from "../support/entry-worlds.ts";
+import { firstOfWorld } from "../support/example-worlds.ts";
 import { graftsOf } from "../support/graft.ts";
 import { runs, sampleOf } from "../support/long-form.ts";
-import { exampleWorld, firstOfWorld, subjectOf, world } from "../support/rule-example.ts";
+import { exampleWorld, subjectOf, world } from "../support/rule-example.ts";
 import { serviceEntry } from "../support/service-entry-arbitrary.ts";
 
 const byFacts = createEngine(rules);

@@ -15,7 +15,6 @@ import type { Inventory } from "../../src/core/inventory.ts";
 import type { AnyObject } from "../../src/core/kinds.ts";
 import type { Rule } from "../../src/core/rule.ts";
 import type { SettingsFile } from "../../src/core/settings.ts";
-import { rules } from "../../src/rules/table.ts";
 
 /** A fixed day, so that examples with dates mean the same for ever. */
 export const exampleDay: string = examplesDay;
@@ -34,17 +33,6 @@ export function subjectOf(object: AnyObject, old?: AnyObject): Subject {
 export function exampleWorld(rule: Rule): ClusterState {
 	return worldOfExample(rule);
 }
-
-/** The first of the rules whose examples stand in the same cluster as those of this one. */
-export function firstOfWorld(rule: Rule): Rule {
-	return firsts.get(worldText(rule)) ?? rule;
-}
-
-function worldText({ docs }: Rule): string {
-	return JSON.stringify([docs.given, docs.settings, docs.mesh]);
-}
-
-const firsts: ReadonlyMap<string, Rule> = new Map(rules.toReversed().map((rule) => [worldText(rule), rule]));
 
 /** The verdict of one rule on an object in the cluster of the rule's own examples. */
 export function judgeExample(rule: Rule, object: AnyObject, inventory?: Inventory): Verdict {
